@@ -1,0 +1,84 @@
+"""What every text world offers: reset, step, snapshot, restore, and tasks by split.
+
+A world is deterministic given its task. Actions are free text; text that the world cannot read or
+execute is an ungrounded step, never an exception. Knows nothing of models or learning.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task of a world."""
+
+    id: str
+    env: str
+    """Name of the world."""
+    split: str
+    kind: str
+    """Task type within the world, for grouping (household: one of the six ALFWorld types)."""
+    instruction: str
+    """The task sentence shown to the agent."""
+    expert_length: int
+    """Steps of the expert's own solution."""
+    payload: Any
+    """What the world needs to set the task up; immutable, opaque to everybody else."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The world's answer to one action."""
+
+    observation: str
+    grounded: bool
+    """The world could execute the action (g_t)."""
+    done: bool
+    """The episode is over."""
+    outcome: float
+    """R so far, in [0, 1]; final when `done`."""
+    reason: str = ""
+    """Why the action was refused; empty if it was executed."""
+
+
+class World(Protocol):
+    """A text world that can be put back to any earlier moment."""
+
+    def reset(self, task: Task) -> str:
+        """Start `task`; returns all that the agent reads before its first step, task sentence included."""
+
+    def step(self, action: str) -> Reply:
+        """Execute one action given as free text."""
+
+    def snapshot(self) -> object:
+        """An immutable token of the present moment; costs microseconds."""
+
+    def restore(self, token: object) -> None:
+        """Go back to the moment of `token`, taken from the same task."""
+
+    def admissible(self) -> list[str]:
+        """All actions that can be executed now, sorted. For tools, never shown to the agent."""
+
+
+class Expert(Protocol):
+    """A teacher that plays from what it has seen, and recovers when it is put off its path."""
+
+    def act(self, observation: str) -> tuple[str, str]:
+        """The next (thought, action), given the reply to whatever action was executed last."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Everything the pipeline needs to know about one world."""
+
+    name: str
+    make_world: Callable[[], World]
+    make_expert: Callable[[Task, str], Expert]
+    """(task, initial observation) -> a fresh expert for that episode."""
+    tasks: Callable[[str, int], Sequence[Task]]
+    """(split, n) -> the first n tasks of the split's fixed panel."""
+    step_limit: int
+    """Longest episode, steps."""
+    manual: str
+    """What a large model is told about the world (its action templates) before the first observation."""

@@ -1,0 +1,185 @@
+"""The hall: what happened (`Trajectory`) and what somebody thinks of it (`Credit`, `ValueTruth`).
+
+A `Trajectory` holds plain facts. A `Credit` is an opinion about one trajectory; a trajectory may have
+many. A `ValueTruth` is a measurement of the same trajectory. All are frozen and checked at the door;
+arrays are copied and read-only. Knows nothing of tensors, tokens, files or figures.
+
+Symbols: N trajectories, T steps of one trajectory. R and everything measured in its unit ("outcome
+units") lie in [0, 1] for outcomes; contributions and progress may be negative.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Ended = Literal["done", "step_limit", "error"]
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of an agent: what it wrote and what the world answered."""
+
+    text: str
+    """Verbatim output of the model, end-of-turn token removed."""
+    thought: str
+    """The thought read from `text`; empty if there is none."""
+    action: str
+    """The action read from `text`, stripped; empty if `text` has no action."""
+    observation: str
+    """The world's reply to this action (not the text that preceded it)."""
+    grounded: bool
+    """g_t: the world could execute the action. Said by the world itself, never guessed from the text."""
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """One finished episode.
+
+    Invariants: T >= 1; 0 <= outcome <= 1; `ended` is one of `Ended`.
+    """
+
+    id: str
+    """Unique within a run."""
+    task_id: str
+    env: str
+    """Name of the world: "household", "webshop", ..."""
+    split: str
+    """The task's split: "train", "seen", "unseen", or a name that the user chose."""
+    instruction: str
+    """The task sentence."""
+    initial_observation: str
+    """What the world said before the first step."""
+    steps: tuple[Step, ...]
+    """The T steps, in order."""
+    outcome: float
+    """R, the final reward of the episode, in [0, 1]."""
+    success: bool
+    """Strict success: the task is done (WebShop: R = 1)."""
+    ended: Ended
+    """Why the episode stopped."""
+    policy: str
+    """Name of the policy that wrote the steps."""
+    seed: int
+    """Seed of the generator that sampled the steps."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", tuple(self.steps))
+        if not self.steps:
+            raise ValueError(f"trajectory {self.id!r}: needs at least 1 step, got 0")
+        if not 0.0 <= self.outcome <= 1.0:  # also refuses NaN
+            raise ValueError(f"trajectory {self.id!r}: outcome must lie in [0, 1], got {self.outcome}")
+        if self.ended not in get_args(Ended):
+            raise ValueError(f"trajectory {self.id!r}: ended must be one of {get_args(Ended)}, got {self.ended!r}")
+
+    def __len__(self) -> int:
+        """T, the number of steps."""
+        return len(self.steps)
+
+    @property
+    def grounded(self) -> NDArray[np.bool_]:
+        """(T,) bool: g_t of every step."""
+        return np.array([step.grounded for step in self.steps], dtype=bool)
+
+
+@dataclass(frozen=True, eq=False)
+class Credit:
+    """What one source says each step contributed to the outcome.
+
+    Not estimated means no `Credit` object; a contribution of zero is an opinion.
+    Invariants: contributions finite, at least one; standard errors finite, >= 0, same length.
+    """
+
+    trajectory_id: str
+    source: str
+    """Who gave the credit: "terminal", "mean", "spa@run-3", ..."""
+    contributions: FloatArray
+    """(T,) float64, outcome units: c_t."""
+    base_value: float = 0.0
+    """What the source gives to no step (an intercept, V(h_0)); outcome units."""
+    standard_error: FloatArray | None = None
+    """(T,) float64, outcome units, or None where the source gives none."""
+
+    def __post_init__(self) -> None:
+        where = f"credit of {self.trajectory_id!r} by {self.source!r}"
+        object.__setattr__(self, "contributions", _frozen_vector(self.contributions, where))
+        if not np.isfinite(self.base_value):
+            raise ValueError(f"{where}: base_value must be finite, got {self.base_value}")
+        if self.standard_error is not None:
+            error = _frozen_vector(self.standard_error, f"{where}: standard_error")
+            _same_length(error, self.contributions, where)
+            if (error < 0).any():
+                raise ValueError(f"{where}: standard_error must be >= 0, smallest is {error.min()}")
+            object.__setattr__(self, "standard_error", error)
+
+    def __len__(self) -> int:
+        """T, the number of steps."""
+        return len(self.contributions)
+
+    @property
+    def predicted_outcome(self) -> float:
+        """Base value plus the sum of all contributions, outcome units."""
+        return float(self.base_value + self.contributions.sum())
+
+    @property
+    def cumulative(self) -> FloatArray:
+        """(T,) float64: base value plus the contributions of steps 0..t."""
+        return self.base_value + np.cumsum(self.contributions)
+
+
+@dataclass(frozen=True, eq=False)
+class ValueTruth:
+    """Measured values V(h_0), ..., V(h_T) of one trajectory under a fixed policy and step cap.
+
+    Invariants: T + 1 >= 2 values, all finite; the sum of `progress` is `values[-1] - offset`.
+    """
+
+    trajectory_id: str
+    values: FloatArray
+    """(T + 1,) float64, outcome units; the last one is the outcome R."""
+    standard_error: FloatArray
+    """(T + 1,) float64, outcome units; 0 where exact."""
+    branches: int
+    """Continuations behind each value; 0 if exact."""
+    policy: str
+    step_cap: int
+    """Longest episode, steps: the remaining budget is part of the history."""
+
+    def __post_init__(self) -> None:
+        where = f"truth of {self.trajectory_id!r}"
+        values = _frozen_vector(self.values, where)
+        error = _frozen_vector(self.standard_error, f"{where}: standard_error")
+        _same_length(error, values, where)
+        if len(values) < 2:
+            raise ValueError(f"{where}: needs at least 2 values (T + 1), got {len(values)}")
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "standard_error", error)
+
+    @property
+    def progress(self) -> FloatArray:
+        """(T,) float64: Delta_t = V(h_{t+1}) - V(h_t)."""
+        return np.diff(self.values)
+
+    @property
+    def offset(self) -> float:
+        """V(h_0): what the outcome was worth before the first step."""
+        return float(self.values[0])
+
+
+def _frozen_vector(values: ArrayLike, where: str) -> FloatArray:
+    """A read-only float64 copy of a non-empty, finite vector."""
+    vector = np.array(values, dtype=np.float64)
+    if vector.ndim != 1 or vector.size == 0:
+        raise ValueError(f"{where}: expected a non-empty vector, got shape {vector.shape}")
+    if not np.isfinite(vector).all():
+        bad = int(np.flatnonzero(~np.isfinite(vector))[0])
+        raise ValueError(f"{where}: value {bad} of {vector.size} is {vector[bad]}")
+    vector.setflags(write=False)
+    return vector
+
+
+def _same_length(one: FloatArray, other: FloatArray, where: str) -> None:
+    if one.shape != other.shape:
+        raise ValueError(f"{where}: standard_error has {one.size} values, expected {other.size}")
