@@ -62,10 +62,16 @@ class World(Protocol):
 
 
 class Expert(Protocol):
-    """A teacher that plays from what it has seen, and recovers when it is put off its path."""
+    """A teacher that plays from what it has seen, and recovers when it is put off its path.
 
-    def act(self, observation: str) -> tuple[str, str]:
-        """The next (thought, action), given the reply to whatever action was executed last."""
+    It is told of every executed action, its own or not, and decides only when asked.
+    """
+
+    def observe(self, action: str, observation: str) -> None:
+        """Takes in one executed action and the world's reply to it."""
+
+    def act(self) -> tuple[str, str]:
+        """The next (thought, action)."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The household world: ALFWorld's rules and text, games of our own."""

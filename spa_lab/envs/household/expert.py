@@ -1,0 +1,229 @@
+"""A teacher for household games that plays only from what it has read.
+
+It looks for the target (receptacle types that can hold it first), takes it, changes it if the task
+says so, and puts it where it belongs. It decides anew at each step from its `Memory`, so it goes on
+sensibly after any action that was not its own. Its thoughts come from a small fixed set of
+sentences, each of which carries what the next action needs.
+"""
+
+import re
+from types import MappingProxyType
+from typing import NamedTuple
+
+from spa_lab.envs.household.catalogue import HOLDS, LAMP_STANDS, OPENABLE
+from spa_lab.envs.household.memory import Memory, kind
+
+THOUGHTS = (
+    r"I need to find (a [a-z]+|another [a-z]+)\.",
+    r"(I have [a-z]+ \d+\. )?I (see|saw) [a-z]+ \d+\.",
+    r"It is closed\.",
+    r"I have [a-z]+ \d+\. I need to (heat|cool|clean) it\.",
+    r"I have ((hot|cool|clean) )?[a-z]+ \d+\. I need (a [a-z]+|[a-z]+ \d+)\.",
+    r"I do not need [a-z]+ \d+\.",
+)
+"""Regular expressions that together match every thought of the expert."""
+
+_WORK = MappingProxyType(
+    {  # wanted state -> (verb, type of the tool)
+        "hot": ("heat", "microwave"),
+        "cool": ("cool", "fridge"),
+        "clean": ("clean", "sinkbasin"),
+    }
+)
+_STATE_OF_VERB = {verb: state for state, (verb, _) in _WORK.items()}
+_HOLDS = MappingProxyType({r.lower(): frozenset(o.lower() for o in objects) for r, objects in HOLDS.items()})
+_STANDS = frozenset(stand.lower() for stand in LAMP_STANDS)
+_OPENABLE = frozenset(kind.lower() for kind in OPENABLE)
+_SENTENCES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"put a (?P<state>hot|cool|clean) (?P<target>[a-z]+) in (?P<goal>[a-z]+)",
+        r"(?P<verb>heat|cool|clean) some (?P<target>[a-z]+) and put it in (?P<goal>[a-z]+)",
+        r"(?:put|find) (?P<two>two) (?P<target>[a-z]+) (?:and put them )?in (?P<goal>[a-z]+)",
+        r"put (?:a|some) (?P<target>[a-z]+) (?:in|on) (?P<goal>[a-z]+)",
+        r"look at (?P<target>[a-z]+) under the (?P<lamp>[a-z]+)",
+        r"examine the (?P<target>[a-z]+) with the (?P<lamp>[a-z]+)",
+    )
+)
+
+
+class Wish(NamedTuple):
+    """What a task sentence asks for; types as in the texts, empty where nothing is asked."""
+
+    target: str
+    goal: str
+    lamp: str
+    state: str
+    """"hot", "cool", "clean" or empty."""
+    two: bool
+
+
+def read_sentence(sentence: str) -> Wish:
+    """Reads one of ALFWorld's task sentences.
+
+    Raises:
+        ValueError: If it is none of them.
+    """
+    for pattern in _SENTENCES:
+        if found := pattern.fullmatch(sentence.strip().removesuffix(".")):
+            part = found.groupdict()
+            state = part.get("state") or _STATE_OF_VERB.get(part.get("verb", ""), "")
+            return Wish(part["target"], part.get("goal", ""), part.get("lamp", ""), state, "two" in part)
+    raise ValueError(f"not a task sentence of the six types: {sentence!r}")
+
+
+Move = tuple[str, str]
+"""(thought, action)."""
+
+
+class HouseholdExpert:
+    """Plays one episode: `observe` every executed action, `act` for the next one."""
+
+    def __init__(self, sentence: str, opening: str) -> None:
+        """Starts an episode.
+
+        Args:
+            sentence: The task sentence.
+            opening: What the world said before the first step.
+
+        Raises:
+            ValueError: If either text cannot be read, or the room lacks the goal or the tool.
+        """
+        self.wish = read_sentence(sentence)
+        self.memory = Memory.of_opening(opening)
+        for needed in (self.wish.goal, _WORK[self.wish.state][1] if self.wish.state else ""):
+            if needed and not self._places(needed):
+                raise ValueError(f"task {sentence!r}: the room has 0 of {needed!r}, needs at least 1")
+
+    def observe(self, action: str, observation: str) -> None:
+        """Takes in one executed action, its own or not, and the world's reply."""
+        self.memory.observe(action, observation)
+
+    def act(self) -> Move:
+        """The next (thought, action)."""
+        held = self.memory.held
+        if not held:
+            return self._fetch()
+        if kind(held) != self.wish.target:
+            return self._put_away(held)
+        if self.wish.lamp:
+            return self._light(held)
+        if self.wish.state and self.wish.state not in self.memory.states.get(held, ()):
+            return self._change(held)
+        return self._deliver(held)
+
+    def _fetch(self) -> Move:
+        """Empty hands: take a target, or look for one."""
+        anchor = self._anchor() if self.wish.two else ""
+        found = [
+            (place, name)
+            for place in reversed(self.memory.contents)
+            for name in self.memory.contents[place]
+            if kind(name) == self.wish.target and place != anchor
+        ]
+        if not found:
+            return self._search(
+                self.wish.target, f"I need to find {'another' if anchor else 'a'} {self.wish.target}."
+            )
+        place, name = min(found, key=self._effort)
+        here = "see" if place == self.memory.at else "saw"
+        return self._approach(place, f"I {here} {name}.") or (f"I see {name}.", f"take {name} from {place}")
+
+    def _effort(self, found: tuple[str, str]) -> tuple[bool, bool]:
+        """Sort key: targets already in the wanted state first, then those within reach."""
+        place, name = found
+        return self.wish.state not in self.memory.states.get(name, ()), place != self.memory.at
+
+    def _change(self, held: str) -> Move:
+        """Heat, cool or clean the target in hand; the tool need not be open."""
+        verb, tool = _WORK[self.wish.state]
+        place = self._nearest(tool)
+        action = f"{verb} {held} with {place}" if self.memory.at == place else f"go to {place}"
+        return f"I have {held}. I need to {verb} it.", action
+
+    def _deliver(self, held: str) -> Move:
+        """Bring the finished target to its goal; a second one to the same receptacle as the first."""
+        anchor = self._anchor() if self.wish.two else ""
+        state = f"{self.wish.state} " if self.wish.state else ""
+        thought = f"I have {state}{held}. I need {anchor or f'a {self.wish.goal}'}."
+        place = anchor or self._nearest(self.wish.goal)
+        return self._approach(place, thought) or (thought, f"move {held} to {place}")
+
+    def _light(self, held: str) -> Move:
+        """Target in hand: find the lamp and turn it on."""
+        lamps = [
+            (p, n) for p, names in self.memory.contents.items() for n in names if kind(n) == self.wish.lamp
+        ]
+        if not lamps:
+            return self._search(self.wish.lamp, f"I have {held}. I need a {self.wish.lamp}.")
+        place, lamp = min(lamps, key=lambda found: found[0] != self.memory.at)
+        if place != self.memory.at:
+            return f"I have {held}. I saw {lamp}.", f"go to {place}"
+        return f"I have {held}. I see {lamp}.", f"use {lamp}"
+
+    def _put_away(self, held: str) -> Move:
+        """Something else is in hand: put it down, here if it may lie here."""
+        legal = [
+            place
+            for place in self.memory.receptacles
+            if kind(held) in _HOLDS.get(kind(place), ())
+            and f"move {held} to {place}" not in self.memory.refused
+        ]
+        if not legal:
+            return f"I do not need {held}.", "look"
+        place = min(legal, key=lambda p: (p != self.memory.at, kind(p) in _OPENABLE))
+        thought = f"I do not need {held}."
+        return self._approach(place, thought) or (thought, f"move {held} to {place}")
+
+    def _search(self, wanted: str, thought: str) -> Move:
+        """Look into the next receptacle that may hold `wanted`."""
+        unseen = [place for place in self._search_order(wanted) if not self.memory.knows(place)]
+        if not unseen:  # it was moved while nobody looked
+            self.memory.forget_contents()
+            unseen = self._search_order(wanted)
+        place = (
+            self.memory.at
+            if self.memory.at in unseen and self._may_hold(self.memory.at, wanted)
+            else unseen[0]
+        )
+        return self._approach(place, thought) or (thought, f"examine {place}")
+
+    def _search_order(self, wanted: str) -> list[str]:
+        """All receptacles: likely types first (the goal's own last), in room order, numbers rising."""
+        types = list(dict.fromkeys(kind(place) for place in self.memory.receptacles))
+        types.sort(key=lambda t: (not self._may_hold(t, wanted), t == self.wish.goal))
+        return [place for t in types for place in self._places(t)]
+
+    def _may_hold(self, place: str, wanted: str) -> bool:
+        if wanted == self.wish.lamp:
+            return kind(place) in _STANDS
+        return wanted in _HOLDS.get(kind(place), ())
+
+    def _approach(self, place: str, thought: str) -> Move | None:
+        """The next action towards standing at the open `place`; None if there."""
+        if place != self.memory.at:
+            return thought, f"go to {place}"
+        if place in self.memory.closed:
+            return "It is closed.", f"open {place}"
+        if not self.memory.knows(place):
+            return thought, f"examine {place}"
+        return None
+
+    def _anchor(self) -> str:
+        """The goal receptacle that already holds the most targets (two-object tasks); empty if none does."""
+        count = {
+            place: sum(kind(name) == self.wish.target for name in self.memory.contents.get(place, ()))
+            for place in self._places(self.wish.goal)
+        }
+        best = max(count, key=lambda place: count[place])
+        return best if count[best] else ""
+
+    def _nearest(self, wanted: str) -> str:
+        """The receptacle of a type to go to: the one here, else number 1."""
+        places = self._places(wanted)
+        return self.memory.at if self.memory.at in places else places[0]
+
+    def _places(self, wanted: str) -> list[str]:
+        """All receptacles of a type, numbers rising."""
+        places = [place for place in self.memory.receptacles if kind(place) == wanted]
+        return sorted(places, key=lambda place: int(place.partition(" ")[2]))

@@ -1,0 +1,133 @@
+"""Generates household games: a seeded house, objects by ALFWorld's tables, one of its six tasks.
+
+Rules and text are ALFWorld's; the distribution of games is ours, so scores on them are not ALFWorld
+scores. Two things are kept out of training for the `unseen` games: houses (see `houses`) and pairs of
+target object type and goal type (`is_unseen_pair`).
+"""
+
+import random
+from collections.abc import Sequence
+from types import MappingProxyType
+
+from spa_lab.envs.household import catalogue
+from spa_lab.envs.household.game import HouseholdTask
+from spa_lab.envs.household.houses import HOUSES, House, Size, coordinates, digest, make_house
+from spa_lab.envs.household.problem import GOALS, Item, write_problem
+
+TASK_TYPES = tuple(catalogue.TASK_ROOMS)
+SENTENCES = MappingProxyType(  # ALFWorld's goal library; the two light sentences as its games print them
+    {
+        "pick_and_place_simple": ("put a {target} in {goal}", "put some {target} on {goal}"),
+        "look_at_obj_in_light": ("look at {target} under the {goal}", "examine the {target} with the {goal}"),
+        "pick_clean_then_place_in_recep": (
+            "put a clean {target} in {goal}",
+            "clean some {target} and put it in {goal}",
+        ),
+        "pick_heat_then_place_in_recep": (
+            "put a hot {target} in {goal}",
+            "heat some {target} and put it in {goal}",
+        ),
+        "pick_cool_then_place_in_recep": (
+            "put a cool {target} in {goal}",
+            "cool some {target} and put it in {goal}",
+        ),
+        "pick_two_obj_and_place": ("put two {target} in {goal}", "find two {target} and put them in {goal}"),
+    }
+)
+UNSEEN_PAIR_ONE_IN = 5
+"""One in this many pairs of target object type and goal type is kept for unseen games."""
+_OBJECTS = MappingProxyType(
+    {  # size -> (kitchen, other rooms), each (fewest, most) objects
+        "small": ((12, 18), (12, 18)),
+        "medium": ((26, 38), (20, 27)),
+        "large": ((48, 66), (27, 36)),
+    }
+)
+_MAX_COPIES = 3
+
+
+def is_unseen_pair(target: str, goal: str) -> bool:
+    """Whether this pair of target object type and goal type (receptacle or lamp) is kept from training."""
+    return digest("pair", target, goal) % UNSEEN_PAIR_ONE_IN == 0
+
+
+def generate_game(
+    rng: random.Random, *, task_type: str, size: Size = "small", unseen: bool = False, game_id: str = "game"
+) -> HouseholdTask:
+    """One game whose goal is reachable and not yet reached.
+
+    Args:
+        rng: Decides everything that the other arguments leave open.
+        task_type: One of `TASK_TYPES`.
+        size: "small" (8-12 receptacles, 12-18 objects), "medium", or "large" (as in ALFWorld).
+        unseen: Take house and target pair from those kept from training, else from the others.
+        game_id: Name of the game.
+
+    Raises:
+        ValueError: If `task_type` or `size` is unknown.
+    """
+    if task_type not in GOALS:
+        raise ValueError(f"game {game_id!r}: unknown task type {task_type!r}, expected one of {TASK_TYPES}")
+    pairs: list[tuple[str, str]] = []
+    while not pairs:  # a small house may offer no pair of the wanted side
+        room = rng.choice(catalogue.TASK_ROOMS[task_type])
+        house = make_house(room, size, rng.randrange(HOUSES), unseen=unseen)
+        pairs = [pair for pair in _goal_pairs(task_type, house) if is_unseen_pair(*pair) == unseen]
+    goal = rng.choice(sorted({goal for _, goal in pairs}))
+    target = rng.choice([t for t, g in pairs if g == goal])
+    items = _furnish(rng, house, task_type, size, target, goal)
+    sentence = rng.choice(SENTENCES[task_type]).format(target=target.lower(), goal=goal.lower())
+    conditions = GOALS[task_type].format(target=target, goal=goal)
+    return HouseholdTask(
+        game_id=game_id, task_type=task_type, task=sentence, problem=write_problem(house, items, conditions)
+    )
+
+
+def _goal_pairs(task_type: str, house: House) -> list[tuple[str, str]]:
+    """Every (target object type, goal type) that this task type can ask for in this house."""
+    objects = catalogue.ROOM_OBJECTS[house.room]
+    if task_type == "look_at_obj_in_light":
+        lamps = catalogue.LAMPS if house.room == "LivingRoom" else ("DeskLamp",)
+        return [(o, lamp) for lamp in lamps for o in objects if _homes(o, house, "")]
+    tool = ""
+    if task_type in catalogue.TOOLS:
+        _, tool, able = catalogue.TOOLS[task_type]
+        objects = tuple(o for o in objects if o in able)
+    goals = [t for t in house.types if t != tool]
+    return [
+        (o, goal) for goal in goals for o in objects if o in catalogue.HOLDS[goal] and _homes(o, house, goal)
+    ]
+
+
+def _homes(kind: str, house: House, goal: str) -> list[int]:
+    """Indices of the places where an object may lie at the start, those of type `goal` left out."""
+    return [i for i, p in enumerate(house.places) if p.type != goal and kind in catalogue.HOLDS[p.type]]
+
+
+def _furnish(
+    rng: random.Random, house: House, task_type: str, size: Size, target: str, goal: str
+) -> Sequence[Item]:
+    """All objects of a game. Targets never start in a receptacle of the goal's type: nothing is done yet."""
+    few, most = _OBJECTS[size][house.room != "Kitchen"]
+    total = rng.randint(few, most)
+    copies = rng.randint(2, 3) if task_type == "pick_two_obj_and_place" else rng.choice((1, 1, 2))
+    kinds = [target] * copies
+    others = [o for o in catalogue.ROOM_OBJECTS[house.room] if o != target and _homes(o, house, "")]
+    pool = [o for o in others for _ in range(_MAX_COPIES)]
+    kinds += rng.sample(pool, min(total - copies, len(pool)))
+    items = []
+    for kind in kinds:
+        place = house.places[rng.choice(_homes(kind, house, goal if kind == target else ""))]
+        items.append(Item(kind, kind + coordinates(rng), place))
+    return [*items, *_lamps(rng, house, goal)]
+
+
+def _lamps(rng: random.Random, house: House, goal: str) -> list[Item]:
+    """The goal's lamp, or in every second room with a stand a desk lamp that nobody asks for."""
+    stands = [place for place in house.places if place.type in catalogue.LAMP_STANDS]
+    lamp = goal if goal in catalogue.LAMPS else "DeskLamp"
+    if lamp != goal and (
+        house.room not in catalogue.TASK_ROOMS["look_at_obj_in_light"] or rng.random() < 0.5
+    ):
+        return []
+    return [Item(lamp, lamp + coordinates(rng), rng.choice(stands))] if stands else []

@@ -1,0 +1,114 @@
+"""What a player of a household game has read so far: read from the texts alone, never from the game."""
+
+import re
+from dataclasses import dataclass, field
+
+_THING = r"[a-z]+ \d+"
+_LISTED = re.compile(rf"\ba ({_THING})")
+_SEEN = re.compile(rf"(?:On the ({_THING})|The ({_THING}) is open\. In it), you see ([^.]*)\.")
+_CLOSED = re.compile(rf"The ({_THING}) is closed\.|You close the ({_THING})\.")
+_ARRIVED = re.compile(rf"You arrive at ({_THING})\.")
+_TAKEN = re.compile(rf"You pick up the ({_THING}) from the ({_THING})\.")
+_MOVED = re.compile(rf"You move the ({_THING}) to the ({_THING})\.")
+_CHANGED = re.compile(rf"You (heat|cool|clean) the ({_THING}) using the {_THING}\.")
+_REFUSED = "Nothing happens."
+_STATES = {"heat": "hot", "cool": "cool", "clean": "clean"}
+
+
+def kind(name: str) -> str:
+    """The type in a name: "mug" of "mug 2"."""
+    return name.partition(" ")[0]
+
+
+@dataclass
+class Memory:
+    """The state of a household game as far as it was told.
+
+    Names are those of the texts ("mug 2"). Nothing is known of a receptacle that is neither in
+    `contents` nor in `closed`.
+    """
+
+    receptacles: tuple[str, ...]
+    """All receptacles of the room, in the order of the opening text."""
+    at: str = ""
+    """The receptacle in front of the player; empty in the middle of the room."""
+    held: str = ""
+    """The object in hand; empty if there is none."""
+    contents: dict[str, list[str]] = field(default_factory=dict)
+    """Receptacle -> the objects last seen in it; the receptacle seen last comes last."""
+    closed: set[str] = field(default_factory=set)
+    """The receptacles known to be closed now."""
+    states: dict[str, set[str]] = field(default_factory=dict)
+    """Object -> those of "hot", "cool" and "clean" that it is."""
+    refused: set[str] = field(default_factory=set)
+    """Moves that the world refused though nothing known speaks against them."""
+
+    @classmethod
+    def of_opening(cls, text: str) -> "Memory":
+        """Reads the receptacle list of an opening text.
+
+        Raises:
+            ValueError: If the text lists no receptacle.
+        """
+        names = tuple(_LISTED.findall(text.partition("you see ")[2].partition("Your task")[0]))
+        if not names:
+            raise ValueError(f"opening text lists 0 receptacles, expected at least 1: {text[:80]!r}")
+        return cls(names)
+
+    def observe(self, action: str, observation: str) -> None:
+        """Takes in one executed action and the world's reply to it."""
+        if observation.strip() == _REFUSED:
+            self._take_refusal(action)
+        if arrived := _ARRIVED.search(observation):
+            self.at = arrived[1]
+        self._take_handling(observation)
+        for one, other in _CLOSED.findall(observation):
+            self.closed.add(one or other)
+        for one, other, listed in _SEEN.findall(observation):
+            place = one or other
+            self.closed.discard(place)
+            self.contents.pop(place, None)  # so that the latest sight is the last entry
+            self.contents[place] = _LISTED.findall(listed)
+
+    def _take_handling(self, observation: str) -> None:
+        """Objects taken, put down, heated, cooled or cleaned."""
+        if taken := _TAKEN.match(observation):
+            self.held = taken[1]
+            if taken[1] in self.contents.get(taken[2], []):
+                self.contents[taken[2]].remove(taken[1])
+        elif moved := _MOVED.match(observation):
+            self.held = ""
+            self.contents.setdefault(moved[2], []).append(moved[1])
+        elif changed := _CHANGED.match(observation):
+            states = self.states.setdefault(changed[2], set())
+            if changed[1] != "clean":
+                states -= {"hot", "cool"}
+            states.add(_STATES[changed[1]])
+
+    def _take_refusal(self, action: str) -> None:
+        """Where a refusal contradicts what was known, forget the latter."""
+        verb, _, rest = action.strip().partition(" ")
+        place = rest.rpartition(" from ")[2] if verb == "take" else rest.removeprefix("to ")
+        if verb == "go" and place in self.receptacles:
+            self.at = place  # one can only fail to go where one already stands
+        elif verb == "open" and place == self.at:
+            self.closed.discard(place)
+        elif verb == "take" and place == self.at and not self.held and place not in self.closed:
+            name = rest.partition(" from ")[0]
+            if name in self.contents.get(place, []):
+                self.contents[place].remove(name)
+        elif verb == "move":
+            self.refused.add(action.strip())
+
+    def knows(self, place: str) -> bool:
+        """Whether the player has seen into `place`."""
+        return place in self.contents
+
+    def where(self, name: str) -> str:
+        """The receptacle that `name` was last seen in; empty if it was not seen or is held."""
+        return next((place for place, names in self.contents.items() if name in names), "")
+
+    def forget_contents(self) -> None:
+        """Start searching anew; what is in front of the player must be looked at again too."""
+        self.contents.clear()
+        self.closed.clear()

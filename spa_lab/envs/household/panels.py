@@ -1,0 +1,129 @@
+"""Fixed, ordered lists of household tasks, the same on every machine.
+
+Task i of a split is generated from a seed that is a hash of (split, size, i): no state, no order of
+calls. `train` has no end; `seen` has train's houses and target pairs but other games; `unseen` has
+neither. `unseen_by_length` holds unseen tasks of all sizes, 40 for each bin of expert length.
+"""
+
+import hashlib
+import json
+import random
+from pathlib import Path
+from typing import get_args
+
+from spa_lab.envs.base import Task
+from spa_lab.envs.household.expert import HouseholdExpert
+from spa_lab.envs.household.game import HouseholdTask
+from spa_lab.envs.household.generator import TASK_TYPES, generate_game
+from spa_lab.envs.household.houses import Size, digest
+from spa_lab.envs.household.world import HouseholdWorld
+
+STEP_LIMIT = 40
+SPLITS = ("train", "seen", "unseen")
+BY_LENGTH = "unseen_by_length"
+BINS = ((1, 4), (5, 9), (10, 14), (15, 19), (20, 24), (25, 29), (30, STEP_LIMIT))
+"""Expert lengths, both ends included. The last one ends at the step limit: longer tasks cannot be solved."""
+BIN_SIZE = 40
+PANEL_FILE = Path(__file__).resolve().parents[3] / "data" / "panels" / "household_unseen_by_length.json"
+
+
+def tasks(split: str, n: int, size: Size = "small") -> list[Task]:
+    """The first `n` tasks of a panel.
+
+    Args:
+        split: "train", "seen", "unseen" or "unseen_by_length" (at most 280 tasks, of all sizes).
+        n: How many, >= 0.
+        size: Size of the houses of the first three.
+
+    Raises:
+        ValueError: If the split or size is unknown, `n` is negative or the panel has fewer than `n` tasks.
+    """
+    if n < 0:
+        raise ValueError(f"panel {split!r}: number of tasks must be >= 0, got {n}")
+    if split == BY_LENGTH:
+        return _tasks_by_length(n)
+    if split not in SPLITS or size not in get_args(Size):
+        raise ValueError(f"no panel {split!r} of size {size!r}, expected one of {(*SPLITS, BY_LENGTH)}")
+    return [make_task(split, index, size) for index in range(n)]
+
+
+def make_task(split: str, index: int, size: Size = "small") -> Task:
+    """Task `index` of a split: the first game made from its seeds that the expert solves within `STEP_LIMIT`.
+
+    Task types take turns, so every six tasks in a row hold one of each.
+    """
+    task_type = TASK_TYPES[index % len(TASK_TYPES)]
+    attempt = 0
+    while True:
+        rng = random.Random(digest("household", split, size, index, attempt))
+        name = f"household-{split}-{size}-{index:05d}"
+        game = generate_game(
+            rng, task_type=task_type, size=size, unseen=split.startswith("unseen"), game_id=name
+        )
+        length = play_expert(game, STEP_LIMIT)
+        if length is not None:
+            return Task(name, "household", split, task_type, game.task, length, game)
+        attempt += 1
+
+
+def play_expert(game: HouseholdTask, step_limit: int) -> int | None:
+    """Steps that the expert needs for `game`; None if it does not finish within `step_limit`."""
+    world = HouseholdWorld()
+    task = Task(game.game_id, "household", "", game.task_type, game.task, 0, game)
+    expert = HouseholdExpert(game.task, world.reset(task))
+    for step in range(1, step_limit + 1):
+        _, action = expert.act()
+        reply = world.step(action)
+        if reply.done:
+            return step
+        expert.observe(action, reply.observation)
+    return None
+
+
+def length_bin(length: int) -> int:
+    """Index of the bin of `BINS` that an expert length falls in.
+
+    Raises:
+        ValueError: If it falls in none.
+    """
+    for index, (low, high) in enumerate(BINS):
+        if low <= length <= high:
+            return index
+    raise ValueError(f"expert length must lie in [{BINS[0][0]}, {BINS[-1][1]}], got {length}")
+
+
+def panel_hash(panel: list[Task]) -> str:
+    """SHA-256 of all that makes up the tasks of a panel, in order."""
+    digester = hashlib.sha256()
+    for task in panel:
+        digester.update(f"{task.id}\n{task.kind}\n{task.instruction}\n{task.expert_length}\n".encode())
+        digester.update(task.payload.problem.encode())
+    return digester.hexdigest()
+
+
+def find_by_length(limit: int = 200_000) -> list[tuple[Size, int]]:
+    """Searches for the (size, index) of the tasks of `unseen_by_length`; takes minutes.
+
+    Bins take turns in the result, so that a part of the panel from its start is balanced too.
+
+    Raises:
+        ValueError: If `limit` tasks of each size do not fill the bins.
+    """
+    found: list[list[tuple[Size, int]]] = [[] for _ in BINS]
+    for index in range(limit):
+        for size in get_args(Size):
+            place = found[length_bin(make_task(BY_LENGTH, index, size).expert_length)]
+            if len(place) < BIN_SIZE:
+                place.append((size, index))
+        if all(len(place) == BIN_SIZE for place in found):
+            return [place[i] for i in range(BIN_SIZE) for place in found]
+    raise ValueError(f"bins hold {[len(place) for place in found]} tasks after {limit}, need {BIN_SIZE} each")
+
+
+def _tasks_by_length(n: int) -> list[Task]:
+    if not PANEL_FILE.is_file():
+        raise ValueError(f"panel {BY_LENGTH!r}: file {PANEL_FILE} is missing")
+    chosen = json.loads(PANEL_FILE.read_text(encoding="utf-8"))["tasks"]
+    if n > len(chosen):
+        raise ValueError(f"panel {BY_LENGTH!r}: has {len(chosen)} tasks, asked for {n}")
+    return [make_task(BY_LENGTH, index, size) for size, index in chosen[:n]]
