@@ -1,0 +1,65 @@
+"""One household game: what a task holds, and what every episode of the game shares."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from spa_lab.envs.household.goal import Check
+from spa_lab.envs.household.row import Layout
+
+Grammar = Literal["move", "put"]
+"""Words of a release: "move X to Y" (alfworld >= 0.4.0) or "put X in/on Y" (before)."""
+
+
+@dataclass(frozen=True)
+class HouseholdTask:
+    """One game as the payload of a task: cheap to hold, read when it is first played."""
+
+    game_id: str
+    task_type: str
+    """One of ALFWorld's six task types."""
+    task: str
+    """The task sentence, without the final full stop."""
+    problem: str | Path
+    """The text of the PDDL problem, or the official game file (`game.tw-pddl`) that holds it."""
+    grammar: Grammar = "move"
+
+
+@dataclass(frozen=True, eq=False)
+class Game:
+    """The unchanging part of a game; sets of objects or receptacles are bit sets (bit i = number i)."""
+
+    game_id: str
+    objects: tuple[str, ...]
+    """Names, in the order in which texts list them (the sorted order of the ids)."""
+    receptacles: tuple[str, ...]
+    locations: tuple[str, ...]
+    object_numbers: dict[str, int]
+    receptacle_numbers: dict[str, int]
+    pickupable: int
+    cleanable: int
+    heatable: int
+    coolable: int
+    toggleable: int
+    sliceable: int
+    containers: int
+    """Objects that are receptacle objects (plate, bowl, ...)."""
+    knives: int
+    """Objects that can slice."""
+    nested: dict[int, int]
+    """Receptacle object -> the objects inside it; no action changes that."""
+    openable: int
+    sinks: int
+    microwaves: int
+    fridges: int
+    accepts: tuple[int, ...]
+    """Per receptacle: the objects that may be put there."""
+    location_of: tuple[int, ...]
+    """Per receptacle: its location, -1 if it has none."""
+    receptacles_at: tuple[tuple[int, ...], ...]
+    """Per location: the receptacles there, ascending."""
+    layout: Layout
+    start: tuple[int, ...]
+    """The initial row."""
+    won: Check
+    """Whether a row satisfies the goal."""
