@@ -97,7 +97,7 @@ def panel_hash(panel: list[Task]) -> str:
     digester = hashlib.sha256()
     for task in panel:
         digester.update(f"{task.id}\n{task.kind}\n{task.instruction}\n{task.expert_length}\n".encode())
-        digester.update(task.payload.problem.encode())
+        digester.update(str(task.payload.problem).encode())
     return digester.hexdigest()
 
 
