@@ -4,7 +4,7 @@ Source of the effects: `alfworld/data/alfred.pddl` of the public package alfworl
 when an action is refused; the list of admissible commands and the execution of a command ask the same rule.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -12,7 +12,21 @@ from typing import Literal, TypeAlias
 
 from spa_lab.envs.household import rules, text
 from spa_lab.envs.household.game import Game, Grammar
-from spa_lab.envs.household.row import AT, BUSY, CLEAN, COOL, HELD, HOT, INSIDE, ON, OPENED, SLICED, TOGGLED, Row, members
+from spa_lab.envs.household.row import (
+    AT,
+    BUSY,
+    CLEAN,
+    COOL,
+    HELD,
+    HOT,
+    INSIDE,
+    ON,
+    OPENED,
+    SLICED,
+    TOGGLED,
+    Row,
+    members,
+)
 
 Numbers: TypeAlias = tuple[int, ...]
 Kind = Literal["object", "receptacle"]
@@ -58,12 +72,12 @@ def execute(game: Game, row: Row, command: str, grammar: Grammar) -> str:
 
 def admissible(game: Game, row: Row, grammar: Grammar) -> list[str]:
     """Every command that can be executed now, sorted."""
-    commands = list(_PLAIN[grammar])
+    commands = [*_PLAIN[grammar], *game.ways[row[AT].bit_length() - 1]]
     for action in _ACTIONS[grammar]:
         for numbers in action.candidates(game, row):
             if not action.cannot(game, row, *numbers):
                 commands.append(_command(game, action, numbers))
-    return sorted(set(commands))  # an object in two receptacles here can be used once
+    return sorted(commands)
 
 
 def _numbers(game: Game, action: Action, command: str) -> Numbers | None:
@@ -87,7 +101,8 @@ def _numbers(game: Game, action: Action, command: str) -> Numbers | None:
 def _command(game: Game, action: Action, numbers: Numbers) -> str:
     named = zip(action.words, action.kinds, numbers, strict=True)
     return "".join(
-        word + (game.objects if kind == "object" else game.receptacles)[number] for word, kind, number in named
+        word + (game.objects if kind == "object" else game.receptacles)[number]
+        for word, kind, number in named
     )
 
 
@@ -158,8 +173,10 @@ def _help(game: Game, row: Row) -> str:
     return text.HELP
 
 
-def _everywhere(game: Game, row: Row) -> Iterator[Numbers]:
-    return ((receptacle,) for receptacle in range(len(game.receptacles)))
+def _none(game: Game, row: Row) -> Iterator[Numbers]:
+    return iter(
+        ()
+    )  # `Game.ways` has these commands ready: there are many, and they depend on the location only
 
 
 def _here(game: Game, row: Row) -> Iterator[Numbers]:
@@ -167,7 +184,13 @@ def _here(game: Game, row: Row) -> Iterator[Numbers]:
 
 
 def _inside_here(game: Game, row: Row) -> Iterator[Numbers]:
-    return ((thing, receptacle) for (receptacle,) in _here(game, row) for thing in members(row[INSIDE + receptacle]))
+    if row[BUSY]:
+        return iter(())
+    return (
+        (thing, receptacle)
+        for (receptacle,) in _here(game, row)
+        for thing in members(row[INSIDE + receptacle])
+    )
 
 
 def _held(game: Game, row: Row) -> Iterator[Numbers]:
@@ -192,7 +215,7 @@ def _actions(grammar: Grammar) -> tuple[Action, ...]:
     thing: tuple[Kind, ...] = ("object",)
     both: tuple[Kind, ...] = ("object", "receptacle")
     return (
-        Action(("go to ",), one, rules.cannot_go, partial(_go, grammar=grammar), _everywhere),
+        Action(("go to ",), one, rules.cannot_go, partial(_go, grammar=grammar), _none),
         Action(("open ",), one, rules.cannot_open, _open, _here),
         Action(("close ",), one, rules.cannot_close, _close, _here),
         Action(("take ", " from "), both, rules.cannot_take, _take, _inside_here),
@@ -214,9 +237,13 @@ def _by_verb(actions: tuple[Action, ...]) -> dict[str, list[Action]]:
     return table
 
 
-_ACTIONS = MappingProxyType({"move": _actions("move"), "put": _actions("put")})
-_BY_VERB = MappingProxyType({grammar: _by_verb(actions) for grammar, actions in _ACTIONS.items()})
-_PLAIN = MappingProxyType(
+_ACTIONS: Mapping[Grammar, tuple[Action, ...]] = MappingProxyType(
+    {"move": _actions("move"), "put": _actions("put")}
+)
+_BY_VERB: Mapping[Grammar, dict[str, list[Action]]] = MappingProxyType(
+    {grammar: _by_verb(actions) for grammar, actions in _ACTIONS.items()}
+)
+_PLAIN: Mapping[Grammar, dict[str, Callable[[Game, Row], str]]] = MappingProxyType(
     {
         "move": {"look": text.look, "inventory": text.inventory, "help": _help},
         "put": {"look": text.look, "inventory": text.inventory},

@@ -1,10 +1,11 @@
 """One household game: what a task holds, and what every episode of the game shares."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from spa_lab.envs.household.goal import Check
+from spa_lab.envs.household.formula import Check
 from spa_lab.envs.household.row import Layout
 
 Grammar = Literal["move", "put"]
@@ -63,3 +64,14 @@ class Game:
     """The initial row."""
     won: Check
     """Whether a row satisfies the goal."""
+
+    @cached_property
+    def ways(self) -> tuple[tuple[str, ...], ...]:
+        """Per location: the `go to` commands that can be executed there, sorted."""
+        places = sorted(
+            (f"go to {name}", at) for name, at in zip(self.receptacles, self.location_of, strict=True)
+        )
+        return tuple(
+            tuple(command for command, at in places if at not in (-1, here))
+            for here in range(self.layout.locations)
+        )

@@ -23,12 +23,14 @@ _FLAGS = {
     "istoggled": rows.TOGGLED,
     "ison": rows.ON,
 }
-_CHANGING = frozenset({"atlocation", "objectatlocation", "inreceptacle", "holds", "holdsany", "opened", *_FLAGS})
+_CHANGING = frozenset(
+    {"atlocation", "objectatlocation", "inreceptacle", "holds", "holdsany", "opened", *_FLAGS}
+)
 # `checked` is in neither set: actions change it, but no text and no official goal asks for it.
 _CONSTANT = frozenset(
-    """receptacleatlocation openable isreceptacleobject inreceptacleobject isreceptacleobjectfull wasinreceptacle
-    examined receptacletype cancontain objecttype holdsanyreceptacleobject full cleanable heatable coolable
-    pickupable moveable toggleable sliceable""".split()
+    """receptacleatlocation receptacletype cancontain objecttype openable isreceptacleobject
+    inreceptacleobject isreceptacleobjectfull holdsanyreceptacleobject wasinreceptacle examined full
+    cleanable heatable coolable pickupable moveable toggleable sliceable""".split()
 )
 
 
@@ -42,7 +44,10 @@ def read_game(text: str, game_id: str) -> Game:
     Raises:
         ValueError: Names the game and what is wrong with its problem.
     """
-    return _Builder(read_problem(text, game_id), game_id).game()
+    try:
+        return _Builder(read_problem(text), game_id).game()
+    except ValueError as error:
+        raise ValueError(f"game {game_id!r}: {error}") from error
 
 
 class _Builder:
@@ -51,7 +56,6 @@ class _Builder:
     def __init__(self, problem: Problem, game_id: str) -> None:
         self.problem = problem
         self.game_id = game_id
-        self.where = f"game {game_id!r}"
         # Like the original engine, only entities that some fact mentions exist (and count in the numbering).
         mentioned = {name for facts in problem.facts.values() for fact in facts for name in fact}
         self.ids = sorted(mentioned)
@@ -93,7 +97,7 @@ class _Builder:
             ),
             layout=self.layout,
             start=self._start(),
-            won=compile_goal(self.problem, _CHANGING, _CONSTANT, self._locate, self.where),
+            won=compile_goal(self.problem, _CONSTANT, _CHANGING, self._locate),
         )
 
     def _numbers(self, kind: str) -> dict[str, int]:
@@ -105,7 +109,7 @@ class _Builder:
         facts = self.problem.facts.get(predicate, [])
         for fact in facts:
             if len(fact) != 2:
-                raise ValueError(f"{self.where}: {predicate} takes 2 arguments, got {len(fact)}: {' '.join(fact)}")
+                raise ValueError(f"{predicate} takes 2 arguments, got {len(fact)}: {' '.join(fact)}")
         return facts
 
     def _having(self, predicate: str) -> int:
@@ -114,26 +118,32 @@ class _Builder:
         facts = self.problem.facts.get(predicate, ())
         for fact in facts:
             if len(fact) != 1 or fact[0] not in numbers:
-                raise ValueError(f"{self.where}: cannot use the fact ({predicate} {' '.join(fact)})")
+                raise ValueError(f"cannot use the fact ({predicate} {' '.join(fact)})")
         return _bits(numbers[fact[0]] for fact in facts)
 
     def _of_type(self, predicate: str, kind: str) -> int:
         numbers = self.objects if predicate == "objecttype" else self.receptacles
-        return _bits(numbers[one] for one, its_kind in self._pairs(predicate) if its_kind == kind and one in numbers)
+        return _bits(
+            numbers[one] for one, its_kind in self._pairs(predicate) if its_kind == kind and one in numbers
+        )
 
     def _nested(self) -> dict[int, int]:
         nested: dict[int, int] = {}
         for inner, outer in self._pairs("inreceptacleobject"):
             if inner not in self.objects or outer not in self.objects:
-                raise ValueError(f"{self.where}: cannot use the fact (inreceptacleobject {inner} {outer})")
+                raise ValueError(f"cannot use the fact (inreceptacleobject {inner} {outer})")
             number = self.objects[outer]
             nested[number] = nested.get(number, 0) | 1 << self.objects[inner]
         return nested
 
     def _accepts(self) -> tuple[int, ...]:
+        of_kind: dict[str, int] = {}
+        for thing, kind in self._pairs("objecttype"):
+            if thing in self.objects:
+                of_kind[kind] = of_kind.get(kind, 0) | 1 << self.objects[thing]
         accepted: dict[str, int] = {}
         for kind, object_kind in self._pairs("cancontain"):
-            accepted[kind] = accepted.get(kind, 0) | self._of_type("objecttype", object_kind)
+            accepted[kind] = accepted.get(kind, 0) | of_kind.get(object_kind, 0)
         accepts = [0] * len(self.receptacles)
         for receptacle, kind in self._pairs("receptacletype"):
             if receptacle in self.receptacles:
@@ -144,10 +154,10 @@ class _Builder:
         location_of = [-1] * len(self.receptacles)
         for receptacle, location in self._pairs("receptacleatlocation"):
             if receptacle not in self.receptacles or location not in self.locations:
-                raise ValueError(f"{self.where}: cannot use the fact (receptacleatlocation {receptacle} {location})")
+                raise ValueError(f"cannot use the fact (receptacleatlocation {receptacle} {location})")
             number = self.receptacles[receptacle]
             if location_of[number] not in (-1, self.locations[location]):
-                raise ValueError(f"{self.where}: receptacle {receptacle} is at more than 1 location")
+                raise ValueError(f"receptacle {receptacle} is at more than 1 location")
             location_of[number] = self.locations[location]
         return tuple(location_of)
 
@@ -157,12 +167,12 @@ class _Builder:
             for fact in self.problem.facts.get(predicate, ()):
                 place = self._locate(predicate, fact)
                 if place is None:
-                    raise ValueError(f"{self.where}: cannot use the fact ({predicate} {' '.join(fact)})")
+                    raise ValueError(f"cannot use the fact ({predicate} {' '.join(fact)})")
                 row[place[0]] |= place[1]
         agents = [name for name, kind in self.problem.types.items() if kind == "agent"]
         if len(agents) != 1 or row[rows.AT].bit_count() != 1:
             raise ValueError(
-                f"{self.where}: expected 1 agent at 1 location, got {len(agents)} agents"
+                f"expected 1 agent at 1 location, got {len(agents)} agents"
                 f" at {row[rows.AT].bit_count()} locations"
             )
         return tuple(row)
@@ -201,7 +211,9 @@ def entity_names(ids: list[str]) -> dict[str, str]:
     names = {}
     for entity in ids:
         if entity not in first:
-            names[entity] = f"{entity} "  # sic: the original engine leaves the space before the missing number
+            names[entity] = (
+                f"{entity} "  # sic: the original engine leaves the space before the missing number
+            )
             continue
         names[entity] = f"{first[entity]} {left[first[entity]]}"
         left[first[entity]] -= 1

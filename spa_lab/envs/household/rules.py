@@ -32,7 +32,9 @@ def cannot_open(game: Game, row: Row, receptacle: int) -> str:
     if not game.openable >> receptacle & 1:
         return f"{game.receptacles[receptacle]} cannot be opened"
     already = row[OPENED] >> receptacle & 1
-    return cannot_reach(game, row, receptacle) or (f"{game.receptacles[receptacle]} is open" if already else "")
+    return cannot_reach(game, row, receptacle) or (
+        f"{game.receptacles[receptacle]} is open" if already else ""
+    )
 
 
 def cannot_close(game: Game, row: Row, receptacle: int) -> str:
@@ -113,7 +115,9 @@ def _not_held(game: Game, row: Row, thing: int) -> str:
     return "" if row[HELD] >> thing & 1 else f"{game.objects[thing]} is not in the hands"
 
 
-def _cannot_treat(game: Game, row: Row, thing: int, receptacle: int, treatable: int, tools: int, verb: str) -> str:
+def _cannot_treat(
+    game: Game, row: Row, thing: int, receptacle: int, treatable: int, tools: int, verb: str
+) -> str:
     reason = _not_held(game, row, thing) or cannot_reach(game, row, receptacle)
     if reason:
         return reason

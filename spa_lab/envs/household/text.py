@@ -104,7 +104,9 @@ def describe(game: Game, row: Sequence[int], thing: int) -> str:
 
 def inventory(game: Game, row: Sequence[int]) -> str:
     """The answer to `inventory`."""
-    return f"You are carrying: {_objects(game, row[HELD])}." if row[BUSY] else "You are not carrying anything."
+    return (
+        f"You are carrying: {_objects(game, row[HELD])}." if row[BUSY] else "You are not carrying anything."
+    )
 
 
 def arrive(game: Game, row: Sequence[int], receptacle: int, grammar: Grammar) -> str:
@@ -115,7 +117,11 @@ def arrive(game: Game, row: Sequence[int], receptacle: int, grammar: Grammar) ->
 
 def put_down(thing: str, receptacle: str, grammar: Grammar) -> str:
     """The answer to `move X to Y`, or `put X in/on Y`."""
-    return f"You move the {thing} to the {receptacle}." if grammar == "move" else f"You put the {thing} in/on the {receptacle}."
+    return (
+        f"You move the {thing} to the {receptacle}."
+        if grammar == "move"
+        else f"You put the {thing} in/on the {receptacle}."
+    )
 
 
 def _here(game: Game, row: Sequence[int]) -> tuple[int, ...]:
@@ -130,7 +136,9 @@ def _loose_objects(game: Game, row: Sequence[int], here: tuple[int, ...]) -> str
     """Objects at this location that were taken out of a receptacle here; once for each such receptacle."""
     taken = [row[game.layout.taken + receptacle] for receptacle in here]
     present = row[game.layout.placed + row[AT].bit_length() - 1]
-    return _sequence([f"a {game.objects[one]}" for one in members(present) for bits in taken if bits >> one & 1])
+    return _sequence(
+        [f"a {game.objects[one]}" for one in members(present) for bits in taken if bits >> one & 1]
+    )
 
 
 def _objects(game: Game, bits: int) -> str:

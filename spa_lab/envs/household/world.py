@@ -1,7 +1,7 @@
-"""The household as a world: ALFWorld's rules and text on games in ALFWorld's PDDL layout.
+"""The household as a world: ALFWorld's rules and text, on games in ALFWorld's PDDL layout.
 
-Verified against recordings of the original engine (`parity.py`): the words of grammar "move". Grammar "put"
-follows the texts of the public package alfworld 0.3.3 and has not been compared with recordings.
+Texts and rules agree to the character with recordings of the original engine (`parity.py`) for both grammars:
+"move" is that of alfworld 0.4.2, "put" that of alfworld 0.3.3.
 """
 
 import json
@@ -16,41 +16,48 @@ from spa_lab.envs.household.reader import read_game
 from spa_lab.envs.household.row import Row
 
 GAMES_KEPT = 64
-"""Games that one world keeps read, least recently played first out; one takes about 0.3 MB."""
+"""Games that one world keeps read; the least recently played goes first."""
 
 
 class Moment(NamedTuple):
     """A snapshot: where an episode of a game stands."""
 
-    game: Game
+    payload: HouseholdTask
     row: tuple[int, ...]
     won: bool
 
 
 class HouseholdWorld:
-    """A world of household games; `Task.payload` must be a `HouseholdTask`.
+    """A world of household games; `Task.payload` must be a `HouseholdTask`. Call `reset` first.
 
-    An action is stripped of white space at both ends and must then be exactly one of the admissible commands;
-    everything else is answered by "Nothing happens." and changes nothing. `done` says whether the goal holds
-    now: it is judged anew after each step, and the world keeps accepting commands after a win.
+    An action is stripped of white space at both ends and must then be one of the admissible commands, letter
+    for letter; anything else is answered by "Nothing happens." and changes nothing. `done` says whether the
+    goal holds now: it is judged anew after each step, and the world keeps accepting commands after a win.
     """
 
     def __init__(self) -> None:
         self._games: OrderedDict[str | Path, Game] = OrderedDict()
-        self._task: HouseholdTask | None = None
+        self._payload: HouseholdTask
+        self._game: Game
+        self._row: Row
+        self._won: bool
 
     def reset(self, task: Task) -> str:
-        """Start `task`; returns the view of the room and the task sentence, without the engine's banner.
+        """Start `task`; returns the view of the room and the task sentence.
+
+        The original engine prints `text.BANNER` before that.
 
         Raises:
             ValueError: If the payload is not a `HouseholdTask`, or its problem cannot be read.
         """
         payload = task.payload
         if not isinstance(payload, HouseholdTask):
-            raise ValueError(f"task {task.id!r}: payload must be a HouseholdTask, got {type(payload).__name__}")
+            raise ValueError(
+                f"task {task.id!r}: payload must be a HouseholdTask, got {type(payload).__name__}"
+            )
         self._game = self._read(payload)
-        self._task = payload
-        self._row: Row = list(self._game.start)
+        self._payload = payload
+        self._row = list(self._game.start)
         self._won = self._game.won(self._row)
         return text.opening(self._game, self._row, payload.task)
 
@@ -62,7 +69,7 @@ class HouseholdWorld:
     def step(self, action: str) -> Reply:
         """Execute one command; free text, never an exception."""
         try:
-            observation = actions.execute(self._game, self._row, action.strip(), self._task.grammar)
+            observation = actions.execute(self._game, self._row, action.strip(), self._payload.grammar)
         except actions.RefusedError as refusal:
             return Reply(text.NOTHING_HAPPENS, False, self._won, float(self._won), str(refusal))
         self._won = self._game.won(self._row)
@@ -70,34 +77,44 @@ class HouseholdWorld:
 
     def snapshot(self) -> Moment:
         """The present moment."""
-        return Moment(self._game, tuple(self._row), self._won)
+        return Moment(self._payload, tuple(self._row), self._won)
 
     def restore(self, token: object) -> None:
         """Go back to the moment of `token`.
 
         Raises:
-            ValueError: If the token was not taken from the game that is being played.
+            ValueError: If the token is not a snapshot of the task that is being played.
         """
-        if not isinstance(token, Moment) or token.game is not self._game:
-            raise ValueError(f"game {self._game.game_id!r}: the snapshot is not of this game")
+        if not isinstance(token, Moment) or token.payload != self._payload:
+            raise ValueError(f"game {self._game.game_id!r}: the token is not a snapshot of this task")
         self._row = list(token.row)
         self._won = token.won
 
     def admissible(self) -> list[str]:
         """All commands that can be executed now, sorted."""
-        return actions.admissible(self._game, self._row, self._task.grammar)
+        return actions.admissible(self._game, self._row, self._payload.grammar)
 
     def _read(self, payload: HouseholdTask) -> Game:
         game = self._games.pop(payload.problem, None)
         if game is None:
-            game = read_game(_problem_text(payload), payload.game_id)
+            game = read_game(problem_text(payload), payload.game_id)
         self._games[payload.problem] = game
         if len(self._games) > GAMES_KEPT:
             self._games.popitem(last=False)
         return game
 
 
-def _problem_text(payload: HouseholdTask) -> str:
+def problem_text(payload: HouseholdTask) -> str:
+    """The PDDL problem of a task, read from the official game file where the task only names that.
+
+    Raises:
+        ValueError: Names the file that cannot be read as a game.
+    """
     if isinstance(payload.problem, str):
         return payload.problem
-    return json.loads(payload.problem.read_text(encoding="utf-8"))["pddl_problem"]
+    try:
+        return json.loads(payload.problem.read_text(encoding="utf-8"))["pddl_problem"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{payload.problem}: not a readable game file with a 'pddl_problem': {error!r}"
+        ) from error
