@@ -11,6 +11,7 @@ _ARRIVED = re.compile(rf"You arrive at ({_THING})\.")
 _TAKEN = re.compile(rf"You pick up the ({_THING}) from the ({_THING})\.")
 _MOVED = re.compile(rf"You move the ({_THING}) to the ({_THING})\.")
 _CHANGED = re.compile(rf"You (heat|cool|clean) the ({_THING}) using the {_THING}\.")
+_CARRIED = re.compile(rf"You are carrying: a ({_THING})\.")
 _REFUSED = "Nothing happens."
 _STATES = {"heat": "hot", "cool": "cool", "clean": "clean"}
 
@@ -71,11 +72,13 @@ class Memory:
             self.contents[place] = _LISTED.findall(listed)
 
     def _take_handling(self, observation: str) -> None:
-        """Objects taken, put down, heated, cooled or cleaned."""
+        """Objects taken, carried, put down, heated, cooled or cleaned."""
         if taken := _TAKEN.match(observation):
             self.held = taken[1]
             if taken[1] in self.contents.get(taken[2], []):
                 self.contents[taken[2]].remove(taken[1])
+        elif carried := _CARRIED.match(observation):
+            self.held = carried[1]
         elif moved := _MOVED.match(observation):
             self.held = ""
             self.contents.setdefault(moved[2], []).append(moved[1])
@@ -103,10 +106,6 @@ class Memory:
     def knows(self, place: str) -> bool:
         """Whether the player has seen into `place`."""
         return place in self.contents
-
-    def where(self, name: str) -> str:
-        """The receptacle that `name` was last seen in; empty if it was not seen or is held."""
-        return next((place for place, names in self.contents.items() if name in names), "")
 
     def forget_contents(self) -> None:
         """Start searching anew; what is in front of the player must be looked at again too."""

@@ -1,0 +1,266 @@
+"""The expert: solves what it is given, from the texts alone, also when it is put off its path."""
+
+import random
+import re
+
+import pytest
+
+from spa_lab.envs.base import Task
+from spa_lab.envs.household.expert import THOUGHTS, HouseholdExpert, Wish, read_sentence
+from spa_lab.envs.household.game import HouseholdTask
+from spa_lab.envs.household.generator import TASK_TYPES, generate_game
+from spa_lab.envs.household.houses import Size
+from spa_lab.envs.household.world import HouseholdWorld
+
+THOUGHT = re.compile("|".join(f"(?:{thought})" for thought in THOUGHTS))
+NONSENSE = ("dance", "go to moon 1", "take mug 9 from cabinet 1", "open fridge 1", "go to", "use desklamp 1")
+
+
+def game(index: int, size: Size = "small") -> HouseholdTask:
+    kind = TASK_TYPES[index % 6]
+    return generate_game(random.Random(f"expert {index}"), task_type=kind, size=size, game_id=str(index))
+
+
+def play(
+    one: HouseholdTask, limit: int, noise: float = 0.0, rng: random.Random | None = None
+) -> tuple[int | None, list[tuple[str, str]]]:
+    """Steps to the win (None: none within `limit`) and what the expert thought and did."""
+    world = HouseholdWorld()
+    expert = HouseholdExpert(
+        one.task, world.reset(Task(one.game_id, "h", "", one.task_type, one.task, 0, one))
+    )
+    moves = []
+    for step in range(1, limit + 1):
+        thought, action = expert.act()
+        moves.append((thought, action))
+        if rng is not None and rng.random() < noise:
+            action = rng.choice(world.admissible() if rng.random() < 0.8 else NONSENSE)
+        reply = world.step(action)
+        if reply.done:
+            return step, moves
+        expert.observe(action, reply.observation)
+    return None, moves
+
+
+def test_solves_every_small_game_within_the_step_limit() -> None:
+    lengths = [play(game(i), 40)[0] for i in range(240)]
+    assert None not in lengths
+    assert min(n for n in lengths if n) <= 4
+
+
+@pytest.mark.parametrize(("size", "limit"), [("medium", 60), ("large", 120)])
+def test_solves_bigger_games(size: Size, limit: int) -> None:
+    assert all(play(game(i, size), limit)[0] for i in range(24))
+
+
+def test_recovers_from_injected_mistakes() -> None:
+    rng = random.Random(0)
+    solved = [play(game(i), 80, 0.15, rng)[0] is not None for i in range(240)]
+    assert sum(solved) >= 0.95 * len(solved)
+
+
+def test_survives_mostly_random_play() -> None:
+    rng = random.Random(1)
+    solved = [play(game(i), 400, 0.5, rng)[0] is not None for i in range(60)]
+    assert sum(solved) >= 0.9 * len(solved)
+
+
+def test_thoughts_come_from_the_closed_set() -> None:
+    rng = random.Random(2)
+    thoughts = {t for i in range(120) for noise in (0.0, 0.3) for t, _ in play(game(i), 80, noise, rng)[1]}
+    assert not [thought for thought in thoughts if not THOUGHT.fullmatch(thought)]
+    words = {re.sub(r"\d+", "N", thought) for thought in thoughts}
+    assert max(len(word.split()) for word in words) <= 9
+
+
+def test_thoughts_name_what_is_held_and_what_was_done_to_it() -> None:
+    for i in range(60):
+        held, done = "", ""
+        for thought, action in play(game(i), 40)[1]:
+            if held and thought != "It is closed.":
+                assert thought.startswith(f"I have {done}{held}.")
+            if taken := re.match(r"take (\w+ \d+) from", action):
+                held, done = taken[1], ""
+            elif changed := re.match(r"(heat|cool|clean) ", action):
+                done = {"heat": "hot ", "cool": "cool ", "clean": "clean "}[changed[1]]
+            elif action.startswith("move"):
+                held = ""
+
+
+def test_is_deterministic() -> None:
+    assert all(play(game(i), 40) == play(game(i), 40) for i in range(12))
+
+
+OPENING = (
+    "You are in the middle of a room. Looking quickly around you, you see a cabinet 2, a cabinet 1, "
+    "a countertop 1, a fridge 1, a microwave 1, and a sinkbasin 1.\n\nYour task is to: {}."
+)
+
+
+def expert(sentence: str, *told: tuple[str, str]) -> HouseholdExpert:
+    one = HouseholdExpert(sentence, OPENING.format(sentence))
+    for action, observation in told:
+        one.observe(action, observation)
+    return one
+
+
+COUNTER = (
+    "go to countertop 1",
+    "You arrive at countertop 1. On the countertop 1, you see a mug 1, and a pan 1.",
+)
+TAKE = ("take mug 1 from countertop 1", "You pick up the mug 1 from the countertop 1.")
+FRIDGE = ("go to fridge 1", "You arrive at fridge 1. The fridge 1 is closed.")
+HEAT = ("heat mug 1 with microwave 1", "You heat the mug 1 using the microwave 1.")
+MICROWAVE = ("go to microwave 1", "You arrive at microwave 1. The microwave 1 is closed.")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "told", "move"),
+    [
+        ("put a mug in fridge", [], ("I need to find a mug.", "go to cabinet 1")),
+        ("put a mug in fridge", [COUNTER], ("I see mug 1.", "take mug 1 from countertop 1")),
+        ("put a mug in fridge", [COUNTER, MICROWAVE], ("I saw mug 1.", "go to countertop 1")),
+        ("put a mug in fridge", [COUNTER, TAKE], ("I have mug 1. I need a fridge.", "go to fridge 1")),
+        ("put a mug in fridge", [COUNTER, TAKE, FRIDGE], ("It is closed.", "open fridge 1")),
+        (
+            "put a mug in fridge",
+            [COUNTER, ("take pan 1 from countertop 1", "You pick up the pan 1 from the countertop 1.")],
+            ("I do not need pan 1.", "move pan 1 to countertop 1"),
+        ),
+        (
+            "put a mug in fridge",
+            [("go to cabinet 1", "You arrive at cabinet 1. The cabinet 1 is closed.")],
+            ("It is closed.", "open cabinet 1"),
+        ),
+        (
+            "put a mug in fridge",
+            [
+                FRIDGE,
+                ("open fridge 1", "You open the fridge 1. The fridge 1 is open. In it, you see a pot 1."),
+                COUNTER,
+                TAKE,
+                ("go to fridge 1", "You arrive at fridge 1. The fridge 1 is open. In it, you see a pot 1."),
+                ("close fridge 1", "You close the fridge 1."),
+            ],
+            ("It is closed.", "open fridge 1"),
+        ),
+        (
+            "put a hot mug in fridge",
+            [COUNTER, TAKE],
+            ("I have mug 1. I need to heat it.", "go to microwave 1"),
+        ),
+        (
+            "put a hot mug in fridge",
+            [COUNTER, TAKE, MICROWAVE],
+            ("I have mug 1. I need to heat it.", "heat mug 1 with microwave 1"),
+        ),
+        (
+            "put a hot mug in fridge",
+            [COUNTER, TAKE, MICROWAVE, HEAT],
+            ("I have hot mug 1. I need a fridge.", "go to fridge 1"),
+        ),
+        (  # cooled again by mistake
+            "put a hot mug in fridge",
+            [
+                COUNTER,
+                TAKE,
+                MICROWAVE,
+                HEAT,
+                FRIDGE,
+                ("cool mug 1 with fridge 1", "You cool the mug 1 using the fridge 1."),
+            ],
+            ("I have mug 1. I need to heat it.", "go to microwave 1"),
+        ),
+        (  # put down in the wrong place
+            "put a hot mug in fridge",
+            [
+                *(COUNTER, TAKE, MICROWAVE, HEAT),
+                (
+                    "open microwave 1",
+                    "You open the microwave 1. The microwave 1 is open. In it, you see nothing.",
+                ),
+                ("move mug 1 to microwave 1", "You move the mug 1 to the microwave 1."),
+            ],
+            ("I see mug 1.", "take mug 1 from microwave 1"),
+        ),
+        (
+            "put two mug in sinkbasin",
+            [
+                *(COUNTER, TAKE),
+                ("go to sinkbasin 1", "You arrive at sinkbasin 1. On the sinkbasin 1, you see nothing."),
+                ("move mug 1 to sinkbasin 1", "You move the mug 1 to the sinkbasin 1."),
+            ],
+            ("I need to find another mug.", "go to cabinet 1"),
+        ),
+        (
+            "find two mug and put them in cabinet",
+            [
+                ("go to cabinet 2", "You arrive at cabinet 2. The cabinet 2 is closed."),
+                ("open cabinet 2", "You open the cabinet 2. The cabinet 2 is open. In it, you see a mug 2."),
+                *(COUNTER, TAKE),
+            ],
+            ("I have mug 1. I need cabinet 2.", "go to cabinet 2"),
+        ),
+        (  # told by the inventory alone
+            "put a mug in fridge",
+            [("inventory", "You are carrying: a mug 1.")],
+            ("I have mug 1. I need a fridge.", "go to fridge 1"),
+        ),
+        (  # believed to be there, but is not
+            "put a mug in fridge",
+            [COUNTER, ("take mug 1 from countertop 1", "Nothing happens.")],
+            ("I need to find a mug.", "go to cabinet 1"),
+        ),
+        (  # two receptacles at one spot
+            "put a mug in fridge",
+            [MICROWAVE, ("go to countertop 1", "Nothing happens.")],
+            ("I need to find a mug.", "examine countertop 1"),
+        ),
+    ],
+)
+def test_decides(sentence: str, told: list[tuple[str, str]], move: tuple[str, str]) -> None:
+    assert expert(sentence, *told).act() == move
+
+
+def test_light_task_goes_back_to_a_lamp_seen_before() -> None:
+    opening = (
+        "..., you see a bed 1, a desk 1, and a shelf 1.\n\nYour task is to: look at book under the desklamp."
+    )
+    one = HouseholdExpert("look at book under the desklamp", opening)
+    one.observe("go to desk 1", "You arrive at desk 1. On the desk 1, you see a desklamp 1.")
+    one.observe("go to bed 1", "You arrive at bed 1. On the bed 1, you see a book 2.")
+    one.observe("take book 2 from bed 1", "You pick up the book 2 from the bed 1.")
+    assert one.act() == ("I have book 2. I saw desklamp 1.", "go to desk 1")
+    one.observe("go to desk 1", "You arrive at desk 1. On the desk 1, you see a desklamp 1.")
+    assert one.act() == ("I have book 2. I see desklamp 1.", "use desklamp 1")
+
+
+def test_searches_anew_when_everything_was_seen() -> None:
+    told = [
+        (f"go to {place}", f"You arrive at {place}. On the {place}, you see nothing.")
+        for place in ("cabinet 1", "cabinet 2", "countertop 1", "fridge 1", "microwave 1", "sinkbasin 1")
+    ]
+    assert expert("put a mug in fridge", *told).act() == ("I need to find a mug.", "examine sinkbasin 1")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "wish"),
+    [
+        ("put some mug on shelf", Wish("mug", "shelf", "", "", False)),
+        ("clean some mug and put it in shelf", Wish("mug", "shelf", "", "clean", False)),
+        ("put a cool mug in shelf.", Wish("mug", "shelf", "", "cool", False)),
+        ("find two mug and put them in shelf", Wish("mug", "shelf", "", "", True)),
+        ("examine the mug with the floorlamp", Wish("mug", "", "floorlamp", "", False)),
+    ],
+)
+def test_reads_sentences(sentence: str, wish: Wish) -> None:
+    assert read_sentence(sentence) == wish
+
+
+def test_unreadable_texts_are_refused() -> None:
+    with pytest.raises(ValueError, match="tidy up"):
+        expert("tidy up")
+    with pytest.raises(ValueError, match="0 receptacles"):
+        HouseholdExpert("put a mug in fridge", "Hello.")
+    with pytest.raises(ValueError, match="0 of 'safe'"):
+        expert("put a watch in safe")
