@@ -1,0 +1,97 @@
+"""One path for every model: a Hugging Face causal language model and its tokenizer from a folder or hub name.
+
+Nothing is downloaded unless the user names a model that is not a folder; no remote code is ever run.
+"""
+
+from pathlib import Path
+
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from spa_lab.agent.codec import Codec
+from spa_lab.agent.rollout import Policy
+
+
+def load_policy(source: str | Path, *, name: str, manual: str = "") -> Policy:
+    """A policy in eval mode.
+
+    Args:
+        source: a folder written by `save_policy` or by Hugging Face's `save_pretrained`, or a hub name.
+        name: filed with every trajectory that it plays.
+        manual: opens the first message (for large models that were never shown the world).
+
+    Raises:
+        ValueError: the folder is missing, or lacks the model's or the tokenizer's files.
+    """
+    _check_source(source)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(source), trust_remote_code=False)
+        model = AutoModelForCausalLM.from_pretrained(
+            str(source), trust_remote_code=False, use_safetensors=True, torch_dtype="auto"
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{source}: cannot load a causal language model: {error}") from error
+    if model.dtype == torch.bfloat16 and model.device.type == "cpu":
+        model = model.float()  # stored small, computed exactly
+    return Policy(name, model.eval(), Codec(tokenizer, manual=manual))
+
+
+def save_policy(policy: Policy, folder: Path, *, dtype: torch.dtype | None = None) -> None:
+    """Write weights (safetensors), config and tokenizer into `folder`; `dtype` rounds the stored weights."""
+    model = policy.model if dtype is None else _copy(policy.model).to(dtype)
+    model.save_pretrained(folder, safe_serialization=True)
+    policy.codec.tokenizer.save_pretrained(folder)
+
+
+def copy_policy(policy: Policy, *, name: str) -> Policy:
+    """An independent policy with the same weights."""
+    return Policy(name, _copy(policy.model).eval(), policy.codec)
+
+
+def tiny_model(tokenizer: PreTrainedTokenizerBase, *, seed: int) -> LlamaForCausalLM:
+    """A fresh Llama of about 0.8 million parameters for a vocabulary of some 1,500 tokens.
+
+    Four layers and two key-value heads: wide enough to hold where things are, small enough for one core.
+    """
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=128,
+        intermediate_size=256,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=2048,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):  # Hugging Face draws initial weights from the global generator
+        torch.manual_seed(seed)
+        return LlamaForCausalLM(config)
+
+
+def _copy(model: PreTrainedModel) -> PreTrainedModel:
+    twin = type(model)(model.config)
+    twin.load_state_dict(model.state_dict())
+    return twin.to(model.device, model.dtype)
+
+
+def _check_source(source: str | Path) -> None:
+    folder = Path(source)
+    local = folder.is_dir() or isinstance(source, Path) or str(source).startswith((".", "/", "~"))
+    if not local:
+        return
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: no such model folder")
+    if not (folder / "config.json").is_file():
+        raise ValueError(f"{folder}: not a model folder, config.json is missing")
+    if not any((folder / file).is_file() for file in ("tokenizer.json", "tokenizer.model", "vocab.json")):
+        raise ValueError(f"{folder}: the model has no tokenizer (tokenizer.json is missing)")

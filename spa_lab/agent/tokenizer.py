@@ -1,0 +1,52 @@
+"""The small tokenizer of the embedded agent: made from text, whole phrases as tokens, bytes for the rest.
+
+Text is split around the names of things ("mug 2"), and each name and each frequent phrase between
+names becomes one token. Sequences are three to five times shorter than with words, which is what lets
+a whole episode be learnt from in milliseconds. Any other text falls back to bytes, so nothing is
+unknown.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+END, WORLD, AGENT, PAD = "<|end|>", "<|world|>", "<|agent|>", "<|pad|>"
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{% if message['role'] == 'user' %}<|world|>{{ message['content'] }}<|agent|>"
+    "{% else %}{{ message['content'] }}<|end|>{% endif %}{% endfor %}"
+)
+"""Roles as single tokens: what the world says, then what the agent writes up to its end token."""
+
+
+def build_tokenizer(texts: Iterable[str], names: Sequence[str], *, at_least: int) -> PreTrainedTokenizerFast:
+    """A tokenizer whose whole-phrase tokens occur `at_least` times in `texts`.
+
+    Args:
+        texts: messages as the world and the agent write them.
+        names: words for kinds of things; with a number behind them they are one token.
+        at_least: occurrences that earn a phrase its own token.
+
+    Returns:
+        A fast tokenizer with end, pad and two role tokens and a chat template.
+    """
+    alternatives = "|".join(sorted(names, key=lambda name: (-len(name), name)))
+    split = pre_tokenizers.Split(Regex(rf" (?:{alternatives})(?: \d+)?\b"), "isolated")
+    to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    cut = pre_tokenizers.Sequence([split, to_bytes])
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(piece for piece, _ in cut.pre_tokenize_str(text))
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    phrases = sorted(piece for piece, n in counts.items() if n >= at_least and len(piece) > 1)
+    vocabulary = {piece: i for i, piece in enumerate([*alphabet, *phrases])}
+    # no merges: with `ignore_merges` a piece is either one whole token or its bytes
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[], ignore_merges=True))
+    tokenizer.pre_tokenizer = cut
+    tokenizer.decoder = decoders.ByteLevel()
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, pad_token=PAD)
+    fast.add_special_tokens({"additional_special_tokens": [WORLD, AGENT]})
+    fast.chat_template = CHAT_TEMPLATE
+    return fast

@@ -1,0 +1,79 @@
+"""Expert demonstrations, with mistakes put in so that recovering from them can be learnt.
+
+A clone of flawless play has never seen the places its own first mistake leads to. Here some of the
+expert's actions are replaced; the expert goes on from wherever that led, and the replaced steps are
+marked so that nobody learns to make them.
+"""
+
+import random
+from dataclasses import dataclass
+
+from spa_lab.envs.base import Environment, Task
+from spa_lab.react import write
+from spa_lab.types import Ended, Step, Trajectory
+
+EXPERT = "expert"
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """A trajectory and which of its steps are to be imitated."""
+
+    trajectory: Trajectory
+    supervised: tuple[bool, ...]
+    """(T,): False where a mistake was put in."""
+
+    def __post_init__(self) -> None:
+        if len(self.supervised) != len(self.trajectory):
+            raise ValueError(
+                f"demonstration {self.trajectory.id!r}: {len(self.supervised)} marks for {len(self.trajectory)} steps"
+            )
+
+
+def demonstrate(environment: Environment, task: Task, *, mistakes: float, rng: random.Random) -> Demonstration:
+    """Let the expert play `task`.
+
+    Args:
+        environment: the task's world, its expert and its step limit.
+        task: what to play.
+        mistakes: probability in [0, 1) that a step executes another action than the expert's: half of
+            the time one that the world allows, else one that it allowed earlier and may now refuse.
+        rng: draws the mistakes.
+    """
+    if not 0.0 <= mistakes < 1.0:
+        raise ValueError(f"mistakes must lie in [0, 1), got {mistakes}")
+    world = environment.make_world()
+    initial = world.reset(task)
+    expert = environment.make_expert(task, initial)
+    steps: list[Step] = []
+    supervised: list[bool] = []
+    earlier: list[str] = []
+    outcome = 0.0
+    ended: Ended = "step_limit"
+    while len(steps) < environment.step_limit:
+        thought, action = expert.act()
+        wrong = rng.random() < mistakes
+        if wrong:
+            action = _mistake(world.admissible(), earlier, rng)
+        reply = world.step(action)
+        expert.observe(action, reply.observation)
+        steps.append(Step(write(thought, action), thought, action, reply.observation, reply.grounded))
+        supervised.append(not wrong)
+        outcome = reply.outcome
+        if reply.done:
+            ended = "done"
+            break
+    name = f"expert/{task.id}"
+    trajectory = Trajectory(
+        name, task.id, task.env, task.split, task.instruction, initial, tuple(steps), outcome, outcome == 1.0,
+        ended, EXPERT, 0,
+    )  # fmt: skip
+    return Demonstration(trajectory, tuple(supervised))
+
+
+def _mistake(allowed: list[str], earlier: list[str], rng: random.Random) -> str:
+    stale = rng.random() < 0.5 and bool(earlier)
+    action = rng.choice(earlier if stale else allowed)
+    earlier += rng.sample(allowed, min(3, len(allowed)))
+    return action
+

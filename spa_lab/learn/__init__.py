@@ -1,0 +1,1 @@
+"""Learning from trajectories: cloning, progress estimator, PPO. Each file is one method."""

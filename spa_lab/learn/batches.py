@@ -1,0 +1,41 @@
+"""Batches of about equally long rows, each within a budget of tokens."""
+
+import random
+from collections.abc import Sequence
+
+_BUCKET = 16
+"""Batches that share one shuffle-then-sort bucket: sorting saves padding, the bucket keeps it random."""
+
+
+def token_batches(lengths: Sequence[int], *, budget: int, rng: random.Random) -> list[list[int]]:
+    """Every row once, in random batches of at most `budget` tokens, padding included.
+
+    Args:
+        lengths: tokens of each of N rows, >= 1.
+        budget: tokens; a single row longer than this makes a batch of its own.
+        rng: draws the order.
+
+    Returns:
+        Lists of row numbers that together hold 0 ... N - 1 once each.
+    """
+    order = list(range(len(lengths)))
+    rng.shuffle(order)
+    mean = sum(lengths) / max(len(lengths), 1)
+    size = max(1, int(_BUCKET * budget / max(mean, 1)))
+    batches: list[list[int]] = []
+    for start in range(0, len(order), size):
+        bucket = sorted(order[start : start + size], key=lambda i: lengths[i])
+        batches += _cut(bucket, lengths, budget)
+    rng.shuffle(batches)
+    return batches
+
+
+def _cut(rows: Sequence[int], lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Consecutive runs of `rows` (sorted by length) within the budget."""
+    batches: list[list[int]] = []
+    for row in rows:
+        if batches and (len(batches[-1]) + 1) * lengths[row] <= budget:
+            batches[-1].append(row)
+        else:
+            batches.append([row])
+    return batches

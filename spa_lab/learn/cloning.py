@@ -1,0 +1,114 @@
+"""Behaviour cloning: next-token prediction on what the expert wrote, and on nothing else.
+
+L_BC = - mean over supervised tokens of log pi(token | all tokens before it)      SPA-RL, stage 1
+
+Departs from the released code: only the text and the end token of real steps are supervised (there
+also the blank line of each header and the constant first reply "OK").
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from spa_lab.agent.codec import TokenBatch, TokenRow
+from spa_lab.agent.rollout import Policy
+from spa_lab.envs.demonstrations import Demonstration
+from spa_lab.learn.batches import token_batches
+from spa_lab.learn.language import hidden_states, written_logits, written_logprobs
+from spa_lab.learn.optimizer import Optimizer
+
+
+@dataclass(frozen=True)
+class CloneConfig:
+    """How the policy imitates."""
+
+    epochs: int = 1
+    """Passes over the demonstrations. Released code: 3."""
+    lr: float = 2e-3
+    """Peak rate of AdamW (embeddings, norms). Released code: 2e-5 for the 3 B model."""
+    muon_lr: float | None = 5e-3
+    """Peak rate of Muon (hidden matrices); None: AdamW only, as released."""
+    batch_tokens: int = 3000
+    """Tokens in a batch, padding included. Released code: 16 sequences."""
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_tokens < 1 or self.lr <= 0:
+            raise ValueError(f"needs epochs >= 1, batch_tokens >= 1 and lr > 0, got {self}")
+
+
+class CloneLoss(NamedTuple):
+    """Parts of the cloning loss of one batch."""
+
+    loss: Tensor
+    """Mean negative log-probability, nats per supervised token."""
+    accuracy: float
+    """Share of supervised tokens that were the most likely one."""
+    n_tokens: int
+    """Supervised tokens."""
+
+
+def clone_loss(model: PreTrainedModel, batch: TokenBatch, supervised: Tensor) -> CloneLoss:
+    """Loss over the tokens in `supervised` (B, L) bool."""
+    logits = written_logits(model, hidden_states(model, batch.ids), supervised)
+    logprobs = written_logprobs(logits, batch.ids, supervised)
+    hits = (logits.argmax(dim=-1) == batch.ids[supervised]).float().mean()
+    return CloneLoss(-logprobs.mean(), float(hits), len(logprobs))
+
+
+def clone(
+    policy: Policy,
+    demonstrations: Sequence[Demonstration],
+    config: CloneConfig,
+    *,
+    rng: random.Random,
+    on_update: Callable[[dict[str, float]], object] = lambda metrics: None,
+) -> None:
+    """Train `policy.model` in place on what the expert did.
+
+    Args:
+        policy: any policy; left in eval mode.
+        demonstrations: N expert trajectories with marks of what to imitate.
+        config: epochs, rates, batch size.
+        rng: draws the order.
+        on_update: called with `loss` (nats per token), `accuracy` and `progress` (0 to 1) after each update.
+
+    Raises:
+        ContextTooLong: a demonstration does not fit into the model's context.
+    """
+    rows = [policy.codec.row(one.trajectory) for one in demonstrations]
+    marks = [one.supervised for one in demonstrations]
+    fit_language(policy, rows, lambda i, step: step >= 0 and marks[i][step], config, rng=rng, on_update=on_update)
+
+
+def fit_language(
+    policy: Policy,
+    rows: Sequence[TokenRow],
+    is_supervised: Callable[[int, int], bool],
+    config: CloneConfig,
+    *,
+    rng: random.Random,
+    on_update: Callable[[dict[str, float]], object],
+) -> None:
+    """Next-token prediction on the tokens for which `is_supervised(row number, step index)` holds."""
+    lengths = [len(row.ids) for row in rows]
+    plan = [b for _ in range(config.epochs) for b in token_batches(lengths, budget=config.batch_tokens, rng=rng)]
+    optimizer = Optimizer(policy.model, lr=config.lr, muon_lr=config.muon_lr, n_updates=len(plan))
+    policy.model.train()
+    for done, numbers in enumerate(plan):
+        batch = policy.codec.batch([rows[i] for i in numbers], limit=policy.context)
+        chosen = [
+            [0 < column and is_supervised(i, step) for column, step in enumerate(rows[i].step)] for i in numbers
+        ]
+        supervised = torch.zeros_like(batch.attention)
+        for b, row in enumerate(chosen):
+            supervised[b, : len(row)] = torch.tensor(row)
+        parts = clone_loss(policy.model, batch, supervised)
+        parts.loss.backward()
+        optimizer.step()
+        on_update({"loss": float(parts.loss), "accuracy": parts.accuracy, "progress": (done + 1) / len(plan)})
+    policy.model.eval()

@@ -1,0 +1,38 @@
+"""What a causal language model says about given tokens: log-probabilities and hidden states.
+
+Rows are padded on the right and attention is causal, so padding can never be attended to and no
+attention mask is needed: that is the fast path of every attention kernel.
+"""
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+
+def hidden_states(model: PreTrainedModel, ids: Tensor) -> Tensor:
+    """(B, L, d) last hidden layer for right-padded `ids` (B, L) int64; values at padding mean nothing."""
+    return model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+
+
+def written_logits(model: PreTrainedModel, hidden: Tensor, mask: Tensor) -> Tensor:
+    """(n, V) float32 logits that predicted each of the n tokens in `mask` (B, L) bool, in row order.
+
+    The token in column l is predicted from column l - 1; column 0 is predicted from nothing.
+
+    Raises:
+        ValueError: `mask` has a token in column 0.
+    """
+    if bool(mask[:, 0].any()):
+        raise ValueError(f"{int(mask[:, 0].sum())} of {len(mask)} rows select their first token, which nothing predicts")
+    head = model.get_output_embeddings()
+    return head(hidden[:, :-1][mask[:, 1:]]).float()
+
+
+def written_logprobs(logits: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+    """(n,) natural log-probability of the n tokens in `mask`, from their `written_logits`."""
+    return torch.log_softmax(logits, dim=-1).gather(1, ids[mask][:, None]).squeeze(1)
+
+
+def parameters_that_learn(model: torch.nn.Module) -> list[tuple[str, torch.nn.Parameter]]:
+    """Named parameters with a gradient, in the model's order."""
+    return [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
