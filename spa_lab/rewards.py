@@ -1,0 +1,172 @@
+"""Rewards of steps: grounding, fusion with a credit, and the credits that need no model.
+
+The fused reward is what PPO sees: r_t = alpha * c_t + beta * g_t (arXiv:2505.20732). Where the paper and
+its released code differ, the paper is the default and the released behaviour a named option. Knows
+nothing of tokens; a step's reward is placed on tokens elsewhere.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from spa_lab.types import Credit, FloatArray, Trajectory
+
+GroundingForm = Literal["bonus", "penalty"]
+GroundingRule = Literal["world", "substring"]
+StepWeight = Literal["one", "remaining"]
+
+
+@dataclass(frozen=True)
+class RewardConfig:
+    """How credit and grounding become the reward of a step."""
+
+    alpha: float = 1.0
+    """Weight of the contribution c_t, dimensionless, >= 0. Paper: 1. Released: 1, implicit."""
+    beta: float = 0.5
+    """Weight of the grounding g_t, outcome units, >= 0. Paper: 0.5. Released: 0.5."""
+    grounding_form: GroundingForm = "bonus"
+    """What g_t pays. "bonus": beta if grounded, else 0 (paper and released); over T steps it can pay
+    beta * T, more than R <= 1, and rewards long episodes. "penalty": 0 if grounded, else -beta (ours)."""
+    grounding_rule: GroundingRule = "world"
+    """Who says g_t. "world": the world's own verdict (paper: executability). "substring": the released
+    prm/rl_data_org.py:77-90, see `grounding`."""
+    step_weight: StepWeight = "one"
+    """Factor on the whole reward of step t, dimensionless. "one": 1 (paper). "remaining": T - t - 1, the
+    released ppo/step_ppotrainer.py:396, which pays the last step nothing."""
+
+    def __post_init__(self) -> None:
+        for name in ("alpha", "beta"):
+            weight = getattr(self, name)
+            if not (math.isfinite(weight) and weight >= 0):
+                raise ValueError(f"RewardConfig: {name} must be finite and >= 0, got {weight}")
+        _check_choice("grounding_form", self.grounding_form, get_args(GroundingForm))
+        _check_choice("grounding_rule", self.grounding_rule, get_args(GroundingRule))
+        _check_choice("step_weight", self.step_weight, get_args(StepWeight))
+
+
+def fuse(trajectory: Trajectory, credit: Credit, config: RewardConfig) -> FloatArray:
+    """Training reward of each step: weighted contribution plus what grounding pays.
+
+    r_t = w_t * (alpha * c_t + beta * g_t), w_t = 1                                   SPA, fused reward
+
+    The credit's `base_value` belongs to no step and is not paid.
+
+    Args:
+        trajectory: T steps.
+        credit: contributions c (T,), outcome units, of the same trajectory.
+        config: alpha, beta and the variants.
+
+    Returns:
+        (T,) float64, outcome units.
+
+    Raises:
+        ValueError: `credit` belongs to another trajectory or has another length.
+
+    Departs from the released code, where c_t is R minus the mean of the other rollouts (`leave_one_out`)
+    and w_t = T - t - 1 (`step_weight="remaining"`).
+    """
+    _check_same(trajectory, credit)
+    executable = grounding(trajectory, config.grounding_rule)
+    paid = executable if config.grounding_form == "bonus" else executable - 1.0
+    reward = config.alpha * credit.contributions + config.beta * paid
+    if config.step_weight == "remaining":
+        reward = reward * np.arange(len(trajectory) - 1, -1, -1)
+    return reward
+
+
+def grounding(trajectory: Trajectory, rule: GroundingRule = "world") -> FloatArray:
+    """g_t of each step: 1 if the world could execute the action, else 0.
+
+    Args:
+        trajectory: T steps.
+        rule: "world" takes the world's own verdict. "substring" is the released prm/rl_data_org.py:77-90:
+            0 only where the reply contains "Nothing happens", and always 1 on the last step, whose reply
+            the released data no longer holds. It calls unreadable actions, and every WebShop step, grounded.
+
+    Returns:
+        (T,) float64, each 0 or 1.
+
+    Raises:
+        ValueError: unknown rule.
+    """
+    _check_choice("rule", rule, get_args(GroundingRule))
+    if rule == "world":
+        return trajectory.grounded.astype(np.float64)
+    refused = ["Nothing happens" in step.observation for step in trajectory.steps[:-1]]
+    return 1.0 - np.array([*refused, False], dtype=np.float64)
+
+
+def terminal(trajectory: Trajectory) -> Credit:
+    """All of R on the last step: what PPO with a terminal reward sees."""
+    contributions = np.zeros(len(trajectory))
+    contributions[-1] = trajectory.outcome
+    return Credit(trajectory.id, "terminal", contributions)
+
+
+def mean(trajectory: Trajectory) -> Credit:
+    """R / T on every step: the paper's "Mean" arm."""
+    n_steps = len(trajectory)
+    return Credit(trajectory.id, "mean", np.full(n_steps, trajectory.outcome / n_steps))
+
+
+def random(trajectory: Trajectory, *, rng: np.random.Generator) -> Credit:
+    """R split at random: the paper's "Random" arm, whose distribution is not published.
+
+    Here the shares are uniform over all splits into T parts >= 0 (flat Dirichlet) and sum to R.
+
+    Args:
+        trajectory: T steps.
+        rng: source of the split; advanced by one draw.
+
+    Returns:
+        Contributions (T,) in [0, R], outcome units.
+    """
+    shares = rng.dirichlet(np.ones(len(trajectory)))
+    return Credit(trajectory.id, "random", trajectory.outcome * shares)
+
+
+def leave_one_out(trajectories: Sequence[Trajectory]) -> list[Credit]:
+    """R minus the mean R of the other rollouts of the same task, the same on every step.
+
+    This is what the released PPO trains on in place of the estimator's output (prm/rl_data_org.py:36-43,73);
+    a task with one rollout gives its raw R there and here. It is an advantage and no split of R: the
+    contributions do not sum to the outcome.
+
+    Args:
+        trajectories: any number of rollouts of any tasks, in any order.
+
+    Returns:
+        One credit per trajectory, in the given order, contributions (T,) in [-1, 1], outcome units.
+    """
+    outcomes: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for trajectory in trajectories:
+        outcomes[trajectory.env, trajectory.task_id].append(trajectory.outcome)
+    credits = []
+    for trajectory in trajectories:
+        group = outcomes[trajectory.env, trajectory.task_id]
+        others = len(group) - 1
+        baseline = (math.fsum(group) - trajectory.outcome) / others if others else 0.0
+        advantage = np.full(len(trajectory), trajectory.outcome - baseline)
+        credits.append(Credit(trajectory.id, "leave_one_out", advantage))
+    return credits
+
+
+def _check_same(trajectory: Trajectory, credit: Credit) -> None:
+    if credit.trajectory_id != trajectory.id:
+        raise ValueError(
+            f"credit by {credit.source!r} is of {credit.trajectory_id!r}, not of {trajectory.id!r}"
+        )
+    if len(credit) != len(trajectory):
+        raise ValueError(
+            f"credit of {trajectory.id!r} by {credit.source!r} has {len(credit)} contributions, "
+            f"the trajectory has {len(trajectory)} steps"
+        )
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {choices}, got {value!r}")

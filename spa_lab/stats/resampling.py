@@ -1,0 +1,185 @@
+"""Bootstrap intervals over rows, over seeds, and of paired differences; the interquartile mean.
+
+Symbols: K seeds (rows), tasks (columns). The intervals are percentile intervals.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spa_lab.stats.interval import Interval, checked_level, percent
+from spa_lab.types import FloatArray
+
+
+def bootstrap(
+    values: ArrayLike,
+    statistic: Callable[[NDArray], float],
+    *,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    resamples: int = 2000,
+) -> Interval:
+    """A statistic with its percentile bootstrap interval over independent rows.
+
+    To resample whole objects (trajectories with all their steps), pass their indices as `values`.
+    Percentile intervals are too narrow for small n: about 0.90 coverage instead of 0.95 at n = 10.
+
+    Args:
+        values: (n, ...) rows that are independent of each other, n >= 1.
+        statistic: maps rows (n, ...) to one number; NaN where it is undefined.
+        rng: source of the resamples.
+        level: confidence, in (0, 1).
+        resamples: number of bootstrap samples.
+
+    Returns:
+        The interval with n rows; resamples whose statistic is undefined are left out and counted in `method`.
+
+    Raises:
+        ValueError: no rows, or a bad level or number of resamples.
+    """
+    rows = np.asarray(values)
+    if rows.ndim == 0 or len(rows) == 0:
+        raise ValueError(f"bootstrap needs at least 1 row, got shape {rows.shape}")
+    _check_resamples(resamples)
+    n = len(rows)
+    replicates = np.array([statistic(rows[rng.integers(n, size=n)]) for _ in range(resamples)], dtype=float)
+    return _percentile(replicates, float(statistic(rows)), n, level, "bootstrap")
+
+
+def stratified_bootstrap(
+    scores: ArrayLike,
+    statistic: Callable[[FloatArray], float],
+    *,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    resamples: int = 2000,
+) -> Interval:
+    """A statistic over seeds and tasks with the stratified bootstrap of rliable (Agarwal et al. 2021).
+
+    Within every task the K seeds are resampled on their own; the tasks stay as they are. It answers: how
+    would this benchmark's score vary if the training were repeated? It says nothing about other tasks.
+
+    Args:
+        scores: (K, tasks) one score per seed and task, K >= 2.
+        statistic: maps (K, tasks) to one number, e.g. `iqm`.
+        rng: source of the resamples.
+        level: confidence, in (0, 1).
+        resamples: number of bootstrap samples.
+
+    Returns:
+        The interval with n = K * tasks scores.
+
+    Raises:
+        ValueError: not a matrix, no task, a score that is not finite, or fewer than 2 seeds, with which every
+            resample is the same and the interval would have no width.
+    """
+    matrix = _score_matrix(scores, "scores")
+    n_seeds, n_tasks = matrix.shape
+    if n_seeds < 2:
+        raise ValueError(f"stratified_bootstrap needs at least 2 seeds, got {n_seeds} for {n_tasks} tasks")
+    _check_resamples(resamples)
+    columns = np.arange(n_tasks)
+    picks = (rng.integers(n_seeds, size=matrix.shape) for _ in range(resamples))
+    replicates = np.array([statistic(matrix[pick, columns]) for pick in picks], dtype=float)
+    return _percentile(
+        replicates, float(statistic(matrix)), matrix.size, level, f"stratified bootstrap, {n_seeds} seeds"
+    )
+
+
+def paired_bootstrap(
+    ours: ArrayLike,
+    theirs: ArrayLike,
+    *,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    resamples: int = 10_000,
+) -> Interval:
+    """Mean difference `ours - theirs` on the same tasks (and seeds), with its percentile interval.
+
+    The pairs are never broken, so what is hard for both cancels. Two populations can be meant:
+
+    * (tasks,): tasks are resampled. The claim is about these trained models on such tasks.
+    * (K, tasks): tasks are resampled with all their seeds together, and, on their own, seeds with all their
+      tasks (the crossed, "pigeonhole" bootstrap, Owen 2007). The claim is about the methods, trained again,
+      on such tasks. It is a little wide; with K < 5 it still knows too little about the spread over seeds.
+
+    To hold the seeds fixed, pass the means over them. Row k of both must share what seed k fixes.
+
+    Args:
+        ours: (tasks,) or (K, tasks) scores, finite.
+        theirs: the same shape, same order of tasks and seeds.
+        rng: source of the resamples.
+        level: confidence, in (0, 1).
+        resamples: number of bootstrap samples.
+
+    Returns:
+        The interval with n = tasks; `method` says what was resampled.
+
+    Raises:
+        ValueError: shapes differ or are no vector or matrix, no task, or a score is not finite.
+    """
+    if np.shape(ours) != np.shape(theirs):
+        raise ValueError(f"paired scores need one shape, got {np.shape(ours)} and {np.shape(theirs)}")
+    difference = _score_matrix(np.atleast_2d(ours), "ours") - _score_matrix(np.atleast_2d(theirs), "theirs")
+    _check_resamples(resamples)
+    n_seeds, n_tasks = difference.shape
+    replicates = np.empty(resamples)
+    for i in range(resamples):
+        over_seeds = difference[rng.integers(n_seeds, size=n_seeds)].mean(axis=0)  # (tasks,)
+        replicates[i] = over_seeds[rng.integers(n_tasks, size=n_tasks)].mean()
+    what = f"tasks and {n_seeds} seeds" if n_seeds > 1 else "tasks"
+    return _percentile(replicates, float(difference.mean()), n_tasks, level, f"paired bootstrap over {what}")
+
+
+def iqm(values: ArrayLike) -> float:
+    """Interquartile mean: the mean without the floor(n / 4) lowest and as many highest values.
+
+    Args:
+        values: at least one finite number, any shape; flattened.
+
+    Returns:
+        The mean of the middle, in the values' unit; equals rliable's `aggregate_iqm`.
+
+    Raises:
+        ValueError: no values, or one that is not finite.
+    """
+    ordered = np.sort(np.asarray(values, dtype=np.float64), axis=None)
+    if not ordered.size or not np.isfinite(ordered).all():
+        raise ValueError(f"iqm needs at least 1 value, all finite, got {ordered}")
+    cut = ordered.size // 4
+    return float(ordered[cut : ordered.size - cut].mean())
+
+
+def _percentile(replicates: FloatArray, point: float, n: int, level: float, method: str) -> Interval:
+    """Bounds between which the middle `level` of the defined replicates lies."""
+    tail = (1 - checked_level(level)) / 2
+    defined = replicates[~np.isnan(replicates)]
+    lost = replicates.size - defined.size
+    label = f"{method} {percent(level)}" + (
+        f", {lost} of {replicates.size} resamples undefined" if lost else ""
+    )
+    if math.isnan(point) or not defined.size:
+        return Interval(math.nan, point, math.nan, n, label)
+    low, high = np.quantile(defined, [tail, 1 - tail])
+    return Interval(float(low), point, float(high), n, label)
+
+
+def _score_matrix(scores: ArrayLike, name: str) -> FloatArray:
+    """(K, tasks) float64, finite, not empty."""
+    matrix = np.asarray(scores, dtype=np.float64)
+    if matrix.ndim != 2 or not matrix.size:
+        raise ValueError(
+            f"{name}: expected (seeds, tasks) with at least one of each, got shape {matrix.shape}"
+        )
+    bad = np.argwhere(~np.isfinite(matrix))
+    if len(bad):
+        seed, task = (int(i) for i in bad[0])
+        raise ValueError(f"{name}: seed {seed}, task {task} of {matrix.shape} is {matrix[seed, task]}")
+    return matrix
+
+
+def _check_resamples(resamples: int) -> None:
+    if resamples < 1:
+        raise ValueError(f"resamples must be >= 1, got {resamples}")
