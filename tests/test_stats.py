@@ -335,7 +335,7 @@ def test_detectable_difference_has_the_power_it_promises(n, p, power):
 
 
 def test_too_few_trials_detect_nothing():
-    assert minimal_detectable_difference(2, 0.5) == math.inf
+    assert minimal_detectable_difference(1, 0.5) == math.inf
     assert minimal_detectable_difference(10, 0.95) == math.inf  # no rate above 1
     assert (
         minimal_detectable_difference(100, 1.0) == math.inf or minimal_detectable_difference(100, 1.0) == 0.0
