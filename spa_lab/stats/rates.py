@@ -108,7 +108,10 @@ def minimal_detectable_difference(n: int, p: float, *, level: float = 0.95, powe
     critical = _two_sided_z(level) * math.sqrt(variance)
     # (d - critical)^2 = z^2 (variance - d^2 / 2n), the larger root
     lead = 1 + z * z / (2 * n)
-    found = (critical + math.sqrt(critical**2 - lead * (critical**2 - z * z * variance))) / lead
+    discriminant = critical**2 - lead * (critical**2 - z * z * variance)
+    if discriminant < 0:
+        return math.inf
+    found = (critical + math.sqrt(discriminant)) / lead
     return found if 0 < found <= 2 * min(p, 1 - p) else math.inf
 
 
