@@ -1,11 +1,19 @@
 """Builders of the hall's types, small enough to check by hand."""
 
+import os
 from collections.abc import Callable, Sequence
 
 import pytest
+from hypothesis import settings
 
 from spa_lab import react
-from spa_lab.types import Step, Trajectory
+from spa_lab.types import Credit, Step, Trajectory
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tiny models, and a test process per core
+
+# a slow machine is no finding, and a failure must come back when the test is run again
+settings.register_profile("house", deadline=None, derandomize=True)
+settings.load_profile("house")
 
 
 def _step(action: str, observation: str = "ok", grounded: bool = True, thought: str = "") -> Step:
@@ -48,3 +56,15 @@ def make_step() -> Callable[..., Step]:
 def make_trajectory() -> Callable[..., Trajectory]:
     """(outcome, grounded, id, task_id, observations) -> Trajectory of len(grounded) steps."""
     return _trajectory
+
+
+@pytest.fixture(scope="session")
+def trajectory() -> Trajectory:
+    """Three steps, the middle one refused, outcome 1."""
+    return _trajectory()
+
+
+@pytest.fixture(scope="session")
+def credit(trajectory: Trajectory) -> Credit:
+    """An opinion of `trajectory` that predicts its outcome: 0.25 + 0.5 - 0.25 + 0.5 = 1."""
+    return Credit(trajectory.id, "by hand", [0.5, -0.25, 0.5], base_value=0.25)

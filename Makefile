@@ -1,0 +1,51 @@
+# Every door sets itself up: a fresh machine needs python3 (3.11 or newer, with venv) and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# Models here are tiny: more threads slow them down and fight with worker processes.
+OMP_NUM_THREADS ?= 1
+export OMP_NUM_THREADS
+WORKERS ?= 2
+
+NEWS := @jupyterlab/apputils-extension:announcements
+
+.PHONY: setup demo lab test bench lint base clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "spa-lab needs Python 3.11 or newer, \
+	this is " + sys.version.split()[0] + "; try: make setup PYTHON=python3.11")'
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install $(shell grep '^torch==' constraints.txt) -c constraints.txt
+	$(BIN)/pip install -e '.[dev]' -c constraints.txt
+	$(BIN)/jupyter labextension disable --level=sys_prefix $(NEWS)
+	touch $@
+
+demo: $(READY)
+	$(BIN)/spa-lab demo --workers $(WORKERS)
+
+lab: $(READY)
+	$(BIN)/spa-lab lab
+
+test: lint
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/spa-lab bench
+
+# Trains the pretrained base model in data/ again.
+base: $(READY)
+	$(BIN)/python -m spa_lab.pretrain
+
+# Leaves runs/ alone: they may be the only copy of somebody's results.
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find spa_lab tests notebooks -name __pycache__ -prune -exec rm -rf {} +

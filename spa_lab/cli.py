@@ -1,0 +1,179 @@
+"""The command `spa-lab`: reads the command line, calls one function of the library, prints.
+
+Everything heavy is imported inside the function that needs it, so that `--help` and `parity` start at
+once and without torch. What a user can mend is one line on stderr and exit code 2; `--debug` (or
+SPA_LAB_DEBUG=1) shows the traceback instead.
+"""
+
+import argparse
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from spa_lab import __version__
+from spa_lab.store import StoreError
+
+NEEDS_ATTENTION, USER_ERROR, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
+"""Exit codes: a check found something; wrong input; Ctrl-C and a closed pipe as a shell reports them."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the arguments, without the program's name; the process's own if None.
+
+    Returns:
+        The exit code: 0 is success, 1 is `parity` that found a mismatch or replayed nothing.
+    """
+    options = _parse(argv)
+    debug = options.debug or os.environ.get("SPA_LAB_DEBUG", "0") not in ("", "0")
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(message)s")
+    logging.getLogger("spa_lab").setLevel(logging.DEBUG if debug else logging.INFO)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        code = command(options)
+        sys.stdout.flush()  # a closed pipe shows here, not while the interpreter shuts down
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return _failed("interrupted", INTERRUPTED, debug=debug)
+    except (ValueError, OSError, StoreError, ImportError) as error:
+        return _failed(_message(error), USER_ERROR, debug=debug)
+    return code
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
+
+
+def _failed(message: str, code: int, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    print("spa-lab: error:", " ".join(message.split()), file=sys.stderr)
+    return code
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options, others = parser.parse_known_args(argv)
+    if others and options.command is not _lab:
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    options.others = others
+    return options
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="spa-lab", description="Step-wise credit assignment for language agents (SPA-RL)."
+    )
+    parser.add_argument("--version", action="version", version=f"spa-lab {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks and debug messages")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    demo = _add(commands, "demo", _demo, "the whole loop at the tiny preset: train, evaluate, draw")
+    demo.add_argument("--seed", type=int, default=0)
+    demo.add_argument("--out", type=Path, default=Path("runs/demo"), metavar="DIR", help="(%(default)s)")
+    demo.add_argument("--workers", type=_count, default=2, metavar="N", help="processes (%(default)s)")
+
+    run = _add(commands, "run", _run, "one training run; stages already in DIR are not done again")
+    run.add_argument("--env", required=True, metavar="E", help="the world, for example household")
+    run.add_argument("--method", required=True, metavar="M", help="how to train, for example spa")
+    run.add_argument("--preset", default="tiny", metavar="P", help="the scale (%(default)s)")
+    run.add_argument("--seed", type=int, default=0)
+    run.add_argument("--out", type=Path, required=True, metavar="DIR")
+
+    _add(commands, "lab", _lab, "JupyterLab on notebooks/; further options are handed to JupyterLab")
+
+    parity = _add(commands, "parity", _parity, "replay an original engine's recorded episodes in our world")
+    parity.add_argument("env", metavar="ENV", help="household: recordings of ALFWorld")
+    parity.add_argument("folder", type=Path, metavar="FOLDER", help="folder of *.jsonl.gz recordings")
+
+    _add(commands, "bench", _bench, "time the parts that training waits for")
+    _add(commands, "doctor", _doctor, "what is installed, which device, which data were found")
+    return parser
+
+
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    command: Callable[[argparse.Namespace], int],
+    summary: str,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=summary, description=summary)
+    parser.set_defaults(command=command)
+    # also after the command's name; without a default, so that it does not undo one before the name
+    parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    return parser
+
+
+def _count(text: str) -> int:
+    """A whole number >= 1, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
+    return number
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from spa_lab import pipeline
+
+    pipeline.demo(out=options.out, seed=options.seed, workers=options.workers)
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    from spa_lab import pipeline
+
+    pipeline.run(
+        env=options.env, method=options.method, preset=options.preset, seed=options.seed, out=options.out
+    )
+    return 0
+
+
+def _lab(options: argparse.Namespace) -> int:
+    from spa_lab.paths import notebooks_folder
+
+    command = [sys.executable, "-m", "jupyterlab", "--ServerApp.root_dir", str(notebooks_folder())]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # a container's only user; the server keeps its token
+    os.execv(sys.executable, [*command, *options.others])
+
+
+def _parity(options: argparse.Namespace) -> int:
+    if options.env != "household":
+        raise ValueError(f"parity: no world {options.env!r}; there is: household (recordings of ALFWorld)")
+    if not options.folder.is_dir():
+        raise NotADirectoryError(f"parity: {options.folder} is not a folder")
+    from spa_lab.envs.household.parity import replay_folder
+
+    report = replay_folder(options.folder)
+    print(report.render())
+    return NEEDS_ATTENTION if report.mismatches or not report.episodes else 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from spa_lab import bench
+
+    bench.main()
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from spa_lab import doctor
+
+    rows = doctor.report()
+    width = max(len(name) for name, _ in rows)
+    for name, finding in rows:
+        print(f"{name:<{width}}  {finding}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
