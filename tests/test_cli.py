@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import spa_lab
-from spa_lab import cli
+from spa_lab import cli, paths
 from spa_lab.store import StoreError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -127,12 +127,13 @@ def test_wrong_input_is_named(capsys: pytest.CaptureFixture[str], argv: list[str
     assert expected in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_lab_hands_its_options_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lab_hands_its_options_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     calls: list[list[str]] = []
     monkeypatch.setattr(os, "execv", lambda program, command: calls.append(command))
+    monkeypatch.setattr(paths, "notebooks_folder", lambda: tmp_path)
     cli.main(["lab", "--no-browser", "--port", "8899"])
     (command,) = calls
-    assert command[1:5] == ["-m", "jupyterlab", "--ServerApp.root_dir", str(ROOT / "notebooks")]
+    assert command[1:5] == ["-m", "jupyterlab", "--ServerApp.root_dir", str(tmp_path)]
     assert command[-3:] == ["--no-browser", "--port", "8899"]
 
 

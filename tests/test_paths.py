@@ -9,10 +9,13 @@ from spa_lab import paths
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def test_the_checkout_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_checkout_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("SPA_LAB_DATA", raising=False)
     assert paths.data_folder() == ROOT / "data"
-    assert paths.notebooks_folder() == ROOT / "notebooks"
+    monkeypatch.setattr(paths, "_CHECKOUT", tmp_path)
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "notebooks").mkdir()
+    assert paths.notebooks_folder() == tmp_path / "notebooks"
 
 
 def test_the_variable_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
