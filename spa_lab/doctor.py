@@ -1,0 +1,94 @@
+"""What is installed, which device, which engines and official data were found. Changes nothing."""
+
+import os
+import platform
+from importlib import metadata, util
+from pathlib import Path
+
+from spa_lab.paths import data_folder
+from spa_lab.store.provenance import git_commit, versions
+
+_ENGINES = ("alfworld", "textworld")
+_SPLITS = ("train", "valid_seen", "valid_unseen")
+_GIB = 2**30
+
+
+def report() -> list[tuple[str, str]]:
+    """What was found, in a fixed order, for people to read.
+
+    Torch is imported only to ask for its devices; engines are looked up, never imported.
+
+    Returns:
+        (what, finding) pairs.
+    """
+    found = versions()
+    python = found.pop("python")
+    return [
+        ("python", f"{python} on {platform.system()} {platform.machine()}"),
+        *found.items(),
+        ("code", git_commit() or "no git checkout"),
+        ("device", _device()),
+        ("cores", _cores()),
+        ("memory", _memory()),
+        ("base model", _base_model()),
+        *((f"engine {name}", _engine(name)) for name in _ENGINES),
+        ("ALFWORLD_DATA", _alfworld_data()),
+    ]
+
+
+def _device() -> str:
+    """The accelerator that torch sees, or why there is none."""
+    if util.find_spec("torch") is None:
+        return "torch is not installed: saved runs can be opened, nothing can be trained"
+    import torch  # here, because all the rest needs none
+
+    if torch.cuda.is_available():
+        cards = (torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count()))
+        return ", ".join(f"cuda: {card.name} ({card.total_memory / _GIB:.0f} GiB)" for card in cards)
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _cores() -> str:
+    """Cores that this process may use, of those that there are."""
+    there = os.cpu_count()
+    if not hasattr(os, "sched_getaffinity"):  # Linux only
+        return str(there)
+    return f"{len(os.sched_getaffinity(0))} of {there}"
+
+
+def _memory() -> str:
+    """Physical memory, or the container's limit where that is smaller."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = Path("/sys/fs/cgroup/memory.max")
+    allowed = limit.read_text().strip() if limit.exists() else "max"
+    return f"{(physical if allowed == 'max' else min(physical, int(allowed))) / _GIB:.1f} GiB"
+
+
+def _base_model() -> str:
+    """The shipped pretrained model: where it is and how large."""
+    try:
+        folder = data_folder() / "base"
+    except FileNotFoundError as error:
+        return f"missing: {error}"
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        return f"missing: no *.safetensors in {folder}"
+    return f"{folder} ({sum(file.stat().st_size for file in weights) / 1e6:.1f} MB)"
+
+
+def _engine(name: str) -> str:
+    if util.find_spec(name) is None:
+        return f"not installed (optional; pip install {name})"
+    return metadata.version(name)
+
+
+def _alfworld_data() -> str:
+    """The official ALFWorld games: where they are and how many of each split."""
+    root = os.environ.get("ALFWORLD_DATA")
+    if not root:
+        return "not set (optional)"
+    folder = Path(root).expanduser() / "json_2.1.1"
+    if not folder.is_dir():
+        return f"{root}: not found: it has no folder json_2.1.1"
+    counts = (f"{split} {sum(1 for _ in folder.glob(f'{split}/*/*/game.tw-pddl'))}" for split in _SPLITS)
+    return f"{root}: games {', '.join(counts)}"

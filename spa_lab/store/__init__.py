@@ -1,0 +1,6 @@
+"""Run folders: trajectories, credits, truths, metrics, models, provenance; never half written."""
+
+from spa_lab.store.files import StoreError, replacing
+from spa_lab.store.run import Run
+
+__all__ = ["Run", "StoreError", "replacing"]
