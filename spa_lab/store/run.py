@@ -188,8 +188,7 @@ class Run:
         return self.path / "run.json"
 
     def _begin(self, asked: Record, source: Record) -> None:
-        others = sorted(entry.name for entry in self.path.glob("*") if not entry.name.startswith("."))
-        if others:
+        if others := [entry.name for entry in _visible(self.path)]:
             raise StoreError(
                 self.path, f"holds {', '.join(others[:3])} but no run.json; choose another folder"
             )
@@ -199,11 +198,12 @@ class Run:
     def _take_up(self, asked: Record, source: Record) -> None:
         facts = self._read()
         there, wanted = _settings(facts), _settings(asked)
-        keys = [key for key in there | wanted if there.get(key, _ABSENT) != wanted.get(key, _ABSENT)]
-        if keys:
-            both = (
-                f"{key} is {there.get(key, _ABSENT)!r}, asked {wanted.get(key, _ABSENT)!r}" for key in keys
-            )
+        both = [
+            f"{key} is {_shown(there, key)}, asked {_shown(wanted, key)}"
+            for key in there | wanted
+            if key not in there or key not in wanted or there[key] != wanted[key]
+        ]
+        if both:
             raise ValueError(f"{self._file}: begun with other settings: {'; '.join(both)}")
         sources = [{key: facts.get(key) for key in source}, *facts.get("resumed_with", [])]
         if source != sources[-1]:
@@ -243,14 +243,6 @@ def _visible(folder: Path) -> list[Path]:
     return sorted(entry for entry in folder.glob("*") if not entry.name.startswith("."))
 
 
-class _Absent:
-    def __repr__(self) -> str:
-        return "absent"
-
-
-_ABSENT = _Absent()
-
-
 def _settings(record: Mapping[str, Any]) -> Record:
     """What must not change when a run is taken up again, by dotted key."""
     return _flat({"seed": record["seed"], "config": record["config"]})
@@ -264,6 +256,10 @@ def _flat(nested: Mapping[str, Any], prefix: str = "") -> Record:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def _shown(settings: Record, key: str) -> str:
+    return repr(settings[key]) if key in settings else "absent"
 
 
 def _as_json(record: Mapping[str, Any]) -> Record:
