@@ -575,8 +575,19 @@ def test_an_old_folder_that_cannot_be_removed_does_no_harm(tmp_path, monkeypatch
         with replacing(tmp_path / "model") as partial:
             _folder(partial, "new")
     assert _texts(tmp_path / "model") == ["new", "new"]
+    assert not (tmp_path / ".model.previous").exists()  # what may be half removed must not come back
     files_module.tidy(tmp_path)
     assert _hidden(tmp_path) == []
+
+
+def test_tidying_up_is_never_half_a_previous_folder(tmp_path, monkeypatch):
+    _folder(tmp_path / "model", "new")
+    _folder(tmp_path / ".model.previous", "old")
+    monkeypatch.setattr(files_module.shutil, "rmtree", _refuse(5))
+    with pytest.raises(StoreError, match="cannot tidy up"):
+        files_module.tidy(tmp_path)
+    assert not (tmp_path / ".model.previous").exists()
+    assert _texts(tmp_path / "model") == ["new", "new"]
 
 
 def test_reading_writes_nothing(run, make_trajectory, monkeypatch):
@@ -714,6 +725,7 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def test_the_commit_is_named_and_changes_are_confessed(checkout):
+    _git(checkout, "commit", "-qm", "somebody else's", "--allow-empty")
     assert provenance.git_commit() is None  # a repository, but the code is not in it
     _git(checkout, "add", ".")
     _git(checkout, "commit", "-qm", "one")
