@@ -72,7 +72,9 @@ class Trajectory:
         if not 0.0 <= self.outcome <= 1.0:  # also refuses NaN
             raise ValueError(f"trajectory {self.id!r}: outcome must lie in [0, 1], got {self.outcome}")
         if self.ended not in get_args(Ended):
-            raise ValueError(f"trajectory {self.id!r}: ended must be one of {get_args(Ended)}, got {self.ended!r}")
+            raise ValueError(
+                f"trajectory {self.id!r}: ended must be one of {get_args(Ended)}, got {self.ended!r}"
+            )
 
     def __len__(self) -> int:
         """T, the number of steps."""
