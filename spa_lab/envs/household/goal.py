@@ -70,13 +70,17 @@ class _Grounding:
     problem: Problem
     constant: frozenset[str]
     locate: Locate
+    true: set[tuple[str, ...]] = field(init=False)
+    """(predicate, arguments...) of every constant fact."""
     by_last: dict[tuple[str, str], list[tuple[str, ...]]] = field(init=False)
-    """(predicate, last argument) -> the constant facts with it."""
+    """(predicate, last argument) -> the arguments of the constant facts with it."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "true", set())
         object.__setattr__(self, "by_last", {})
         for predicate in sorted(self.constant & self.problem.facts.keys()):
             for fact in self.problem.facts[predicate]:
+                self.true.add((predicate, *fact))
                 if fact:
                     self.by_last.setdefault((predicate, fact[-1]), []).append(fact)
 
@@ -92,7 +96,7 @@ class _Grounding:
                 return negation(self.ground(rest[0], binding))
             case "exists" | "forall":
                 return self._quantified(head, read_typed_list(rest[0]), rest[1], binding)
-        return self._atom(head, tuple(binding.get(name, name) for name in rest))
+        return self._atom(head, _bound(rest, binding))
 
     def _quantified(self, head: str, variables: dict[str, str], body: list[Any], binding: Binding) -> Formula:
         outer = {name: value for name, value in binding.items() if name not in variables}
@@ -116,16 +120,21 @@ class _Grounding:
         self, atoms: list[list[str]], variables: dict[str, str], binding: Binding
     ) -> Iterator[Binding]:
         """All bindings of the variables in `atoms` for which these constant facts are true."""
-        if not atoms:
+        undecided = []
+        for atom in atoms:
+            if any(_open(name, binding) for name in atom[1:]):
+                undecided.append(atom)
+            elif (atom[0], *_bound(atom[1:], binding)) not in self.true:
+                return
+        if not undecided:
             yield binding
             return
-        # The atom with the fewest open variables leaves the fewest bindings to try.
-        atom = min(atoms, key=lambda one: sum(_open(name, binding) for name in one[1:]))
-        others = [one for one in atoms if one is not atom]
-        for fact in self._facts_like(atom, binding):
-            extended = self._unified(atom[1:], fact, variables, binding)
+        # The atom with the fewest facts leaves the fewest bindings to try.
+        first = min(undecided, key=lambda one: len(self._facts_like(one, binding)))
+        for fact in self._facts_like(first, binding):
+            extended = self._unified(first[1:], fact, variables, binding)
             if extended is not None:
-                yield from self._joined(others, variables, extended)
+                yield from self._joined(undecided, variables, extended)
 
     def _facts_like(self, atom: list[str], binding: Binding) -> list[tuple[str, ...]]:
         last = atom[-1]
@@ -157,9 +166,13 @@ class _Grounding:
         if predicate == "=":
             return len(set(names)) == 1
         if predicate in self.constant:
-            return names in self.problem.facts.get(predicate, ())
+            return (predicate, *names) in self.true
         place = self.locate(predicate, names)
         return False if place is None else Bits(*place)
+
+
+def _bound(names: list[str], binding: Binding) -> tuple[str, ...]:
+    return tuple([binding.get(name, name) for name in names])
 
 
 def _open(name: str, binding: Binding) -> bool:

@@ -14,7 +14,8 @@ Expression: TypeAlias = "str | list[Any]"
 MAX_DEPTH = 64
 """Brackets inside brackets that are read; the goals of the official library need 12."""
 
-_TOKEN = re.compile(r"[()]|[^\s()]+")
+# A list without lists inside, which is most of a problem, is one token.
+_TOKEN = re.compile(r"\(([^()]*)\)|([()]|[^\s()]+)")
 _COMMENT = re.compile(r";[^\n]*")
 
 
@@ -75,12 +76,16 @@ def _outermost(text: str) -> list[Any]:
     """The one bracketed list that is the whole text."""
     stack: list[list[Any]] = []
     inner: list[Any] = []
-    for token in _TOKEN.findall(text):
-        if token == "(":
+    for flat, token in _TOKEN.findall(text):
+        if not token:
+            inner.append(flat.split())
+        elif token == "(":
+            if len(stack) == MAX_DEPTH:
+                raise ValueError(_bracket_error(text))
             stack.append(inner)
             inner = []
         elif token == ")":
-            if not stack or len(stack) > MAX_DEPTH:
+            if not stack:
                 raise ValueError(_bracket_error(text))
             stack[-1].append(inner)
             inner = stack.pop()
