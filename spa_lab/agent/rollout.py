@@ -64,7 +64,7 @@ class Episode:
     trajectory: Trajectory
     row: TokenRow
     logprobs: tuple[float, ...]
-    """(L,) natural log-probability, at temperature 1, of each token that the policy wrote; 0 elsewhere."""
+    """(L,) natural log-probability of each token that the policy wrote, at the temperature it was drawn at; else 0."""
 
 
 def rollout(

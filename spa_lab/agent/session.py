@@ -26,7 +26,7 @@ class Written:
     ids: tuple[int, ...]
     """Token ids, end-of-turn token included unless the row ran into the limit."""
     logprobs: tuple[float, ...]
-    """Natural log-probability of each token at temperature 1, whatever temperature it was drawn at."""
+    """Natural log-probability of each token under the distribution it was drawn from (greedy: temperature 1)."""
     ended: bool
     """The row wrote its end-of-turn token by itself."""
 
@@ -98,11 +98,12 @@ class Session:
     def _choose(
         self, open_rows: list[int], rngs: Sequence[random.Random], temperature: float
     ) -> tuple[list[int], list[float]]:
-        logprobs = torch.log_softmax(self.logits[open_rows].float(), dim=-1)
+        logits = self.logits[open_rows].float()
+        logprobs = torch.log_softmax(logits if temperature == 0 else logits / temperature, dim=-1)
         if temperature == 0:
             chosen = logprobs.argmax(dim=-1)
         else:
-            total = torch.softmax(logprobs.double() / temperature, dim=-1).cumsum(dim=-1)
+            total = logprobs.double().exp().cumsum(dim=-1)
             draws = torch.tensor([[rngs[row].random()] for row in open_rows], dtype=torch.float64, device=total.device)
             # the sum may fall short of 1 by rounding; scaling keeps the last token reachable and in range
             chosen = torch.searchsorted(total, draws * total[:, -1:], right=True).squeeze(1).clamp_(max=total.shape[1] - 1)

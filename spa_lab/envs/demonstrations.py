@@ -72,8 +72,9 @@ def demonstrate(environment: Environment, task: Task, *, mistakes: float, rng: r
 
 
 def _mistake(allowed: list[str], earlier: list[str], rng: random.Random) -> str:
+    on_things = [action for action in allowed if " " in action]  # "look" or "help" puts nobody off a path
     stale = rng.random() < 0.5 and bool(earlier)
-    action = rng.choice(earlier if stale else allowed)
-    earlier += rng.sample(allowed, min(3, len(allowed)))
+    action = rng.choice(earlier if stale else on_things or allowed)
+    earlier += rng.sample(on_things, min(3, len(on_things)))
     return action
 

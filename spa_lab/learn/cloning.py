@@ -110,5 +110,5 @@ def fit_language(
         parts = clone_loss(policy.model, batch, supervised)
         parts.loss.backward()
         optimizer.step()
-        on_update({"loss": float(parts.loss), "accuracy": parts.accuracy, "progress": (done + 1) / len(plan)})
+        on_update({"loss": float(parts.loss.detach()), "accuracy": parts.accuracy, "progress": (done + 1) / len(plan)})
     policy.model.eval()

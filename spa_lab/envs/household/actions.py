@@ -99,11 +99,10 @@ def _numbers(game: Game, action: Action, command: str) -> Numbers | None:
 
 
 def _command(game: Game, action: Action, numbers: Numbers) -> str:
-    named = zip(action.words, action.kinds, numbers, strict=True)
-    return "".join(
-        word + (game.objects if kind == "object" else game.receptacles)[number]
-        for word, kind, number in named
-    )
+    command = ""
+    for word, kind, number in zip(action.words, action.kinds, numbers, strict=True):
+        command += word + (game.objects if kind == "object" else game.receptacles)[number]
+    return command
 
 
 def _go(game: Game, row: Row, receptacle: int, *, grammar: Grammar) -> str:

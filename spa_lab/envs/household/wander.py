@@ -34,13 +34,15 @@ class Wanderer:
         self.goal = ""
         """Receptacle that it is on its way to; empty if none."""
         self.why = ""
+        self.earlier: list[str] = []
+        """Actions that were possible once and may be refused now: the world's "no" must be known too."""
 
     def act(self, allowed: list[str]) -> Move:
         """The next (thought, action); `allowed` are the actions that the world would execute."""
         if self.rng.random() < _PATIENCE:
             self.wanted = self.goal = ""
-        if self.rng.random() < 0.1:
-            return "Let me try.", self.rng.choice([a for a in allowed if a != "help"])
+        if self.rng.random() < 0.15:
+            return "Let me try.", self._try_something(allowed)
         if self.memory.at in self.memory.closed and self.rng.random() < 0.8:
             return "It is shut.", f"open {self.memory.at}"
         if self.goal == self.memory.at:
@@ -48,6 +50,16 @@ class Wanderer:
         if self.goal:
             return self.why, f"go to {self.goal}"
         return self._handle(allowed) or self._errand()
+
+    def _try_something(self, allowed: list[str]) -> str:
+        """Half of the time something possible, else something that is refused."""
+        self.earlier += self.rng.sample(allowed, min(4, len(allowed)))
+        refused = [action for action in self.earlier if action not in allowed]
+        if self.rng.random() < 0.5:
+            return self.rng.choice(allowed)
+        if refused and self.rng.random() < 0.7:
+            return self.rng.choice(refused)
+        return f"go to {kind(self.rng.choice(self.memory.receptacles))} {self.rng.randint(2, 12)}"
 
     def _handle(self, allowed: list[str]) -> Move | None:
         """Something to do with hands, here and now; None for nothing."""

@@ -1,0 +1,144 @@
+"""The progress estimator: what each step contributed, learnt from outcomes alone.
+
+h_t = last hidden layer at the last token of step t,  c_t = MLP(h_t),  R^ = sum_t c_t
+L_PE = mean over trajectories of (R^ - R)^2                                         SPA-RL, stage 3
+
+Nothing in this loss says how to split R among the steps; see `share_on_last_step` for how a fitted
+estimator did. Named options give what the released code does instead.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from spa_lab.agent.codec import Codec, TokenBatch
+from spa_lab.agent.models import copy_policy
+from spa_lab.agent.rollout import Policy
+from spa_lab.learn.batches import token_batches
+from spa_lab.learn.language import hidden_states
+from spa_lab.learn.optimizer import Optimizer
+from spa_lab.types import Credit, Trajectory
+
+
+@dataclass(frozen=True)
+class EstimatorConfig:
+    """How the estimator is built and fitted."""
+
+    head: Literal["mlp", "vocabulary"] = "mlp"
+    """"mlp": two layers on the last hidden state (paper; its sizes are not known). "vocabulary": linear
+    on the language model's logits (released code, prm/train_our_progress_model.py:47)."""
+    width: int = 128
+    """Hidden units of the MLP."""
+    train_backbone: bool = True
+    """Fit the language model below the head too (released code); False fits the head alone."""
+    epochs: int = 2
+    """Passes over the trajectories. Released code: 1."""
+    lr: float = 1e-3
+    """Peak rate of AdamW. Released code: 3e-6 for the 3 B model."""
+    batch_tokens: int = 6000
+    """Tokens in a batch, padding included. Released code: 16 trajectories."""
+
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.width, self.batch_tokens) < 1 or self.lr <= 0:
+            raise ValueError(f"needs epochs, width, batch_tokens >= 1 and lr > 0, got {self}")
+
+
+class EstimatorLoss(NamedTuple):
+    """Parts of L_PE for one batch."""
+
+    loss: Tensor
+    """Mean squared error of the predicted outcome."""
+    bias: float
+    """Mean of R^ - R, outcome units."""
+    share_on_last_step: float
+    """Mean over trajectories of |c_T| / sum_t |c_t|, in [0, 1]; 1 means all credit on the last step."""
+
+
+class ProgressEstimator(nn.Module):
+    """A language model with a head that reads one number at the end of each step."""
+
+    def __init__(self, backbone: PreTrainedModel, codec: Codec, config: EstimatorConfig, *, seed: int) -> None:
+        super().__init__()
+        self.backbone, self.codec, self.config = backbone, codec, config
+        size = int(backbone.config.hidden_size)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.head: nn.Module
+            if config.head == "mlp":
+                self.head = nn.Sequential(nn.Linear(size, config.width), nn.GELU(), nn.Linear(config.width, 1))
+            else:
+                self.head = nn.Linear(int(backbone.config.vocab_size), 1)
+        for parameter in self.head.parameters():
+            parameter.data *= 0.1  # begin near zero: T random contributions would add up to noise
+        backbone.requires_grad_(config.train_backbone)
+
+    def forward(self, batch: TokenBatch) -> Tensor:
+        """(n,) contributions of all steps of all rows, row by row, outcome units."""
+        hidden = hidden_states(self.backbone, batch.ids)[batch.step_end]
+        features = hidden if self.config.head == "mlp" else self.backbone.get_output_embeddings()(hidden)
+        return self.head(features).squeeze(-1)
+
+    @torch.inference_mode()
+    def credit(self, trajectories: Sequence[Trajectory], *, source: str = "spa") -> list[Credit]:
+        """One `Credit` for each trajectory, in order."""
+        rows = [self.codec.row(trajectory) for trajectory in trajectories]
+        limit = int(self.backbone.config.max_position_embeddings)
+        found: dict[int, Credit] = {}
+        lengths = [len(row.ids) for row in rows]
+        for numbers in token_batches(lengths, budget=self.config.batch_tokens, rng=random.Random(0)):
+            flat = self(self.codec.batch([rows[i] for i in numbers], limit=limit)).double().cpu().numpy()
+            borders = np.cumsum([len(trajectories[i]) for i in numbers])[:-1]
+            for i, contributions in zip(numbers, np.split(flat, borders), strict=True):
+                found[i] = Credit(trajectories[i].id, source, contributions)
+        return [found[i] for i in range(len(rows))]
+
+
+def estimator_loss(contributions: Tensor, lengths: Sequence[int], outcomes: Sequence[float]) -> EstimatorLoss:
+    """L_PE of B trajectories from their steps' contributions (n,), n = sum of `lengths`."""
+    parts = contributions.split(list(lengths))
+    predicted = torch.stack([part.sum() for part in parts])  # (B,)
+    error = predicted - torch.tensor(outcomes, dtype=predicted.dtype, device=predicted.device)
+    share = [float(part[-1].abs() / part.abs().sum().clamp(min=1e-12)) for part in parts]
+    return EstimatorLoss((error**2).mean(), float(error.mean()), float(np.mean(share)))
+
+
+def fit_estimator(
+    policy: Policy,
+    trajectories: Sequence[Trajectory],
+    config: EstimatorConfig,
+    *,
+    rng: random.Random,
+    on_update: Callable[[dict[str, float]], object] = lambda metrics: None,
+) -> ProgressEstimator:
+    """A progress estimator on a copy of `policy.model`, fitted to the outcomes of `trajectories`.
+
+    Args:
+        policy: the cloned policy; not changed.
+        trajectories: D_explore, N trajectories of any policy on the same world.
+        config: head, what is trained, epochs, rates.
+        rng: draws initial weights and order.
+        on_update: called with `loss`, `bias`, `share_on_last_step` and `progress` (0 to 1).
+    """
+    twin = copy_policy(policy, name="estimator")
+    estimator = ProgressEstimator(twin.model, twin.codec, config, seed=rng.randrange(2**31))
+    rows = [policy.codec.row(trajectory) for trajectory in trajectories]
+    lengths = [len(row.ids) for row in rows]
+    plan = [b for _ in range(config.epochs) for b in token_batches(lengths, budget=config.batch_tokens, rng=rng)]
+    optimizer = Optimizer(estimator, lr=config.lr, n_updates=len(plan))
+    for done, numbers in enumerate(plan):
+        contributions = estimator(policy.codec.batch([rows[i] for i in numbers], limit=policy.context))
+        chosen = [trajectories[i] for i in numbers]
+        parts = estimator_loss(contributions, [len(t) for t in chosen], [t.outcome for t in chosen])
+        parts.loss.backward()
+        optimizer.step()
+        on_update({
+            "loss": float(parts.loss.detach()), "bias": parts.bias, "share_on_last_step": parts.share_on_last_step,
+            "progress": (done + 1) / len(plan),
+        })  # fmt: skip
+    return estimator.eval()

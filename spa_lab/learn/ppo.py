@@ -1,0 +1,276 @@
+"""PPO on step rewards (Schulman et al. 2017): clipped, with a value head, KL to the cloned policy, GAE.
+
+Each iteration plays fresh episodes, asks `reward` for one number per step, puts it on the step's last
+token, estimates advantages over the tokens that the policy wrote, and updates. What the reward is made
+of (terminal outcome, fused progress and grounding, ...) is the caller's choice.
+
+Departs from the released code: online, on the policy's own fresh episodes with the log-probabilities
+they were sampled at (there: one offline pass, log-probabilities recomputed); observation tokens take no
+part in GAE (`gae_over="all_tokens"` for theirs); KL enters the loss, not the reward.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from spa_lab.agent.codec import TokenBatch
+from spa_lab.agent.models import copy_policy
+from spa_lab.agent.rollout import Episode, Job, Policy, RolloutConfig, rollout
+from spa_lab.envs.base import Environment, Task
+from spa_lab.learn.advantages import advantages, token_rewards
+from spa_lab.learn.batches import token_batches
+from spa_lab.learn.language import hidden_states, written_logits, written_logprobs
+from spa_lab.learn.optimizer import Optimizer
+from spa_lab.types import FloatArray
+
+RewardFunction = Callable[[Sequence[Episode]], list[FloatArray]]
+"""N finished episodes -> for each its (T,) step rewards, outcome units."""
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """How the policy is improved. The paper states none of these numbers."""
+
+    iterations: int = 20
+    """Rounds of playing and updating. Released code: one offline pass."""
+    episodes: int = 128
+    """Episodes played in each iteration."""
+    temperature: float = 1.0
+    """Sampling temperature of the episodes; log-probabilities are taken at the same temperature."""
+    epochs: int = 2
+    """Passes over an iteration's episodes. Released code: 4 (library default)."""
+    batch_tokens: int = 6000
+    """Tokens in a minibatch, padding included."""
+    lr: float = 3e-4
+    """AdamW's rate. Released code: 1e-5 on LoRA weights of the 3 B model."""
+    clip: float = 0.2
+    """Half-width of the trust region of the probability ratio. Released code: 0.2."""
+    gamma: float = 0.99
+    """Discount per token that the policy wrote, in [0, 1]. Released code: 0.99."""
+    lam: float = 0.95
+    """GAE's trace decay per token that the policy wrote, in [0, 1]. Released code: 0.95."""
+    kl_coef: float = 0.02
+    """Weight of KL(policy || cloned policy), per nat. Released code: 0.3, adaptive, in the reward."""
+    vf_coef: float = 0.1
+    """Weight of the value loss. Released code: 0.1."""
+    gae_over: Literal["action_tokens", "all_tokens"] = "action_tokens"
+    """"all_tokens" lets the recursion run over observation tokens with value and reward 0 (released code)."""
+
+    def __post_init__(self) -> None:
+        counts = (self.iterations, self.episodes, self.epochs, self.batch_tokens)
+        if min(counts) < 1 or not (0 <= self.gamma <= 1 and 0 <= self.lam <= 1):
+            raise ValueError(f"needs counts >= 1 and gamma, lam in [0, 1], got {self}")
+        if self.temperature <= 0 or self.lr <= 0 or self.clip <= 0:
+            raise ValueError(f"needs temperature, lr and clip > 0, got {self}")
+
+
+class PPOLoss(NamedTuple):
+    """Parts of the loss of one minibatch; means over the n tokens that the policy wrote."""
+
+    loss: Tensor
+    """policy + vf_coef * value + kl_coef * kl."""
+    policy: Tensor
+    """Negative clipped surrogate."""
+    value: Tensor
+    """Squared error of the value head, squared outcome units."""
+    kl: Tensor
+    """KL(policy || reference), nats per token, by the k3 estimator (Schulman 2020): never negative."""
+    clip_fraction: float
+    """Share of tokens whose ratio left the trust region."""
+    approx_kl: float
+    """KL(sampling policy || policy), nats per token, k3."""
+
+
+@dataclass(frozen=True, eq=False)
+class PPORows:
+    """What the update needs of one episode; arrays over its L tokens, 0 where the policy did not write."""
+
+    episode: Episode
+    reference: FloatArray
+    """(L,) log-probability under the cloned policy, nats."""
+    rewards: FloatArray
+    """(L,) outcome units."""
+    values: FloatArray
+    """(L,) value head before the update, outcome units."""
+    advantages: FloatArray
+    """(L,) not normalised, outcome units."""
+
+
+def ppo_loss(
+    new: Tensor, old: Tensor, reference: Tensor, values: Tensor, advantage: Tensor, returns: Tensor, config: PPOConfig
+) -> PPOLoss:
+    """The loss over n tokens; every tensor is (n,), log-probabilities in nats, the rest in outcome units."""
+    ratio = (new - old).exp()
+    clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
+    policy = -torch.minimum(ratio * advantage, clipped * advantage).mean()
+    value = ((values - returns) ** 2).mean()
+    kl = _k3(reference - new).mean()
+    with torch.no_grad():
+        outside = float(((ratio - 1).abs() > config.clip).float().mean())
+        moved = float(_k3(new - old).mean())
+    return PPOLoss(policy + config.vf_coef * value + config.kl_coef * kl, policy, value, kl, outside, moved)
+
+
+class PPOTrainer:
+    """A policy under training: its value head, its reference and its optimiser.
+
+    Args:
+        policy: changed in place; left in eval mode after each iteration.
+        config: see `PPOConfig`.
+        rng: draws the value head, the episodes' seeds and the order of minibatches.
+    """
+
+    def __init__(self, policy: Policy, config: PPOConfig, *, rng: random.Random) -> None:
+        self.policy, self.config, self.rng = policy, config, rng
+        self.reference = copy_policy(policy, name="reference").model.requires_grad_(False)
+        size = int(policy.model.config.hidden_size)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(rng.randrange(2**31))
+            self.value_head = nn.Sequential(nn.Linear(size, size), nn.GELU(), nn.Linear(size, 1))
+        self.value_head.to(policy.model.device)
+        self.optimizer = Optimizer(nn.ModuleList([policy.model, self.value_head]), lr=config.lr)
+        self.iteration = 0
+
+    def iterate(self, environment: Environment, tasks: Sequence[Task], reward: RewardFunction) -> dict[str, float]:
+        """Play `config.episodes` episodes of `tasks` (repeated in turn) and update once over them.
+
+        Returns:
+            Means over the iteration: `success`, `outcome`, `grounding` (share of steps), `length`
+            (steps), `reward` (per episode) and the parts of `PPOLoss`.
+        """
+        episodes = self._play(environment, tasks)
+        step_rewards = reward(episodes)
+        rows = self.prepare(episodes, step_rewards)
+        if self.iteration == 0:
+            self._fit_value_head(rows)
+            rows = self.prepare(episodes, step_rewards)
+        parts = self._update(rows)
+        self.iteration += 1
+        played = [episode.trajectory for episode in episodes]
+        n_steps = sum(map(len, played))
+        return {
+            "success": float(np.mean([t.success for t in played])),
+            "outcome": float(np.mean([t.outcome for t in played])),
+            "grounding": sum(int(t.grounded.sum()) for t in played) / n_steps,
+            "length": n_steps / len(played),
+            "reward": float(np.mean([row.rewards.sum() for row in rows])),
+            **parts,
+        }
+
+    @torch.inference_mode()
+    def prepare(self, episodes: Sequence[Episode], step_rewards: Sequence[FloatArray]) -> list[PPORows]:
+        """Values, reference log-probabilities and advantages of `episodes`, in order."""
+        found: dict[int, PPORows] = {}
+        lengths = [len(episode.row.ids) for episode in episodes]
+        for numbers in token_batches(lengths, budget=self.config.batch_tokens, rng=random.Random(0)):
+            batch = self._batch([episodes[i] for i in numbers])
+            mask = batch.action_mask
+            values = self._values(hidden_states(self.policy.model, batch.ids), mask)
+            known = self._logprobs(self.reference, hidden_states(self.reference, batch.ids), batch)
+            counts = mask.sum(1).tolist()
+            for i, value, logprob in zip(numbers, values.split(counts), known.split(counts), strict=True):
+                found[i] = self._row(episodes[i], step_rewards[i], _array(value), _array(logprob))
+        return [found[i] for i in range(len(episodes))]
+
+    def _row(self, episode: Episode, step_rewards: FloatArray, value: FloatArray, logprob: FloatArray) -> PPORows:
+        step = np.array(episode.row.step)
+        wrote = step >= 0
+        rewards = token_rewards(step_rewards, step)
+        values, reference, estimate = np.zeros((3, len(step)))
+        values[wrote], reference[wrote] = value, logprob
+        use = wrote if self.config.gae_over == "action_tokens" else np.ones(len(step), dtype=bool)
+        estimate[use] = advantages(rewards[use], values[use], gamma=self.config.gamma, lam=self.config.lam)
+        estimate[~wrote] = 0.0
+        return PPORows(episode, reference, rewards, values, estimate)
+
+    def _play(self, environment: Environment, tasks: Sequence[Task]) -> list[Episode]:
+        jobs = [
+            Job(f"{self.policy.name}/{self.iteration:03d}/{i:04d}", tasks[i % len(tasks)], self.rng.randrange(2**31))
+            for i in range(self.config.episodes)
+        ]
+        return rollout(self.policy, environment, jobs, RolloutConfig(temperature=self.config.temperature))
+
+    def _update(self, rows: Sequence[PPORows]) -> dict[str, float]:
+        lengths = [len(row.episode.row.ids) for row in rows]
+        every = np.concatenate([row.advantages[np.array(row.episode.row.step) >= 0] for row in rows])
+        centre, scale = float(every.mean()), float(every.std()) + 1e-8
+        parts: list[PPOLoss] = []
+        self.policy.model.train()
+        for _ in range(self.config.epochs):
+            for numbers in token_batches(lengths, budget=self.config.batch_tokens, rng=self.rng):
+                one = self._loss([rows[i] for i in numbers], centre, scale)
+                one.loss.backward()
+                self.optimizer.step()
+                parts.append(PPOLoss(*(part.detach() if isinstance(part, Tensor) else part for part in one)))
+        self.policy.model.eval()
+        return {name: float(np.mean([float(getattr(p, name)) for p in parts])) for name in PPOLoss._fields}
+
+    def _loss(self, rows: Sequence[PPORows], centre: float, scale: float) -> PPOLoss:
+        batch = self._batch([row.episode for row in rows])
+        hidden = hidden_states(self.policy.model, batch.ids)
+        estimate = self._flat(rows, [row.advantages for row in rows])
+        return ppo_loss(
+            self._logprobs(self.policy.model, hidden, batch),
+            self._flat(rows, [np.array(row.episode.logprobs) for row in rows]),
+            self._flat(rows, [row.reference for row in rows]),
+            self._values(hidden, batch.action_mask),
+            (estimate - centre) / scale,
+            estimate + self._flat(rows, [row.values for row in rows]),
+            self.config,
+        )
+
+    def _fit_value_head(self, rows: Sequence[PPORows], passes: int = 40) -> None:
+        """Fit the fresh value head alone, so that the first update does not chase its random numbers."""
+        batch_rows = [rows[i : i + 16] for i in range(0, len(rows), 16)]
+        with torch.no_grad():
+            features = torch.cat([self._features([row.episode for row in part]) for part in batch_rows])
+        target = torch.cat([self._flat(part, [_reward_to_go(row, self.config) for row in part]) for part in batch_rows])
+        optimizer = torch.optim.AdamW(self.value_head.parameters(), lr=3e-3)
+        for _ in range(passes):
+            loss = ((self.value_head(features).squeeze(-1) - target) ** 2).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    def _features(self, episodes: Sequence[Episode]) -> Tensor:
+        batch = self._batch(episodes)
+        return hidden_states(self.policy.model, batch.ids)[:, :-1][batch.action_mask[:, 1:]]
+
+    def _values(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """(n,) V before each written token, read where the token was predicted."""
+        return self.value_head(hidden[:, :-1][mask[:, 1:]]).squeeze(-1)
+
+    def _logprobs(self, model: PreTrainedModel, hidden: Tensor, batch: TokenBatch) -> Tensor:
+        """(n,) log-probability of each written token at the sampling temperature."""
+        logits = written_logits(model, hidden, batch.action_mask)
+        return written_logprobs(logits / self.config.temperature, batch.ids, batch.action_mask)
+
+    def _batch(self, episodes: Sequence[Episode]) -> TokenBatch:
+        return self.policy.codec.batch([episode.row for episode in episodes], limit=self.policy.context)
+
+    def _flat(self, rows: Sequence[PPORows], arrays: Sequence[FloatArray]) -> Tensor:
+        """(n,) float32 of the written tokens of all rows."""
+        chosen = [array[np.array(row.episode.row.step) >= 0] for row, array in zip(rows, arrays, strict=True)]
+        return torch.from_numpy(np.concatenate(chosen)).float().to(self.policy.model.device)
+
+
+def _k3(log_ratio: Tensor) -> Tensor:
+    return log_ratio.exp() - 1 - log_ratio
+
+
+def _array(tensor: Tensor) -> FloatArray:
+    return tensor.double().cpu().numpy()
+
+
+def _reward_to_go(row: PPORows, config: PPOConfig) -> FloatArray:
+    """(L,) discounted sum of the rewards from each written token on."""
+    wrote = np.array(row.episode.row.step) >= 0
+    result = np.zeros(len(wrote))
+    result[wrote] = advantages(row.rewards[wrote], np.zeros(int(wrote.sum())), gamma=config.gamma, lam=1.0)
+    return result
