@@ -4,7 +4,7 @@ Source of the effects: `alfworld/data/alfred.pddl` of the public package alfworl
 when an action is refused; the list of admissible commands and the execution of a command ask the same rule.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -47,7 +47,7 @@ class Action:
     """(game, row, numbers...) -> why not; empty if it can be done."""
     do: Callable[..., str]
     """(game, row, numbers...) -> the reply; changes the row. Called only where `cannot` is empty."""
-    candidates: Callable[[Game, Row], Iterator[Numbers]]
+    candidates: Callable[[Game, Row], Sequence[Numbers]]
     """All numbers for which the action may be possible now, and few others."""
 
 
@@ -172,40 +172,41 @@ def _help(game: Game, row: Row) -> str:
     return text.HELP
 
 
-def _none(game: Game, row: Row) -> Iterator[Numbers]:
-    return iter(
-        ()
-    )  # `Game.ways` has these commands ready: there are many, and they depend on the location only
+def _none(game: Game, row: Row) -> Sequence[Numbers]:
+    return ()  # `Game.ways` has these commands ready: there are many, and they depend on the location only
 
 
-def _here(game: Game, row: Row) -> Iterator[Numbers]:
-    return ((receptacle,) for receptacle in game.receptacles_at[row[AT].bit_length() - 1])
+def _here(game: Game, row: Row) -> Sequence[Numbers]:
+    return [(receptacle,) for receptacle in game.receptacles_at[row[AT].bit_length() - 1]]
 
 
-def _inside_here(game: Game, row: Row) -> Iterator[Numbers]:
+def _inside_here(game: Game, row: Row) -> Sequence[Numbers]:
     if row[BUSY]:
-        return iter(())
+        return ()
+    here = game.receptacles_at[row[AT].bit_length() - 1]
+    return [(thing, receptacle) for receptacle in here for thing in members(row[INSIDE + receptacle])]
+
+
+def _held(game: Game, row: Row) -> Sequence[Numbers]:
+    return [(thing,) for thing in members(row[HELD])]
+
+
+def _held_and_here(game: Game, row: Row) -> Sequence[Numbers]:
+    if not row[HELD]:
+        return ()
+    here = game.receptacles_at[row[AT].bit_length() - 1]
+    return [(thing, receptacle) for thing in members(row[HELD]) for receptacle in here]
+
+
+def _toggleable(game: Game, row: Row) -> Sequence[Numbers]:
+    return [(thing,) for thing in members(game.toggleable)]
+
+
+def _sliceable_and_knife(game: Game, row: Row) -> Sequence[Numbers]:
+    knives = row[HELD] & game.knives
     return (
-        (thing, receptacle)
-        for (receptacle,) in _here(game, row)
-        for thing in members(row[INSIDE + receptacle])
+        [(thing, knife) for knife in members(knives) for thing in members(game.sliceable)] if knives else ()
     )
-
-
-def _held(game: Game, row: Row) -> Iterator[Numbers]:
-    return ((thing,) for thing in members(row[HELD]))
-
-
-def _held_and_here(game: Game, row: Row) -> Iterator[Numbers]:
-    return ((thing, receptacle) for (thing,) in _held(game, row) for (receptacle,) in _here(game, row))
-
-
-def _toggleable(game: Game, row: Row) -> Iterator[Numbers]:
-    return ((thing,) for thing in members(game.toggleable))
-
-
-def _sliceable_and_knife(game: Game, row: Row) -> Iterator[Numbers]:
-    return ((thing, knife) for knife in members(row[HELD] & game.knives) for thing in members(game.sliceable))
 
 
 def _actions(grammar: Grammar) -> tuple[Action, ...]:
