@@ -17,6 +17,8 @@ from spa_lab.agent.codec import Codec
 from spa_lab.agent.models import save_policy, tiny_model
 from spa_lab.agent.rollout import Policy
 from spa_lab.agent.tokenizer import build_tokenizer
+from spa_lab.envs.demonstrations import demonstrate
+from spa_lab.envs.household import environment
 from spa_lab.envs.household.catalogue import HOLDS
 from spa_lab.envs.household.generator import TASK_TYPES, generate_game
 from spa_lab.envs.household.wander import wander
@@ -31,9 +33,20 @@ def corpus(n: int, *, seed: int) -> Iterator[Trajectory]:
     rng = random.Random(seed)
     for i in range(n):
         game = generate_game(
-            rng, task_type=rng.choice(TASK_TYPES), size=rng.choice(_SIZES), unseen=False, game_id=f"wander-{i:06d}"
+            rng,
+            task_type=rng.choice(TASK_TYPES),
+            size=rng.choice(_SIZES),
+            unseen=False,
+            game_id=f"wander-{i:06d}",
         )
         yield wander(game, rng.randint(8, 40), rng)
+
+
+def expert_play(n: int, *, seed: int) -> Iterator[Trajectory]:
+    """`n` demonstrations: the tokenizer knows their phrases, the base model never sees them."""
+    world, rng = environment(), random.Random(seed)
+    for task in world.tasks("train", n):
+        yield demonstrate(world, task, mistakes=0.2, rng=rng).trajectory
 
 
 def names_of_things() -> list[str]:
@@ -45,8 +58,9 @@ def pretrain(folder: Path, *, n_episodes: int, seed: int) -> None:
     """Write a base model and its tokenizer into `folder`."""
     torch.set_num_threads(1)
     trajectories = list(tqdm(corpus(n_episodes, seed=seed), total=n_episodes, desc="corpus"))
-    texts = (text for one in trajectories for text in _texts(one))
-    tokenizer = build_tokenizer(texts, names_of_things(), at_least=max(3, n_episodes // 2000))
+    vocabulary = [*trajectories, *expert_play(max(20, n_episodes // 20), seed=seed)]
+    texts = (text for one in vocabulary for text in _texts(one))
+    tokenizer = build_tokenizer(texts, names_of_things(), at_least=max(2, n_episodes // 2000))
     policy = Policy("base", tiny_model(tokenizer, seed=seed), Codec(tokenizer))
     rows = [policy.codec.row(one) for one in trajectories]
     n_tokens = sum(len(row.ids) for row in rows)
@@ -72,7 +86,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Pretrain the embedded base model.")
     parser.add_argument("--out", type=Path, default=Path("data/base"))
-    parser.add_argument("--episodes", type=int, default=26_000)
+    parser.add_argument("--episodes", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     pretrain(options.out, n_episodes=options.episodes, seed=options.seed)

@@ -27,7 +27,9 @@ class _BufferLayer(CacheLayerMixin):
         self.keys, self.values = self._room(key_states, 2), self._room(value_states, 2)
         self.is_initialized = True
 
-    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
         """Append (B, heads, n, head size) columns; returns all filled columns."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)

@@ -81,7 +81,9 @@ class Codec:
         self.end_id = self._to_world[0]
         """The token that ends a step; the policy writes it."""
         if self.end_id not in tokenizer.all_special_ids:
-            raise ValueError(f"{tokenizer.name_or_path}: the chat template ends no message with a special token")
+            raise ValueError(
+                f"{tokenizer.name_or_path}: the chat template ends no message with a special token"
+            )
         self.pad_id = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.end_id)
         self.text_ids = lru_cache(maxsize=1 << 16)(self._text_ids)
         """Token ids of plain text; special tokens spelled out in it stay plain text."""
@@ -122,7 +124,9 @@ class Codec:
         longest = max(len(row.ids) for row in rows)
         for row in rows:
             if len(row.ids) > limit:
-                raise ContextTooLong(f"trajectory {row.trajectory_id!r} needs {len(row.ids)} tokens, limit is {limit}")
+                raise ContextTooLong(
+                    f"trajectory {row.trajectory_id!r} needs {len(row.ids)} tokens, limit is {limit}"
+                )
         ids = np.full((len(rows), longest), self.pad_id, dtype=np.int64)
         step = np.full((len(rows), longest), -1, dtype=np.int64)
         attention = np.zeros((len(rows), longest), dtype=bool)
@@ -161,7 +165,9 @@ def _template_pieces(tokenizer: PreTrainedTokenizerBase) -> tuple[str, str, str]
         pieces.append(before)
     opening, to_agent, to_world, to_agent_again = pieces
     if to_agent != to_agent_again:
-        raise ValueError(f"{name}: the chat template rewrites earlier messages ({to_agent!r} != {to_agent_again!r})")
+        raise ValueError(
+            f"{name}: the chat template rewrites earlier messages ({to_agent!r} != {to_agent_again!r})"
+        )
     if not to_world:
         raise ValueError(f"{name}: the chat template puts nothing after an assistant message")
     return opening, to_agent, to_world

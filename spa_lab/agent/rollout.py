@@ -97,7 +97,7 @@ class _Player:
 
     def __init__(self, job: Job, world: World, codec: Codec) -> None:
         self.job, self.world, self.codec = job, world, codec
-        self.rng = random.Random(job.seed)  # noqa: S311
+        self.rng = random.Random(job.seed)
         self.initial_observation = world.reset(job.task)
         self.pending: tuple[int, ...] = codec.opening_ids(self.initial_observation)
         self.steps: list[Step] = []
@@ -136,7 +136,9 @@ class _Player:
             self.job.id, task.id, environment, task.split, task.instruction, self.initial_observation,
             tuple(self.steps), self.outcome, self.success, self.ended, policy, self.job.seed,
         )  # fmt: skip
-        return Episode(trajectory, TokenRow(self.job.id, tuple(self.ids), tuple(self.step_of)), tuple(self.logprobs))
+        return Episode(
+            trajectory, TokenRow(self.job.id, tuple(self.ids), tuple(self.step_of)), tuple(self.logprobs)
+        )
 
     def _append(self, ids: Sequence[int], step: int, logprobs: Sequence[float]) -> None:
         self.ids += ids
@@ -144,7 +146,9 @@ class _Player:
         self.logprobs += logprobs
 
 
-def _play_wave(policy: Policy, environment: Environment, jobs: Sequence[Job], config: RolloutConfig) -> list[Episode]:
+def _play_wave(
+    policy: Policy, environment: Environment, jobs: Sequence[Job], config: RolloutConfig
+) -> list[Episode]:
     players = [_Player(job, environment.make_world(), policy.codec) for job in jobs]
     active = list(players)
     session = Session(policy.model, end_id=policy.codec.end_id, pad_id=policy.codec.pad_id)

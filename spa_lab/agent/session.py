@@ -26,7 +26,7 @@ class Written:
     ids: tuple[int, ...]
     """Token ids, end-of-turn token included unless the row ran into the limit."""
     logprobs: tuple[float, ...]
-    """Natural log-probability of each token under the distribution it was drawn from (greedy: temperature 1)."""
+    """Natural log-probability of each token at the temperature it was drawn at (greedy: 1)."""
     ended: bool
     """The row wrote its end-of-turn token by itself."""
 
@@ -62,7 +62,9 @@ class Session:
         self.logits = self._head(hidden[torch.arange(len(rows), device=hidden.device), last])
 
     @torch.inference_mode()
-    def write(self, rngs: Sequence[random.Random], *, temperature: float, max_new_tokens: int) -> list[Written]:
+    def write(
+        self, rngs: Sequence[random.Random], *, temperature: float, max_new_tokens: int
+    ) -> list[Written]:
         """Let every row write one step; greedy at temperature 0.
 
         Row i draws one uniform number per token from `rngs[i]`, so its text does not depend on which
@@ -104,9 +106,15 @@ class Session:
             chosen = logprobs.argmax(dim=-1)
         else:
             total = logprobs.double().exp().cumsum(dim=-1)
-            draws = torch.tensor([[rngs[row].random()] for row in open_rows], dtype=torch.float64, device=total.device)
+            draws = torch.tensor(
+                [[rngs[row].random()] for row in open_rows], dtype=torch.float64, device=total.device
+            )
             # the sum may fall short of 1 by rounding; scaling keeps the last token reachable and in range
-            chosen = torch.searchsorted(total, draws * total[:, -1:], right=True).squeeze(1).clamp_(max=total.shape[1] - 1)
+            chosen = (
+                torch.searchsorted(total, draws * total[:, -1:], right=True)
+                .squeeze(1)
+                .clamp_(max=total.shape[1] - 1)
+            )
         picked = logprobs.gather(1, chosen[:, None]).squeeze(1)
         return chosen.tolist(), picked.tolist()
 

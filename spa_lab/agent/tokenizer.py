@@ -15,8 +15,8 @@ from transformers import PreTrainedTokenizerFast
 END, WORLD, AGENT, PAD = "<|end|>", "<|world|>", "<|agent|>", "<|pad|>"
 
 CHAT_TEMPLATE = (
-    "{% for message in messages %}{% if message['role'] == 'user' %}<|world|>{{ message['content'] }}<|agent|>"
-    "{% else %}{{ message['content'] }}<|end|>{% endif %}{% endfor %}"
+    "{% for message in messages %}{% if message['role'] == 'user' %}"
+    "<|world|>{{ message['content'] }}<|agent|>{% else %}{{ message['content'] }}<|end|>{% endif %}{% endfor %}"
 )
 """Roles as single tokens: what the world says, then what the agent writes up to its end token."""
 

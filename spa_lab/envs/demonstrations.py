@@ -26,11 +26,14 @@ class Demonstration:
     def __post_init__(self) -> None:
         if len(self.supervised) != len(self.trajectory):
             raise ValueError(
-                f"demonstration {self.trajectory.id!r}: {len(self.supervised)} marks for {len(self.trajectory)} steps"
+                f"demonstration {self.trajectory.id!r}: {len(self.supervised)} marks "
+                f"for {len(self.trajectory)} steps"
             )
 
 
-def demonstrate(environment: Environment, task: Task, *, mistakes: float, rng: random.Random) -> Demonstration:
+def demonstrate(
+    environment: Environment, task: Task, *, mistakes: float, rng: random.Random
+) -> Demonstration:
     """Let the expert play `task`.
 
     Args:
@@ -77,4 +80,3 @@ def _mistake(allowed: list[str], earlier: list[str], rng: random.Random) -> str:
     action = rng.choice(earlier if stale else on_things or allowed)
     earlier += rng.sample(on_things, min(3, len(on_things)))
     return action
-

@@ -24,7 +24,9 @@ def advantages(rewards: FloatArray, values: FloatArray, *, gamma: float, lam: fl
         ValueError: shapes differ.
     """
     if rewards.shape != values.shape or rewards.ndim != 1:
-        raise ValueError(f"rewards and values must be vectors of one length, got {rewards.shape} and {values.shape}")
+        raise ValueError(
+            f"rewards and values must be vectors of one length, got {rewards.shape} and {values.shape}"
+        )
     result = np.zeros(len(rewards))
     following = next_value = 0.0
     for i in range(len(rewards) - 1, -1, -1):

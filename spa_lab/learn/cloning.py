@@ -82,7 +82,9 @@ def clone(
     """
     rows = [policy.codec.row(one.trajectory) for one in demonstrations]
     marks = [one.supervised for one in demonstrations]
-    fit_language(policy, rows, lambda i, step: step >= 0 and marks[i][step], config, rng=rng, on_update=on_update)
+    fit_language(
+        policy, rows, lambda i, step: step >= 0 and marks[i][step], config, rng=rng, on_update=on_update
+    )
 
 
 def fit_language(
@@ -96,13 +98,16 @@ def fit_language(
 ) -> None:
     """Next-token prediction on the tokens for which `is_supervised(row number, step index)` holds."""
     lengths = [len(row.ids) for row in rows]
-    plan = [b for _ in range(config.epochs) for b in token_batches(lengths, budget=config.batch_tokens, rng=rng)]
+    plan = [
+        b for _ in range(config.epochs) for b in token_batches(lengths, budget=config.batch_tokens, rng=rng)
+    ]
     optimizer = Optimizer(policy.model, lr=config.lr, muon_lr=config.muon_lr, n_updates=len(plan))
     policy.model.train()
     for done, numbers in enumerate(plan):
         batch = policy.codec.batch([rows[i] for i in numbers], limit=policy.context)
         chosen = [
-            [0 < column and is_supervised(i, step) for column, step in enumerate(rows[i].step)] for i in numbers
+            [0 < column and is_supervised(i, step) for column, step in enumerate(rows[i].step)]
+            for i in numbers
         ]
         supervised = torch.zeros_like(batch.attention)
         for b, row in enumerate(chosen):
@@ -110,5 +115,11 @@ def fit_language(
         parts = clone_loss(policy.model, batch, supervised)
         parts.loss.backward()
         optimizer.step()
-        on_update({"loss": float(parts.loss.detach()), "accuracy": parts.accuracy, "progress": (done + 1) / len(plan)})
+        on_update(
+            {
+                "loss": float(parts.loss.detach()),
+                "accuracy": parts.accuracy,
+                "progress": (done + 1) / len(plan),
+            }
+        )
     policy.model.eval()

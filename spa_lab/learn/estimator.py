@@ -63,7 +63,9 @@ class EstimatorLoss(NamedTuple):
 class ProgressEstimator(nn.Module):
     """A language model with a head that reads one number at the end of each step."""
 
-    def __init__(self, backbone: PreTrainedModel, codec: Codec, config: EstimatorConfig, *, seed: int) -> None:
+    def __init__(
+        self, backbone: PreTrainedModel, codec: Codec, config: EstimatorConfig, *, seed: int
+    ) -> None:
         super().__init__()
         self.backbone, self.codec, self.config = backbone, codec, config
         size = int(backbone.config.hidden_size)
@@ -71,7 +73,9 @@ class ProgressEstimator(nn.Module):
             torch.manual_seed(seed)
             self.head: nn.Module
             if config.head == "mlp":
-                self.head = nn.Sequential(nn.Linear(size, config.width), nn.GELU(), nn.Linear(config.width, 1))
+                self.head = nn.Sequential(
+                    nn.Linear(size, config.width), nn.GELU(), nn.Linear(config.width, 1)
+                )
             else:
                 self.head = nn.Linear(int(backbone.config.vocab_size), 1)
         for parameter in self.head.parameters():
@@ -129,7 +133,9 @@ def fit_estimator(
     estimator = ProgressEstimator(twin.model, twin.codec, config, seed=rng.randrange(2**31))
     rows = [policy.codec.row(trajectory) for trajectory in trajectories]
     lengths = [len(row.ids) for row in rows]
-    plan = [b for _ in range(config.epochs) for b in token_batches(lengths, budget=config.batch_tokens, rng=rng)]
+    plan = [
+        b for _ in range(config.epochs) for b in token_batches(lengths, budget=config.batch_tokens, rng=rng)
+    ]
     optimizer = Optimizer(estimator, lr=config.lr, n_updates=len(plan))
     for done, numbers in enumerate(plan):
         contributions = estimator(policy.codec.batch([rows[i] for i in numbers], limit=policy.context))
@@ -137,8 +143,7 @@ def fit_estimator(
         parts = estimator_loss(contributions, [len(t) for t in chosen], [t.outcome for t in chosen])
         parts.loss.backward()
         optimizer.step()
-        on_update({
-            "loss": float(parts.loss.detach()), "bias": parts.bias, "share_on_last_step": parts.share_on_last_step,
-            "progress": (done + 1) / len(plan),
-        })  # fmt: skip
+        share = parts.share_on_last_step
+        numbers = {"loss": float(parts.loss.detach()), "bias": parts.bias, "share_on_last_step": share}
+        on_update(numbers | {"progress": (done + 1) / len(plan)})
     return estimator.eval()

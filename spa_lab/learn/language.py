@@ -23,7 +23,9 @@ def written_logits(model: PreTrainedModel, hidden: Tensor, mask: Tensor) -> Tens
         ValueError: `mask` has a token in column 0.
     """
     if bool(mask[:, 0].any()):
-        raise ValueError(f"{int(mask[:, 0].sum())} of {len(mask)} rows select their first token, which nothing predicts")
+        raise ValueError(
+            f"{int(mask[:, 0].sum())} of {len(mask)} rows select their first token, which nothing predicts"
+        )
     head = model.get_output_embeddings()
     return head(hidden[:, :-1][mask[:, 1:]]).float()
 

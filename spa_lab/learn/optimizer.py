@@ -19,16 +19,26 @@ class Optimizer:
     """
 
     def __init__(
-        self, model: nn.Module, *, lr: float, muon_lr: float | None = None, n_updates: int | None = None, warmup: int = 10
+        self,
+        model: nn.Module,
+        *,
+        lr: float,
+        muon_lr: float | None = None,
+        n_updates: int | None = None,
+        warmup: int = 10,
     ) -> None:
         named = parameters_that_learn(model)
         matrices = [p for name, p in named if muon_lr is not None and p.ndim == 2 and not _is_table(name)]
         taken = set(map(id, matrices))
         rest = [p for _, p in named if id(p) not in taken]
         self.parameters = [p for _, p in named]
-        self.parts: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.95), weight_decay=0.0)]
+        self.parts: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.95), weight_decay=0.0)
+        ]
         if muon_lr is not None and matrices:
-            self.parts.append(torch.optim.Muon(matrices, lr=muon_lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"))
+            self.parts.append(
+                torch.optim.Muon(matrices, lr=muon_lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+            )
         self.peaks = [part.param_groups[0]["lr"] for part in self.parts]
         self.n_updates, self.warmup, self.done = n_updates, warmup, 0
 

@@ -103,7 +103,13 @@ class PPORows:
 
 
 def ppo_loss(
-    new: Tensor, old: Tensor, reference: Tensor, values: Tensor, advantage: Tensor, returns: Tensor, config: PPOConfig
+    new: Tensor,
+    old: Tensor,
+    reference: Tensor,
+    values: Tensor,
+    advantage: Tensor,
+    returns: Tensor,
+    config: PPOConfig,
 ) -> PPOLoss:
     """The loss over n tokens; every tensor is (n,), log-probabilities in nats, the rest in outcome units."""
     ratio = (new - old).exp()
@@ -137,7 +143,9 @@ class PPOTrainer:
         self.optimizer = Optimizer(nn.ModuleList([policy.model, self.value_head]), lr=config.lr)
         self.iteration = 0
 
-    def iterate(self, environment: Environment, tasks: Sequence[Task], reward: RewardFunction) -> dict[str, float]:
+    def iterate(
+        self, environment: Environment, tasks: Sequence[Task], reward: RewardFunction
+    ) -> dict[str, float]:
         """Play `config.episodes` episodes of `tasks` (repeated in turn) and update once over them.
 
         Returns:
@@ -178,7 +186,9 @@ class PPOTrainer:
                 found[i] = self._row(episodes[i], step_rewards[i], _array(value), _array(logprob))
         return [found[i] for i in range(len(episodes))]
 
-    def _row(self, episode: Episode, step_rewards: FloatArray, value: FloatArray, logprob: FloatArray) -> PPORows:
+    def _row(
+        self, episode: Episode, step_rewards: FloatArray, value: FloatArray, logprob: FloatArray
+    ) -> PPORows:
         step = np.array(episode.row.step)
         wrote = step >= 0
         rewards = token_rewards(step_rewards, step)
@@ -191,7 +201,11 @@ class PPOTrainer:
 
     def _play(self, environment: Environment, tasks: Sequence[Task]) -> list[Episode]:
         jobs = [
-            Job(f"{self.policy.name}/{self.iteration:03d}/{i:04d}", tasks[i % len(tasks)], self.rng.randrange(2**31))
+            Job(
+                f"{self.policy.name}/{self.iteration:03d}/{i:04d}",
+                tasks[i % len(tasks)],
+                self.rng.randrange(2**31),
+            )
             for i in range(self.config.episodes)
         ]
         return rollout(self.policy, environment, jobs, RolloutConfig(temperature=self.config.temperature))
@@ -230,7 +244,9 @@ class PPOTrainer:
         batch_rows = [rows[i : i + 16] for i in range(0, len(rows), 16)]
         with torch.no_grad():
             features = torch.cat([self._features([row.episode for row in part]) for part in batch_rows])
-        target = torch.cat([self._flat(part, [_reward_to_go(row, self.config) for row in part]) for part in batch_rows])
+        target = torch.cat(
+            [self._flat(part, [_reward_to_go(row, self.config) for row in part]) for part in batch_rows]
+        )
         optimizer = torch.optim.AdamW(self.value_head.parameters(), lr=3e-3)
         for _ in range(passes):
             loss = ((self.value_head(features).squeeze(-1) - target) ** 2).mean()

@@ -44,7 +44,7 @@ class Wanderer:
         if self.rng.random() < 0.15:
             return "Let me try.", self._try_something(allowed)
         if self.memory.at in self.memory.closed and self.rng.random() < 0.8:
-            return "It is shut.", f"open {self.memory.at}"
+            return "It is closed.", f"open {self.memory.at}"
         if self.goal == self.memory.at:
             self.goal = ""
         if self.goal:
@@ -65,20 +65,23 @@ class Wanderer:
         """Something to do with hands, here and now; None for nothing."""
         held, here = self.memory.held, self.memory.at
         if not held:
-            things = [name for name in self.memory.contents.get(here, []) if f"take {name} from {here}" in allowed]
+            things = [
+                name for name in self.memory.contents.get(here, []) if f"take {name} from {here}" in allowed
+            ]
             fitting = [name for name in things if kind(name) == self.wanted]
             if fitting:
                 self.wanted = ""
-                return f"Here is {fitting[0]}.", f"take {fitting[0]} from {here}"
+                return f"I see {fitting[0]}.", f"take {fitting[0]} from {here}"
             if things and not self.wanted and self.rng.random() < 0.4:
                 name = self.rng.choice(things)
-                return f"Take {name}.", f"take {name} from {here}"
+                return f"I see {name}.", f"take {name} from {here}"
             return None
         works = [a for a in allowed if a.split()[0] in ("heat", "cool", "clean", "examine") and held in a]
         if works and self.rng.random() < 0.3:
-            return f"What about {held}?", self.rng.choice(works)
+            work = self.rng.choice(works)
+            return f"I have {held}. I need to {work.split()[0]} it.", work
         if f"move {held} to {here}" in allowed and self.rng.random() < 0.3:
-            return f"Leave {held}.", f"move {held} to {here}"
+            return f"I have {held}. I need a {kind(here)}.", f"move {held} to {here}"
         return None
 
     def _errand(self) -> Move:
@@ -90,20 +93,24 @@ class Wanderer:
         known = [(place, name) for place in elsewhere for name in self.memory.contents.get(place, [])]
         draw = self.rng.random()
         if not self.wanted and draw < 0.25:
-            self.wanted = self.rng.choice(_KINDS if draw < 0.1 or not known else [kind(name) for _, name in known])
+            self.wanted = self.rng.choice(
+                _KINDS if draw < 0.1 or not known else [kind(name) for _, name in known]
+            )
         remembered = [(place, name) for place, name in known if kind(name) == self.wanted]
         if self.wanted and remembered:
             self.goal, name = remembered[-1]
-            self.why = f"Back to {name}."
+            self.why = f"I saw {name}."
         elif self.wanted and unknown:
-            self.goal, self.why = unknown[0], f"Where is a {self.wanted}?"
+            self.goal, self.why = unknown[0], f"I need to find a {self.wanted}."
         elif unknown and draw < 0.7:
             self.goal = self.rng.choice(unknown)
             self.why = f"Next is {self.goal}."
         else:
             place = kind(self.rng.choice(elsewhere))
             self.goal = self.rng.choice([p for p in elsewhere if kind(p) == place])
-            self.why = f"Off to a {place}."
+            self.why = (
+                f"I have {self.memory.held}. I need a {place}." if self.memory.held else f"Off to a {place}."
+            )
         return self.why, f"go to {self.goal}"
 
 
