@@ -21,11 +21,12 @@ from spa_lab.envs.demonstrations import demonstrate
 from spa_lab.envs.household import environment
 from spa_lab.envs.household.catalogue import HOLDS
 from spa_lab.envs.household.generator import TASK_TYPES, generate_game
+from spa_lab.envs.household.houses import Size
 from spa_lab.envs.household.wander import wander
 from spa_lab.learn.cloning import CloneConfig, fit_language
 from spa_lab.types import Trajectory
 
-_SIZES = ("small",) * 14 + ("medium",) * 4 + ("large",) * 2
+_SIZES: tuple[Size, ...] = ("small",) * 14 + ("medium",) * 4 + ("large",) * 2
 
 
 def corpus(n: int, *, seed: int) -> Iterator[Trajectory]:

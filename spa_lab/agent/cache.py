@@ -17,6 +17,8 @@ class _BufferLayer(CacheLayerMixin):
     """Keys and values of one layer, each (B, heads, capacity, head size); `used` columns are filled."""
 
     is_sliding = False
+    keys: Tensor
+    values: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,7 +89,8 @@ class RowCache(Cache):
     def rearrange(self, rows: Tensor, columns: Tensor) -> None:
         """Keep `rows` (B',) int64 and, of each, `columns` (B', n) int64, in that order."""
         for layer in self.layers:
-            layer.rearrange(rows, columns)  # type: ignore[attr-defined]
+            assert isinstance(layer, _BufferLayer)
+            layer.rearrange(rows, columns)
 
 
 def closing_order(mask: Tensor) -> Tensor:

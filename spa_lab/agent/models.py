@@ -3,6 +3,7 @@
 Nothing is downloaded unless the user names a model that is not a folder; no remote code is ever run.
 """
 
+import copy
 from pathlib import Path
 
 import torch
@@ -11,7 +12,6 @@ from transformers import (
     AutoTokenizer,
     LlamaConfig,
     LlamaForCausalLM,
-    PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
@@ -45,14 +45,16 @@ def load_policy(source: str | Path, *, name: str, manual: str = "") -> Policy:
 
 def save_policy(policy: Policy, folder: Path, *, dtype: torch.dtype | None = None) -> None:
     """Write weights (safetensors), config and tokenizer into `folder`; `dtype` rounds the stored weights."""
-    model = policy.model if dtype is None else _copy(policy.model).to(dtype)
+    model = policy.model
+    if dtype is not None:
+        model = copy.deepcopy(model).to(dtype)  # type: ignore[arg-type]  # their decorator hides `self`
     model.save_pretrained(folder, safe_serialization=True)
     policy.codec.tokenizer.save_pretrained(folder)
 
 
 def copy_policy(policy: Policy, *, name: str) -> Policy:
     """An independent policy with the same weights."""
-    return Policy(name, _copy(policy.model).eval(), policy.codec)
+    return Policy(name, copy.deepcopy(policy.model).eval(), policy.codec)
 
 
 def tiny_model(tokenizer: PreTrainedTokenizerBase, *, seed: int) -> LlamaForCausalLM:
@@ -76,12 +78,6 @@ def tiny_model(tokenizer: PreTrainedTokenizerBase, *, seed: int) -> LlamaForCaus
     with torch.random.fork_rng(devices=[]):  # Hugging Face draws initial weights from the global generator
         torch.manual_seed(seed)
         return LlamaForCausalLM(config)
-
-
-def _copy(model: PreTrainedModel) -> PreTrainedModel:
-    twin = type(model)(model.config)
-    twin.load_state_dict(model.state_dict())
-    return twin.to(model.device, model.dtype)
 
 
 def _check_source(source: str | Path) -> None:
