@@ -2,12 +2,16 @@
 
 import os
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from spa_lab import react
 from spa_lab.types import Credit, Step, Trajectory
+
+if TYPE_CHECKING:
+    from spa_lab.agent.rollout import Policy
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tiny models, and a test process per core
 
@@ -68,3 +72,48 @@ def trajectory() -> Trajectory:
 def credit(trajectory: Trajectory) -> Credit:
     """An opinion of `trajectory` that predicts its outcome: 0.25 + 0.5 - 0.25 + 0.5 = 1."""
     return Credit(trajectory.id, "by hand", [0.5, -0.25, 0.5], base_value=0.25)
+
+
+def _tiny_policy(
+    *texts: str,
+    names: Sequence[str] = ("mug",),
+    hidden: int = 16,
+    layers: int = 1,
+    context: int = 512,
+    seed: int = 0,
+    spread: float = 0.1,
+) -> "Policy":
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from spa_lab.agent.codec import Codec
+    from spa_lab.agent.rollout import Policy
+    from spa_lab.agent.tokenizer import build_tokenizer
+
+    tokenizer = build_tokenizer(texts, names, at_least=1)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=hidden,
+        intermediate_size=2 * hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=context,
+        initializer_range=spread,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Policy("tiny", LlamaForCausalLM(config).eval(), Codec(tokenizer))
+
+
+@pytest.fixture(scope="session")
+def make_policy() -> "Callable[..., Policy]":
+    """(*texts, names, hidden, layers, context, seed, spread) -> Policy that knows the phrases of `texts`.
+
+    `spread` is the standard deviation of its weights: the larger, the more a token says about the next one.
+    """
+    return _tiny_policy

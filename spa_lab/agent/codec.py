@@ -80,7 +80,8 @@ class Codec:
         self._to_world = self._special(to_world)
         self.end_id = self._to_world[0]
         """The token that ends a step; the policy writes it."""
-        if self.end_id not in tokenizer.all_special_ids:
+        added = tokenizer.added_tokens_decoder.get(self.end_id)
+        if self.end_id not in tokenizer.all_special_ids and not (added and added.special):
             raise ValueError(
                 f"{tokenizer.name_or_path}: the chat template ends no message with a special token"
             )

@@ -7,6 +7,7 @@ import copy
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -36,7 +37,7 @@ def load_policy(source: str | Path, *, name: str, manual: str = "") -> Policy:
         model = AutoModelForCausalLM.from_pretrained(
             str(source), trust_remote_code=False, use_safetensors=True, torch_dtype="auto"
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"{source}: cannot load a causal language model: {error}") from error
     if model.dtype == torch.bfloat16 and model.device.type == "cpu":
         model = model.float()  # stored small, computed exactly

@@ -1,0 +1,57 @@
+"""The small tokenizer: names and frequent phrases are one token each, the rest is bytes."""
+
+from collections.abc import Sequence
+
+import pytest
+from transformers import PreTrainedTokenizerFast
+
+from spa_lab.agent.tokenizer import AGENT, END, PAD, WORLD, build_tokenizer
+
+TEXTS = ("Action: take mug 1 from desk 12", "Action: take mug 2 from desk 12", "You see a mug 1.", "once only")
+NAMES = ("desk", "mug", "desklamp")
+
+
+def _pieces(tokenizer: PreTrainedTokenizerFast, text: str) -> list[str]:
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return [piece.replace("Ġ", " ") for piece in tokenizer.convert_ids_to_tokens(ids)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Action: take mug 1 from desk 12", ["Action: take", " mug 1", " from", " desk 12"]),
+        ("Action: take mug 2", ["Action: take", *" mug 2"]),  # seen once
+        (" mug 1", [" mug 1"]),
+        (" mugs", list(" mugs")),
+        ("once only", list("once only")),
+        ("Action: dance", list("Action: dance")),
+    ],
+)
+def test_what_occurs_twice_is_one_token(text: str, expected: Sequence[str]) -> None:
+    assert _pieces(build_tokenizer(TEXTS, NAMES, at_least=2), text) == expected
+
+
+def test_a_name_inside_a_longer_name_does_not_cut_it() -> None:
+    tokenizer = build_tokenizer(["use desklamp 1 on desk 1"], NAMES, at_least=1)
+    assert _pieces(tokenizer, "use desklamp 1 on desk 1") == ["use", " desklamp 1", " on", " desk 1"]
+
+
+def test_names_are_told_apart_by_their_whole_number() -> None:
+    tokenizer = build_tokenizer(["see mug 1"], NAMES, at_least=1)
+    assert _pieces(tokenizer, "see mug 12") == ["see", *" mug 12"]
+
+
+def test_order_of_texts_and_names_does_not_matter() -> None:
+    one = build_tokenizer(TEXTS, NAMES, at_least=1)
+    other = build_tokenizer(TEXTS[::-1], NAMES[::-1], at_least=1)
+    assert one.get_vocab() == other.get_vocab()
+    assert _pieces(one, TEXTS[0]) == _pieces(other, TEXTS[0])
+
+
+def test_roles_are_single_special_tokens() -> None:
+    tokenizer = build_tokenizer([], ["mug"], at_least=1)
+    assert len(tokenizer) == 256 + 4
+    assert set(tokenizer.all_special_tokens) == {END, WORLD, AGENT, PAD}
+    assert (tokenizer.eos_token, tokenizer.pad_token) == (END, PAD)
+    chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    assert tokenizer.apply_chat_template(chat, tokenize=False) == "<|world|>a<|agent|>b<|end|>"
