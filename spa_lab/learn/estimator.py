@@ -10,20 +10,24 @@ estimator did. Named options give what the released code does instead.
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from spa_lab.agent.codec import Codec, TokenBatch
-from spa_lab.agent.models import copy_policy
+from spa_lab.agent.models import copy_policy, load_policy, save_policy
 from spa_lab.agent.rollout import Policy
 from spa_lab.learn.batches import token_batches
 from spa_lab.learn.language import hidden_states
 from spa_lab.learn.optimizer import Optimizer
 from spa_lab.types import Credit, Trajectory
+
+_HEAD_FILE = "head.safetensors"
 
 
 @dataclass(frozen=True)
@@ -146,4 +150,25 @@ def fit_estimator(
         share = parts.share_on_last_step
         numbers = {"loss": float(parts.loss.detach()), "bias": parts.bias, "share_on_last_step": share}
         on_update(numbers | {"progress": (done + 1) / len(plan)})
+    return estimator.eval()
+
+
+def save_estimator(estimator: ProgressEstimator, folder: Path) -> None:
+    """Write backbone, tokenizer and head into `folder`."""
+    save_policy(Policy("estimator", estimator.backbone, estimator.codec), folder)
+    save_file(estimator.head.state_dict(), folder / _HEAD_FILE)
+
+
+def load_estimator(folder: Path, config: EstimatorConfig) -> ProgressEstimator:
+    """The estimator written by `save_estimator`.
+
+    Raises:
+        ValueError: files are missing, or `config` has another head than the saved one.
+    """
+    policy = load_policy(folder, name="estimator")
+    estimator = ProgressEstimator(policy.model, policy.codec, config, seed=0)
+    try:
+        estimator.head.load_state_dict(load_file(folder / _HEAD_FILE))
+    except (OSError, RuntimeError) as error:
+        raise ValueError(f"{folder / _HEAD_FILE}: not a head of kind {config.head!r}: {error}") from error
     return estimator.eval()

@@ -11,7 +11,7 @@ part in GAE (`gae_over="all_tokens"` for theirs); KL enters the loss, not the re
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -130,10 +130,14 @@ class PPOTrainer:
         policy: changed in place; left in eval mode after each iteration.
         config: see `PPOConfig`.
         rng: draws the value head, the episodes' seeds and the order of minibatches.
+        playing: limits and width of the episodes; its temperature is overruled by `config`.
     """
 
-    def __init__(self, policy: Policy, config: PPOConfig, *, rng: random.Random) -> None:
+    def __init__(
+        self, policy: Policy, config: PPOConfig, *, rng: random.Random, playing: RolloutConfig | None = None
+    ) -> None:
         self.policy, self.config, self.rng = policy, config, rng
+        self.playing = replace(playing or RolloutConfig(), temperature=config.temperature)
         self.reference = copy_policy(policy, name="reference").model.requires_grad_(False)
         size = int(policy.model.config.hidden_size)
         with torch.random.fork_rng(devices=[]):
@@ -208,7 +212,7 @@ class PPOTrainer:
             )
             for i in range(self.config.episodes)
         ]
-        return rollout(self.policy, environment, jobs, RolloutConfig(temperature=self.config.temperature))
+        return rollout(self.policy, environment, jobs, self.playing)
 
     def _update(self, rows: Sequence[PPORows]) -> dict[str, float]:
         lengths = [len(row.episode.row.ids) for row in rows]

@@ -1,0 +1,113 @@
+"""`make bench`: how fast the world and the generation are, beside the plain way of doing it.
+
+Ratios are paired: both ways run in turn in one process, outputs are checked to be equal first, and
+medians are compared, so that a busy machine slows both alike.
+"""
+
+import random
+import statistics
+import time
+from dataclasses import replace
+
+import torch
+from transformers import GenerationConfig
+
+from spa_lab.agent.models import load_policy
+from spa_lab.agent.rollout import Job, Policy, RolloutConfig, rollout
+from spa_lab.envs.base import Environment, Task
+from spa_lab.envs.household import environment
+from spa_lab.envs.household.bench import world_speed
+from spa_lab.paths import data_folder
+from spa_lab.react import parse
+
+PARALLEL, STEPS, MAX_NEW_TOKENS, ROUNDS = 32, 20, 16, 3
+
+
+def main() -> None:
+    """Measure and print."""
+    torch.set_num_threads(1)
+    world = environment()
+    speed = world_speed(world.tasks("train", 64), steps=50_000, rng=random.Random(0))
+    print(f"household world, one core, resets included: {speed}")
+    policy = load_policy(data_folder() / "base", name="base")
+    short = replace(world, step_limit=STEPS)
+    tasks = world.tasks("unseen", PARALLEL)
+    ours, plain = [], []
+    for _ in range(ROUNDS):
+        ours.append(_timed(cached, policy, short, tasks))
+        plain.append(_timed(from_scratch, policy, short, tasks))
+    if ours[0][1] != plain[0][1]:
+        raise ValueError(
+            "cached generation and model.generate wrote different tokens; speeds cannot be compared"
+        )
+    n_tokens = sum(len(step) for episode in ours[0][1] for step in episode)
+    fast, slow = (statistics.median(seconds for seconds, _ in side) for side in (ours, plain))
+    ratio = statistics.median(b[0] / a[0] for a, b in zip(ours, plain, strict=True))
+    print(f"{PARALLEL} episodes of up to {STEPS} steps side by side, {n_tokens} tokens, the same both ways")
+    print(f"cache kept over steps: {n_tokens / fast:,.0f} tokens/s")
+    print(f"model.generate on the whole text at each step: {n_tokens / slow:,.0f} tokens/s")
+    print(f"ratio: {ratio:.1f} (median of {ROUNDS} paired rounds)")
+
+
+Tokens = list[list[tuple[int, ...]]]
+"""Episode → step → the tokens written."""
+
+
+def cached(policy: Policy, world: Environment, tasks: list[Task]) -> Tokens:
+    """Play greedily with our rollouts."""
+    config = RolloutConfig(temperature=0.0, max_new_tokens=MAX_NEW_TOKENS, parallel=PARALLEL)
+    episodes = rollout(policy, world, [Job(task.id, task, 0) for task in tasks], config)
+    return [
+        [
+            tuple(token for token, step in zip(e.row.ids, e.row.step, strict=True) if step == t)
+            for t in range(len(e.trajectory))
+        ]
+        for e in episodes
+    ]
+
+
+def from_scratch(policy: Policy, world: Environment, tasks: list[Task]) -> Tokens:
+    """Play greedily with `model.generate`, which reads the whole text anew at each step."""
+    codec = policy.codec
+    worlds = [world.make_world() for _ in tasks]
+    texts = [list(codec.opening_ids(w.reset(task))) for w, task in zip(worlds, tasks, strict=True)]
+    written: Tokens = [[] for _ in tasks]
+    active = list(range(len(tasks)))
+    for _ in range(world.step_limit):
+        for i, ids in zip(active, _generate(policy, [texts[i] for i in active]), strict=True):
+            reply = worlds[i].step(parse(codec.decode(ids))[1])
+            written[i].append(ids)
+            end = () if ids[-1] == codec.end_id else (codec.end_id,)
+            texts[i] += [*ids, *end, *codec.reply_ids(reply.observation)]
+            if reply.done:
+                texts[i] = []
+        active = [i for i in active if texts[i]]
+    return written
+
+
+@torch.inference_mode()
+def _generate(policy: Policy, texts: list[list[int]]) -> list[tuple[int, ...]]:
+    codec = policy.codec
+    longest = max(map(len, texts))
+    ids = torch.tensor([[codec.pad_id] * (longest - len(text)) + text for text in texts])
+    mask = torch.tensor([[0] * (longest - len(text)) + [1] * len(text) for text in texts])
+    settings = GenerationConfig(
+        max_new_tokens=MAX_NEW_TOKENS, do_sample=False, eos_token_id=codec.end_id, pad_token_id=codec.pad_id
+    )
+    out = policy.model.generate(ids, attention_mask=mask, generation_config=settings)
+    return [_until_end(row, codec.end_id) for row in out[:, longest:].tolist()]
+
+
+def _until_end(ids: list[int], end_id: int) -> tuple[int, ...]:
+    return tuple(ids[: ids.index(end_id) + 1] if end_id in ids else ids)
+
+
+def _timed(play: object, policy: Policy, world: Environment, tasks: list[Task]) -> tuple[float, Tokens]:
+    assert callable(play)
+    start = time.perf_counter()
+    tokens: Tokens = play(policy, world, tasks)
+    return time.perf_counter() - start, tokens
+
+
+if __name__ == "__main__":
+    main()

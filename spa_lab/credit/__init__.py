@@ -1,0 +1,1 @@
+"""Credit methods and how right they are."""

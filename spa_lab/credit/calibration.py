@@ -1,0 +1,115 @@
+"""How well a source's credits add up to the outcome, on trajectories that it was not fitted to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from spa_lab.types import Credit, FloatArray, Trajectory
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Sum of contributions against outcome over N trajectories; errors in outcome units."""
+
+    n: int
+    n_success: int
+    rmse: float
+    """Root mean squared error of the predicted outcome."""
+    bias: float
+    """Mean of predicted minus true outcome."""
+    auc: float
+    """Probability that a success is predicted above a failure, ties half; NaN if one is missing."""
+    rmse_constant: float
+    """Error of the trivial predictor "the mean outcome of the trajectories it was fitted to"."""
+    rmse_length: float
+    """Error of predicting from the number of steps alone: the mean outcome of fitted ones as long."""
+    share_on_last_step: float
+    """Mean of |c_T| / sum |c_t|: 1 if all credit is on the last step, 1/T if it is even."""
+    even_share: float
+    """Mean of 1/T, for comparison."""
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Trajectories with predicted outcomes next to each other."""
+
+    n: int
+    predicted: float
+    """Mean predicted outcome."""
+    outcome: float
+    """Mean true outcome; equal to `predicted` where the source is calibrated."""
+
+
+def calibrate(
+    credits: Sequence[Credit], trajectories: Sequence[Trajectory], fitted_to: Sequence[Trajectory]
+) -> Calibration:
+    """Compare sums of contributions with outcomes.
+
+    Args:
+        credits: one opinion for each trajectory, in the same order.
+        trajectories: N held-out trajectories.
+        fitted_to: the trajectories that source and trivial predictors learnt from.
+
+    Raises:
+        ValueError: credits and trajectories do not belong together.
+    """
+    predicted, outcome = _pairs(credits, trajectories)
+    known = np.array([trajectory.outcome for trajectory in fitted_to])
+    success = np.array([trajectory.success for trajectory in trajectories])
+    shares = [abs(c.contributions[-1]) / max(np.abs(c.contributions).sum(), 1e-12) for c in credits]
+    return Calibration(
+        n=len(trajectories),
+        n_success=int(success.sum()),
+        rmse=_rms(predicted - outcome),
+        bias=float(np.mean(predicted - outcome)),
+        auc=_auc(predicted[success], predicted[~success]),
+        rmse_constant=_rms(known.mean() - outcome),
+        rmse_length=_rms(_by_length(trajectories, fitted_to) - outcome),
+        share_on_last_step=float(np.mean(shares)),
+        even_share=float(np.mean([1 / len(trajectory) for trajectory in trajectories])),
+    )
+
+
+def calibration_bins(
+    credits: Sequence[Credit], trajectories: Sequence[Trajectory], *, n_bins: int = 5
+) -> list[Bin]:
+    """Equally filled bins of rising predicted outcome."""
+    predicted, outcome = _pairs(credits, trajectories)
+    order = np.argsort(predicted, kind="stable")
+    parts = [part for part in np.array_split(order, n_bins) if len(part)]
+    return [Bin(len(part), float(predicted[part].mean()), float(outcome[part].mean())) for part in parts]
+
+
+def _pairs(credits: Sequence[Credit], trajectories: Sequence[Trajectory]) -> tuple[FloatArray, FloatArray]:
+    if len(credits) != len(trajectories):
+        raise ValueError(f"got {len(credits)} credits for {len(trajectories)} trajectories")
+    for credit, trajectory in zip(credits, trajectories, strict=True):
+        if credit.trajectory_id != trajectory.id or len(credit) != len(trajectory):
+            raise ValueError(
+                f"credit of {credit.trajectory_id!r} ({len(credit)} steps) does not belong to "
+                f"{trajectory.id!r} ({len(trajectory)} steps)"
+            )
+    return np.array([c.predicted_outcome for c in credits]), np.array([t.outcome for t in trajectories])
+
+
+def _by_length(trajectories: Sequence[Trajectory], fitted_to: Sequence[Trajectory]) -> FloatArray:
+    """(N,) mean outcome of fitted trajectories of the same length; of all of them where there is none."""
+    by_length: dict[int, list[float]] = {}
+    for trajectory in fitted_to:
+        by_length.setdefault(len(trajectory), []).append(trajectory.outcome)
+    overall = float(np.mean([trajectory.outcome for trajectory in fitted_to]))
+    return np.array(
+        [float(np.mean(by_length.get(len(trajectory), [overall]))) for trajectory in trajectories]
+    )
+
+
+def _auc(positive: FloatArray, negative: FloatArray) -> float:
+    if not len(positive) or not len(negative):
+        return float("nan")
+    difference = positive[:, None] - negative[None, :]
+    return float(((difference > 0) + 0.5 * (difference == 0)).mean())
+
+
+def _rms(error: FloatArray) -> float:
+    return float(np.sqrt(np.mean(error**2)))

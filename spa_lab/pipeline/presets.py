@@ -1,0 +1,110 @@
+"""Presets: the same code at different scales, as frozen dataclasses."""
+
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from spa_lab.agent.rollout import RolloutConfig
+from spa_lab.learn.cloning import CloneConfig
+from spa_lab.learn.estimator import EstimatorConfig
+from spa_lab.learn.ppo import PPOConfig
+from spa_lab.rewards import RewardConfig
+
+METHODS = ("sft", "ppo", "spa", "mean", "random")
+"""How a policy is trained: cloned only, or PPO on terminal, progress, mean or random step rewards."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One scale of the whole pipeline."""
+
+    name: str
+    base: str = "data/base"
+    """Model to start from: a folder below the project's data folder ("data/..."), any folder, or a hub name."""
+    lora_rank: int | None = None
+    """Rank of LoRA adapters; None trains all weights. Released code: 8."""
+    use_manual: bool = False
+    """Tell the model what the world understands before the first observation (large models)."""
+    demonstrations: int = 2000
+    """Expert episodes to clone. ALFWorld's own: 3,119."""
+    mistakes: float = 0.15
+    """Probability that a demonstrated step is a mistake to recover from; never imitated. Paper: none."""
+    clone: CloneConfig = field(default_factory=CloneConfig)
+    explore_tasks: int = 128
+    """Training tasks to explore."""
+    rollouts_per_task: int = 10
+    """M, explorations of each task. Paper: 10; released code: 10, WebShop 5."""
+    explore: RolloutConfig = field(default_factory=RolloutConfig)
+    held_out: float = 0.25
+    """Share of the explored tasks that the estimator is not fitted to but judged on."""
+    estimator: EstimatorConfig = field(default_factory=EstimatorConfig)
+    reward: RewardConfig = field(default_factory=RewardConfig)
+    ppo: PPOConfig = field(default_factory=PPOConfig)
+    evaluate: RolloutConfig = field(default_factory=lambda: RolloutConfig(temperature=0.0))
+    """Greedy. Released code: temperature 0."""
+    evaluation_tasks: int = 256
+    """Tasks of the `unseen` panel."""
+    by_length_tasks: int = 280
+    """Tasks of the `unseen_by_length` panel; 0 skips it."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.held_out < 1.0:
+            raise ValueError(f"preset {self.name!r}: held_out must lie in (0, 1), got {self.held_out}")
+
+
+_STEPS_ARE_SHORT = 16
+"""Tokens: the tiny tokenizer writes a step in four to eight."""
+
+TINY = Preset(
+    name="tiny",
+    explore=RolloutConfig(temperature=0.7, max_new_tokens=_STEPS_ARE_SHORT),
+    reward=RewardConfig(grounding_form="penalty"),
+    evaluate=RolloutConfig(temperature=0.0, max_new_tokens=_STEPS_ARE_SHORT),
+)
+"""Minutes on two CPU cores.
+
+Departs from the paper in `grounding_form`: PPO plays online here, and a bonus for every executable
+action would pay an agent that never finishes more than one that does.
+"""
+
+LESSON = replace(
+    TINY,
+    name="lesson",
+    demonstrations=400,
+    explore_tasks=24,
+    rollouts_per_task=6,
+    ppo=replace(TINY.ppo, iterations=3, episodes=48),
+    evaluation_tasks=64,
+    by_length_tasks=28,
+)
+"""A minute or two: every stage runs and something is learnt. For the notebooks."""
+
+PAPER = Preset(
+    name="paper",
+    base="meta-llama/Llama-3.2-3B-Instruct",
+    lora_rank=8,
+    use_manual=True,
+    demonstrations=3119,
+    mistakes=0.0,
+    clone=CloneConfig(epochs=3, lr=2e-5, muon_lr=None, batch_tokens=16_384),
+    explore_tasks=3119,
+    explore=RolloutConfig(temperature=0.7, max_new_tokens=512),
+    estimator=EstimatorConfig(width=1024, epochs=1, lr=3e-6, batch_tokens=16_384),
+    ppo=PPOConfig(iterations=12, episodes=128, epochs=4, lr=1e-5, batch_tokens=16_384, kl_coef=0.3),
+    evaluate=RolloutConfig(temperature=0.0, max_new_tokens=512),
+    evaluation_tasks=134,
+    by_length_tasks=280,
+)
+"""The paper's setting where it is known, the released code's elsewhere: Llama-3.2-3B with LoRA, GPUs."""
+
+PRESETS = MappingProxyType({preset.name: preset for preset in (TINY, LESSON, PAPER)})
+
+
+def preset_named(name: str) -> Preset:
+    """The preset of that name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"no preset {name!r}; there are: {', '.join(PRESETS)}")
+    return PRESETS[name]

@@ -1,0 +1,177 @@
+"""The end of a run: `summary.json`, a table to read and two figures to look at."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from spa_lab.credit.calibration import calibrate, calibration_bins
+from spa_lab.pipeline.stages import split_by_task
+from spa_lab.pipeline.worlds import environment_named
+from spa_lab.stats import Interval, paired_bootstrap, wilson
+from spa_lab.store import Run, replacing
+from spa_lab.types import Credit, Trajectory
+from spa_lab.view.evaluation import success_by_length
+from spa_lab.view.frames import trajectories_frame
+from spa_lab.view.paper import contributions_pair, save_figure, success_by_length_paper
+
+NAMES = {"base": "base", "cloned": "cloned (SFT)", "ppo": "PPO, terminal reward", "spa": "PPO, SPA-RL"}
+COMPARISONS = (("spa", "cloned"), ("ppo", "cloned"), ("spa", "ppo"))
+
+
+def write_report(run: Run) -> None:
+    """Write `summary.json` and `figures/` from what the stages left."""
+    summary = summarise(run)
+    with replacing(run.path / "summary.json") as partial:
+        partial.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    run.note(n=summary["panels"]["unseen"]["cloned"]["n"])
+    _draw(run)
+
+
+def summarise(run: Run) -> dict[str, Any]:
+    """All figures of a run, without times, so that the same seed gives the same summary.
+
+    Returns:
+        `panels`: panel → policy → success (k, n, Wilson interval), grounding, mean steps, mean outcome.
+        `differences`: paired differences of success on `unseen` with bootstrap intervals over tasks.
+        `estimator`: see `credit.calibration.Calibration`, on held-out tasks; absent without one.
+    """
+    played = evaluations(run)
+    summary: dict[str, Any] = {
+        "env": run.config["env"],
+        "seed": run.seed,
+        "panels": {
+            panel: {policy: _judged(trajectories) for policy, trajectories in policies.items()}
+            for panel, policies in played.items()
+        },
+        "differences": _differences(played["unseen"], run.seed),
+    }
+    if "held-out-spa" in run.names("credits"):
+        fitted, held_out = split_by_task(run.load_trajectories("explore"), run.config["preset"]["held_out"])
+        credits = run.load_credits("held-out-spa")
+        summary["estimator"] = asdict(calibrate(credits, held_out, fitted)) | {
+            "bins": [asdict(one) for one in calibration_bins(credits, held_out)]
+        }
+    return summary
+
+
+def evaluations(run: Run) -> dict[str, dict[str, list[Trajectory]]]:
+    """Panel → policy → trajectories in the panel's order."""
+    found: dict[str, dict[str, list[Trajectory]]] = {}
+    names = [name for name in run.names("trajectories") if name.startswith("eval-")]
+    order = ["base", "cloned", *run.config["methods"]]
+    for name in sorted(names, key=lambda name: order.index(name.split("-")[1])):
+        _, policy, panel = name.split("-", 2)
+        found.setdefault(panel, {})[policy] = run.load_trajectories(name)
+    return found
+
+
+def render_summary(run: Run) -> str:
+    """The table that the command line prints at the end."""
+    summary = summarise(run)
+    lines = [
+        f"generated {summary['env']} games (not ALFWorld scores), panel `unseen`, greedy, seed {summary['seed']}",
+        "",
+    ]
+    lines.append(
+        f"{'policy':<22} {'success':>8}   {'95 % interval':<15} {'grounded':>9} {'steps':>6} {'n':>5}"
+    )
+    for policy, row in summary["panels"]["unseen"].items():
+        interval = f"{row['low']:.1%} – {row['high']:.1%}"
+        lines.append(
+            f"{NAMES.get(policy, policy):<22} {row['success']:>8.1%}   {interval:<15} "
+            f"{row['grounding']:>9.1%} {row['steps']:>6.1f} {row['n']:>5}"
+        )
+    lines.append("")
+    for row in summary["differences"]:
+        lines.append(
+            f"{NAMES[row['ours']]} − {NAMES[row['theirs']]}: {row['point']:+.1%} "
+            f"[{row['low']:+.1%}, {row['high']:+.1%}], paired over {row['n']} tasks, 1 seed"
+        )
+    if "estimator" in summary:
+        lines += ["", _estimator_line(summary["estimator"])]
+    lines += ["", f"figures: {run.path / 'figures'}"]
+    return "\n".join(lines)
+
+
+def _estimator_line(row: dict[str, Any]) -> str:
+    return (
+        f"progress estimator on {row['n']} held-out episodes ({row['n_success']} successes): RMSE of Σĉ "
+        f"{row['rmse']:.3f} (constant {row['rmse_constant']:.3f}, length alone {row['rmse_length']:.3f}), "
+        f"AUC {row['auc']:.3f}, share of |ĉ| on the last step {row['share_on_last_step']:.1%} "
+        f"(even: {row['even_share']:.1%})"
+    )
+
+
+def _judged(trajectories: Sequence[Trajectory]) -> dict[str, Any]:
+    k, n = sum(trajectory.success for trajectory in trajectories), len(trajectories)
+    interval = wilson(k, n)
+    n_steps = sum(map(len, trajectories))
+    return {
+        "k": k, "n": n, "success": interval.point, "low": interval.low, "high": interval.high,
+        "outcome": float(np.mean([trajectory.outcome for trajectory in trajectories])),
+        "grounding": sum(int(trajectory.grounded.sum()) for trajectory in trajectories) / n_steps,
+        "steps": n_steps / n,
+    }  # fmt: skip
+
+
+def _differences(played: dict[str, list[Trajectory]], seed: int) -> list[dict[str, Any]]:
+    rows = []
+    for ours, theirs in COMPARISONS:
+        if ours in played and theirs in played:
+            interval = paired_difference(played[ours], played[theirs], seed)
+            rows.append({"ours": ours, "theirs": theirs} | asdict(interval))
+    return rows
+
+
+def paired_difference(ours: Sequence[Trajectory], theirs: Sequence[Trajectory], seed: int) -> Interval:
+    """Difference of success on the same tasks, outcome units.
+
+    Raises:
+        ValueError: the two did not play the same tasks in the same order.
+    """
+    for one, other in zip(ours, theirs, strict=True):
+        if one.task_id != other.task_id:
+            raise ValueError(f"cannot pair task {one.task_id!r} with task {other.task_id!r}")
+    scores = [np.array([float(trajectory.success) for trajectory in side]) for side in (ours, theirs)]
+    return paired_bootstrap(*scores, rng=np.random.default_rng(seed))
+
+
+def _draw(run: Run) -> None:
+    folder = run.path / "figures"
+    provenance = {"env": run.config["env"], "seed": run.seed, "commit": run.provenance.get("commit")}
+    expert = expert_lengths(run)
+    played = evaluations(run)
+    panel = "unseen_by_length" if "unseen_by_length" in played else "unseen"
+    every = [trajectory for policy in played[panel].values() for trajectory in policy]
+    table = success_by_length(trajectories_frame(every, expert_length=expert))
+    save_figure(success_by_length_paper(table), folder / "success_by_length.svg", provenance)
+    save_figure(success_by_length_paper(table), folder / "success_by_length.png", provenance)
+    if "held-out-spa" in run.names("credits"):
+        pair = long_pair(run)
+        if pair:
+            save_figure(contributions_pair(*pair), folder / "contributions.svg", provenance)
+            save_figure(contributions_pair(*pair), folder / "contributions.png", provenance)
+
+
+def expert_lengths(run: Run) -> dict[str, int]:
+    """Task id → steps of the expert, for all evaluated tasks."""
+    environment = environment_named(run.config["env"])
+    preset = run.config["preset"]
+    panels = (("unseen", preset["evaluation_tasks"]), ("unseen_by_length", preset["by_length_tasks"]))
+    return {task.id: task.expert_length for panel, n in panels for task in environment.tasks(panel, n)}
+
+
+def long_pair(run: Run) -> tuple[tuple[Trajectory, list[Credit]], tuple[Trajectory, list[Credit]]] | None:
+    """One long success and one failure among the held-out trajectories, with their credits; None if one lacks."""
+    _, held_out = split_by_task(run.load_trajectories("explore"), run.config["preset"]["held_out"])
+    credits = {credit.trajectory_id: credit for credit in run.load_credits("held-out-spa")}
+    successes = [trajectory for trajectory in held_out if trajectory.success]
+    failures = [trajectory for trajectory in held_out if not trajectory.success]
+    if not successes or not failures:
+        return None
+    success = max(successes, key=lambda trajectory: (len(trajectory), trajectory.id))
+    failure = min(failures, key=lambda trajectory: (abs(len(trajectory) - len(success)), trajectory.id))
+    return (success, [credits[success.id]]), (failure, [credits[failure.id]])

@@ -1,0 +1,211 @@
+"""The stages, each a function from a run folder to more files in it.
+
+A stage's random numbers come from the run's seed and the stage's name, so it does the same whether or
+not earlier stages were done by the same process.
+"""
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from spa_lab import rewards
+from spa_lab.agent.models import load_policy, save_policy
+from spa_lab.agent.rollout import Episode, Job, Policy, RolloutConfig, rollout
+from spa_lab.envs.base import Environment, Task
+from spa_lab.envs.demonstrations import demonstrate
+from spa_lab.learn.cloning import clone
+from spa_lab.learn.estimator import ProgressEstimator, fit_estimator, load_estimator, save_estimator
+from spa_lab.learn.ppo import PPOTrainer, RewardFunction
+from spa_lab.paths import data_folder
+from spa_lab.pipeline.parallel import Report
+from spa_lab.pipeline.presets import Preset
+from spa_lab.pipeline.worlds import environment_named
+from spa_lab.store import Run
+from spa_lab.types import FloatArray, Trajectory
+
+SMOOTHED_OVER = 20
+"""Updates over which a progress bar's numbers are averaged."""
+
+
+def stage_rng(run: Run, stage: str) -> random.Random:
+    """The stage's own random numbers."""
+    return random.Random(f"{run.seed}/{stage}")
+
+
+def base_policy(preset: Preset, environment: Environment) -> Policy:
+    """The model that the run starts from."""
+    source: str | Path = preset.base
+    if preset.base.startswith("data/"):
+        source = data_folder() / preset.base.removeprefix("data/")
+    return load_policy(source, name="base", manual=environment.manual if preset.use_manual else "")
+
+
+def saved_policy(run: Run, name: str, preset: Preset, environment: Environment) -> Policy:
+    """A policy that an earlier stage left in the run."""
+    return load_policy(run.model(name), name=name, manual=environment.manual if preset.use_manual else "")
+
+
+def clone_stage(folder: Path, env: str, preset: Preset, *, report: Report) -> None:
+    """Stage 1: base → `models/cloned`."""
+    run, environment = Run.open(folder), environment_named(env)
+    rng = stage_rng(run, "clone")
+    policy = base_policy(preset, environment)
+    tasks = environment.tasks("train", preset.demonstrations)
+    demonstrations = [demonstrate(environment, task, mistakes=preset.mistakes, rng=rng) for task in tasks]
+    history: list[dict[str, float]] = []
+
+    def note(metrics: dict[str, float]) -> None:
+        history.append(metrics)
+        recent = history[-SMOOTHED_OVER:]
+        shown = {name: float(np.mean([row[name] for row in recent])) for name in ("loss", "accuracy")}
+        report(metrics["progress"], shown)
+
+    clone(policy, demonstrations, preset.clone, rng=rng, on_update=note)
+    run.save_metrics("clone", history)
+    with run.saving_model("cloned") as target:
+        save_policy(policy, target)
+
+
+def explore_tasks(environment: Environment, preset: Preset) -> Sequence[Task]:
+    """Training tasks to explore: those after the demonstrated ones."""
+    return environment.tasks("train", preset.demonstrations + preset.explore_tasks)[preset.demonstrations :]
+
+
+def explore_stage(
+    folder: Path, env: str, preset: Preset, part: int, parts: int, *, report: Report
+) -> list[Trajectory]:
+    """Stage 2, one of `parts` shares: the cloned policy's own trajectories, without demonstrations.
+
+    Shares are whole waves of episodes, so the result does not depend on how many processes share them.
+    """
+    run, environment = Run.open(folder), environment_named(env)
+    rng = stage_rng(run, "explore")
+    jobs = [
+        Job(f"explore/{task.id}/{m}", task, rng.randrange(2**31))
+        for task in explore_tasks(environment, preset)
+        for m in range(preset.rollouts_per_task)
+    ]
+    policy = saved_policy(run, "cloned", preset, environment)
+    return played(
+        policy, environment, share_of(jobs, part, parts, preset.explore.parallel), preset.explore, report
+    )
+
+
+def share_of(jobs: Sequence[Job], part: int, parts: int, wave: int) -> list[Job]:
+    """Every `parts`-th wave of jobs, beginning with wave `part`."""
+    waves = [jobs[start : start + wave] for start in range(0, len(jobs), wave)]
+    return [job for one in waves[part::parts] for job in one]
+
+
+def played(
+    policy: Policy, environment: Environment, jobs: Sequence[Job], config: RolloutConfig, report: Report
+) -> list[Trajectory]:
+    """The trajectories of `jobs`, with progress."""
+    done = 0
+
+    def note(n: int) -> None:
+        nonlocal done
+        done += n
+        report(done / len(jobs), {})
+
+    return [episode.trajectory for episode in rollout(policy, environment, jobs, config, on_episodes=note)]
+
+
+def estimate_stage(folder: Path, env: str, preset: Preset, *, report: Report) -> None:
+    """Stage 3: D_explore → `models/estimator`, and its credits on tasks that it never saw."""
+    run, environment = Run.open(folder), environment_named(env)
+    fitted, held_out = split_by_task(run.load_trajectories("explore"), preset.held_out)
+    policy = saved_policy(run, "cloned", preset, environment)
+    history: list[dict[str, float]] = []
+
+    def note(metrics: dict[str, float]) -> None:
+        history.append(metrics)
+        recent = history[-SMOOTHED_OVER:]
+        shown = {
+            name: float(np.mean([row[name] for row in recent])) for name in ("loss", "share_on_last_step")
+        }
+        report(metrics["progress"], shown)
+
+    estimator = fit_estimator(
+        policy, fitted, preset.estimator, rng=stage_rng(run, "estimate"), on_update=note
+    )
+    run.save_metrics("estimate", history)
+    run.save_credits("held-out-spa", estimator.credit(held_out))
+    with run.saving_model("estimator") as target:
+        save_estimator(estimator, target)
+
+
+def split_by_task(
+    trajectories: Sequence[Trajectory], held_out: float
+) -> tuple[list[Trajectory], list[Trajectory]]:
+    """(fitted, held out): the last tasks, in order of appearance, are held out, at least one on each side."""
+    tasks = list(dict.fromkeys(trajectory.task_id for trajectory in trajectories))
+    n_fitted = min(max(1, round(len(tasks) * (1 - held_out))), len(tasks) - 1)
+    fitted = set(tasks[:n_fitted])
+    return (
+        [trajectory for trajectory in trajectories if trajectory.task_id in fitted],
+        [trajectory for trajectory in trajectories if trajectory.task_id not in fitted],
+    )
+
+
+def ppo_stage(folder: Path, env: str, preset: Preset, method: str, *, report: Report) -> None:
+    """Stage 4: cloned → `models/<method>` by PPO on that method's step rewards."""
+    run, environment = Run.open(folder), environment_named(env)
+    rng = stage_rng(run, f"ppo-{method}")
+    policy = saved_policy(run, "cloned", preset, environment)
+    estimator = load_estimator(run.model("estimator"), preset.estimator) if method == "spa" else None
+    reward = reward_function(method, preset, estimator, np.random.default_rng(rng.randrange(2**31)))
+    trainer = PPOTrainer(policy, preset.ppo, rng=rng, playing=preset.explore)
+    first = preset.demonstrations + preset.explore_tasks
+    tasks = environment.tasks("train", first + preset.ppo.iterations * preset.ppo.episodes)[first:]
+    history: list[dict[str, float]] = []
+    for i in range(preset.ppo.iterations):
+        own = tasks[i * preset.ppo.episodes : (i + 1) * preset.ppo.episodes]
+        history.append(trainer.iterate(environment, own, reward))
+        shown = {name: history[-1][name] for name in ("success", "grounding", "kl")}
+        report((i + 1) / preset.ppo.iterations, shown)
+    run.save_metrics(f"ppo-{method}", history)
+    with run.saving_model(method) as target:
+        save_policy(policy, target)
+
+
+def reward_function(
+    method: str, preset: Preset, estimator: ProgressEstimator | None, rng: np.random.Generator
+) -> RewardFunction:
+    """What PPO is paid for: "ppo" the bare outcome at the end, the others their credit fused with grounding."""
+
+    def reward(episodes: Sequence[Episode]) -> list[FloatArray]:
+        trajectories = [episode.trajectory for episode in episodes]
+        if method == "ppo":
+            return [rewards.terminal(trajectory).contributions for trajectory in trajectories]
+        if method == "spa":
+            assert estimator is not None
+            credits = estimator.credit(trajectories)
+        elif method == "mean":
+            credits = [rewards.mean(trajectory) for trajectory in trajectories]
+        else:
+            credits = [rewards.random(trajectory, rng=rng) for trajectory in trajectories]
+        return [
+            rewards.fuse(one, credit, preset.reward)
+            for one, credit in zip(trajectories, credits, strict=True)
+        ]
+
+    return reward
+
+
+def evaluate_stage(
+    folder: Path, env: str, preset: Preset, policy_name: str, split: str, *, report: Report
+) -> None:
+    """Stage 5: a policy on a panel → `trajectories/eval-<policy>-<split>`."""
+    run, environment = Run.open(folder), environment_named(env)
+    is_base = policy_name == "base"
+    policy = (
+        base_policy(preset, environment) if is_base else saved_policy(run, policy_name, preset, environment)
+    )
+    n = preset.evaluation_tasks if split == "unseen" else preset.by_length_tasks
+    jobs = [Job(f"{policy_name}/{task.id}", task, i) for i, task in enumerate(environment.tasks(split, n))]
+    run.save_trajectories(
+        f"eval-{policy_name}-{split}", played(policy, environment, jobs, preset.evaluate, report)
+    )

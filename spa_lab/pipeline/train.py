@@ -1,0 +1,122 @@
+"""From a preset to a finished run: which stages, in which order, side by side where they can be."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal, get_args
+
+from spa_lab.pipeline import stages
+from spa_lab.pipeline.parallel import PlannedJob, run_jobs
+from spa_lab.pipeline.presets import METHODS, Preset
+from spa_lab.pipeline.report import write_report
+from spa_lab.store import Run
+
+UNSEEN, BY_LENGTH = "unseen", "unseen_by_length"
+Stage = Literal["clone", "explore", "estimate", "ppo", "evaluate", "report"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+
+
+def train(
+    out: Path,
+    env: str,
+    methods: Sequence[str],
+    preset: Preset,
+    *,
+    seed: int,
+    workers: int,
+    until: Stage = "report",
+) -> Run:
+    """Everything that `methods` need, each finished part once; a killed run goes on where it stopped.
+
+    Args:
+        out: run folder, new or begun with the same settings.
+        env: name of the world.
+        methods: members of `METHODS`.
+        preset: scale.
+        seed: of all random numbers.
+        workers: processes side by side; the results do not depend on it.
+        until: the last stage to do; a later call with the same settings goes on from there.
+
+    Raises:
+        ValueError: an unknown world or method, or a folder that holds another run.
+        StoreError: the disk refused.
+    """
+    for method in methods:
+        if method not in METHODS:
+            raise ValueError(f"no method {method!r}; there are: {', '.join(METHODS)}")
+    stages.environment_named(env)
+    config = {"env": env, "methods": list(methods), "preset": asdict(preset)}
+    run = Run.create(out, config, seed=seed)
+    learners = [method for method in methods if method != "sft"]
+    for stage in STAGES[: STAGES.index(until) + 1]:
+        if not run.finished(stage) and (stage not in ("explore", "estimate") or "spa" in learners):
+            with run.stage(stage):
+                _do(stage, run, env, preset, learners, workers)
+    return run
+
+
+def _do(stage: Stage, run: Run, env: str, preset: Preset, learners: Sequence[str], workers: int) -> None:
+    """Do one stage; parts of it that an interrupted attempt finished are not done again."""
+    if stage == "report":
+        write_report(run)
+    elif stage == "explore":
+        _explore(run, env, preset, workers)
+    else:
+        jobs = {
+            "clone": _clone_jobs(run, env, preset),
+            "estimate": _estimate_jobs(run, env, preset),
+            "ppo": _ppo_jobs(run, env, preset, learners),
+            "evaluate": _evaluations(run, env, preset, learners),
+        }[stage]
+        run_jobs(jobs, workers=workers)
+
+
+def _clone_jobs(run: Run, env: str, preset: Preset) -> list[PlannedJob]:
+    """Stage 1; the base is judged meanwhile."""
+    jobs = [] if "cloned" in run.names("models") else [_job(run, "clone", stages.clone_stage, env, preset)]
+    return [*jobs, *_evaluation(run, env, preset, "base", UNSEEN)]
+
+
+def _explore(run: Run, env: str, preset: Preset, workers: int) -> None:
+    """Stage 2, shared by the workers; the result does not depend on how many there are."""
+    parts = [
+        _job(run, f"explore {part + 1}/{workers}", stages.explore_stage, env, preset, part, workers)
+        for part in range(workers)
+    ]
+    found = {one.id: one for part in run_jobs(parts, workers=workers) for one in part}
+    run.save_trajectories("explore", [found[name] for name in sorted(found)])
+
+
+def _estimate_jobs(run: Run, env: str, preset: Preset) -> list[PlannedJob]:
+    """Stage 3; the cloned policy is judged meanwhile."""
+    done = "estimator" in run.names("models")
+    jobs = [] if done else [_job(run, "estimate", stages.estimate_stage, env, preset)]
+    return [*jobs, *_evaluation(run, env, preset, "cloned", UNSEEN)]
+
+
+def _ppo_jobs(run: Run, env: str, preset: Preset, learners: Sequence[str]) -> list[PlannedJob]:
+    """Stage 4: one job for each method that is not trained yet."""
+    todo = [method for method in learners if method not in run.names("models")]
+    return [_job(run, f"ppo: {method}", stages.ppo_stage, env, preset, method) for method in todo]
+
+
+def _evaluations(run: Run, env: str, preset: Preset, learners: Sequence[str]) -> list[PlannedJob]:
+    """Stage 5: every policy on every panel that it has not played yet."""
+    splits = (UNSEEN, BY_LENGTH) if preset.by_length_tasks else (UNSEEN,)
+    return [
+        job
+        for split in splits
+        for name in ("cloned", *learners)
+        for job in _evaluation(run, env, preset, name, split)
+    ]
+
+
+def _evaluation(run: Run, env: str, preset: Preset, policy: str, split: str) -> list[PlannedJob]:
+    if f"eval-{policy}-{split}" in run.names("trajectories"):
+        return []
+    return [_job(run, f"judge {policy}, {split}", stages.evaluate_stage, env, preset, policy, split)]
+
+
+def _job(run: Run, label: str, stage: object, *arguments: object) -> PlannedJob:
+    assert callable(stage)
+    return PlannedJob(label, stage, (run.path, *arguments))

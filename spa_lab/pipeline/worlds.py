@@ -1,0 +1,20 @@
+"""Worlds by name."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from spa_lab.envs import household
+from spa_lab.envs.base import Environment
+
+_WORLDS: Mapping[str, Callable[[], Environment]] = MappingProxyType({"household": household.environment})
+
+
+def environment_named(name: str) -> Environment:
+    """The world of that name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if name not in _WORLDS:
+        raise ValueError(f"no world {name!r}; there are: {', '.join(_WORLDS)}")
+    return _WORLDS[name]()
