@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedModel
 
-from spa_lab.agent.codec import Codec, TokenRow
+from spa_lab.agent.codec import Codec, ContextTooLong, TokenRow
 from spa_lab.agent.session import Session, Written
 from spa_lab.envs.base import Environment, Task, World
 from spa_lab.react import parse
@@ -64,7 +64,7 @@ class Episode:
     trajectory: Trajectory
     row: TokenRow
     logprobs: tuple[float, ...]
-    """(L,) natural log-probability of each token that the policy wrote, at the temperature it was drawn at; else 0."""
+    """(L,) natural log-probability of each written token at the temperature it was drawn at; else 0."""
 
 
 def rollout(
@@ -83,6 +83,9 @@ def rollout(
         jobs: N episodes.
         config: temperature, limits, width.
         on_episodes: called with the number of newly finished episodes (for progress bars).
+
+    Raises:
+        ContextTooLong: what a world says before the first step leaves no room for that step.
     """
     episodes: list[Episode] = []
     for start in range(0, len(jobs), config.parallel):
@@ -153,6 +156,11 @@ def _play_wave(
     active = list(players)
     session = Session(policy.model, end_id=policy.codec.end_id, pad_id=policy.codec.pad_id)
     limit = policy.context - config.max_new_tokens - 1
+    for player in players:
+        if len(player.pending) > limit:
+            raise ContextTooLong(
+                f"episode {player.job.id!r} opens with {len(player.pending)} tokens, limit is {limit}"
+            )
     while active:
         session.extend([player.pending for player in active])
         rngs = [player.rng for player in active]

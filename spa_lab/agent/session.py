@@ -35,15 +35,19 @@ class Session:
     """B episodes being written by one causal language model.
 
     Args:
-        model: in eval mode; any decoder with full attention.
+        model: in eval mode; any decoder with full attention, or with a window that the episodes fit into.
         end_id: the end-of-turn token.
         pad_id: fed where a row has nothing to say; never attended to.
+
+    `extend` and `write` raise a ValueError where the model's attention window is too short: a window counts
+    columns, holes included, so that a row would forget according to its neighbours.
     """
 
     def __init__(self, model: PreTrainedModel, *, end_id: int, pad_id: int) -> None:
         self.model = model
         self.end_id = end_id
         self.pad_id = pad_id
+        self.window = getattr(model.config, "sliding_window", None)
         self.cache = RowCache(model.config)
         self.mask = torch.zeros(0, 0, dtype=torch.bool, device=model.device)
         self.logits = torch.zeros(0)
@@ -133,6 +137,8 @@ class Session:
         lengths = self.mask.sum(1, keepdim=True)
         positions = (lengths + real.long().cumsum(1) - 1).clamp(min=0)
         self.mask = torch.cat([self.mask, real], dim=1)
+        if self.window is not None and self.mask.shape[1] > self.window:
+            raise ValueError(f"the model sees {self.window} tokens back, {self.mask.shape[1]} are needed")
         output = self.model.base_model(
             input_ids=ids,
             attention_mask=self.mask.long(),

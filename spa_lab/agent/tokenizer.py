@@ -16,7 +16,8 @@ END, WORLD, AGENT, PAD = "<|end|>", "<|world|>", "<|agent|>", "<|pad|>"
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}{% if message['role'] == 'user' %}"
-    "<|world|>{{ message['content'] }}<|agent|>{% else %}{{ message['content'] }}<|end|>{% endif %}{% endfor %}"
+    "<|world|>{{ message['content'] }}<|agent|>"
+    "{% else %}{{ message['content'] }}<|end|>{% endif %}{% endfor %}"
 )
 """Roles as single tokens: what the world says, then what the agent writes up to its end token."""
 
@@ -40,6 +41,8 @@ def build_tokenizer(texts: Iterable[str], names: Sequence[str], *, at_least: int
     for text in texts:
         counts.update(piece for piece, _ in cut.pre_tokenize_str(text))
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    for special in (END, WORLD, AGENT, PAD):
+        counts.pop(special, None)  # spelled out in a text it stays bytes, or it would be the special token
     phrases = sorted(piece for piece, n in counts.items() if n >= at_least and len(piece) > 1)
     vocabulary = {piece: i for i, piece in enumerate([*alphabet, *phrases])}
     # no merges: with `ignore_merges` a piece is either one whole token or its bytes

@@ -88,7 +88,11 @@ def test_batch_marks_what_the_policy_wrote_and_where_steps_end(codec: Codec, two
     one_step = replace(two_steps, id="short", steps=two_steps.steps[:1])
     batch = codec.encode([two_steps, one_step], limit=11)
     assert batch.ids.shape == batch.attention.shape == batch.step.shape == (2, 11)
-    assert (batch.ids.dtype, batch.attention.dtype, batch.step.dtype) == (torch.int64, torch.bool, torch.int64)
+    assert (batch.ids.dtype, batch.attention.dtype, batch.step.dtype) == (
+        torch.int64,
+        torch.bool,
+        torch.int64,
+    )
     assert batch.trajectory_ids == ("t1", "short")
     assert batch.action_mask.int().tolist() == [[0, 0, 0, 1, 1, 0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1] + [0] * 6]
     assert batch.step_end.nonzero().tolist() == [[0, 4], [0, 10], [1, 4]]
@@ -98,7 +102,9 @@ def test_batch_marks_what_the_policy_wrote_and_where_steps_end(codec: Codec, two
 
 def test_adjacent_steps_stay_two(two_steps: Trajectory) -> None:
     """A template that puts nothing but the end token between messages, and a world that says nothing."""
-    tokenizer = _tokenizer("{% for m in messages %}{{ m.content }}{{ '<|end|>' if m.role != 'user' }}{% endfor %}")
+    tokenizer = _tokenizer(
+        "{% for m in messages %}{{ m.content }}{{ '<|end|>' if m.role != 'user' }}{% endfor %}"
+    )
     silent = replace(two_steps, steps=tuple(replace(step, observation="") for step in two_steps.steps))
     batch = Codec(tokenizer).encode([silent], limit=99)
     assert batch.step.tolist() == [[-1, 0, 0, 1, 1, 1]]
@@ -119,7 +125,9 @@ def test_spelled_special_tokens_are_text(codec: Codec, two_steps: Trajectory) ->
         steps=tuple(replace(step, text=text, observation=text) for step in two_steps.steps),
     )
     row = codec.row(naughty)
-    special = codec.tokenizer.convert_ids_to_tokens([i for i in row.ids if i in codec.tokenizer.all_special_ids])
+    special = codec.tokenizer.convert_ids_to_tokens(
+        [i for i in row.ids if i in codec.tokenizer.all_special_ids]
+    )
     assert special == ["<|world|>", "<|agent|>", "<|end|>", "<|world|>", "<|agent|>", "<|end|>"]
     assert codec.decode([i for i, step in zip(row.ids, row.step, strict=True) if step == 0]) == text
 
@@ -200,8 +208,14 @@ def test_no_chat_template() -> None:
     ("template", "message"),
     [
         (FORGETFUL, "rewrites earlier messages"),
-        ("{% for m in messages[1:] %}<|world|>{{ m.content }}<|end|>{% endfor %}", "drops or rewrites the message"),
-        ("{% for m in messages %}{{ m.content | upper }}<|end|>{% endfor %}", "drops or rewrites the message"),
+        (
+            "{% for m in messages[1:] %}<|world|>{{ m.content }}<|end|>{% endfor %}",
+            "drops or rewrites the message",
+        ),
+        (
+            "{% for m in messages %}{{ m.content | upper }}<|end|>{% endfor %}",
+            "drops or rewrites the message",
+        ),
         ("{% for m in messages %}{{ m.content }}{% endfor %}", "puts nothing after"),
         ("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}", "with a special token"),
     ],

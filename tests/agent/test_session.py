@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
+from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, PreTrainedModel
 
 from spa_lab.agent.session import Session, Written
 
@@ -39,7 +39,9 @@ def _session(model: PreTrainedModel) -> Session:
 
 
 @torch.inference_mode()
-def _slow(model: PreTrainedModel, past: Sequence[int], rng: random.Random, temperature: float, n: int) -> Written:
+def _slow(
+    model: PreTrainedModel, past: Sequence[int], rng: random.Random, temperature: float, n: int
+) -> Written:
     """One step of one row without a cache: everything is read again for each token."""
     ids: list[int] = []
     logprobs: list[float] = []
@@ -199,3 +201,17 @@ def test_branches_do_not_write_into_each_other(model: LlamaForCausalLM) -> None:
     one, other = session.write([random.Random(0)] * 2, temperature=0.0, max_new_tokens=4)
     _same(one, _slow(model, [2, 3, 4, 5, 6], random.Random(), 0.0, 4))
     _same(other, _slow(model, [2, 3, 4, 7], random.Random(), 0.0, 4))
+
+
+def test_a_window_must_hold_the_whole_episode() -> None:
+    """Windows are cut by column: with holes in between, a neighbour's length would decide what is forgotten."""
+    config = MistralConfig(
+        vocab_size=WORDS, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=1, sliding_window=8, bos_token_id=None, eos_token_id=END, pad_token_id=PAD,
+    )  # fmt: skip
+    session = _session(MistralForCausalLM(config).eval())
+    session.extend([[2] * 6, [3]])
+    session.keep([0, 1])
+    session.extend([[4], [5, 6]])
+    with pytest.raises(ValueError, match="sees 8 tokens back, 9 are needed"):
+        session.extend([[4], [5]])

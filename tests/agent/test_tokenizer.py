@@ -7,7 +7,12 @@ from transformers import PreTrainedTokenizerFast
 
 from spa_lab.agent.tokenizer import AGENT, END, PAD, WORLD, build_tokenizer
 
-TEXTS = ("Action: take mug 1 from desk 12", "Action: take mug 2 from desk 12", "You see a mug 1.", "once only")
+TEXTS = (
+    "Action: take mug 1 from desk 12",
+    "Action: take mug 2 from desk 12",
+    "You see a mug 1.",
+    "once only",
+)
 NAMES = ("desk", "mug", "desklamp")
 
 
@@ -55,3 +60,9 @@ def test_roles_are_single_special_tokens() -> None:
     assert (tokenizer.eos_token, tokenizer.pad_token) == (END, PAD)
     chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     assert tokenizer.apply_chat_template(chat, tokenize=False) == "<|world|>a<|agent|>b<|end|>"
+
+
+def test_a_text_that_spells_a_special_token_earns_no_token() -> None:
+    tokenizer = build_tokenizer([END] * 5, ["mug"], at_least=1)
+    ids = tokenizer(END, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    assert tokenizer.convert_ids_to_tokens(ids) == list(END)

@@ -1,0 +1,151 @@
+"""Models in folders: what is saved comes back, and what is missing is named before anybody goes online."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from spa_lab.agent import models
+from spa_lab.agent.models import copy_policy, load_policy, save_policy, tiny_model
+from spa_lab.agent.rollout import Policy
+
+
+@pytest.fixture(scope="module")
+def policy(make_policy: Callable[..., Policy]) -> Policy:
+    return make_policy("Action: look", layers=2)
+
+
+@pytest.fixture
+def folder(policy: Policy, tmp_path: Path) -> Path:
+    save_policy(policy, tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks Hugging Face for anything fails the test."""
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("went looking for a model")
+
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", never)
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", never)
+
+
+def _weights(policy: Policy) -> dict[str, torch.Tensor]:
+    return {name: weight.clone() for name, weight in policy.model.state_dict().items()}
+
+
+def _logits(policy: Policy) -> torch.Tensor:
+    with torch.no_grad():
+        return policy.model(torch.tensor([[5, 6, 7, 8]])).logits
+
+
+def test_what_is_saved_comes_back(policy: Policy, folder: Path) -> None:
+    loaded = load_policy(folder, name="again", manual="Be brief.")
+    assert (loaded.name, loaded.codec.manual, loaded.context) == ("again", "Be brief.", 512)
+    assert not loaded.model.training
+    torch.testing.assert_close(_logits(loaded), _logits(policy), rtol=0, atol=0)
+    for name, weight in _weights(policy).items():
+        torch.testing.assert_close(loaded.model.state_dict()[name], weight, rtol=0, atol=0)
+    for text in ("Action: look", "You see a mug 1.", "<|end|>", "é"):
+        assert loaded.codec.text_ids(text) == policy.codec.text_ids(text)
+    assert (loaded.codec.end_id, loaded.codec.pad_id) == (policy.codec.end_id, policy.codec.pad_id)
+
+
+def test_small_on_disk_exact_on_the_processor(policy: Policy, tmp_path: Path) -> None:
+    before = _weights(policy)
+    save_policy(policy, tmp_path / "small", dtype=torch.bfloat16)
+    loaded = load_policy(tmp_path / "small", name="small")
+    assert {weight.dtype for weight in loaded.model.state_dict().values()} == {torch.float32}
+    for name, weight in before.items():
+        torch.testing.assert_close(policy.model.state_dict()[name], weight, rtol=0, atol=0)
+        rounded = weight.to(torch.bfloat16).float()
+        torch.testing.assert_close(loaded.model.state_dict()[name], rounded, rtol=0, atol=0)
+    stored = (tmp_path / "small" / "model.safetensors").stat().st_size
+    save_policy(policy, tmp_path / "large")
+    assert stored < 0.8 * (tmp_path / "large" / "model.safetensors").stat().st_size
+
+
+def test_saved_as_text_and_safetensors_only(folder: Path) -> None:
+    assert {path.suffix for path in folder.iterdir()} <= {".json", ".safetensors", ".jinja"}
+
+
+def test_a_copy_is_independent(policy: Policy) -> None:
+    before, state = _weights(policy), torch.random.get_rng_state()
+    twin = copy_policy(policy, name="twin")
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert (twin.name, policy.name, twin.model.training) == ("twin", "tiny", False)
+    torch.testing.assert_close(_logits(twin), _logits(policy), rtol=0, atol=0)
+    with torch.no_grad():
+        for parameter in twin.model.parameters():
+            parameter += 1.0
+    for name, weight in _weights(policy).items():
+        assert torch.equal(weight, before[name]), name
+    assert twin.model.get_output_embeddings().weight is twin.model.get_input_embeddings().weight  # still tied
+
+
+def test_tiny_model_is_drawn_from_its_seed(policy: Policy) -> None:
+    state = torch.random.get_rng_state()
+    one, same, other = (tiny_model(policy.codec.tokenizer, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    weights = [list(model.parameters()) for model in (one, same, other)]
+    assert all(torch.equal(a, b) for a, b in zip(weights[0], weights[1], strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(weights[0], weights[2], strict=True))
+    assert one.config.vocab_size == len(policy.codec.tokenizer)
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize("path", ["./nowhere", "/nowhere/at/all", "~/nowhere", "../nowhere", Path("base")])
+def test_a_path_that_is_not_there_is_not_looked_up(
+    path: str | Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=rf"{Path(path).name}: no such model folder"):
+        load_policy(path, name="x")
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize(
+    ("missing", "message"), [("config.json", "config.json is missing"), ("tokenizer.json", "no tokenizer")]
+)
+def test_a_folder_that_lacks_a_file(folder: Path, missing: str, message: str) -> None:
+    (folder / missing).unlink()
+    for path in (folder, str(folder)):
+        with pytest.raises(ValueError, match=rf"{folder}: .*{message}"):
+            load_policy(path, name="x")
+
+
+def test_a_folder_without_weights(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match=rf"{folder}: cannot load .*model.safetensors"):
+        load_policy(folder, name="x")
+
+
+@pytest.mark.parametrize("damaged", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_a_damaged_file(folder: Path, damaged: str) -> None:
+    (folder / damaged).write_bytes((folder / damaged).read_bytes()[:7])
+    with pytest.raises(ValueError, match=rf"{folder}: cannot load"):
+        load_policy(folder, name="x")
+
+
+def test_weights_in_pickles_are_not_opened(folder: Path, policy: Policy) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(ValueError, match="cannot load"):
+        load_policy(folder, name="x")
+
+
+def test_no_code_from_strangers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    for loader in (models.AutoTokenizer, models.AutoModelForCausalLM):
+        original = loader.from_pretrained
+
+        def spy(*args: object, original: Callable[..., object] = original, **options: object) -> object:
+            asked.append(options["trust_remote_code"])
+            return original(*args, **options)
+
+        monkeypatch.setattr(loader, "from_pretrained", spy)
+    load_policy(folder, name="x")
+    assert asked == [False, False]

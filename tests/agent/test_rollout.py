@@ -1,0 +1,245 @@
+"""Episodes: what was written, what the world answered, why it stopped, and the very tokens of it."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from spa_lab import react
+from spa_lab.agent.codec import Codec, ContextTooLong
+from spa_lab.agent.rollout import Episode, Job, Policy, RolloutConfig, rollout
+from spa_lab.envs.base import Environment, Reply, Task
+from spa_lab.envs.household import environment as household
+from spa_lab.learn.language import hidden_states, written_logits, written_logprobs
+
+
+class Quiz:
+    """Ends at "win" or "half"; a wait is possible and pays a quarter; all else is refused."""
+
+    def reset(self, task: Task) -> str:
+        self.turns = 0
+        return f"Quiz {task.id}."
+
+    def step(self, action: str) -> Reply:
+        self.turns += 1
+        outcome = {"win": 1.0, "half": 0.5, "wait": 0.25, "almost": 1.0}.get(action, 0.0)
+        return Reply(f"heard {self.turns}", outcome > 0, action in ("win", "half"), outcome)
+
+
+class Parrot:
+    """A model that writes the same tokens in every step: the next one follows from the last one read."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, codec: Codec, ids: Sequence[int], *, context: int = 512, ends: bool = True) -> None:
+        self.config = SimpleNamespace(num_hidden_layers=1, max_position_embeddings=context)
+        chain = [codec.opening_ids("")[-1], *ids, *([codec.end_id] if ends else ids[-1:])]
+        self.following = torch.zeros(len(codec.tokenizer), len(codec.tokenizer))
+        self.following[chain[:-1], chain[1:]] = 99.0
+
+    def base_model(self, input_ids: torch.Tensor, past_key_values: Any, **_: object) -> SimpleNamespace:
+        nothing = torch.zeros(len(input_ids), 1, input_ids.shape[1], 1)
+        past_key_values.update(nothing, nothing, 0)
+        return SimpleNamespace(last_hidden_state=self.following[input_ids])
+
+    def get_output_embeddings(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        return lambda hidden: hidden
+
+
+def _quiz(step_limit: int = 3) -> Environment:
+    return Environment("quiz", Quiz, lambda task, opening: None, lambda split, n: [], step_limit, "")
+
+
+def _jobs(*seeds: int) -> list[Job]:
+    return [Job(f"e{seed}", Task(f"q{seed}", "quiz", "seen", "", "win it", 1, None), seed) for seed in seeds]
+
+
+@pytest.fixture
+def parrot(make_policy: Callable[..., Policy]) -> Callable[..., Policy]:
+    """(text, or tokens of a codec, context, ends) -> Policy that writes just that."""
+
+    def make(text: str | Callable[[Codec], Sequence[int]], **options: Any) -> Policy:
+        codec = make_policy(*([text] if isinstance(text, str) else [])).codec
+        ids = codec.text_ids(text) if isinstance(text, str) else text(codec)
+        return Policy("parrot", Parrot(codec, ids, **options), codec)
+
+    return make
+
+
+def _one(policy: Policy, *, step_limit: int = 3, **options: Any) -> Episode:
+    return rollout(policy, _quiz(step_limit), _jobs(7), RolloutConfig(temperature=0.0, **options))[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x",
+        "Action:",
+        "Action: ",
+        "Thought: I",
+        "Action: dance\nAction: win",
+        "<|end|> win",
+        "\x00\n\r",
+        "Action: wín",
+    ],
+)
+def test_text_that_is_no_action_is_an_ungrounded_step(parrot: Callable[..., Policy], text: str) -> None:
+    trajectory = _one(parrot(text)).trajectory
+    assert (trajectory.ended, trajectory.outcome, trajectory.success) == ("step_limit", 0.0, False)
+    assert [step.text for step in trajectory.steps] == [text] * 3
+    assert [(step.thought, step.action) for step in trajectory.steps] == [react.parse(text)] * 3
+    assert not trajectory.grounded.any()
+
+
+def test_broken_bytes_and_roles_of_others_are_an_ungrounded_step(parrot: Callable[..., Policy]) -> None:
+    def half_a_letter(codec: Codec) -> list[int]:
+        return [codec.text_ids("é")[0], codec.opening_ids("")[0], codec.pad_id]
+
+    trajectory = _one(parrot(half_a_letter)).trajectory
+    assert [step.text for step in trajectory.steps] == ["\ufffd"] * 3
+    assert not trajectory.grounded.any()
+
+
+def test_silence_is_an_ungrounded_step(parrot: Callable[..., Policy]) -> None:
+    episode = _one(parrot(lambda codec: []))
+    assert [step.text for step in episode.trajectory.steps] == [""] * 3
+    assert not episode.trajectory.grounded.any()
+    assert sum(step >= 0 for step in episode.row.step) == 3  # the end tokens
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        ("win", (1, "done", 1.0, True)),
+        ("half", (1, "done", 0.5, False)),
+        ("wait", (3, "step_limit", 0.25, False)),
+        ("almost", (3, "step_limit", 1.0, False)),  # success is what ends an episode
+    ],
+)
+def test_how_episodes_end(
+    parrot: Callable[..., Policy], action: str, expected: tuple[int, str, float, bool]
+) -> None:
+    trajectory = _one(parrot(f"Action: {action}")).trajectory
+    assert (len(trajectory), trajectory.ended, trajectory.outcome, trajectory.success) == expected
+    assert trajectory.grounded.all()
+
+
+def test_an_episode_that_fills_the_context_ends_in_error(parrot: Callable[..., Policy]) -> None:
+    policy = parrot("Action: wait", context=64)
+    episode = _one(policy, step_limit=99, max_new_tokens=4)
+    assert episode.trajectory.ended == "error"
+    assert 1 < len(episode.trajectory) < 99
+    assert len(episode.row.ids) <= 64
+    policy.codec.batch([episode.row], limit=policy.context)
+
+
+def test_an_opening_that_does_not_fit_is_refused(parrot: Callable[..., Policy]) -> None:
+    policy = parrot("Action: win", context=14)
+    n = len(policy.codec.opening_ids("Quiz q7."))
+    with pytest.raises(ContextTooLong, match=rf"'e7' opens with {n} tokens, limit is 9"):
+        _one(policy, max_new_tokens=4)
+
+
+def test_facts_are_filed(parrot: Callable[..., Policy]) -> None:
+    trajectory = _one(parrot("Thought: easy\nAction: win")).trajectory
+    assert (trajectory.id, trajectory.task_id, trajectory.seed) == ("e7", "q7", 7)
+    assert (trajectory.env, trajectory.split, trajectory.policy) == ("quiz", "seen", "parrot")
+    assert (trajectory.instruction, trajectory.initial_observation) == ("win it", "Quiz q7.")
+    (step,) = trajectory.steps
+    assert (step.thought, step.action, step.observation) == ("easy", "win", "heard 1")
+
+
+def test_the_row_is_the_trajectory_in_tokens(parrot: Callable[..., Policy]) -> None:
+    policy = parrot("Action: wait")
+    episode = _one(policy)
+    assert episode.row == policy.codec.row(episode.trajectory)
+
+
+def test_a_step_that_is_cut_off_is_ended_for_the_policy(parrot: Callable[..., Policy]) -> None:
+    """The end token is read, and belongs to no step: the policy did not write it."""
+    policy = parrot("Action: wait", ends=False)
+    episode = _one(policy, step_limit=2, max_new_tokens=3)
+    word = policy.codec.text_ids("Action: wait") * 3
+    opening, reply = policy.codec.opening_ids("Quiz q7."), policy.codec.reply_ids("heard 1")
+    assert episode.row.ids == (*opening, *word, policy.codec.end_id, *reply, *word)
+    assert episode.row.step == (-1,) * len(opening) + (0,) * 3 + (-1,) * (1 + len(reply)) + (1,) * 3
+
+
+@pytest.fixture
+def writer(make_policy: Callable[..., Policy]) -> Policy:
+    """A real small model that writes at random and ends a step now and then."""
+    policy = make_policy("Action: wait", "Action: win", "Action: half", hidden=16, layers=2, spread=0.3)
+    embedding = policy.model.get_output_embeddings()
+    with torch.no_grad():  # else an end token is one in 260
+        embedding.weight[policy.codec.end_id] *= 4
+    return policy
+
+
+CONFIG = RolloutConfig(temperature=0.8, max_new_tokens=6, parallel=5)
+
+
+def test_logprobs_are_those_of_the_written_tokens(writer: Policy) -> None:
+    episodes = rollout(writer, _quiz(4), _jobs(*range(6)), CONFIG)
+    assert len({len(episode.row.ids) for episode in episodes}) > 2
+    for episode in episodes:
+        batch = writer.codec.batch([episode.row], limit=writer.context)
+        with torch.no_grad():
+            logits = written_logits(writer.model, hidden_states(writer.model, batch.ids), batch.action_mask)
+        known = written_logprobs(logits / 0.8, batch.ids, batch.action_mask)
+        wrote = [step >= 0 for step in episode.row.step]
+        assert len(episode.logprobs) == len(wrote)
+        assert [p for p, w in zip(episode.logprobs, wrote, strict=True) if w] == pytest.approx(
+            known.tolist(), abs=1e-4
+        )
+        assert {p for p, w in zip(episode.logprobs, wrote, strict=True) if not w} == {0.0}
+
+
+def _facts(episodes: Sequence[Episode]) -> list[tuple[object, ...]]:
+    return [(episode.trajectory, episode.row) for episode in episodes]
+
+
+def test_an_episode_depends_on_its_own_seed_only(writer: Policy) -> None:
+    jobs = _jobs(*range(7))
+    expected = _facts(rollout(writer, _quiz(), jobs, CONFIG))
+    assert _facts(rollout(writer, _quiz(), jobs, CONFIG)) == expected
+    assert _facts(rollout(writer, _quiz(), jobs, replace(CONFIG, parallel=1))) == expected
+    assert _facts(rollout(writer, _quiz(), jobs[::-1], CONFIG))[::-1] == expected
+    other = rollout(writer, _quiz(), [replace(job, seed=job.seed + 100) for job in jobs], CONFIG)
+    assert [e.trajectory.steps for e in other] != [facts[0].steps for facts in expected]
+
+
+def test_global_generators_have_no_say(writer: Policy) -> None:
+    jobs = _jobs(1, 2)
+    before = random.getstate(), torch.random.get_rng_state()
+    rollout(writer, _quiz(), jobs, CONFIG)
+    assert random.getstate() == before[0]
+    assert torch.equal(torch.random.get_rng_state(), before[1])
+
+
+def test_finished_episodes_are_counted(parrot: Callable[..., Policy]) -> None:
+    counts: list[int] = []
+    config = RolloutConfig(parallel=2)
+    episodes = rollout(parrot("Action: win"), _quiz(), _jobs(1, 2, 3), config, on_episodes=counts.append)
+    assert [episode.trajectory.id for episode in episodes] == ["e1", "e2", "e3"]
+    assert counts == [2, 1]
+    assert rollout(parrot("Action: win"), _quiz(), [], config) == []
+
+
+def test_a_model_that_knows_nothing_plays_in_a_real_world(make_policy: Callable[..., Policy]) -> None:
+    world = replace(household("small"), step_limit=3)
+    jobs = [Job(task.id, task, 0) for task in world.tasks("train", 2)]
+    policy = make_policy(context=4096)
+    episodes = rollout(policy, world, jobs, RolloutConfig(temperature=1.0, max_new_tokens=5))
+    assert [e.trajectory.task_id for e in episodes] == [job.task.id for job in jobs]
+    assert {(len(e.trajectory), e.trajectory.ended) for e in episodes} == {(3, "step_limit")}
+    assert not any(e.trajectory.grounded.any() for e in episodes)
+
+
+@pytest.mark.parametrize("bad", [{"temperature": -0.1}, {"max_new_tokens": 0}, {"parallel": 0}])
+def test_bad_settings(bad: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=rf"{next(iter(bad))} >= "):
+        RolloutConfig(**bad)
