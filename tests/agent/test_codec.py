@@ -18,8 +18,8 @@ from spa_lab.types import Step, Trajectory
 TEXTS = ("You see a door.", "Action: look", "Action: take mug 1", "ok", "reply 0")
 
 LLAMA = (
-    "{{ bos_token }}{% for message in messages %}<|start_header_id|>{{ message['role'] }}<|end_header_id|>\n\n"
-    "{{ message['content'] | trim }}<|eot_id|>{% endfor %}"
+    "{{ bos_token }}{% for message in messages %}<|start_header_id|>{{ message['role'] }}<|end_header_id|>"
+    "\n\n{{ message['content'] | trim }}<|eot_id|>{% endfor %}"
 )
 CHATML = (
     "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nYou are helpful.<|im_end|>\n{% endif %}"
@@ -27,8 +27,8 @@ CHATML = (
     "{% endfor %}"
 )
 FORGETFUL = (  # shows what was thought in the last reply only, as reasoning models' templates do
-    "{% for message in messages %}{% if message['role'] == 'user' %}<|world|>{{ message['content'] }}<|agent|>"
-    "{% else %}{% if loop.last %}<think></think>{% endif %}{{ message['content'] }}<|end|>{% endif %}{% endfor %}"
+    "{% for m in messages %}{% if m.role == 'user' %}<|world|>{{ m.content }}<|agent|>{% else %}"
+    "{% if loop.last %}<think></think>{% endif %}{{ m.content }}<|end|>{% endif %}{% endfor %}"
 )
 
 
@@ -210,11 +210,11 @@ def test_no_chat_template() -> None:
         (FORGETFUL, "rewrites earlier messages"),
         (
             "{% for m in messages[1:] %}<|world|>{{ m.content }}<|end|>{% endfor %}",
-            "drops or rewrites the message",
+            "drops or rewrites",
         ),
         (
             "{% for m in messages %}{{ m.content | upper }}<|end|>{% endfor %}",
-            "drops or rewrites the message",
+            "drops or rewrites",
         ),
         ("{% for m in messages %}{{ m.content }}{% endfor %}", "puts nothing after"),
         ("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}", "with a special token"),

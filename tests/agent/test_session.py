@@ -204,7 +204,7 @@ def test_branches_do_not_write_into_each_other(model: LlamaForCausalLM) -> None:
 
 
 def test_a_window_must_hold_the_whole_episode() -> None:
-    """Windows are cut by column: with holes in between, a neighbour's length would decide what is forgotten."""
+    """Windows are cut by column: with holes, a neighbour's length would decide what is forgotten."""
     config = MistralConfig(
         vocab_size=WORDS, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
         num_key_value_heads=1, sliding_window=8, bos_token_id=None, eos_token_id=END, pad_token_id=PAD,
