@@ -18,8 +18,8 @@ class Calibration:
     """Root mean squared error of the predicted outcome."""
     bias: float
     """Mean of predicted minus true outcome."""
-    auc: float
-    """Probability that a success is predicted above a failure, ties half; NaN if one is missing."""
+    auc: float | None
+    """Probability that a success is predicted above a failure, ties half; None if one kind is missing."""
     rmse_constant: float
     """Error of the trivial predictor "the mean outcome of the trajectories it was fitted to"."""
     rmse_length: float
@@ -104,9 +104,9 @@ def _by_length(trajectories: Sequence[Trajectory], fitted_to: Sequence[Trajector
     )
 
 
-def _auc(positive: FloatArray, negative: FloatArray) -> float:
+def _auc(positive: FloatArray, negative: FloatArray) -> float | None:
     if not len(positive) or not len(negative):
-        return float("nan")
+        return None
     difference = positive[:, None] - negative[None, :]
     return float(((difference > 0) + 0.5 * (difference == 0)).mean())
 

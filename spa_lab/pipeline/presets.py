@@ -19,7 +19,7 @@ class Preset:
 
     name: str
     base: str = "data/base"
-    """Model to start from: a folder below the project's data folder ("data/..."), any folder, or a hub name."""
+    """Model to start from: a folder of the project ("data/..."), any other folder, or a hub name."""
     lora_rank: int | None = None
     """Rank of LoRA adapters; None trains all weights. Released code: 8."""
     use_manual: bool = False

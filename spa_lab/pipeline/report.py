@@ -13,9 +13,6 @@ from spa_lab.pipeline.worlds import environment_named
 from spa_lab.stats import Interval, paired_bootstrap, wilson
 from spa_lab.store import Run, replacing
 from spa_lab.types import Credit, Trajectory
-from spa_lab.view.evaluation import success_by_length
-from spa_lab.view.frames import trajectories_frame
-from spa_lab.view.paper import contributions_pair, save_figure, success_by_length_paper
 
 NAMES = {"base": "base", "cloned": "cloned (SFT)", "ppo": "PPO, terminal reward", "spa": "PPO, SPA-RL"}
 COMPARISONS = (("spa", "cloned"), ("ppo", "cloned"), ("spa", "ppo"))
@@ -72,7 +69,8 @@ def render_summary(run: Run) -> str:
     """The table that the command line prints at the end."""
     summary = summarise(run)
     lines = [
-        f"generated {summary['env']} games (not ALFWorld scores), panel `unseen`, greedy, seed {summary['seed']}",
+        f"generated {summary['env']} games (not ALFWorld scores), "
+        f"panel `unseen`, greedy, seed {summary['seed']}",
         "",
     ]
     lines.append(
@@ -97,10 +95,11 @@ def render_summary(run: Run) -> str:
 
 
 def _estimator_line(row: dict[str, Any]) -> str:
+    auc = "undefined" if row["auc"] is None else f"{row['auc']:.3f}"
     return (
         f"progress estimator on {row['n']} held-out episodes ({row['n_success']} successes): RMSE of Σĉ "
         f"{row['rmse']:.3f} (constant {row['rmse_constant']:.3f}, length alone {row['rmse_length']:.3f}), "
-        f"AUC {row['auc']:.3f}, share of |ĉ| on the last step {row['share_on_last_step']:.1%} "
+        f"AUC {auc}, share of |ĉ| on the last step {row['share_on_last_step']:.1%} "
         f"(even: {row['even_share']:.1%})"
     )
 
@@ -140,6 +139,11 @@ def paired_difference(ours: Sequence[Trajectory], theirs: Sequence[Trajectory], 
 
 
 def _draw(run: Run) -> None:
+    # imported here: the worker processes of all stages import this package and need no pictures
+    from spa_lab.view.evaluation import success_by_length
+    from spa_lab.view.frames import trajectories_frame
+    from spa_lab.view.paper import contributions_pair, save_figure, success_by_length_paper
+
     folder = run.path / "figures"
     provenance = {"env": run.config["env"], "seed": run.seed, "commit": run.provenance.get("commit")}
     expert = expert_lengths(run)
@@ -165,7 +169,7 @@ def expert_lengths(run: Run) -> dict[str, int]:
 
 
 def long_pair(run: Run) -> tuple[tuple[Trajectory, list[Credit]], tuple[Trajectory, list[Credit]]] | None:
-    """One long success and one failure among the held-out trajectories, with their credits; None if one lacks."""
+    """A long success and a failure among the held-out trajectories, with credits; None if one is missing."""
     _, held_out = split_by_task(run.load_trajectories("explore"), run.config["preset"]["held_out"])
     credits = {credit.trajectory_id: credit for credit in run.load_credits("held-out-spa")}
     successes = [trajectory for trajectory in held_out if trajectory.success]

@@ -174,7 +174,7 @@ def ppo_stage(folder: Path, env: str, preset: Preset, method: str, *, report: Re
 def reward_function(
     method: str, preset: Preset, estimator: ProgressEstimator | None, rng: np.random.Generator
 ) -> RewardFunction:
-    """What PPO is paid for: "ppo" the bare outcome at the end, the others their credit fused with grounding."""
+    """What PPO is paid for: "ppo" the bare outcome, all others their credit fused with grounding."""
 
     def reward(episodes: Sequence[Episode]) -> list[FloatArray]:
         trajectories = [episode.trajectory for episode in episodes]
