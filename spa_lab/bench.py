@@ -7,6 +7,7 @@ medians are compared, so that a busy machine slows both alike.
 import random
 import statistics
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -53,7 +54,7 @@ Tokens = list[list[tuple[int, ...]]]
 """Episode → step → the tokens written."""
 
 
-def cached(policy: Policy, world: Environment, tasks: list[Task]) -> Tokens:
+def cached(policy: Policy, world: Environment, tasks: Sequence[Task]) -> Tokens:
     """Play greedily with our rollouts."""
     config = RolloutConfig(temperature=0.0, max_new_tokens=MAX_NEW_TOKENS, parallel=PARALLEL)
     episodes = rollout(policy, world, [Job(task.id, task, 0) for task in tasks], config)
@@ -66,7 +67,7 @@ def cached(policy: Policy, world: Environment, tasks: list[Task]) -> Tokens:
     ]
 
 
-def from_scratch(policy: Policy, world: Environment, tasks: list[Task]) -> Tokens:
+def from_scratch(policy: Policy, world: Environment, tasks: Sequence[Task]) -> Tokens:
     """Play greedily with `model.generate`, which reads the whole text anew at each step."""
     codec = policy.codec
     worlds = [world.make_world() for _ in tasks]
@@ -94,7 +95,9 @@ def _generate(policy: Policy, texts: list[list[int]]) -> list[tuple[int, ...]]:
     settings = GenerationConfig(
         max_new_tokens=MAX_NEW_TOKENS, do_sample=False, eos_token_id=codec.end_id, pad_token_id=codec.pad_id
     )
-    out = policy.model.generate(ids, attention_mask=mask, generation_config=settings)
+    out = policy.model.generate(  # type: ignore[operator]
+        ids, attention_mask=mask, generation_config=settings
+    )
     return [_until_end(row, codec.end_id) for row in out[:, longest:].tolist()]
 
 
@@ -102,10 +105,14 @@ def _until_end(ids: list[int], end_id: int) -> tuple[int, ...]:
     return tuple(ids[: ids.index(end_id) + 1] if end_id in ids else ids)
 
 
-def _timed(play: object, policy: Policy, world: Environment, tasks: list[Task]) -> tuple[float, Tokens]:
-    assert callable(play)
+def _timed(
+    play: Callable[[Policy, Environment, Sequence[Task]], Tokens],
+    policy: Policy,
+    world: Environment,
+    tasks: Sequence[Task],
+) -> tuple[float, Tokens]:
     start = time.perf_counter()
-    tokens: Tokens = play(policy, world, tasks)
+    tokens = play(policy, world, tasks)
     return time.perf_counter() - start, tokens
 
 

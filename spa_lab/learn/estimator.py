@@ -147,9 +147,9 @@ def fit_estimator(
         parts = estimator_loss(contributions, [len(t) for t in chosen], [t.outcome for t in chosen])
         parts.loss.backward()
         optimizer.step()
-        share = parts.share_on_last_step
-        numbers = {"loss": float(parts.loss.detach()), "bias": parts.bias, "share_on_last_step": share}
-        on_update(numbers | {"progress": (done + 1) / len(plan)})
+        metrics = {"loss": float(parts.loss.detach()), "bias": parts.bias}
+        metrics |= {"share_on_last_step": parts.share_on_last_step, "progress": (done + 1) / len(plan)}
+        on_update(metrics)
     return estimator.eval()
 
 

@@ -218,16 +218,16 @@ class PPOTrainer:
         lengths = [len(row.episode.row.ids) for row in rows]
         every = np.concatenate([row.advantages[np.array(row.episode.row.step) >= 0] for row in rows])
         centre, scale = float(every.mean()), float(every.std()) + 1e-8
-        parts: list[PPOLoss] = []
+        parts: list[list[float]] = []
         self.policy.model.train()
         for _ in range(self.config.epochs):
             for numbers in token_batches(lengths, budget=self.config.batch_tokens, rng=self.rng):
                 one = self._loss([rows[i] for i in numbers], centre, scale)
                 one.loss.backward()
                 self.optimizer.step()
-                parts.append(PPOLoss(*(part.detach() if isinstance(part, Tensor) else part for part in one)))
+                parts.append([part.item() if isinstance(part, Tensor) else part for part in one])
         self.policy.model.eval()
-        return {name: float(np.mean([float(getattr(p, name)) for p in parts])) for name in PPOLoss._fields}
+        return dict(zip(PPOLoss._fields, np.mean(parts, axis=0).tolist(), strict=True))
 
     def _loss(self, rows: Sequence[PPORows], centre: float, scale: float) -> PPOLoss:
         batch = self._batch([row.episode for row in rows])
