@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -51,6 +52,8 @@ class EstimatorConfig:
     def __post_init__(self) -> None:
         if min(self.epochs, self.width, self.batch_tokens) < 1 or self.lr <= 0:
             raise ValueError(f"needs epochs, width, batch_tokens >= 1 and lr > 0, got {self}")
+        if self.head not in ("mlp", "vocabulary"):
+            raise ValueError(f"head must be 'mlp' or 'vocabulary', got {self.head!r}")
 
 
 class EstimatorLoss(NamedTuple):
@@ -112,8 +115,9 @@ def estimator_loss(contributions: Tensor, lengths: Sequence[int], outcomes: Sequ
     parts = contributions.split(list(lengths))
     predicted = torch.stack([part.sum() for part in parts])  # (B,)
     error = predicted - torch.tensor(outcomes, dtype=predicted.dtype, device=predicted.device)
-    share = [float(part[-1].abs() / part.abs().sum().clamp(min=1e-12)) for part in parts]
-    return EstimatorLoss((error**2).mean(), float(error.mean()), float(np.mean(share)))
+    sizes = contributions.detach().abs().split(list(lengths))
+    share = [float(part[-1] / part.sum().clamp(min=1e-12)) for part in sizes]
+    return EstimatorLoss((error**2).mean(), float(error.detach().mean()), float(np.mean(share)))
 
 
 def fit_estimator(
@@ -169,6 +173,6 @@ def load_estimator(folder: Path, config: EstimatorConfig) -> ProgressEstimator:
     estimator = ProgressEstimator(policy.model, policy.codec, config, seed=0)
     try:
         estimator.head.load_state_dict(load_file(folder / _HEAD_FILE))
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"{folder / _HEAD_FILE}: not a head of kind {config.head!r}: {error}") from error
     return estimator.eval()

@@ -68,6 +68,8 @@ class PPOConfig:
             raise ValueError(f"needs counts >= 1 and gamma, lam in [0, 1], got {self}")
         if self.temperature <= 0 or self.lr <= 0 or self.clip <= 0:
             raise ValueError(f"needs temperature, lr and clip > 0, got {self}")
+        if self.gae_over not in ("action_tokens", "all_tokens"):
+            raise ValueError(f"gae_over must be 'action_tokens' or 'all_tokens', got {self.gae_over!r}")
 
 
 class PPOLoss(NamedTuple):
