@@ -17,6 +17,7 @@ from transformers import (
 )
 
 from spa_lab.agent.codec import Codec
+from spa_lab.agent.lora import has_lora, merged
 from spa_lab.agent.rollout import Policy
 
 
@@ -45,8 +46,11 @@ def load_policy(source: str | Path, *, name: str, manual: str = "") -> Policy:
 
 
 def save_policy(policy: Policy, folder: Path, *, dtype: torch.dtype | None = None) -> None:
-    """Write weights (safetensors), config and tokenizer into `folder`; `dtype` rounds the stored weights."""
-    model = policy.model
+    """Write weights (safetensors), config and tokenizer into `folder`; `dtype` rounds the stored weights.
+
+    Adapters are worked into the weights, so that the folder loads like any other.
+    """
+    model = merged(policy.model) if has_lora(policy.model) else policy.model
     if dtype is not None:
         model = copy.deepcopy(model).to(dtype)  # type: ignore[arg-type]  # their decorator hides `self`
     model.save_pretrained(folder, safe_serialization=True)

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 def hidden_states(model: PreTrainedModel, ids: Tensor) -> Tensor:
     """(B, L, d) last hidden layer for right-padded `ids` (B, L) int64; values at padding mean nothing."""
-    return model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+    return model.base_model(input_ids=ids.to(model.device), use_cache=False).last_hidden_state
 
 
 def written_logits(model: PreTrainedModel, hidden: Tensor, mask: Tensor) -> Tensor:
@@ -32,7 +32,7 @@ def written_logits(model: PreTrainedModel, hidden: Tensor, mask: Tensor) -> Tens
 
 def written_logprobs(logits: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
     """(n,) natural log-probability of the n tokens in `mask`, from their `written_logits`."""
-    return torch.log_softmax(logits, dim=-1).gather(1, ids[mask][:, None]).squeeze(1)
+    return torch.log_softmax(logits, dim=-1).gather(1, ids[mask][:, None].to(logits.device)).squeeze(1)
 
 
 def parameters_that_learn(model: torch.nn.Module) -> list[tuple[str, torch.nn.Parameter]]:

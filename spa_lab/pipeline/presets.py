@@ -88,7 +88,7 @@ PAPER = Preset(
     clone=CloneConfig(epochs=3, lr=2e-5, muon_lr=None, batch_tokens=16_384),
     explore_tasks=3119,
     explore=RolloutConfig(temperature=0.7, max_new_tokens=512),
-    estimator=EstimatorConfig(width=1024, epochs=1, lr=3e-6, batch_tokens=16_384),
+    estimator=EstimatorConfig(width=1024, train_backbone=False, epochs=1, lr=1e-4, batch_tokens=16_384),
     ppo=PPOConfig(iterations=12, episodes=128, epochs=4, lr=1e-5, batch_tokens=16_384, kl_coef=0.3),
     evaluate=RolloutConfig(temperature=0.0, max_new_tokens=512),
     evaluation_tasks=134,

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from spa_lab import rewards
+from spa_lab.agent.lora import add_lora
 from spa_lab.agent.models import load_policy, save_policy
 from spa_lab.agent.rollout import Episode, Job, Policy, RolloutConfig, rollout
 from spa_lab.envs.base import Environment, Task
@@ -47,11 +48,18 @@ def saved_policy(run: Run, name: str, preset: Preset, environment: Environment) 
     return load_policy(run.model(name), name=name, manual=environment.manual if preset.use_manual else "")
 
 
+def adapt(policy: Policy, preset: Preset, rng: random.Random) -> None:
+    """Give the policy adapters if the preset trains those instead of all weights."""
+    if preset.lora_rank is not None:
+        add_lora(policy.model, rank=preset.lora_rank, seed=rng.randrange(2**31))
+
+
 def clone_stage(folder: Path, env: str, preset: Preset, *, report: Report) -> None:
     """Stage 1: base → `models/cloned`."""
     run, environment = Run.open(folder), environment_named(env)
     rng = stage_rng(run, "clone")
     policy = base_policy(preset, environment)
+    adapt(policy, preset, rng)
     tasks = environment.tasks("train", preset.demonstrations)
     demonstrations = [demonstrate(environment, task, mistakes=preset.mistakes, rng=rng) for task in tasks]
     history: list[dict[str, float]] = []
@@ -155,6 +163,7 @@ def ppo_stage(folder: Path, env: str, preset: Preset, method: str, *, report: Re
     run, environment = Run.open(folder), environment_named(env)
     rng = stage_rng(run, f"ppo-{method}")
     policy = saved_policy(run, "cloned", preset, environment)
+    adapt(policy, preset, rng)
     estimator = load_estimator(run.model("estimator"), preset.estimator) if method == "spa" else None
     reward = reward_function(method, preset, estimator, np.random.default_rng(rng.randrange(2**31)))
     trainer = PPOTrainer(policy, preset.ppo, rng=rng, playing=preset.explore)

@@ -1,0 +1,43 @@
+"""Low-rank adapters (Hu et al. 2022) for models too large to train whole; needs the package `peft`."""
+
+import copy
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+
+def add_lora(model: PreTrainedModel, *, rank: int, seed: int) -> None:
+    """Freeze `model` and put trainable adapters of this rank on its query and value projections, in place.
+
+    Scale 2 (alpha = 2 * rank), no dropout, as in the configuration that the released code builds on.
+
+    Raises:
+        ValueError: `peft` is not installed.
+    """
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ImportError as error:
+        raise ValueError("LoRA needs the package peft: pip install 'spa-lab[paper]'") from error
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, bias="none")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        inject_adapter_in_model(config, model)
+
+
+def has_lora(model: nn.Module) -> bool:
+    """Whether `model` carries adapters."""
+    return any(".lora_A." in name for name, _ in model.named_parameters())
+
+
+def merged(model: PreTrainedModel) -> PreTrainedModel:
+    """A copy of `model` with its adapters worked into the plain weights."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    plain = copy.deepcopy(model)
+    for name, module in list(plain.named_modules()):
+        if isinstance(module, BaseTunerLayer):
+            module.merge()
+            parent, _, own = name.rpartition(".")
+            setattr(plain.get_submodule(parent), own, module.get_base_layer())
+    return plain

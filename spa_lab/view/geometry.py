@@ -1,0 +1,94 @@
+"""Where things stand in a picture, in the data's own units; shared by the screen and the paper.
+
+Steps are rows, step 0 on top, row t from t - 1/2 to t + 1/2. What an agent had before step t is drawn on the
+edge above its row, what it had after it on the edge below.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
+from spa_lab.view.frames import check_match, progress_error
+
+Span = tuple[float, float]
+"""Low and high end of an axis."""
+
+
+def edges(n_steps: int) -> FloatArray:
+    """(T + 1,) float64: the edges of the rows, from above the first to below the last."""
+    return np.arange(n_steps + 1, dtype=np.float64) - 0.5
+
+
+def path(credit: Credit) -> FloatArray:
+    """(T + 1,) float64, outcome units: base value plus the contributions of the steps before each edge."""
+    return np.concatenate([[credit.base_value], credit.cumulative])
+
+
+def bar_span(credits: Iterable[Credit], truths: Iterable[ValueTruth] = ()) -> Span:
+    """An axis that holds 0 and every contribution and progress with its standard error."""
+    ends = [np.zeros(1)]
+    for credit in credits:
+        error = 0.0 if credit.standard_error is None else credit.standard_error
+        ends += [credit.contributions - error, credit.contributions + error]
+    for truth in truths:
+        ends += [truth.progress - progress_error(truth), truth.progress + progress_error(truth)]
+    return _padded(ends)
+
+
+def path_span(credits: Iterable[Credit], truths: Iterable[ValueTruth] = ()) -> Span:
+    """An axis that holds 0, 1, every path and every measured value with its standard error."""
+    ends = [np.array([0.0, 1.0]), *map(path, credits)]
+    for truth in truths:
+        ends += [truth.values - truth.standard_error, truth.values + truth.standard_error]
+    return _padded(ends)
+
+
+def ticks(span: Span) -> FloatArray:
+    """At most four multiples of the smallest round step (1, 2 or 5 times a power of ten), within the span."""
+    low, high = span
+    magnitude = 10.0 ** math.floor(math.log10((high - low) / 4))
+    for factor in (1, 2, 5, 10):
+        step = factor * magnitude
+        places = np.arange(math.ceil(low / step), math.floor(high / step) + 1, dtype=np.float64)
+        if len(places) <= 4:
+            break
+    return places * step
+
+
+def dodge(n: int) -> FloatArray:
+    """(n,) float64: places side by side within a bin of width 1, centred."""
+    return (np.arange(n, dtype=np.float64) - (n - 1) / 2) * min(0.7 / max(n, 1), 0.16)
+
+
+def check_drawable(trajectory: Trajectory, credits: Sequence[Credit], truth: ValueTruth | None) -> None:
+    """Refuse an empty picture and opinions of another trajectory.
+
+    Raises:
+        ValueError: there is no credit, or a credit or the truth does not fit the trajectory.
+    """
+    if not credits:
+        raise ValueError(f"trajectory {trajectory.id!r}: needs at least 1 credit to draw, got 0")
+    check_match([trajectory], credits, [truth] if truth else [])
+
+
+def policies_and_bins(table: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Policies and bins of a table of `success_by_length`, in its order.
+
+    Raises:
+        ValueError: the table has no rows.
+    """
+    if table.empty:
+        raise ValueError("success by length: the table has no rows")
+    return list(table["policy"].unique()), list(table["bin"].unique())
+
+
+def _padded(values: Sequence[FloatArray]) -> Span:
+    joined = np.concatenate(values)
+    low, high = float(joined.min()), float(joined.max())
+    if low == high:
+        high = low + 1
+    pad = 0.04 * (high - low)
+    return low - pad, high + pad

@@ -1,0 +1,90 @@
+"""Words in pictures: text of agents and worlds made harmless and short, numbers with their sign, captions.
+
+Such text is data: whatever it holds, it must not become markup, mathematics or a picture's layout.
+"""
+
+import math
+import textwrap
+from collections.abc import Iterable
+
+from spa_lab.types import Credit, Trajectory, ValueTruth
+
+NO_ACTION = "(no action)"
+UNGROUNDED = "ungrounded"
+BY_LENGTH = {
+    "expert_length": "length of the expert's solution (steps)",
+    "n_steps": "length of the trajectory (steps)",
+}
+"""Axis titles of `evaluation.success_by_length`, by its column `by`."""
+_MINUS = "\N{MINUS SIGN}"
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;"})
+"""`$` too: where MathJax is loaded, plotly sets what stands between two of them as mathematics."""
+
+
+def one_line(text: str) -> str:
+    """The text on one line: white space becomes single spaces, what cannot be printed U+FFFD."""
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"
+        for character in " ".join(text.split())
+    )
+
+
+def shortened(text: str, width: int) -> str:
+    """At most `width` characters of the text on one line; an ellipsis shows where it was cut."""
+    line = one_line(text)
+    return line if len(line) <= width else line[: width - 1].rstrip() + "…"
+
+
+def inert(text: str) -> str:
+    """The text for plotly, which takes some HTML and LaTeX in labels for markup: shown as it is written."""
+    return text.translate(_ENTITIES)
+
+
+def wrapped(text: str, *, width: int = 80, lines: int = 12) -> str:
+    """The text for a plotly hover label: inert, lines of at most `width` characters, joined by <br>.
+
+    What does not fit on `lines` lines is left out, and the last line says so.
+    """
+    broken: list[str] = []
+    for paragraph in text[: width * (lines + 1)].splitlines():
+        broken += textwrap.wrap(one_line(paragraph), width) or [""]
+    shown = broken[:lines]
+    if len(broken) > lines or len(text) > width * (lines + 1):
+        shown.append(f"… ({len(text):,} characters in all)")
+    return "<br>".join(map(inert, shown))
+
+
+def step_label(trajectory: Trajectory, step: int, width: int) -> str:
+    """The action of a step, shortened."""
+    return shortened(trajectory.steps[step].action, width) or NO_ACTION
+
+
+def signed(value: float, places: int) -> str:
+    """A number with its sign, "+0.21" or "−0.08"; exactly 0 is "0"."""
+    return f"{value:+.{places}f}".replace("-", _MINUS) if value else "0"
+
+
+def decimal_places(values: Iterable[float]) -> int:
+    """How many decimals show two digits of the largest value, between 2 and 5."""
+    largest = max((abs(value) for value in values), default=0.0)
+    return min(max(1 - math.floor(math.log10(largest)), 2), 5) if largest else 2
+
+
+def facts(trajectory: Trajectory) -> str:
+    """A line under the title: outcome, length, grounding, id."""
+    refused = len(trajectory) - int(trajectory.grounded.sum())
+    end = "success" if trajectory.success else "failure"
+    steps = "1 step" if len(trajectory) == 1 else f"{len(trajectory)} steps"
+    outcome = f"R = {trajectory.outcome:.2f} ({end})"
+    return f"{outcome} · {steps}, {refused} {UNGROUNDED} · {one_line(trajectory.id)}"
+
+
+def sum_caption(credit: Credit) -> str:
+    """What a credit adds up to: "Σĉ = +0.93", or "base +0.05, Σĉ = +0.93" where it has a base value."""
+    total = f"Σĉ = {signed(float(credit.contributions.sum()), 2)}"
+    return f"base {signed(credit.base_value, 2)}, {total}" if credit.base_value else total
+
+
+def truth_label(truth: ValueTruth) -> str:
+    """Who measured: "Monte Carlo (16 branches)" or "exact"."""
+    return f"Monte Carlo ({truth.branches} branches)" if truth.branches else "exact"
