@@ -21,13 +21,13 @@ class Quiz:
     """Ends at "win" or "half"; a wait is possible and pays a quarter; all else is refused."""
 
     def reset(self, task: Task) -> str:
-        self.turns = 0
+        self.heard = 0
         return f"Quiz {task.id}."
 
     def step(self, action: str) -> Reply:
-        self.turns += 1
+        self.heard += 1
         outcome = {"win": 1.0, "half": 0.5, "wait": 0.25, "almost": 1.0}.get(action, 0.0)
-        return Reply(f"heard {self.turns}", outcome > 0, action in ("win", "half"), outcome)
+        return Reply(f"heard {self.heard}", outcome > 0, action in ("win", "half"), outcome)
 
 
 class Parrot:

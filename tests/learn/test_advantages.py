@@ -41,7 +41,7 @@ def test_the_double_sum(pairs: list[tuple[float, float]], gamma: float, lam: flo
 
 @pytest.mark.parametrize("shapes", [((3,), (4,)), ((2, 2), (2, 2)), ((), ())])
 def test_shapes_that_do_not_match(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
-    with pytest.raises(ValueError, match="got .* and "):
+    with pytest.raises(ValueError, match=r"got .* and "):
         advantages(np.zeros(shapes[0]), np.zeros(shapes[1]), gamma=1.0, lam=1.0)
 
 

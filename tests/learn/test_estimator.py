@@ -221,7 +221,7 @@ def test_what_is_saved_comes_back(
 def test_files_that_do_not_hold_this_estimator(policy: Policy, tmp_path: Path) -> None:
     estimator = _estimator(policy, head="mlp")
     save_estimator(estimator, tmp_path)
-    with pytest.raises(ValueError, match="head.safetensors: not a head of kind 'vocabulary'"):
+    with pytest.raises(ValueError, match=r"head.safetensors: not a head of kind 'vocabulary'"):
         load_estimator(tmp_path, replace(estimator.config, head="vocabulary"))
     (tmp_path / "head.safetensors").write_bytes(b"{")
     with pytest.raises(ValueError, match=r"head.safetensors: not a head"):

@@ -1,0 +1,164 @@
+"""Demonstrations: what the expert did, what was put in its way, and which is which."""
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from spa_lab import react
+from spa_lab.envs.base import Environment, Reply, Task
+from spa_lab.envs.demonstrations import Demonstration, demonstrate
+from spa_lab.envs.household import environment as household
+
+
+class Stairs:
+    """Climb to the top; from where one stands one can go up, go down, or look."""
+
+    top = 4
+
+    def reset(self, task: Task) -> str:
+        self.floor = 0
+        return "floor 0"
+
+    def step(self, action: str) -> Reply:
+        grounded = action in self.admissible()
+        self.floor += {"go up": 1, "go down": -1}.get(action, 0) if grounded else 0
+        won = self.floor == self.top
+        return Reply(f"floor {self.floor}", grounded, won, float(won))
+
+    def admissible(self) -> list[str]:
+        return ["go down", "go up", "look"] if self.floor else ["go up", "look"]
+
+
+class Climber:
+    """Goes up, and says where it is; keeps what it was asked for and told."""
+
+    def __init__(self, task: Task, opening: str) -> None:
+        self.seen, self.told, self.asked = opening, [], []
+
+    def observe(self, action: str, observation: str) -> None:
+        self.told.append((action, observation))
+        self.seen = observation
+
+    def act(self) -> tuple[str, str]:
+        self.asked.append((f"I am on {self.seen}.", "go up"))
+        return self.asked[-1]
+
+
+TASK = Task("s0", "stairs", "train", "stairs", "climb", 4, None)
+
+
+def _stairs(step_limit: int = 30) -> Environment:
+    return Environment("stairs", Stairs, Climber, lambda split, n: [TASK], step_limit, "")
+
+
+def _watched(environment: Environment) -> tuple[Environment, list[Any]]:
+    """The environment, and the experts it will have made."""
+    experts: list[Any] = []
+
+    def make(task: Task, opening: str) -> Any:
+        experts.append(environment.make_expert(task, opening))
+        return experts[-1]
+
+    return replace(environment, make_expert=make), experts
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_without_mistakes_it_is_the_expert_playing(number: int) -> None:
+    world = household()
+    task = world.tasks("train", 4)[number]
+    demonstration = demonstrate(world, task, mistakes=0.0, rng=random.Random(0))
+    play = world.make_world()
+    opening = play.reset(task)
+    expert = world.make_expert(task, opening)
+    for step in demonstration.trajectory.steps:
+        assert (step.thought, step.action) == expert.act()
+        reply = play.step(step.action)
+        expert.observe(step.action, reply.observation)
+        assert (step.observation, step.grounded) == (reply.observation, reply.grounded)
+    assert reply.done
+    trajectory = demonstration.trajectory
+    assert demonstration.supervised == (True,) * len(trajectory)
+    assert len(trajectory) == task.expert_length
+    assert (trajectory.ended, trajectory.outcome, trajectory.success) == ("done", 1.0, True)
+    assert (trajectory.task_id, trajectory.env, trajectory.split) == (task.id, "household", "train")
+    assert (trajectory.instruction, trajectory.initial_observation) == (task.instruction, opening)
+    assert trajectory.policy == "expert"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_supervised_steps_are_the_experts_own(seed: int) -> None:
+    environment, experts = _watched(_stairs())
+    demonstration = demonstrate(environment, TASK, mistakes=0.4, rng=random.Random(seed))
+    (expert,) = experts
+    steps = demonstration.trajectory.steps
+    assert len(demonstration.supervised) == len(steps) == len(expert.asked)
+    assert expert.told == [(step.action, step.observation) for step in steps]
+    for step, own, asked in zip(steps, demonstration.supervised, expert.asked, strict=True):
+        assert step.thought == asked[0]  # what it thought before it was pushed
+        assert step.action == asked[1] or not own
+        assert react.parse(step.text) == (step.thought, step.action)
+
+
+def test_mistakes_of_both_kinds_are_put_in_and_lived_through() -> None:
+    """Some are executed and some refused; the world answers each, and the expert gets there all the same."""
+    world = household()
+    played = [
+        demonstrate(world, task, mistakes=0.3, rng=random.Random(1)) for task in world.tasks("train", 8)
+    ]
+    wrong = [
+        step.grounded
+        for one in played
+        for step, own in zip(one.trajectory.steps, one.supervised, strict=True)
+        if not own
+    ]
+    assert 0.4 < sum(wrong) / len(wrong) < 0.98
+    assert sum(one.trajectory.success for one in played) >= 6
+    for one in played:
+        play = world.make_world()
+        play.reset(world.tasks("train", 8)[played.index(one)])
+        for step in one.trajectory.steps:
+            assert play.step(step.action).observation == step.observation
+
+
+def test_mistakes_are_as_frequent_as_asked() -> None:
+    class Endless(Stairs):
+        top = 10**6
+
+    environment = replace(_stairs(step_limit=1000), make_world=Endless)
+    demonstration = demonstrate(environment, TASK, mistakes=0.3, rng=random.Random(0))
+    trajectory = demonstration.trajectory
+    assert (len(trajectory), trajectory.ended, trajectory.success) == (1000, "step_limit", False)
+    assert demonstration.supervised.count(False) / 1000 == pytest.approx(0.3, abs=0.06)
+    wrong = [s.action for s, own in zip(trajectory.steps, demonstration.supervised, strict=True) if not own]
+    assert set(wrong) == {"go up", "go down"}  # to look about puts nobody off
+
+
+def test_where_nothing_else_can_be_done_one_looks() -> None:
+    class Cell(Stairs):
+        def admissible(self) -> list[str]:
+            return ["look"]
+
+    environment = replace(_stairs(step_limit=5), make_world=Cell)
+    demonstration = demonstrate(environment, TASK, mistakes=0.99, rng=random.Random(0))
+    assert [step.action for step in demonstration.trajectory.steps] == ["look"] * 5
+
+
+def test_the_generator_decides() -> None:
+    seeds = (1, 1, 2, 3, 4, 5)
+    played = [demonstrate(_stairs(), TASK, mistakes=0.5, rng=random.Random(seed)) for seed in seeds]
+    assert played[0] == played[1]
+    assert len({one.trajectory.steps for one in played}) > 2
+
+
+@pytest.mark.parametrize("mistakes", [-0.1, 1.0, 2.0, float("nan")])
+def test_bad_rates(mistakes: float) -> None:
+    with pytest.raises(ValueError, match=rf"got {mistakes}"):
+        demonstrate(_stairs(), TASK, mistakes=mistakes, rng=random.Random(0))
+
+
+@pytest.mark.parametrize("marks", [(), (True, False), (True,) * 4])
+def test_a_mark_for_every_step(trajectory: Any, marks: tuple[bool, ...]) -> None:
+    with pytest.raises(ValueError, match=rf"'t1': {len(marks)} marks for 3 steps"):
+        Demonstration(trajectory, marks)

@@ -1,0 +1,72 @@
+"""The embedded base model: its corpus, and that a folder comes out that can be played with."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from spa_lab.agent.models import load_policy
+from spa_lab.agent.rollout import Policy
+from spa_lab.envs.household import environment
+from spa_lab.learn.cloning import clone_loss
+from spa_lab.pretrain import corpus, names_of_things, pretrain
+
+N = 12
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    threads = torch.get_num_threads()
+    folder = tmp_path_factory.mktemp("base")
+    pretrain(folder, n_episodes=N, seed=0)
+    yield folder
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def base(folder: Path) -> Policy:
+    return load_policy(folder, name="base")
+
+
+def test_the_corpus_is_drawn_from_its_seed() -> None:
+    one = list(corpus(5, seed=0))
+    assert list(corpus(7, seed=0))[:5] == one  # a longer one begins the same
+    assert [walk.steps for walk in corpus(5, seed=1)] != [walk.steps for walk in one]
+    assert len({walk.id for walk in one}) == 5
+    assert all(len(walk) <= 40 for walk in one)
+
+
+def test_names_are_those_the_world_says() -> None:
+    names = names_of_things()
+    assert names == sorted(set(names))
+    (task,) = environment().tasks("train", 1)
+    opening = environment().make_world().reset(task)
+    said = opening.split("Looking quickly around you, you see ")[1].split(".")[0]
+    seen = [word.removeprefix("and ").removeprefix("a ").rpartition(" ")[0] for word in said.split(", ")]
+    assert set(seen) <= set(names)
+
+
+def test_a_base_model_can_be_loaded_and_reads_its_world(base: Policy) -> None:
+    walk = next(corpus(1, seed=0))
+    batch = base.codec.encode([walk], limit=base.context)
+    supervised = batch.attention.clone()
+    supervised[:, 0] = False
+    with torch.no_grad():
+        loss = float(clone_loss(base.model, batch, supervised).loss)
+    uniform = float(torch.tensor(float(len(base.codec.tokenizer))).log())
+    assert loss < uniform - 0.1
+    assert len(base.codec.text_ids("Nothing happens.")) == 1
+    assert next(base.model.parameters()).dtype == torch.float32
+
+
+def test_stored_in_half_the_room_without_pickles(folder: Path, base: Policy) -> None:
+    n_weights = sum(parameter.numel() for parameter in base.model.parameters())
+    assert (folder / "model.safetensors").stat().st_size < 2.2 * n_weights
+    assert {path.suffix for path in folder.iterdir()} <= {".json", ".jinja", ".safetensors"}
+
+
+def test_the_same_seed_gives_the_same_files(folder: Path, tmp_path: Path) -> None:
+    pretrain(tmp_path, n_episodes=N, seed=0)
+    for path in folder.iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
