@@ -168,11 +168,11 @@ def _draw_rates(axes: Axes, table: pd.DataFrame, policies: Sequence[str], bins: 
     """Points with intervals, policies side by side within each bin."""
     places = geometry.dodge(len(policies))
     for number, policy in enumerate(policies):
-        own = table[table["policy"] == policy].reset_index()
-        errors = np.array([own["success"] - own["low"], own["high"] - own["success"]])
+        own = table[table["policy"] == policy]
+        success, low, high = (own[name].to_numpy() for name in ("success", "low", "high"))
         axes.errorbar(
-            own.index + places[number], own["success"], yerr=errors, linestyle="none", elinewidth=1.0,
-            capsize=2, markersize=5, clip_on=False, **_policy_look(number),
+            np.arange(len(bins)) + places[number], success, yerr=[success - low, high - success],
+            linestyle="none", elinewidth=1.0, capsize=2, markersize=5, clip_on=False, **_policy_look(number),
         )  # fmt: skip
     for edge in np.arange(1, len(bins)) - 0.5:
         axes.axvline(edge, color=style.GRID, linewidth=0.6)

@@ -64,7 +64,10 @@ def contributions_figure(
         cols=len(credits) + 1,
         shared_yaxes=True,
         horizontal_spacing=0.015,
-        subplot_titles=[*map(_column_title, credits), "<b>adding up</b><br>base + Σĉ so far"],
+        subplot_titles=[
+            *(_column_title(credit, len(credits)) for credit in credits),
+            "<b>adding up</b><br>base + Σĉ so far",
+        ],
     )
     low, high = geometry.bar_span(credits, truths)
     right = high + (high - low) * (0.1 + 0.08 * len(credits))  # room for the numbers
@@ -115,8 +118,12 @@ def success_by_length_figure(table: pd.DataFrame) -> go.Figure:
     return figure
 
 
-def _column_title(credit: Credit) -> str:
-    return f"<b>{inert(shortened(credit.source, 26))}</b><br>{sum_caption(credit)}"
+def _column_title(credit: Credit, n_credits: int) -> str:
+    """Source and what its credit adds up to; narrower where more columns share the width."""
+    caption = sum_caption(credit)
+    if n_credits > 2:
+        caption = caption.replace(", ", "<br>")
+    return f"<b>{inert(shortened(credit.source, max(54 // n_credits, 8)))}</b><br>{caption}"
 
 
 def _hover(trajectory: Trajectory, number: int) -> str:
@@ -242,8 +249,8 @@ def _lay_out_rows(figure: go.Figure, trajectory: Trajectory) -> None:
     for row in range(0, len(trajectory), 2):
         stripe = {"y0": row - 0.5, "y1": row + 0.5, "x0": 0, "x1": 1, "xref": "paper", "yref": "y"}
         figure.add_shape(**stripe, fillcolor=style.STRIPE, line_width=0, layer="below")
-    title = f"<b>{inert(shortened(trajectory.instruction, 110))}</b>"
-    _lay_out(figure, title, inert(facts(trajectory)), HEAD, FOOT, ROW * n_rows)
+    title = f"<b>{inert(shortened(trajectory.instruction, 80))}</b>"
+    _lay_out(figure, title, inert(shortened(facts(trajectory), 110)), HEAD, FOOT, ROW * n_rows)
     figure.update_layout(bargap=0.28, barmode="overlay", hovermode="closest")
 
 

@@ -1,0 +1,78 @@
+"""Trajectories to draw: household-like texts, hostile texts, any length."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spa_lab.types import Credit, Step, Trajectory, ValueTruth
+from spa_lab.view.evaluation import success_by_length
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)> & <b>bold</b>",
+    "pay $5 or $10, %{x}",
+    "\ud800 \x00 \x1b[31m \u202e",
+    "",
+    "two\nlines <br> and more",
+    "x" * 5000,
+)
+
+
+@pytest.fixture(scope="session")
+def drawn(make_trajectory: Callable[..., Trajectory]) -> Callable[[int], Trajectory]:
+    """A trajectory of so many steps, every fourth ungrounded; a failure if T is odd."""
+
+    def build(n_steps: int) -> Trajectory:
+        one = make_trajectory(float(n_steps % 2 == 0), [step % 4 != 3 for step in range(n_steps)])
+        steps = [
+            replace(step, action=f"take candle {number} from countertop {number}")
+            for number, step in enumerate(one.steps)
+        ]
+        return replace(one, id=f"t{n_steps}", instruction="put a candle in toilet", steps=tuple(steps))
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def opinion() -> Callable[..., Credit]:
+    """(trajectory, source, base_value) -> a credit of both signs with standard errors."""
+
+    def build(trajectory: Trajectory, source: str = "spa@run-3", base_value: float = 0.125) -> Credit:
+        wave = np.sin(np.arange(len(trajectory)) + 1.0) / 4
+        return Credit(trajectory.id, source, wave, base_value, np.full(len(trajectory), 0.03))
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def measured() -> Callable[[Trajectory], ValueTruth]:
+    """A truth of 16 branches that rises to the outcome."""
+
+    def build(trajectory: Trajectory) -> ValueTruth:
+        values = np.linspace(0.25, trajectory.outcome, len(trajectory) + 1)
+        return ValueTruth(trajectory.id, values, np.sqrt(values * (1 - values) / 16), 16, "clone", 40)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def hostile(make_trajectory: Callable[..., Trajectory]) -> Trajectory:
+    """Every text of it would be markup, mathematics or unprintable if it were let."""
+    one = make_trajectory(1.0, [True] * len(HOSTILE))
+    steps = [Step(text, text, text, text, True) for text in HOSTILE]
+    name = "<b>name</b> $a$ & $b$"
+    return replace(one, id=name, instruction="<i>do</i> $x_1$ and $y^$", steps=tuple(steps))
+
+
+@pytest.fixture(scope="session")
+def lengths_table() -> pd.DataFrame:
+    """Two policies: 3 of 4 and 1 of 4 in the first bin, none in the second, 1 of 1 and 0 of 1 in the last."""
+    rows = [
+        {"trajectory_id": f"{policy}/{number}", "policy": policy, "expert_length": length, "success": success}
+        for policy, successes in {"SPA": (1, 1, 1, 0, 1), "<b>terminal</b> $R$": (1, 0, 0, 0, 0)}.items()
+        for number, (length, success) in enumerate(zip((1, 2, 3, 4, 12), map(bool, successes), strict=True))
+    ]
+    return success_by_length(pd.DataFrame(rows), bins=((1, 4), (5, 9), (10, None)))

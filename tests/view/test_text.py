@@ -1,0 +1,63 @@
+import html
+
+import pytest
+
+from spa_lab.types import Credit, Trajectory, ValueTruth
+from spa_lab.view import text
+
+
+def test_one_line_holds_nothing_that_breaks_a_layout() -> None:
+    assert text.one_line(" a\n\tb\r\n c ") == "a b c"
+    assert text.one_line("\ud800\x00\x1b\u202e") == "\ufffd" * 4
+
+
+def test_shortened_says_that_it_was() -> None:
+    assert text.shortened("abcdef", 6) == "abcdef"
+    assert text.shortened("abcdefg", 6) == "abcde…"
+    assert text.shortened("abcd efgh", 6) == "abcd…"
+
+
+def test_inert_text_is_shown_as_it_is_written(hostile: Trajectory) -> None:
+    for step in hostile.steps:
+        shown = text.inert(step.action)
+        assert not set(shown) & set("<>$")
+        assert html.unescape(shown) == step.action
+    assert text.inert("a < b & $c") == "a &lt; b &amp; &#36;c"
+
+
+def test_wrapped_keeps_lines_and_says_what_is_missing() -> None:
+    assert text.wrapped("one\n\n<two>", width=10) == "one<br><br>&lt;two&gt;"
+    assert text.wrapped("aaa bbb ccc", width=3) == "aaa<br>bbb<br>ccc"
+    assert text.wrapped("a b c d", width=1, lines=2) == "a<br>b<br>… (7 characters in all)"
+    long = text.wrapped("x" * 5000, width=80, lines=3).split("<br>")
+    assert long == ["x" * 80] * 3 + ["… (5,000 characters in all)"]
+    assert text.wrapped("") == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "shown"),
+    [(0.205, 2, "+0.20"), (-0.5, 2, "−0.50"), (0.0, 2, "0"), (-0.001, 2, "−0.00")],
+)
+def test_numbers_carry_their_sign(value: float, places: int, shown: str) -> None:
+    assert text.signed(value, places) == shown
+
+
+def test_small_values_get_more_decimals() -> None:
+    assert [text.decimal_places([value]) for value in (2, 0.5, 0.1, 0.05, 0.004, 1e-9, 0)] == [
+        2,
+        2,
+        2,
+        3,
+        4,
+        5,
+        2,
+    ]
+    assert text.decimal_places([]) == 2
+
+
+def test_captions(trajectory: Trajectory, credit: Credit) -> None:
+    assert text.facts(trajectory) == "R = 1.00 (success) · 3 steps, 1 ungrounded · t1"
+    assert text.sum_caption(credit) == "base +0.25, Σĉ = +0.75"
+    assert text.sum_caption(Credit("t1", "mean", [-1, 0, 0])) == "Σĉ = −1.00"
+    assert text.truth_label(ValueTruth("t1", [0, 1], [0, 0], 16, "p", 40)) == "Monte Carlo (16 branches)"
+    assert text.truth_label(ValueTruth("t1", [0, 1], [0, 0], 0, "p", 40)) == "exact"
