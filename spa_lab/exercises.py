@@ -1,0 +1,134 @@
+"""Checks for the exercises that close the notebooks: each takes the reader's own function and tries it.
+
+A wrong answer is no error. Every check returns one sentence: that all cases agree, or the first case that
+does not with what was expected and what came out. Expected numbers are worked out by hand where they can be.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from spa_lab.stats import wilson
+from spa_lab.types import FloatArray
+
+Case = tuple[tuple[Any, ...], Any]
+"""Arguments and the value that the reader's function should return for them."""
+
+NOT_WRITTEN = "Nothing to check yet: the function returned None."
+
+
+def check_supervised(mine: Callable[[list[int], list[bool]], Sequence[bool]]) -> str:
+    """Notebook 01. `mine(step_of_token, marks)`: which of L tokens the cloning loss is taken over.
+
+    `step_of_token` has -1 where the world or the template wrote; `marks` says of each step whether it is to
+    be imitated.
+    """
+    cases: list[Case] = [
+        (([-1, -1, 0, 0, -1, 1], [True, True]), [False, False, True, True, False, True]),
+        (([-1, 0, 0, -1, 1, 1], [False, True]), [False, False, False, False, True, True]),
+        # the mark of the last step must not be taken for that of step -1
+        (([-1, 0, -1, 1], [False, True]), [False, False, False, True]),
+        (([0, 1, 2], [True, False, True]), [True, False, True]),
+    ]
+    return _verdict(mine, cases)
+
+
+def check_tempered(mine: Callable[[FloatArray, float], ArrayLike]) -> str:
+    """Notebook 02. `mine(logits, temperature)`: probabilities at a temperature above 0."""
+    doubling = np.log([1.0, 2.0])
+    cases: list[Case] = [
+        ((doubling, 1.0), [1 / 3, 2 / 3]),
+        ((doubling, 0.5), [1 / 5, 4 / 5]),
+        ((np.zeros(4), 0.7), [0.25] * 4),
+        # exp(1000) has no float64: the largest logit must be taken off first
+        ((np.array([1000.0, 0.0]), 1.0), [1.0, 0.0]),
+    ]
+    return _verdict(mine, cases)
+
+
+def check_wilson(mine: Callable[[int, int], tuple[float, float]]) -> str:
+    """Notebook 02. `mine(k, n)`: low and high end of the 95 % Wilson interval of k successes in n trials."""
+    counts = [(106, 134), (1, 10), (0, 10), (10, 10)]
+    return _verdict(mine, [((k, n), (wilson(k, n).low, wilson(k, n).high)) for k, n in counts])
+
+
+def check_other_split(mine: Callable[[FloatArray], ArrayLike]) -> str:
+    """Notebook 03. `mine(contributions)`: another (T,) split that the estimator's loss cannot tell apart."""
+    for given in (np.array([0.25, 0.5, 0.25]), np.array([1.0, -0.5]), np.array([0.0, 0.0, 0.0, 1.0])):
+        answer = mine(given.copy())
+        if answer is None:
+            return NOT_WRITTEN
+        other = np.asarray(answer, dtype=np.float64)
+        if other.shape != given.shape:
+            return _not_yet((given,), f"{given.size} contributions", other)
+        if not math.isclose(other.sum(), given.sum(), abs_tol=1e-9):
+            return _not_yet((given,), f"contributions that sum to {given.sum():g}", other)
+        if np.allclose(other, given):
+            return _not_yet((given,), "another split", other)
+    return "Right: every split has the same sum, so the same loss, and another opinion."
+
+
+def check_auc(mine: Callable[[list[float], list[float]], float]) -> str:
+    """Notebook 03. `mine(successes, failures)`: chance that a success is predicted above a failure."""
+    cases: list[Case] = [
+        (([0.9, 0.8], [0.1]), 1.0),
+        (([0.1], [0.9, 0.8]), 0.0),
+        (([0.5, 0.9], [0.7]), 0.5),
+        # a tie counts half: (0.5 + 1 + 0 + 0.5) / 4
+        (([0.4, 0.6], [0.4, 0.6]), 0.5),
+        # 0.5 > 0.2, 0.5 = 0.5: (1 + 0.5) / 2
+        (([0.5], [0.2, 0.5]), 0.75),
+    ]
+    return _verdict(mine, cases)
+
+
+def check_penalised(mine: Callable[[FloatArray, FloatArray, float, float], ArrayLike]) -> str:
+    """Notebook 04. `mine(contributions, grounded, alpha, beta)`: alpha * c, less beta where not grounded."""
+    cases: list[Case] = [
+        ((np.array([0.2, 0.8]), np.array([1.0, 1.0]), 1.0, 0.5), [0.2, 0.8]),
+        ((np.array([0.2, 0.8]), np.array([0.0, 1.0]), 1.0, 0.5), [-0.3, 0.8]),
+        ((np.array([-0.1, 0.0]), np.array([0.0, 0.0]), 2.0, 0.25), [-0.45, -0.25]),
+    ]
+    return _verdict(mine, cases)
+
+
+def check_advantages(mine: Callable[[FloatArray, FloatArray, float, float], ArrayLike]) -> str:
+    """Notebook 04. `mine(rewards, values, gamma, lam)`: GAE; after the last of the n tokens all is over."""
+    late, zeros = np.array([0.0, 0.0, 1.0]), np.zeros(3)
+    cases: list[Case] = [
+        ((late, zeros, 1.0, 1.0), [1.0, 1.0, 1.0]),
+        ((late, zeros, 0.5, 1.0), [0.25, 0.5, 1.0]),
+        # delta = [1 + 0.5 * 1 - 0.5, 2 - 1] = [1, 1]; A_0 = 1 + 0.5 * 0.5 * 1
+        ((np.array([1.0, 2.0]), np.array([0.5, 1.0]), 0.5, 0.5), [1.25, 1.0]),
+        # lam = 0 leaves the bare delta
+        ((np.array([1.0, 2.0]), np.array([0.5, 1.0]), 0.5, 0.0), [1.0, 1.0]),
+    ]
+    return _verdict(mine, cases)
+
+
+def _verdict(mine: Callable[..., Any], cases: Sequence[Case]) -> str:
+    """Try all cases; arrays and lists are copied, so the reader's function may change what it gets."""
+    for arguments, expected in cases:
+        given = [one.copy() if isinstance(one, np.ndarray | list) else one for one in arguments]
+        answer = mine(*given)
+        if answer is None:
+            return NOT_WRITTEN
+        found, wanted = np.asarray(answer, dtype=np.float64), np.asarray(expected, dtype=np.float64)
+        if found.shape != wanted.shape or not np.allclose(found, wanted, rtol=0, atol=1e-6):
+            return _not_yet(arguments, _shown(expected), answer)
+    return f"Right: all {len(cases)} cases agree."
+
+
+def _not_yet(arguments: Sequence[Any], expected: str, answer: Any) -> str:
+    return f"Not yet: for {', '.join(map(_shown, arguments))} expected {expected}, got {_shown(answer)}."
+
+
+def _shown(value: Any) -> str:
+    """Numbers short enough to compare by eye."""
+    plain = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    if isinstance(plain, list | tuple):
+        return f"[{', '.join(map(_shown, plain))}]"
+    return f"{plain:.4g}" if isinstance(plain, float) else str(plain)
