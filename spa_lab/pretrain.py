@@ -52,6 +52,8 @@ def corpus(n: int, *, seed: int) -> Iterator[Trajectory]:
             continue
         played = demonstrate(worlds[size], task, mistakes=_MISTAKES, rng=rng).trajectory
         true, wrong = (f"Your task is to: {sentence}." for sentence in (task.instruction, shown))
+        if true not in played.initial_observation:
+            raise ValueError(f"task {task.id!r}: the opening text does not hold {true!r}")
         opening = played.initial_observation.replace(true, wrong)
         yield replace(played, initial_observation=opening, instruction=shown)
         shown = task.instruction
@@ -77,7 +79,7 @@ def pretrain(folder: Path, *, n_episodes: int, seed: int) -> None:
             bar.set_postfix(loss=f"{metrics['loss']:.3f}")
             bar.update(metrics["progress"] - bar.n)
 
-        config = CloneConfig(epochs=1, lr=4e-3, muon_lr=1e-2, batch_tokens=2000)
+        config = CloneConfig(epochs=1, lr=4e-3, muon_lr=1e-2, batch_tokens=1200)
         fit_language(policy, rows, lambda i, step: True, config, rng=random.Random(seed), on_update=show)
     save_policy(policy, folder, dtype=torch.bfloat16)
 

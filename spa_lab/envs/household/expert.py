@@ -14,8 +14,7 @@ from spa_lab.envs.household.catalogue import HOLDS, LAMP_STANDS, OPENABLE
 from spa_lab.envs.household.memory import Memory, kind
 
 THOUGHTS = (
-    r"I need to find (a [a-z]+|another [a-z]+)\.",
-    r"(I have [a-z]+ \d+\. )?I (see|saw) [a-z]+ \d+\.",
+    r"(I have [a-z]+ \d+\. )?I need (a|another) [a-z]+\. (It is not here|I (see|saw) [a-z]+ \d+)\.",
     r"It is closed\.",
     r"I have [a-z]+ \d+\. I need to (heat|cool|clean) it\.",
     r"I have ((hot|cool|clean) )?[a-z]+ \d+\. I need (a [a-z]+|[a-z]+ \d+)\.",
@@ -121,13 +120,13 @@ class HouseholdExpert:
             for name in self.memory.contents[place]
             if kind(name) == self.wish.target and place != anchor
         ]
+        need = f"I need {'another' if anchor else 'a'} {self.wish.target}."
         if not found:
-            return self._search(
-                self.wish.target, f"I need to find {'another' if anchor else 'a'} {self.wish.target}."
-            )
+            return self._search(self.wish.target, f"{need} It is not here.")
         place, name = min(found, key=self._effort)
         here = "see" if place == self.memory.at else "saw"
-        return self._approach(place, f"I {here} {name}.") or (f"I see {name}.", f"take {name} from {place}")
+        thought = f"{need} I {here} {name}."
+        return self._approach(place, thought) or (thought, f"take {name} from {place}")
 
     def _effort(self, found: tuple[str, str]) -> tuple[bool, bool]:
         """Sort key: targets already in the wanted state first, then those within reach."""
@@ -151,15 +150,16 @@ class HouseholdExpert:
 
     def _light(self, held: str) -> Move:
         """Target in hand: find the lamp and turn it on."""
+        need = f"I have {held}. I need a {self.wish.lamp}."
         lamps = [
             (p, n) for p, names in self.memory.contents.items() for n in names if kind(n) == self.wish.lamp
         ]
         if not lamps:
-            return self._search(self.wish.lamp, f"I have {held}. I need a {self.wish.lamp}.")
+            return self._search(self.wish.lamp, f"{need} It is not here.")
         place, lamp = min(lamps, key=lambda found: found[0] != self.memory.at)
         if place != self.memory.at:
-            return f"I have {held}. I saw {lamp}.", f"go to {place}"
-        return f"I have {held}. I see {lamp}.", f"use {lamp}"
+            return f"{need} I saw {lamp}.", f"go to {place}"
+        return f"{need} I see {lamp}.", f"use {lamp}"
 
     def _put_away(self, held: str) -> Move:
         """Something else is in hand: put it down, here if it may lie here."""

@@ -71,10 +71,10 @@ class Wanderer:
             fitting = [name for name in things if kind(name) == self.wanted]
             if fitting:
                 self.wanted = ""
-                return f"I see {fitting[0]}.", f"take {fitting[0]} from {here}"
+                return f"I need a {kind(fitting[0])}. I see {fitting[0]}.", f"take {fitting[0]} from {here}"
             if things and not self.wanted and self.rng.random() < 0.4:
                 name = self.rng.choice(things)
-                return f"I see {name}.", f"take {name} from {here}"
+                return f"I need a {kind(name)}. I see {name}.", f"take {name} from {here}"
             return None
         works = [a for a in allowed if a.split()[0] in ("heat", "cool", "clean", "examine") and held in a]
         if works and self.rng.random() < 0.3:
@@ -99,9 +99,9 @@ class Wanderer:
         remembered = [(place, name) for place, name in known if kind(name) == self.wanted]
         if self.wanted and remembered:
             self.goal, name = remembered[-1]
-            self.why = f"I saw {name}."
+            self.why = f"I need a {self.wanted}. I saw {name}."
         elif self.wanted and unknown:
-            self.goal, self.why = unknown[0], f"I need to find a {self.wanted}."
+            self.goal, self.why = unknown[0], f"I need a {self.wanted}. It is not here."
         elif unknown and draw < 0.7:
             self.goal = self.rng.choice(unknown)
             self.why = f"Next is {self.goal}."
