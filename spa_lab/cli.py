@@ -124,16 +124,17 @@ def _count(text: str) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from spa_lab import pipeline
 
-    pipeline.demo(out=options.out, seed=options.seed, workers=options.workers)
+    print(pipeline.demo(out=options.out, seed=options.seed, workers=options.workers))
     return 0
 
 
 def _run(options: argparse.Namespace) -> int:
     from spa_lab import pipeline
 
-    pipeline.run(
+    summary = pipeline.run(
         env=options.env, method=options.method, preset=options.preset, seed=options.seed, out=options.out
     )
+    print(summary)
     return 0
 
 

@@ -35,11 +35,16 @@ def _raise(error: BaseException) -> None:
     raise error
 
 
-def test_demo_and_run_call_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_demo_and_run_call_the_pipeline_and_print_its_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     calls: list[dict[str, Any]] = []
-    _replace(
-        monkeypatch, "pipeline", demo=lambda **given: calls.append(given), run=lambda **g: calls.append(g)
-    )
+
+    def called(**given: Any) -> str:
+        calls.append(given)
+        return f"table {len(calls)}"
+
+    _replace(monkeypatch, "pipeline", demo=called, run=called)
     assert cli.main(["demo"]) == 0
     assert cli.main(["demo", "--seed", "3", "--out", "x", "--workers", "1"]) == 0
     assert cli.main(["run", "--env", "household", "--method", "spa", "--seed", "1", "--out", "y"]) == 0
@@ -48,6 +53,7 @@ def test_demo_and_run_call_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None
         {"out": Path("x"), "seed": 3, "workers": 1},
         {"env": "household", "method": "spa", "preset": "tiny", "seed": 1, "out": Path("y")},
     ]
+    assert capsys.readouterr() == ("table 1\ntable 2\ntable 3\n", "")
 
 
 @pytest.mark.parametrize(("mismatches", "episodes", "code"), [(0, 3, 0), (1, 3, 1), (0, 0, 1)])

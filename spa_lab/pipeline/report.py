@@ -14,8 +14,15 @@ from spa_lab.stats import Interval, paired_bootstrap, wilson
 from spa_lab.store import Run, replacing
 from spa_lab.types import Credit, Trajectory
 
-NAMES = {"base": "base", "cloned": "cloned (SFT)", "ppo": "PPO, terminal reward", "spa": "PPO, SPA-RL"}
-COMPARISONS = (("spa", "cloned"), ("ppo", "cloned"), ("spa", "ppo"))
+NAMES = {
+    "base": "base",
+    "cloned": "cloned (SFT)",
+    "ppo": "PPO, terminal reward",
+    "spa": "PPO, SPA-RL",
+    "mean": "PPO, mean credit",
+    "random": "PPO, random credit",
+}
+COMPARISONS = (*((method, "cloned") for method in ("spa", "ppo", "mean", "random")), ("spa", "ppo"))
 
 
 def write_report(run: Run) -> None:
@@ -23,7 +30,7 @@ def write_report(run: Run) -> None:
     summary = summarise(run)
     with replacing(run.path / "summary.json") as partial:
         partial.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    run.note(n=summary["panels"]["unseen"]["cloned"]["n"])
+    run.note(n=summary["panels"]["unseen"]["cloned"]["n"], n_seeds=1)
     _draw(run)
 
 
@@ -79,7 +86,7 @@ def render_summary(run: Run) -> str:
     for policy, row in summary["panels"]["unseen"].items():
         interval = f"{row['low']:.1%} – {row['high']:.1%}"
         lines.append(
-            f"{NAMES.get(policy, policy):<22} {row['success']:>8.1%}   {interval:<15} "
+            f"{NAMES[policy]:<22} {row['success']:>8.1%}   {interval:<15} "
             f"{row['grounding']:>9.1%} {row['steps']:>6.1f} {row['n']:>5}"
         )
     lines.append("")
@@ -145,7 +152,8 @@ def _draw(run: Run) -> None:
     from spa_lab.view.paper import contributions_pair, save_figure, success_by_length_paper
 
     folder = run.path / "figures"
-    provenance = {"env": run.config["env"], "seed": run.seed, "commit": run.provenance.get("commit")}
+    known = run.provenance
+    provenance = {name: known[name] for name in ("config", "seed", "n", "n_seeds", "device", "git_commit")}
     expert = expert_lengths(run)
     played = evaluations(run)
     panel = "unseen_by_length" if "unseen_by_length" in played else "unseen"

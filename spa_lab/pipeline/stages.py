@@ -59,6 +59,7 @@ def clone_stage(folder: Path, env: str, preset: Preset, *, report: Report) -> No
     run, environment = Run.open(folder), environment_named(env)
     rng = stage_rng(run, "clone")
     policy = base_policy(preset, environment)
+    run.note(device=str(policy.model.device))
     adapt(policy, preset, rng)
     tasks = environment.tasks("train", preset.demonstrations)
     demonstrations = [demonstrate(environment, task, mistakes=preset.mistakes, rng=rng) for task in tasks]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from spa_lab.pipeline import stages
-from spa_lab.pipeline.parallel import PlannedJob, run_jobs
+from spa_lab.pipeline.parallel import Crew, PlannedJob
 from spa_lab.pipeline.presets import METHODS, Preset
 from spa_lab.pipeline.report import write_report
 from spa_lab.store import Run
@@ -38,29 +38,36 @@ def train(
         until: the last stage to do; a later call with the same settings goes on from there.
 
     Raises:
-        ValueError: an unknown world or method, or a folder that holds another run.
+        ValueError: an unknown world, method or stage, no worker, or a folder that holds another run.
         StoreError: the disk refused.
+        ChildProcessError: a process was killed in the middle of its work.
     """
-    for method in methods:
-        if method not in METHODS:
-            raise ValueError(f"no method {method!r}; there are: {', '.join(METHODS)}")
+    _check_known("method", methods, METHODS)
+    _check_known("stage", [until], STAGES)
     stages.environment_named(env)
     config = {"env": env, "methods": list(methods), "preset": asdict(preset)}
     run = Run.create(out, config, seed=seed)
     learners = [method for method in methods if method != "sft"]
-    for stage in STAGES[: STAGES.index(until) + 1]:
-        if not run.finished(stage) and (stage not in ("explore", "estimate") or "spa" in learners):
-            with run.stage(stage):
-                _do(stage, run, env, preset, learners, workers)
+    with Crew(workers) as crew:
+        for stage in STAGES[: STAGES.index(until) + 1]:
+            if not run.finished(stage) and (stage not in ("explore", "estimate") or "spa" in learners):
+                with run.stage(stage):
+                    _do(stage, run, env, preset, learners, crew)
     return run
 
 
-def _do(stage: Stage, run: Run, env: str, preset: Preset, learners: Sequence[str], workers: int) -> None:
+def _check_known(what: str, names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise ValueError(f"no {what} {name!r}; there are: {', '.join(known)}")
+
+
+def _do(stage: Stage, run: Run, env: str, preset: Preset, learners: Sequence[str], crew: Crew) -> None:
     """Do one stage; parts of it that an interrupted attempt finished are not done again."""
     if stage == "report":
         write_report(run)
     elif stage == "explore":
-        _explore(run, env, preset, workers)
+        _explore(run, env, preset, crew)
     else:
         jobs = {
             "clone": _clone_jobs(run, env, preset),
@@ -68,7 +75,7 @@ def _do(stage: Stage, run: Run, env: str, preset: Preset, learners: Sequence[str
             "ppo": _ppo_jobs(run, env, preset, learners),
             "evaluate": _evaluations(run, env, preset, learners),
         }[stage]
-        run_jobs(jobs, workers=workers)
+        crew.run(jobs)
 
 
 def _clone_jobs(run: Run, env: str, preset: Preset) -> list[PlannedJob]:
@@ -77,13 +84,13 @@ def _clone_jobs(run: Run, env: str, preset: Preset) -> list[PlannedJob]:
     return [*jobs, *_evaluation(run, env, preset, "base", UNSEEN)]
 
 
-def _explore(run: Run, env: str, preset: Preset, workers: int) -> None:
+def _explore(run: Run, env: str, preset: Preset, crew: Crew) -> None:
     """Stage 2, shared by the workers; the result does not depend on how many there are."""
     parts = [
-        _job(run, f"explore {part + 1}/{workers}", stages.explore_stage, env, preset, part, workers)
-        for part in range(workers)
+        _job(run, f"explore {part + 1}/{crew.size}", stages.explore_stage, env, preset, part, crew.size)
+        for part in range(crew.size)
     ]
-    found = {one.id: one for part in run_jobs(parts, workers=workers) for one in part}
+    found = {one.id: one for part in crew.run(parts) for one in part}
     run.save_trajectories("explore", [found[name] for name in sorted(found)])
 
 
