@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from spa_lab.agent.codec import Codec, TokenBatch
-from spa_lab.agent.models import copy_policy, load_policy, save_policy
+from spa_lab.agent.models import copy_policy, disk_refusals, load_policy, save_policy
 from spa_lab.agent.rollout import Policy
 from spa_lab.learn.batches import token_batches
 from spa_lab.learn.language import hidden_states
@@ -158,9 +158,10 @@ def fit_estimator(
 
 
 def save_estimator(estimator: ProgressEstimator, folder: Path) -> None:
-    """Write backbone, tokenizer and head into `folder`."""
+    """Write backbone, tokenizer and head into `folder`; raises OSError if the disk refuses."""
     save_policy(Policy("estimator", estimator.backbone, estimator.codec), folder)
-    save_file(estimator.head.state_dict(), folder / _HEAD_FILE)
+    with disk_refusals():
+        save_file(estimator.head.state_dict(), folder / _HEAD_FILE)
 
 
 def load_estimator(folder: Path, config: EstimatorConfig) -> ProgressEstimator:
