@@ -1,0 +1,63 @@
+"""The command with a preset that takes seconds: `python micro.py demo --out DIR --workers 1`.
+
+Run as a program it can be told to kill itself, workers and all, while a job is at work: MICRO_KILL_IN holds
+the beginning of the job's label.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+if __name__ != "__mp_main__":  # workers import the program, too, and need none of this
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from spa_lab import cli, pipeline
+from spa_lab.pipeline import parallel, presets
+from spa_lab.pipeline.presets import TINY
+
+MICRO = replace(
+    TINY,
+    name="micro",
+    demonstrations=60,
+    clone=replace(TINY.clone, epochs=6, batch_tokens=800, lr=1e-2, muon_lr=2e-2),
+    explore_tasks=6,
+    rollouts_per_task=2,
+    explore=replace(TINY.explore, max_new_tokens=6, parallel=4),
+    estimator=replace(TINY.estimator, width=8, epochs=1, batch_tokens=2000),
+    ppo=replace(TINY.ppo, iterations=2, episodes=4, epochs=1),
+    evaluate=replace(TINY.evaluate, temperature=0.7, max_new_tokens=6),
+    evaluation_tasks=4,
+    by_length_tasks=2,
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """`spa-lab` where `demo` means the micro preset and `run` knows no other."""
+    with (
+        patch.object(pipeline, "demo", partial(pipeline.demo, preset=MICRO)),
+        patch.object(presets, "PRESETS", {"micro": MICRO}),
+    ):
+        return cli.main(argv)
+
+
+def _kill_everything_in(label: str) -> None:
+    show = parallel._show
+
+    def show_or_kill(bar: Any, news: Any) -> None:
+        if bar.desc.startswith(label) and 0 < news.share < 1:
+            os.killpg(0, signal.SIGKILL)
+        show(bar, news)
+
+    parallel._show = show_or_kill
+
+
+if __name__ == "__main__":
+    if os.environ.get("MICRO_KILL_IN"):
+        _kill_everything_in(os.environ["MICRO_KILL_IN"])
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,239 @@
+"""What a user can get wrong, and disks that refuse: one line on stderr, and nothing is lost."""
+
+import errno
+import gzip
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import pytest
+
+from spa_lab import cli
+
+if TYPE_CHECKING:
+    from tests.pipeline.conftest import Undisturbed
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def _complaint(err: str) -> str:
+    """The one line after the progress bars."""
+    assert "Traceback" not in err
+    *bars, last = err.splitlines()
+    assert not [line for line in bars if "error" in line.lower()]
+    assert last.startswith("spa-lab: error: ")
+    return last.removeprefix("spa-lab: error: ")
+
+
+@contextmanager
+def _full_disk(free: int) -> Iterator[None]:
+    """No file can grow beyond `free` bytes, in processes begun meanwhile neither."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def _run(out: Path, **given: str) -> list[str]:
+    options = {"env": "household", "method": "spa", "preset": "micro", "out": str(out)} | given
+    return ["run", *(word for name, value in options.items() for word in (f"--{name}", value))]
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"preset": "huge"}, "no preset 'huge'; there are: micro"),
+        ({"env": "chess"}, "no world 'chess'; there are: household"),
+        ({"method": "dpo"}, "no method 'dpo'; there are: sft, ppo, spa, mean, random"),
+    ],
+)
+def test_unknown_names(
+    given: dict[str, str], line: str, micro: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert micro.main(_run(tmp_path / "run", **given)) == 2
+    assert capsys.readouterr() == ("", f"spa-lab: error: {line}\n")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"schema": 2}, "{file}: schema 2 found, 1 expected"),
+        ({"seed": 3}, "{file}: begun with other settings: seed is 3, asked 0"),
+        ({"stages": None}, "{file}: 'stages' must be a dict, found None"),
+    ],
+)
+def test_somebody_elses_run(
+    change: dict[str, object],
+    line: str,
+    undisturbed: "Undisturbed",
+    micro: ModuleType,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    folder = shutil.copytree(undisturbed.before["explore"], tmp_path / "run")
+    file = folder / "run.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    before = _content(folder)
+    assert micro.main(["demo", "--out", str(folder)]) == 2
+    assert capsys.readouterr() == ("", f"spa-lab: error: {line.format(file=file)}\n")
+    assert _content(folder) == before
+
+
+def test_a_run_of_another_preset_or_method(
+    undisturbed: "Undisturbed", micro: ModuleType, capsys: pytest.CaptureFixture
+) -> None:
+    before = _content(undisturbed.path)
+    assert cli.main(["demo", "--out", str(undisturbed.path)]) == 2
+    line = _complaint(capsys.readouterr().err)
+    assert "config.preset.demonstrations is 60, asked 2000" in line
+    assert micro.main(_run(undisturbed.path)) == 2
+    line = _complaint(capsys.readouterr().err)
+    assert line.endswith("config.methods is ['spa', 'ppo'], asked ['spa']")
+    assert _content(undisturbed.path) == before
+
+
+def test_a_truncated_file_of_an_earlier_stage(
+    undisturbed: "Undisturbed", micro: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder = shutil.copytree(undisturbed.before["report"], tmp_path / "run")
+    file = folder / "trajectories" / "eval-spa-unseen.jsonl"
+    file.write_bytes(file.read_bytes()[:-100])
+    before = _content(folder)
+    assert micro.main(["demo", "--out", str(folder)]) == 2
+    assert _complaint(capsys.readouterr().err).startswith(f"{file}, line 4: truncated or broken JSON")
+    assert _content(folder) == before
+
+
+def test_a_full_disk_before_anything_is_done(
+    micro: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    with _full_disk(free=100):
+        code = micro.main(_run(tmp_path / "run"))
+    assert code == 2
+    line = _complaint(capsys.readouterr().err)
+    assert line == f"{tmp_path / 'run' / 'run.json'}: cannot write: [Errno 27] File too large"
+    assert _content(tmp_path) == {}
+
+
+def test_a_read_only_disk(
+    undisturbed: "Undisturbed",
+    micro: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    folder = shutil.copytree(undisturbed.before["report"], tmp_path / "run")
+    before = _content(folder)
+
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    assert micro.main(["demo", "--out", str(folder)]) == 2
+    monkeypatch.undo()
+    line = _complaint(capsys.readouterr().err)
+    assert line.startswith(f"{folder / 'summary.json'}: cannot write: [Errno 30] Read-only file system")
+    assert _content(folder) == before
+
+
+@pytest.fixture
+def begun(undisturbed: "Undisturbed", tmp_path: Path) -> Path:
+    """A run that has the cloning job before it and nothing beside it."""
+    folder = shutil.copytree(undisturbed.before["clone"], tmp_path / "run")
+    judged = Path("trajectories", "eval-base-unseen.jsonl")
+    (folder / judged.parent).mkdir()
+    shutil.copy(undisturbed.path / judged, folder / judged)
+    return folder
+
+
+def test_a_full_disk_while_a_worker_saves_its_model(
+    begun: Path, undisturbed: "Undisturbed", micro: ModuleType, capfd: pytest.CaptureFixture
+) -> None:
+    before = _content(begun)
+    size = (undisturbed.path / "models" / "cloned" / "model.safetensors").stat().st_size
+    with _full_disk(free=size // 2):
+        code = micro.main(["demo", "--out", str(begun), "--workers", "1"])
+    assert code == 2
+    line = _complaint(capfd.readouterr().err)
+    assert line.startswith(f"{begun / 'models' / 'cloned'}: cannot write: ") and "File too large" in line
+    left = _content(begun)
+    assert before.items() - left.items() == {("run.json", before["run.json"])}
+    assert json.loads(left["run.json"])["stages"] == {}
+    assert left.keys() - before.keys() == {"metrics/clone.jsonl"}
+
+
+@pytest.mark.parametrize(
+    ("missing", "line"),
+    [
+        ("base", "{base}: no such model folder"),
+        ("base/tokenizer.json", "{base}: the model has no tokenizer (tokenizer.json is missing)"),
+    ],
+)
+def test_a_base_model_that_is_not_whole(
+    missing: str,
+    line: str,
+    begun: Path,
+    data: Path,
+    micro: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture,
+) -> None:
+    other = shutil.copytree(data, tmp_path / "data")
+    (other / missing).rename(tmp_path / "gone")
+    monkeypatch.setenv("SPA_LAB_DATA", str(other))
+    before = _content(begun)
+    assert micro.main(["demo", "--out", str(begun), "--workers", "1"]) == 2
+    assert _complaint(capfd.readouterr().err) == line.format(base=other / "base")
+    assert _content(begun) == before
+
+
+def test_a_truncated_recording(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    file = tmp_path / "a.jsonl.gz"
+    file.write_bytes(gzip.compress(b'{"episode_id": "1", "game_id": "g", "steps": []}\n' * 50)[:-20])
+    assert cli.main(["parity", "household", str(tmp_path)]) == 2
+    assert _complaint(capsys.readouterr().err).startswith(f"{file}: cannot be read after ")
+
+
+def _is_empty(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_ctrl_c(data: Path, tmp_path: Path) -> None:
+    """The terminal interrupts every process; it comes while the workers still import."""
+    command = [sys.executable, "-m", "spa_lab.cli", "demo", "--out", str(tmp_path / "run")]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, start_new_session=True)
+    assert process.stderr is not None
+    told = b""
+    while b"judge base" not in told:
+        told += process.stderr.read1()
+    os.killpg(process.pid, signal.SIGINT)
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert _complaint((told + rest).decode()) == "interrupted"
+    end = time.monotonic() + 30
+    while not _is_empty(process.pid):
+        assert time.monotonic() < end, "somebody is left"
+        time.sleep(0.05)

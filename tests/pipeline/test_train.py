@@ -1,0 +1,170 @@
+"""The whole pipeline at a micro scale: order, resuming, what it prints, and that only the seed matters."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import pytest
+
+from spa_lab.pipeline import train as train_module
+from spa_lab.pipeline.train import STAGES, train
+from spa_lab.store import Run
+
+if TYPE_CHECKING:
+    from tests.pipeline.conftest import Undisturbed
+
+PANELS = ("unseen", "unseen_by_length")
+NAMES = {"base": "base", "cloned": "cloned (SFT)", "ppo": "PPO, terminal reward", "spa": "PPO, SPA-RL"}
+
+
+def _results(folder: Path) -> dict[str, bytes]:
+    """Every file that may depend on nothing but preset and seed."""
+    kinds = ("trajectories", "credits", "metrics", "models")
+    files = [path for kind in kinds for path in sorted((folder / kind).rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in [folder / "summary.json", *files]}
+
+
+def _stages(folder: Path) -> dict[str, dict[str, float]]:
+    return Run.open(folder).provenance["stages"]
+
+
+def _models(folder: Path) -> dict[str, int]:
+    """When each model was written."""
+    return {path.name: path.stat().st_mtime_ns for path in (folder / "models").glob("[!.]*")}
+
+
+def test_stages_come_in_order_and_are_timed(undisturbed: "Undisturbed") -> None:
+    facts = Run.open(undisturbed.path).provenance
+    assert tuple(facts["stages"]) == STAGES == tuple(undisturbed.before)
+    assert all(stage["seconds"] > 0 for stage in facts["stages"].values())
+    assert (facts["device"], facts["n"], facts["n_seeds"]) == ("cpu", 4, 1)
+
+
+def test_every_stage_leaves_its_files(undisturbed: "Undisturbed") -> None:
+    run = Run.open(undisturbed.path)
+    assert run.names("models") == ["cloned", "estimator", "ppo", "spa"]
+    assert run.names("metrics") == ["clone", "estimate", "ppo-ppo", "ppo-spa"]
+    judged = ["base-unseen", *(f"{name}-{panel}" for name in ("cloned", "ppo", "spa") for panel in PANELS)]
+    assert run.names("trajectories") == sorted([*(f"eval-{one}" for one in judged), "explore"])
+    assert len(run.load_trajectories("explore")) == 6 * 2
+    assert len(run.load_metrics("ppo-spa")) == 2
+    for trajectory, credit in zip(
+        run.load_trajectories("explore")[8:], run.load_credits("held-out-spa"), strict=True
+    ):
+        assert (credit.trajectory_id, len(credit)) == (trajectory.id, len(trajectory))
+    assert {path.suffix for path in (run.path / "figures").iterdir()} == {".svg", ".png"}
+    assert not list(run.path.rglob(".*"))
+
+
+def test_the_table_is_printed(undisturbed: "Undisturbed", micro: ModuleType, capsys, monkeypatch) -> None:
+    """A finished run is not touched again, and prints the same."""
+    summary = json.loads((undisturbed.path / "summary.json").read_text())
+    for policy, row in summary["panels"]["unseen"].items():
+        assert row["n"] == 4
+        assert re.search(
+            rf"^{re.escape(NAMES[policy])} +{row['success']:.1%}", undisturbed.printed, re.MULTILINE
+        )
+    assert undisturbed.printed.count("paired over 4 tasks, 1 seed") == 3
+    assert "held-out episodes" in undisturbed.printed
+    monkeypatch.setattr(train_module, "_do", None)
+    before = {path: path.stat().st_mtime_ns for path in undisturbed.path.rglob("*")}
+    assert micro.main(["demo", "--out", str(undisturbed.path), "--workers", "1"]) == 0
+    assert capsys.readouterr() == (undisturbed.printed, "")
+    assert {path: path.stat().st_mtime_ns for path in undisturbed.path.rglob("*")} == before
+
+
+def test_bars_end_at_100_percent_and_say_what_is_left(undisturbed: "Undisturbed") -> None:
+    lines = undisturbed.bars.replace("\r", "\n").splitlines()
+    labels = ("clone", "explore 1/2", "explore 2/2", "estimate", "ppo: spa", "judge spa, unseen_by_length")
+    for label in labels:
+        shown = [line for line in lines if re.match(rf"\W*(\[A)?{label} *:", line)]
+        assert "100%" in shown[-1], label
+        assert all(re.search(r"\d\d:\d\d<(\d\d:\d\d|\?)", line) for line in shown), label
+    assert "Loading" not in undisturbed.bars and "Writing" not in undisturbed.bars
+
+
+def _killed_in(label: str, micro: ModuleType, folder: Path) -> None:
+    """Begin or go on with the run, and be killed by SIGKILL, workers and all, in the middle of that job."""
+    command = [sys.executable, str(micro.__file__), "demo", "--out", str(folder), "--workers", "1"]
+    environment = os.environ | {"MICRO_KILL_IN": label, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, env=environment, start_new_session=True, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def test_killed_in_every_stage(undisturbed: "Undisturbed", micro: ModuleType, tmp_path: Path, capsys) -> None:
+    """Again and again the same command: nothing is lost, nothing is done twice, and the result is the same.
+
+    One worker here, two in the run that nobody disturbs: their number does not matter either.
+    """
+    folder, stages, models = tmp_path / "run", {}, {}
+    for done, label in enumerate(("clone", "explore", "estimate", "ppo: ppo")):
+        _killed_in(label, micro, folder)
+        assert tuple(_stages(folder)) == STAGES[:done]
+        assert stages.items() <= _stages(folder).items()
+        assert models.items() <= _models(folder).items()
+        stages, models = _stages(folder), _models(folder)
+    assert "spa" in models and "ppo" not in models
+    assert micro.main(["demo", "--out", str(folder), "--workers", "1"]) == 0
+    assert tuple(_stages(folder)) == STAGES
+    assert stages.items() <= _stages(folder).items() and models.items() <= _models(folder).items()
+    assert _results(folder) == _results(undisturbed.path)
+    assert not list(folder.rglob(".*"))
+    printed = capsys.readouterr().out
+    assert printed == undisturbed.printed.replace(str(undisturbed.path), str(folder))
+
+
+def test_until_and_then_on_with_another_seed(
+    undisturbed: "Undisturbed", micro: ModuleType, tmp_path: Path
+) -> None:
+    """Methods without an estimator: no exploration, and the report does without."""
+    how = {"env": "household", "methods": ("mean", "random"), "preset": micro.MICRO, "seed": 1, "workers": 1}
+    train(tmp_path, **how, until="clone")
+    assert tuple(_stages(tmp_path)) == ("clone",)
+    models = _models(tmp_path)
+    assert set(models) == {"cloned"}
+    run = train(tmp_path, **how)
+    assert tuple(_stages(tmp_path)) == ("clone", "ppo", "evaluate", "report")
+    assert models.items() <= _models(tmp_path).items()
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert list(summary["panels"]["unseen"]) == ["base", "cloned", "mean", "random"]
+    assert "estimator" not in summary
+    compared = [(row["ours"], row["theirs"]) for row in summary["differences"]]
+    assert compared == [("mean", "cloned"), ("random", "cloned")]
+    ours, theirs = _results(tmp_path), _results(undisturbed.path)
+    for name in ("models/cloned/model.safetensors", "trajectories/eval-cloned-unseen.jsonl", "summary.json"):
+        assert ours[name] != theirs[name], name
+    assert ours["trajectories/eval-base-unseen.jsonl"] == theirs["trajectories/eval-base-unseen.jsonl"]
+    assert run.load_metrics("ppo-mean") != run.load_metrics("ppo-random")
+
+
+def test_cloning_alone(micro: ModuleType, tmp_path: Path, capsys) -> None:
+    argv = ["run", "--env", "household", "--method", "sft", "--preset", "micro", "--out", str(tmp_path)]
+    assert micro.main(argv) == 0
+    assert Run.open(tmp_path).names("models") == ["cloned"]
+    assert re.findall(r"^(base|cloned \(SFT\)|PPO[\w ,-]*?) +\d", capsys.readouterr().out, re.MULTILINE) == [
+        "base",
+        "cloned (SFT)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"until": "cloning"}, r"no stage 'cloning'; there are: clone, explore"),
+        ({"methods": ["spa", "dpo"]}, r"no method 'dpo'; there are: sft, ppo, spa"),
+        ({"env": "chess"}, r"no world 'chess'; there are: household"),
+        ({"workers": 0}, r"at least 1 worker process, got 0"),
+    ],
+)
+def test_wrong_arguments_are_named(wrong: dict, message: str, micro: ModuleType, tmp_path: Path) -> None:
+    right = {"env": "household", "methods": ["sft"], "preset": micro.MICRO, "seed": 0, "workers": 1}
+    with pytest.raises(ValueError, match=message):
+        train(tmp_path, **right | wrong)
