@@ -110,7 +110,7 @@ def _compose_names(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase) 
     So a thing that is looked for and the same kind of thing that is seen begin alike, instead of the
     model having to find out for each pair of tokens.
     """
-    table = model.get_input_embeddings().weight.data
+    table = model.model.embed_tokens.weight.data
     ids = {str(tokenizer.decode([i])): i for i in range(len(tokenizer))}
     numbers = torch.randn(100, table.shape[1]) * model.config.initializer_range
     for text, i in ids.items():
