@@ -52,8 +52,10 @@ def calibrate(
         fitted_to: the trajectories that source and trivial predictors learnt from.
 
     Raises:
-        ValueError: credits and trajectories do not belong together.
+        ValueError: credits and trajectories do not belong together, or there are none on one of the sides.
     """
+    if not trajectories or not fitted_to:
+        raise ValueError(f"got {len(trajectories)} held-out and {len(fitted_to)} fitted trajectories")
     predicted, outcome = _pairs(credits, trajectories)
     known = np.array([trajectory.outcome for trajectory in fitted_to])
     success = np.array([trajectory.success for trajectory in trajectories])

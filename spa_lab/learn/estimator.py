@@ -91,8 +91,8 @@ class ProgressEstimator(nn.Module):
 
     def forward(self, batch: TokenBatch) -> Tensor:
         """(n,) contributions of all steps of all rows, row by row, outcome units."""
-        hidden = hidden_states(self.backbone, batch.ids)[batch.step_end]
-        features = hidden if self.config.head == "mlp" else self.backbone.get_output_embeddings()(hidden)
+        hidden = hidden_states(self.backbone, batch.ids)[batch.step_end].float()
+        features = hidden if self.config.head == "mlp" else self.backbone.get_output_embeddings()(hidden.to(self.backbone.dtype)).float()
         return self.head(features).squeeze(-1)
 
     @torch.inference_mode()

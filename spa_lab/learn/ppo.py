@@ -262,11 +262,11 @@ class PPOTrainer:
 
     def _features(self, episodes: Sequence[Episode]) -> Tensor:
         batch = self._batch(episodes)
-        return hidden_states(self.policy.model, batch.ids)[:, :-1][batch.action_mask[:, 1:]]
+        return hidden_states(self.policy.model, batch.ids)[:, :-1][batch.action_mask[:, 1:]].float()
 
     def _values(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """(n,) V before each written token, read where the token was predicted."""
-        return self.value_head(hidden[:, :-1][mask[:, 1:]]).squeeze(-1)
+        return self.value_head(hidden[:, :-1][mask[:, 1:]].float()).squeeze(-1)
 
     def _logprobs(self, model: PreTrainedModel, hidden: Tensor, batch: TokenBatch) -> Tensor:
         """(n,) log-probability of each written token at the sampling temperature."""

@@ -138,6 +138,8 @@ def paired_difference(ours: Sequence[Trajectory], theirs: Sequence[Trajectory], 
     Raises:
         ValueError: the two did not play the same tasks in the same order.
     """
+    if len(ours) != len(theirs):
+        raise ValueError(f"cannot pair {len(ours)} trajectories with {len(theirs)}")
     for one, other in zip(ours, theirs, strict=True):
         if one.task_id != other.task_id:
             raise ValueError(f"cannot pair task {one.task_id!r} with task {other.task_id!r}")

@@ -149,8 +149,14 @@ def estimate_stage(folder: Path, env: str, preset: Preset, *, report: Report) ->
 def split_by_task(
     trajectories: Sequence[Trajectory], held_out: float
 ) -> tuple[list[Trajectory], list[Trajectory]]:
-    """(fitted, held out): the last tasks, in order of appearance, are held out, at least one on each side."""
+    """(fitted, held out): the last tasks, in order of appearance, are held out, at least one on each side.
+
+    Raises:
+        ValueError: there are less than two tasks.
+    """
     tasks = list(dict.fromkeys(trajectory.task_id for trajectory in trajectories))
+    if len(tasks) < 2:
+        raise ValueError(f"needs trajectories of at least 2 tasks to hold some out, got {len(tasks)}")
     n_fitted = min(max(1, round(len(tasks) * (1 - held_out))), len(tasks) - 1)
     fitted = set(tasks[:n_fitted])
     return (
