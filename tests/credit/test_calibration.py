@@ -1,0 +1,111 @@
+"""Sums of contributions against outcomes, worked out by hand."""
+
+from collections.abc import Callable, Sequence
+from math import sqrt
+
+import pytest
+
+from spa_lab.credit.calibration import Bin, Calibration, calibrate, calibration_bins
+from spa_lab.types import Credit, Trajectory
+
+Make = Callable[[str, float, int], Trajectory]
+
+
+@pytest.fixture
+def make(make_trajectory: Callable[..., Trajectory]) -> Make:
+    """(id, outcome, number of steps) -> Trajectory."""
+    return lambda name, outcome, length: make_trajectory(outcome, (True,) * length, id=name)
+
+
+@pytest.fixture
+def held_out(make: Make) -> list[Trajectory]:
+    return [make("a", 1.0, 2), make("b", 0.0, 4), make("c", 1.0, 1)]
+
+
+@pytest.fixture
+def fitted(make: Make) -> list[Trajectory]:
+    """Mean outcome 0.4; 0.5 with two steps, 1/3 with four, none with one."""
+    known = [(1.0, 2), (0.0, 2), (0.0, 4), (1.0, 4), (0.0, 4)]
+    return [make(f"f{i}", outcome, length) for i, (outcome, length) in enumerate(known)]
+
+
+@pytest.fixture
+def credits() -> list[Credit]:
+    """Predict 0.75, 0.5 and 0.5."""
+    return [
+        Credit("a", "x", [0.25, 0.5]),
+        Credit("b", "x", [0.1, -0.1, 0.2, 0.3]),
+        Credit("c", "x", [0.3], base_value=0.2),
+    ]
+
+
+def test_by_hand(credits: list[Credit], held_out: list[Trajectory], fitted: list[Trajectory]) -> None:
+    found = calibrate(credits, held_out, fitted)
+    assert (found.n, found.n_success) == (3, 2)
+    assert found.rmse == pytest.approx(sqrt((0.25**2 + 0.5**2 + 0.5**2) / 3))
+    assert found.bias == pytest.approx((-0.25 + 0.5 - 0.5) / 3)
+    assert found.auc == pytest.approx((1 + 0.5) / 2)  # above the failure once, level with it once
+    assert found.rmse_constant == pytest.approx(sqrt((0.6**2 + 0.4**2 + 0.6**2) / 3))
+    assert found.rmse_length == pytest.approx(sqrt((0.5**2 + (1 / 3) ** 2 + 0.6**2) / 3))
+    assert found.share_on_last_step == pytest.approx((0.5 / 0.75 + 0.3 / 0.7 + 1) / 3)
+    assert found.even_share == pytest.approx((1 / 2 + 1 / 4 + 1) / 3)
+
+
+def test_a_source_that_knows_the_outcome(held_out: list[Trajectory], fitted: list[Trajectory]) -> None:
+    """Evenly spread: no error, and the share of the last step is the even one."""
+    credits = [Credit(one.id, "x", [one.outcome / len(one)] * len(one)) for one in held_out]
+    found = calibrate(credits, held_out, fitted)
+    assert (found.rmse, found.bias, found.auc) == (0.0, 0.0, 1.0)
+    assert found.share_on_last_step == pytest.approx((1 / 2 + 0 + 1) / 3)  # b has nothing to share
+
+
+def test_without_one_kind_there_is_no_auc(
+    credits: list[Credit], held_out: list[Trajectory], fitted: list[Trajectory]
+) -> None:
+    assert calibrate(credits[:1], held_out[:1], fitted).auc is None
+    assert calibrate(credits[1:2], held_out[1:2], fitted).auc is None
+
+
+def test_partial_outcomes_are_no_successes(make: Make, fitted: list[Trajectory]) -> None:
+    found = calibrate([Credit("a", "x", [0.75])], [make("a", 0.5, 1)], fitted)
+    assert (found.n_success, found.rmse, found.auc) == (0, 0.25, None)
+
+
+def test_bins_rise_and_are_equally_filled(credits: list[Credit], held_out: list[Trajectory]) -> None:
+    assert calibration_bins(credits, held_out, n_bins=2) == [
+        Bin(n=2, predicted=0.5, outcome=0.5),  # b and c
+        Bin(n=1, predicted=0.75, outcome=1.0),
+    ]
+    assert [one.n for one in calibration_bins(credits, held_out, n_bins=5)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ([Credit("a", "x", [1.0, 0.0])], "1 credits for 3 trajectories"),
+        ([Credit(name, "x", [0.0] * 2) for name in "abc"], r"'b' \(2 steps\) .* 'b' \(4 steps\)"),
+        ([Credit("a", "x", [1, 0]), Credit("z", "x", [1] * 4), Credit("c", "x", [1])], "'z' .* 'b'"),
+    ],
+)
+def test_credits_of_something_else(
+    wrong: Sequence[Credit], message: str, held_out: list[Trajectory], fitted: list[Trajectory]
+) -> None:
+    for look in (lambda: calibrate(wrong, held_out, fitted), lambda: calibration_bins(wrong, held_out)):
+        with pytest.raises(ValueError, match=message):
+            look()
+
+
+def test_nothing_to_compare_with(credits: list[Credit], held_out: list[Trajectory]) -> None:
+    with pytest.raises(ValueError, match="got 0 held-out and 3 fitted"):
+        calibrate([], [], held_out)
+    with pytest.raises(ValueError, match="got 3 held-out and 0 fitted"):
+        calibrate(credits, held_out, [])
+
+
+def test_it_is_plain_numbers(
+    credits: list[Credit], held_out: list[Trajectory], fitted: list[Trajectory]
+) -> None:
+    """So that it can stand in a JSON file."""
+    found = calibrate(credits, held_out, fitted)
+    assert isinstance(found, Calibration)
+    assert {type(value) for value in vars(found).values()} == {int, float}

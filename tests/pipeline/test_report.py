@@ -1,0 +1,143 @@
+"""The end of a run, from trajectories made by hand: numbers, table, figures."""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from spa_lab.envs.household import environment
+from spa_lab.pipeline.report import paired_difference, render_summary, summarise, write_report
+from spa_lab.pipeline.stages import split_by_task
+from spa_lab.store import Run
+from spa_lab.types import Credit, Trajectory
+
+Make = Callable[..., Trajectory]
+WON = {"base": (0, 0, 0, 0), "cloned": (1, 0, 0, 0), "spa": (1, 1, 1, 0), "ppo": (1, 1, 0, 0)}
+
+
+@pytest.fixture
+def played(make_trajectory: Make) -> Callable[[str, Sequence[int]], list[Trajectory]]:
+    """(policy, outcomes) -> trajectories of two steps, one of them grounded, on the tasks of `unseen`."""
+
+    def play(policy: str, outcomes: Sequence[int]) -> list[Trajectory]:
+        tasks = environment().tasks("unseen", len(outcomes))
+        return [
+            replace(
+                make_trajectory(float(R), (True, False), id=f"{policy}/{i}", task_id=task.id), policy=policy
+            )
+            for i, (R, task) in enumerate(zip(outcomes, tasks, strict=True))
+        ]
+
+    return play
+
+
+@pytest.fixture
+def run(tmp_path: Path, played: Callable[..., list[Trajectory]]) -> Run:
+    """What the stages of `demo` leave, without an estimator."""
+    preset = {"held_out": 0.5, "evaluation_tasks": 4, "by_length_tasks": 0}
+    config = {"env": "household", "methods": ["spa", "ppo"], "preset": preset}
+    made = Run.create(tmp_path / "run", config, seed=3)
+    for policy, outcomes in WON.items():
+        made.save_trajectories(f"eval-{policy}-unseen", played(policy, outcomes))
+    return made
+
+
+def _explore(run: Run, make_trajectory: Make, outcomes: Sequence[float]) -> None:
+    """Four tasks, the last two held out, with credits that give every step 0.25."""
+    explored = [
+        make_trajectory(outcome, (True,) * (i + 1), id=f"x{i}", task_id=f"task {i}")
+        for i, outcome in enumerate(outcomes)
+    ]
+    run.save_trajectories("explore", explored)
+    run.save_credits("held-out-spa", [Credit(one.id, "spa", [0.25] * len(one)) for one in explored[2:]])
+
+
+def test_numbers_by_hand(run: Run) -> None:
+    summary = summarise(run)
+    assert (summary["env"], summary["seed"]) == ("household", 3)
+    assert list(summary["panels"]["unseen"]) == ["base", "cloned", "spa", "ppo"]  # not by alphabet
+    row = summary["panels"]["unseen"]["spa"]
+    assert {name: row[name] for name in ("k", "n", "success", "outcome", "grounding", "steps")} == {
+        "k": 3, "n": 4, "success": 0.75, "outcome": 0.75, "grounding": 0.5, "steps": 2.0,
+    }  # fmt: skip
+    assert (row["low"], row["high"]) == pytest.approx((0.3006, 0.9544), abs=1e-4)  # Wilson, 3 of 4
+    points = {(one["ours"], one["theirs"]): one["point"] for one in summary["differences"]}
+    assert points == {("spa", "cloned"): 0.5, ("ppo", "cloned"): 0.25, ("spa", "ppo"): 0.25}
+    assert "estimator" not in summary
+
+
+def test_the_estimator_is_judged_on_tasks_that_it_never_saw(run: Run, make_trajectory: Make) -> None:
+    _explore(run, make_trajectory, [1.0, 0.0, 0.5, 1.0])
+    found = summarise(run)["estimator"]
+    assert (found["n"], found["n_success"]) == (2, 1)
+    assert found["bias"] == pytest.approx(((0.75 - 0.5) + (1.0 - 1.0)) / 2)
+    assert found["rmse_constant"] == pytest.approx(((0.0**2 + 0.5**2) / 2) ** 0.5)  # fitted: mean 0.5
+    assert [one["n"] for one in found["bins"]] == [1, 1]
+
+
+@pytest.mark.parametrize("outcomes", [[1.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0]])
+def test_what_is_written(run: Run, make_trajectory: Make, outcomes: Sequence[float]) -> None:
+    """A long success beside a failure is drawn only where there are both; JSON has no NaN."""
+    _explore(run, make_trajectory, outcomes)
+    write_report(run)
+    text = (run.path / "summary.json").read_text()
+    assert json.loads(text, parse_constant=lambda name: pytest.fail(f"holds {name}")) == summarise(run)
+    both = {"contributions.png", "contributions.svg"} if any(outcomes) else set()
+    figures = {path.name for path in (run.path / "figures").iterdir()}
+    assert figures == {"success_by_length.png", "success_by_length.svg"} | both
+    assert (run.provenance["n"], run.provenance["n_seeds"]) == (4, 1)
+
+
+def test_figures_say_where_they_come_from(run: Run) -> None:
+    write_report(run)
+    svg = (run.path / "figures" / "success_by_length.svg").read_text()
+    (text,) = re.findall(r"<dc:description>(.*?)</dc:description>", svg, re.DOTALL)
+    facts = json.loads(text.replace("&quot;", '"'))
+    assert facts == {name: run.provenance[name] for name in facts}
+    assert {"config", "seed", "n", "n_seeds", "git_commit"} <= facts.keys()
+
+
+def test_the_table(run: Run, make_trajectory: Make) -> None:
+    _explore(run, make_trajectory, [1.0, 0.0, 0.5, 1.0])
+    table = render_summary(run)
+    assert "not ALFWorld scores" in table and "seed 3" in table
+    assert re.search(r"^PPO, SPA-RL +75\.0% +30\.1% – 95\.4% +50\.0% +2\.0 +4$", table, re.MULTILINE)
+    assert re.search(
+        r"^PPO, SPA-RL − cloned \(SFT\): \+50\.0% \[.*\], paired over 4 tasks, 1 seed$", table, re.M
+    )
+    assert "on 2 held-out episodes (1 successes)" in table and "AUC 1.000" in table
+    assert table.endswith(f"figures: {run.path / 'figures'}")
+
+
+def test_other_tasks_cannot_be_paired(played: Callable[..., list[Trajectory]]) -> None:
+    ours, theirs = played("spa", (1, 0, 1)), played("ppo", (0, 0, 1))
+    assert paired_difference(ours, theirs, 0).point == pytest.approx(1 / 3)
+    with pytest.raises(
+        ValueError, match=f"cannot pair task '{ours[0].task_id}' with task '{ours[1].task_id}'"
+    ):
+        paired_difference(ours, [theirs[1], theirs[0], theirs[2]], 0)
+    with pytest.raises(ValueError, match="cannot pair 3 trajectories with 2"):
+        paired_difference(ours, theirs[:2], 0)
+
+
+def test_an_interval_depends_on_its_seed_only(played: Callable[..., list[Trajectory]]) -> None:
+    ours, theirs = played("spa", (1, 0, 1, 1, 0)), played("ppo", (0, 0, 1, 0, 1))
+    assert paired_difference(ours, theirs, 5) == paired_difference(ours, theirs, 5)
+
+
+@pytest.mark.parametrize(("held_out", "n_fitted"), [(0.25, 3), (0.5, 2), (0.01, 3), (0.99, 1)])
+def test_whole_tasks_are_held_out(make_trajectory: Make, held_out: float, n_fitted: int) -> None:
+    """Episodes of one task stay together, and each side has at least one task."""
+    every = [make_trajectory(id=f"{i}/{m}", task_id=f"{i}") for m in range(2) for i in range(4)]
+    fitted, rest = split_by_task(every, held_out)
+    assert {one.task_id for one in fitted} == {str(i) for i in range(n_fitted)}
+    assert sorted(one.id for one in (*fitted, *rest)) == sorted(one.id for one in every)
+    assert not {one.task_id for one in fitted} & {one.task_id for one in rest}
+
+
+def test_one_task_cannot_be_split(make_trajectory: Make) -> None:
+    with pytest.raises(ValueError, match="at least 2 tasks to hold some out, got 1"):
+        split_by_task([make_trajectory(id="a"), make_trajectory(id="b")], 0.5)
