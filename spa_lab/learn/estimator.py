@@ -42,7 +42,7 @@ class EstimatorConfig:
     """Hidden units of the MLP."""
     train_backbone: bool = True
     """Fit the language model below the head too (released code); False fits the head alone."""
-    epochs: int = 2
+    epochs: int = 1
     """Passes over the trajectories. Released code: 1."""
     lr: float = 1e-3
     """Peak rate of AdamW. Released code: 3e-6 for the 3 B model."""
@@ -92,7 +92,11 @@ class ProgressEstimator(nn.Module):
     def forward(self, batch: TokenBatch) -> Tensor:
         """(n,) contributions of all steps of all rows, row by row, outcome units."""
         hidden = hidden_states(self.backbone, batch.ids)[batch.step_end].float()
-        features = hidden if self.config.head == "mlp" else self.backbone.get_output_embeddings()(hidden.to(self.backbone.dtype)).float()
+        features = (
+            hidden
+            if self.config.head == "mlp"
+            else self.backbone.get_output_embeddings()(hidden.to(self.backbone.dtype)).float()
+        )
         return self.head(features).squeeze(-1)
 
     @torch.inference_mode()

@@ -24,12 +24,12 @@ class Preset:
     """Rank of LoRA adapters; None trains all weights. Released code: 8."""
     use_manual: bool = False
     """Tell the model what the world understands before the first observation (large models)."""
-    demonstrations: int = 2000
+    demonstrations: int = 3000
     """Expert episodes to clone. ALFWorld's own: 3,119."""
     mistakes: float = 0.15
     """Probability that a demonstrated step is a mistake to recover from; never imitated. Paper: none."""
     clone: CloneConfig = field(default_factory=CloneConfig)
-    explore_tasks: int = 128
+    explore_tasks: int = 96
     """Training tasks to explore."""
     rollouts_per_task: int = 10
     """M, explorations of each task. Paper: 10; released code: 10, WebShop 5."""
