@@ -42,11 +42,11 @@ class EstimatorConfig:
     """Hidden units of the MLP."""
     train_backbone: bool = True
     """Fit the language model below the head too (released code); False fits the head alone."""
-    epochs: int = 1
+    epochs: int = 2
     """Passes over the trajectories. Released code: 1."""
-    lr: float = 1e-3
+    lr: float = 2e-3
     """Peak rate of AdamW. Released code: 3e-6 for the 3 B model."""
-    batch_tokens: int = 6000
+    batch_tokens: int = 1500
     """Tokens in a batch, padding included. Released code: 16 trajectories."""
 
     def __post_init__(self) -> None:
