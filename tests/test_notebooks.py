@@ -1,0 +1,110 @@
+"""Notebooks: one shape, short cells, and all of them run without a word of complaint.
+
+What a notebook may hold is checked on its source; then every notebook is executed, in order, in one folder,
+as a reader would who begins with the first.
+"""
+
+import ast
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+from spa_lab.store import Run
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+STAGES = ("01_behaviour_cloning", "02_exploration", "03_progress_estimator", "04_ppo")
+
+
+def _read(path: Path) -> NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def _code(notebook: NotebookNode) -> Iterator[tuple[int, str]]:
+    """Number and source of every code cell."""
+    return ((i, cell.source) for i, cell in enumerate(notebook.cells) if cell.cell_type == "code")
+
+
+def _text(notebook: NotebookNode) -> str:
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def _said_to_be_written(notebook: NotebookNode) -> list[str]:
+    """Paths inside the run folder that the opening table promises."""
+    _, found, writes = notebook.cells[0].source.partition("| **Writes** |")
+    assert found
+    return re.findall(r"`([\w*./-]+)`", writes)
+
+
+def test_there_is_one_for_every_stage() -> None:
+    assert set(STAGES) <= {path.stem for path in NOTEBOOKS}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_cells_hold_few_and_plain_things(path: Path) -> None:
+    """Anything longer or cleverer belongs into the library, where it is tested."""
+    notebook = _read(path)
+    nbformat.validate(notebook)
+    assert len(notebook.cells) <= 40
+    for place, (number, source) in enumerate(_code(notebook)):
+        assert "sys.path" not in source, f"cell {number}"
+        for node in ast.walk(ast.parse(source)):  # magics and shell lines are no Python
+            assert not isinstance(node, ast.ClassDef), f"cell {number}: class"
+            if isinstance(node, ast.FunctionDef):
+                length = (node.end_lineno or 0) - node.lineno + 1
+                assert length <= 10, f"cell {number}: {node.name} has {length} lines"
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                assert place == 0, f"cell {number} imports {ast.unparse(node)}"
+
+
+@pytest.mark.parametrize("stem", STAGES)
+def test_stages_are_taught_in_one_shape(stem: str) -> None:
+    notebook = _read(ROOT / "notebooks" / f"{stem}.ipynb")
+    text = _text(notebook)
+    opening = notebook.cells[0].source
+    assert opening.startswith(f"# {int(stem[:2])} · ")
+    assert "**You will learn**" in opening and "| **Reads** |" in opening and _said_to_be_written(notebook)
+    (parameters,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
+    assert re.findall(r"^(\w+) = ", parameters.source, re.MULTILINE) == ["SCALE", "SEED", "RUN"]
+    assert "$$" in text and "\n## What would falsify this\n" in text and "\n## Exercises\n" in text
+    source = "\n".join(source for _, source in _code(notebook))
+    assert "np.testing.assert_allclose(" in source and "exercises.check_" in source
+    assert "minimal_detectable_difference(" in source and "1 seed" in source
+
+
+def test_all_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each does its stage in the run folder that they share, says nothing on stderr and keeps its word."""
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
+    for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+    for path in NOTEBOOKS:
+        notebook = _execute(path, tmp_path / "notebooks")
+        assert _complaints(notebook) == [], path.stem
+        if path.stem in STAGES:
+            missing = [name for name in _said_to_be_written(notebook) if not _in_run(tmp_path, name)]
+            assert missing == [], path.stem
+    run = Run.open(tmp_path / "runs/notebooks-lesson")
+    assert any(one.success for one in run.load_trajectories("eval-cloned-unseen")), "the clone learnt nothing"
+
+
+def _execute(path: Path, folder: Path) -> NotebookNode:
+    notebook = _read(path)
+    NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(folder)}}).execute()
+    return notebook
+
+
+def _complaints(notebook: NotebookNode) -> list[str]:
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    return [output.text for output in outputs if output.get("name") == "stderr"]
+
+
+def _in_run(folder: Path, pattern: str) -> bool:
+    return any((folder / "runs/notebooks-lesson").glob(pattern.rstrip("/")))
