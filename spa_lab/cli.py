@@ -6,6 +6,7 @@ SPA_LAB_DEBUG=1) shows the traceback instead.
 """
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -33,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = options.debug or os.environ.get("SPA_LAB_DEBUG", "0") not in ("", "0")
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(message)s")
     logging.getLogger("spa_lab").setLevel(logging.DEBUG if debug else logging.INFO)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without "Σ" is no reason to lose a table
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         code = command(options)

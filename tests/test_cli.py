@@ -164,6 +164,17 @@ def test_a_closed_pipe_is_no_error() -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+def test_a_terminal_that_lacks_letters() -> None:
+    program = (
+        "import sys, types; from spa_lab import cli\n"
+        "sys.modules['spa_lab.doctor'] = types.SimpleNamespace(report=lambda: [('sum', '\u03a3 = 1')])\n"
+        "sys.exit(cli.main(['doctor']))"
+    )
+    poor = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=poor, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"sum  ? = 1\n", b"")
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["--version"])

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from spa_lab import cli
+from spa_lab.pipeline.presets import TINY
 
 if TYPE_CHECKING:
     from tests.pipeline.conftest import Undisturbed
@@ -103,7 +104,7 @@ def test_a_run_of_another_preset_or_method(
     before = _content(undisturbed.path)
     assert cli.main(["demo", "--out", str(undisturbed.path)]) == 2
     line = _complaint(capsys.readouterr().err)
-    assert "config.preset.demonstrations is 60, asked 2000" in line
+    assert f"config.preset.demonstrations is 60, asked {TINY.demonstrations}" in line
     assert micro.main(_run(undisturbed.path)) == 2
     line = _complaint(capsys.readouterr().err)
     assert line.endswith("config.methods is ['spa', 'ppo'], asked ['spa']")
