@@ -39,7 +39,7 @@ class PPOConfig:
 
     iterations: int = 12
     """Rounds of playing and updating. Released code: one offline pass."""
-    episodes: int = 96
+    episodes: int = 128
     """Episodes played in each iteration."""
     temperature: float = 1.0
     """Sampling temperature of the episodes; log-probabilities are taken at the same temperature."""
@@ -47,7 +47,7 @@ class PPOConfig:
     """Passes over an iteration's episodes. Released code: 4 (library default)."""
     batch_tokens: int = 6000
     """Tokens in a minibatch, padding included."""
-    lr: float = 5e-4
+    lr: float = 3e-4
     """AdamW's rate. Released code: 1e-5 on LoRA weights of the 3 B model."""
     clip: float = 0.2
     """Half-width of the trust region of the probability ratio. Released code: 0.2."""
