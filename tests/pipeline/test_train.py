@@ -85,7 +85,7 @@ def test_bars_end_at_100_percent_and_say_what_is_left(undisturbed: "Undisturbed"
     for label in labels:
         shown = [line for line in lines if re.match(rf"\W*(\[A)?{label} *:", line)]
         assert "100%" in shown[-1], label
-        assert all(re.search(r"\d\d:\d\d<(\d\d:\d\d|\?)", line) for line in shown), label
+        assert all(re.search(r"\d\d:\d\d<(\d+:\d\d|\?)", line) for line in shown), label
     assert "Loading" not in undisturbed.bars and "Writing" not in undisturbed.bars
 
 
