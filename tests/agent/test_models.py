@@ -1,5 +1,6 @@
 """Models in folders: what is saved comes back, and what is missing is named before anybody goes online."""
 
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -149,3 +150,18 @@ def test_no_code_from_strangers(folder: Path, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(loader, "from_pretrained", spy)
     load_policy(folder, name="x")
     assert asked == [False, False]
+
+
+def test_a_full_disk_is_an_os_error(policy: Policy, tmp_path: Path) -> None:
+    """Weights and tokenizer are written by Rust, which says so with other classes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            save_policy(policy, tmp_path / "model")
+        with pytest.raises(OSError, match="File too large"), models.disk_refusals():
+            policy.codec.tokenizer.save_pretrained(tmp_path / "tokenizer")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with pytest.raises(KeyError), models.disk_refusals():
+        raise KeyError("a bug stays one")
