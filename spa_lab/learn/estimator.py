@@ -146,7 +146,9 @@ def fit_estimator(
     rows = [policy.codec.row(trajectory) for trajectory in trajectories]
     lengths = [len(row.ids) for row in rows]
     plan = [
-        b for _ in range(config.epochs) for b in token_batches(lengths, budget=config.batch_tokens, rng=rng)
+        batch
+        for _ in range(config.epochs)
+        for batch in token_batches(lengths, budget=config.batch_tokens, rng=rng, alike=False)
     ]
     optimizer = Optimizer(estimator, lr=config.lr, n_updates=len(plan))
     for done, numbers in enumerate(plan):
