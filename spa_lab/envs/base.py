@@ -4,6 +4,7 @@ A world is deterministic given its task. Actions are free text; text that the wo
 execute is an ungrounded step, never an exception. Knows nothing of models or learning.
 """
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -72,6 +73,9 @@ class Expert(Protocol):
 
     def act(self) -> tuple[str, str]:
         """The next (thought, action)."""
+
+    def slip(self, rng: random.Random) -> tuple[str, str]:
+        """What a careless reader might think and do now instead: a (thought, action) to recover from."""
 
 
 @dataclass(frozen=True)
