@@ -12,13 +12,18 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 
 from spa_lab import __version__
+from spa_lab.envs.parity import ParityReport
 from spa_lab.store import StoreError
 
 NEEDS_ATTENTION, USER_ERROR, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 """Exit codes: a check found something; wrong input; Ctrl-C and a closed pipe as a shell reports them."""
+_RECORDINGS = MappingProxyType({"household": "ALFWorld", "webshop": "WebShop"})
+"""World -> the engine whose recordings `spa_lab.envs.<world>.parity` replays."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "lab", _lab, "JupyterLab on notebooks/; further options are handed to JupyterLab")
 
     parity = _add(commands, "parity", _parity, "replay an original engine's recorded episodes in our world")
-    parity.add_argument("env", metavar="ENV", help="household: recordings of ALFWorld")
+    parity.add_argument("env", metavar="ENV", help=", ".join(_RECORDINGS))
     parity.add_argument("folder", type=Path, metavar="FOLDER", help="folder of *.jsonl.gz recordings")
 
     _add(commands, "bench", _bench, "time the parts that training waits for")
@@ -151,13 +156,13 @@ def _lab(options: argparse.Namespace) -> int:
 
 
 def _parity(options: argparse.Namespace) -> int:
-    if options.env != "household":
-        raise ValueError(f"parity: no world {options.env!r}; there is: household (recordings of ALFWorld)")
+    if options.env not in _RECORDINGS:
+        there = ", ".join(f"{name} (recordings of {engine})" for name, engine in _RECORDINGS.items())
+        raise ValueError(f"parity: no world {options.env!r}; there is: {there}")
     if not options.folder.is_dir():
         raise NotADirectoryError(f"parity: {options.folder} is not a folder")
-    from spa_lab.envs.household.parity import replay_folder
-
-    report = replay_folder(options.folder)
+    world = import_module(f"spa_lab.envs.{options.env}.parity")
+    report: ParityReport = world.replay_folder(options.folder)
     print(report.render())
     return NEEDS_ATTENTION if report.mismatches or not report.episodes else 0
 
