@@ -22,7 +22,9 @@ from spa_lab.store import StoreError
 
 NEEDS_ATTENTION, USER_ERROR, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 """Exit codes: a check found something; wrong input; Ctrl-C and a closed pipe as a shell reports them."""
-_RECORDINGS = MappingProxyType({"household": "ALFWorld", "webshop": "WebShop"})
+_RECORDINGS = MappingProxyType(
+    {"household": "ALFWorld", "webshop": "WebShop", "virtualhome": "VirtualHome's graph engine"}
+)
 """World -> the engine whose recordings `spa_lab.envs.<world>.parity` replays."""
 
 

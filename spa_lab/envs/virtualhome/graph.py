@@ -1,0 +1,167 @@
+"""The household as a graph: nodes with states, edges with relations.
+
+A `Scene` is the initial graph and never changes; a `State` is what may differ from it. States are values:
+an action makes a new one that shares what it did not touch, so keeping one costs nothing. Names of states,
+relations and properties are those of the public package virtualhome 2.3.0 (MIT).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+ON, INSIDE, BETWEEN, CLOSE = "ON", "INSIDE", "BETWEEN", "CLOSE"
+FACING, HOLDS_RH, HOLDS_LH, SITTING = "FACING", "HOLDS_RH", "HOLDS_LH", "SITTING"
+RELATIONS = (ON, INSIDE, BETWEEN, CLOSE, FACING, HOLDS_RH, HOLDS_LH, SITTING)
+HANDS = (HOLDS_RH, HOLDS_LH)
+"""The right hand is used first."""
+STATES = (
+    "CLOSED", "OPEN", "ON", "OFF", "SITTING", "DIRTY", "CLEAN", "LYING", "PLUGGED_IN", "PLUGGED_OUT",
+)  # fmt: skip
+PROPERTIES = (
+    "SURFACES", "GRABBABLE", "SITTABLE", "LIEABLE", "HANGABLE", "DRINKABLE", "EATABLE", "RECIPIENT",
+    "CUTTABLE", "POURABLE", "CAN_OPEN", "HAS_SWITCH", "READABLE", "LOOKABLE", "CONTAINERS", "CLOTHES",
+    "PERSON", "BODY_PART", "COVER_OBJECT", "HAS_PLUG", "HAS_PAPER", "MOVABLE", "CREAM",
+)  # fmt: skip
+CHARACTER = "character"
+"""Class of the agent's own node."""
+
+Ids: TypeAlias = frozenset[int]
+End: TypeAlias = tuple[int, str]
+"""(node id, relation): one end of an edge."""
+NOTHING: Ids = frozenset()
+
+
+@dataclass(frozen=True)
+class Node:
+    """The unchanging part of a node."""
+
+    id: int
+    name: str
+    """Class name, like "kitchen_cabinet"."""
+    room: bool
+    properties: frozenset[str]
+
+    def __str__(self) -> str:
+        return f"<{self.name}> ({self.id})"
+
+
+class State(NamedTuple):
+    """A moment of a scene. Nobody changes the mappings after the state is made; see `Draft`."""
+
+    states: Mapping[int, frozenset[str]]
+    """Node id -> its states."""
+    out: Mapping[End, Ids]
+    """(from, relation) -> the ids that such edges lead to; no empty entries matter."""
+    into: Mapping[End, Ids]
+    """(to, relation) -> the ids that such edges come from; always the mirror of `out`."""
+    grabbed: Mapping[int, tuple[int, str]]
+    """Id of a grabbed object -> (neighbour, relation) that it was taken from, for putting it back."""
+
+    def has(self, source: int, relation: str, target: int) -> bool:
+        """Whether there is such an edge."""
+        return target in self.out.get((source, relation), NOTHING)
+
+    def held(self, agent: int) -> list[int]:
+        """Ids of what the agent holds, left hand first."""
+        return [x for hand in (HOLDS_LH, HOLDS_RH) for x in sorted(self.out.get((agent, hand), NOTHING))]
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """An initial graph, ready to play in."""
+
+    name: str
+    nodes: Mapping[int, Node]
+    """By id, ascending."""
+    by_name: Mapping[str, tuple[int, ...]]
+    """Class name -> ids, ascending."""
+    body: Ids
+    """Ids of the body parts."""
+    agent: int
+    """Id of the character: the one with the lowest id."""
+    start: State
+    order: Mapping[End, tuple[int, ...]]
+    """(from, relation) -> the ids of `start.out` in the order of the file."""
+
+    @property
+    def posture(self) -> frozenset[str]:
+        """The agent's states in the initial graph; the original engine judges posture by these, always."""
+        return self.start.states[self.agent]
+
+    def in_order(self, state: State, source: int, relation: str) -> list[int]:
+        """Ids that such edges lead to, in the order in which the original engine goes through them.
+
+        It keeps them in a set of integers and takes the first that fits. The order of such a set depends on
+        nothing but its history, so it is repeated here: what was added, then what the scene began with, then
+        without what was removed.
+        """
+        now = state.out.get((source, relation), NOTHING)
+        if len(now) < 2:
+            return list(now)
+        begun = self.order.get((source, relation), ())
+        slots = set(sorted(now.difference(begun)))
+        slots.update(begun)
+        return [target for target in slots if target in now]
+
+    def room_of(self, state: State, node: int) -> int | None:
+        """The room that a node is in; itself if it is one, None if it is in none."""
+        if self.nodes[node].room:
+            return node
+        inside = self.in_order(state, node, INSIDE)
+        if len(inside) > 1:
+            return next((x for x in inside if self.nodes[x].room), None)
+        climbed = {node}
+        while inside and inside[0] not in climbed:
+            if self.nodes[inside[0]].room:
+                return inside[0]
+            climbed.add(inside[0])
+            inside = self.in_order(state, inside[0], INSIDE)
+        return None
+
+
+class Draft:
+    """A state in the making: the only way to change anything."""
+
+    def __init__(self, state: State) -> None:
+        self.states = dict(state.states)
+        self.out = dict(state.out)
+        self.into = dict(state.into)
+        self.grabbed = dict(state.grabbed)
+
+    def state(self) -> State:
+        """The finished state; the draft must not be used afterwards."""
+        return State(self.states, self.out, self.into, self.grabbed)
+
+    def add(self, source: int, relation: str, target: int) -> None:
+        """Add an edge; nothing happens if it is there."""
+        end, other = (source, relation), (target, relation)
+        self.out[end] = self.out.get(end, NOTHING) | {target}
+        self.into[other] = self.into.get(other, NOTHING) | {source}
+
+    def add_both(self, one: int, relation: str, others: Iterable[int]) -> None:
+        """Add edges to and from `others`."""
+        for other in others:
+            self.add(one, relation, other)
+            self.add(other, relation, one)
+
+    def remove(self, source: int, relation: str, target: int) -> None:
+        """Remove an edge; nothing happens if it is not there."""
+        end, other = (source, relation), (target, relation)
+        self.out[end] = self.out.get(end, NOTHING) - {target}
+        self.into[other] = self.into.get(other, NOTHING) - {source}
+
+    def clear_from(self, source: int, relation: str) -> None:
+        """Remove all edges of this relation that start at `source`."""
+        for target in self.out.pop((source, relation), NOTHING):
+            self.into[target, relation] = self.into[target, relation] - {source}
+
+    def clear(self, node: int, *relations: str) -> None:
+        """Remove all edges of these relations that start or end at `node`."""
+        for relation in relations:
+            self.clear_from(node, relation)
+            for source in self.into.pop((node, relation), NOTHING):
+                self.out[source, relation] = self.out[source, relation] - {node}
+
+    def swap(self, node: int, old: str, new: str) -> None:
+        """Take one state from a node and give it another."""
+        self.states[node] = self.states[node] - {old} | {new}

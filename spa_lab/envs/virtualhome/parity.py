@@ -1,0 +1,245 @@
+"""Replays episodes that VirtualHome's own graph engine recorded, and compares all it said with ours.
+
+Format (gzip, JSON lines): a line with `graph` is a scene (`scene`); a line with `steps` is an episode
+(`episode_id`, `mode`, `patches`, `scene` or `file`, `bind`, goals, `initial`). An episode with `file` starts
+from a scene of the `eai-eval` wheel: it is replayed where the wheel lies in the folder or its scenes were
+imported, and counted as not replayed elsewhere.
+"""
+
+import hashlib
+import json
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from spa_lab.envs.parity import SHOWN, Mismatch, ParityReport, field_of, recorded_lines
+from spa_lab.envs.virtualhome import official
+from spa_lab.envs.virtualhome.actions import ACTIONS
+from spa_lab.envs.virtualhome.attempt import Attempt, Standing, attempt, carry_out
+from spa_lab.envs.virtualhome.commands import Bound, Command, call
+from spa_lab.envs.virtualhome.goal import Condition, read_goal
+from spa_lab.envs.virtualhome.graph import CLOSE, INSIDE, RELATIONS, Scene, State
+from spa_lab.envs.virtualhome.moment import Moment
+from spa_lab.envs.virtualhome.reader import read_scene
+from spa_lab.envs.virtualhome.rules import stays
+from spa_lab.envs.virtualhome.view import agent_rooms, relations, visible
+
+_GOALS = ("goal", "diff_goal", "eai_goal")
+_CRASHES = {
+    "FIND": ("find_patch", "JoinedExecutor.execute() takes 5 positional arguments but 7 were given"),
+    "PUTOFF": (
+        "putoff_patch",
+        "PutOffExecutor.check_putoff() missing 1 required positional argument: 'char_index'",
+    ),
+}
+"""Action -> the patch that mends its crash, and what the unpatched engine raises."""
+
+Findings = dict[str, Any]
+Scenes = dict[str, Scene]
+
+
+def replay_folder(folder: Path) -> ParityReport:
+    """Replay every recorded episode in the `*.jsonl.gz` files of a folder.
+
+    Raises:
+        ValueError: If the folder has no such files, or one of them is damaged or holds something else.
+    """
+    scenes: Scenes = {}
+    recorded: list[tuple[str, dict[str, Any]]] = []
+    paths = sorted(folder.glob("*.jsonl.gz"))
+    if not paths:
+        raise ValueError(f"{folder}: no *.jsonl.gz files to replay")
+    for path in paths:
+        for where, line in recorded_lines(path):
+            if "graph" in line:
+                _add_scene(scenes, line, where)
+            elif "steps" in line:
+                recorded.append((where, line))
+            else:
+                raise ValueError(f"{where}: neither a scene (graph) nor an episode (steps)")
+    return _replay(scenes, official.graph_finder(folder), recorded)
+
+
+def _add_scene(scenes: Scenes, line: dict[str, Any], where: str) -> None:
+    name = field_of(line, "scene", str, where)
+    if name in scenes:
+        raise ValueError(f"{where}: another scene is also called {name!r}")
+    scenes[name] = read_scene(line["graph"], name)
+
+
+def _replay(
+    scenes: Scenes, find: official.Finder, recorded: list[tuple[str, dict[str, Any]]]
+) -> ParityReport:
+    episodes = steps = mismatches = 0
+    not_replayed: list[str] = []
+    first: list[Mismatch] = []
+    for where, episode in recorded:
+        name = field_of(episode, "episode_id", str, where)
+        try:
+            scene = _scene_of(episode, scenes, find, where)
+        except LookupError as error:
+            not_replayed.append(f"{name}: {error.args[0]}")
+            continue
+        episodes += 1
+        steps += len(field_of(episode, "steps", list, where))
+        for moment, expected, ours in _moments(scene, episode, where):
+            differences = _differences(moment, expected, ours, where)
+            mismatches += bool(differences)
+            if len(first) < SHOWN:
+                first += [Mismatch(f"{name}, {what}", one, other) for what, one, other in differences]
+    return ParityReport(episodes, steps, mismatches, tuple(not_replayed), tuple(first[:SHOWN]))
+
+
+def _scene_of(episode: dict[str, Any], scenes: Scenes, find: official.Finder, where: str) -> Scene:
+    """The scene that an episode starts in.
+
+    Raises:
+        LookupError: It is not here; the first argument says so.
+    """
+    if "file" not in episode:
+        name = field_of(episode, "scene", str, where)
+        if name not in scenes:
+            raise LookupError(f"its scene {name!r} is not in the folder")
+        return scenes[name]
+    file = field_of(episode, "file", dict, where)
+    member, digest = (field_of(file, key, str, f"{where}: file") for key in ("member", "sha256"))
+    return read_scene(find(member, digest), member.rpartition("/")[2].removesuffix(".json"))
+
+
+def _moments(
+    scene: Scene, episode: dict[str, Any], where: str
+) -> Iterator[tuple[str, dict[str, Any], Findings]]:
+    """(name, recorded, ours) of the opening and of each step."""
+    goals = {key: read_goal(episode[key], scene) for key in _GOALS if episode.get(key) is not None}
+    names = field_of(episode, "bind", dict, where)
+    if wrong := sorted(str(name) for name, key in names.items() if key not in list(scene.nodes)):
+        raise ValueError(f"{where}: 'bind' gives {wrong[0]!r} the id of no node")
+    patches = field_of(episode, "patches", dict, where)
+    standing = Standing(scene.start, Bound(names, None))
+    yield (
+        "opening",
+        field_of(episode, "initial", dict, where),
+        _facts(scene, standing.state, goals),
+    )
+    play = _play_text if episode.get("mode") == "text" else _play_program
+    for number, step in enumerate(episode["steps"], start=1):
+        if not isinstance(step, dict):
+            raise ValueError(f"{where}: step {number} is not an object")
+        here = f"{where}: step {number}"
+        text = field_of(step, "text", str, here)
+        before = standing.state
+        tried, ours = play(scene, standing, step, here)
+        if crash := _crash(scene, before, tried, patches):
+            tried = tried._replace(after=Standing(before, tried.after.bound))
+            ours |= {"executed": False, "message": "", "exception": f"TypeError: {crash}"}
+        standing = tried.after
+        ours |= {"delta": _delta(before, standing.state), **_facts(scene, standing.state, goals)}
+        yield f"step {number} of {len(episode['steps'])}, {textwrap.shorten(repr(text), 80)}", step, ours
+
+
+def _play_text(
+    scene: Scene, standing: Standing, step: dict[str, Any], where: str
+) -> tuple[Attempt, Findings]:
+    tried = attempt(scene, standing, step["text"])
+    command, ids = tried.command, tried.ids
+    ours: Findings = {
+        "parsed": command and {"action": command.action, "objects": list(command.objects)},
+        "ids": None if ids is None else list(ids),
+        "program": None if command is None or ids is None else call(command, ids),
+        "rejected": tried.rejected,
+        "executed": tried.executed,
+        "message": tried.message,
+    }
+    return tried, ours
+
+
+def _play_program(
+    scene: Scene, standing: Standing, step: dict[str, Any], where: str
+) -> tuple[Attempt, Findings]:
+    parsed = field_of(step, "parsed", dict, where)
+    ids, quoted = field_of(step, "ids", list, where), field_of(step, "program", str, where)
+    action = parsed.get("action")
+    if action not in list(ACTIONS) or ACTIONS[action].objects != len(ids):
+        raise ValueError(f"{where}: no action {action!r} with {len(ids)} objects")
+    if unknown := [key for key in ids if key not in list(scene.nodes)]:
+        raise ValueError(f"{where}: the scene has no node {unknown[0]!r}")
+    tried = carry_out(scene, standing, Command(action, ()), tuple(ids), quoted)
+    return tried, {"executed": tried.executed, "message": tried.message}
+
+
+def _crash(scene: Scene, before: State, tried: Attempt, patches: dict[str, Any]) -> str:
+    """What the original engine raises where a patch is missing; empty if it does not."""
+    if tried.command is None or tried.ids is None or tried.command.action not in _CRASHES:
+        return ""
+    patch, raised = _CRASHES[tried.command.action]
+    walks = tried.command.action == "FIND" and not stays(Moment(scene, before), tried.ids[0])
+    return raised if not patches.get(patch) and (walks or tried.command.action == "PUTOFF") else ""
+
+
+def _facts(scene: Scene, state: State, goals: dict[str, tuple[Condition, ...]]) -> Findings:
+    """All that a recording says about a state."""
+    seen = visible(scene, state)
+    facts: Findings = {
+        "state_sha256": _digest(state),
+        "view": {
+            "rooms": agent_rooms(scene, state),
+            "held": sorted(state.held(scene.agent)),
+            "close": sorted(state.out.get((scene.agent, CLOSE), ())),
+            "visible": [[x, scene.nodes[x].name, sorted(state.states[x])] for x in seen],
+            "relations": [list(edge) for edge in relations(scene, state, seen)],
+            "agent_states": sorted(state.states[scene.agent]),
+            "agent_relations": [
+                [relation, other]
+                for relation in sorted(RELATIONS)
+                if relation not in (CLOSE, INSIDE)
+                for other in sorted(state.out.get((scene.agent, relation), ()))
+            ],
+        },
+    }
+    for name, goal in goals.items():
+        met = [condition.met(state) for condition in goal]
+        facts |= {f"{name}_met": met, f"{name}_satisfied": all(met) if met else None}
+    return facts
+
+
+def _edges(state: State) -> Iterator[tuple[int, str, int]]:
+    return ((one, relation, other) for (one, relation), others in state.out.items() for other in others)
+
+
+def _digest(state: State) -> str:
+    content = {
+        "nodes": [[key, sorted(states)] for key, states in sorted(state.states.items())],
+        "edges": sorted(_edges(state)),
+    }
+    return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
+
+
+def _delta(before: State, after: State) -> Findings:
+    old, new = set(_edges(before)), set(_edges(after))
+    changed = sorted(key for key, states in after.states.items() if states != before.states[key])
+    return {
+        "states": [[key, sorted(after.states[key])] for key in changed],
+        "edges_added": [list(edge) for edge in sorted(new - old)],
+        "edges_removed": [list(edge) for edge in sorted(old - new)],
+    }
+
+
+_MAY_BE_MISSING = ("rejected", "exception")
+"""Keys that a recording leaves out where they say nothing."""
+
+
+def _differences(
+    moment: str, recorded: dict[str, Any], ours: Findings, where: str
+) -> list[tuple[str, str, str]]:
+    """(what, expected, ours) for everything that differs; the parts of a view one by one."""
+    pairs: list[tuple[str, Any, Any]] = []
+    for key, value in {**dict.fromkeys(_MAY_BE_MISSING, ""), **ours}.items():
+        if key not in recorded and key not in _MAY_BE_MISSING:
+            raise ValueError(f"{where}: {moment}: {key!r} is missing")
+        expected = recorded.get(key, "")
+        if key == "view" and isinstance(expected, dict):
+            pairs += [(f"view, {part}", expected.get(part), mine) for part, mine in value.items()]
+        else:
+            pairs.append((key, expected, value))
+    return [(f"{moment}: {key}", str(one), str(other)) for key, one, other in pairs if one != other]
