@@ -1,0 +1,269 @@
+"""Continuations of recorded trajectories, many at a time, none computed twice.
+
+The branches of a trajectory form a tree: as long as two of them wrote the same, they *are* the same
+history, and the model is asked once for both; each still draws its own numbers, so the outcomes are
+distributed as if every branch had been played alone. Branches of all steps and of many trajectories share
+one batch, and one that ends makes room for the next.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from spa_lab.agent.rollout import Policy, RolloutConfig
+from spa_lab.credit.choice import Menu, draw, log_chances
+from spa_lab.credit.slots import SlotCache, feed
+from spa_lab.credit.trunk import Branch, Departure, Trunk, grow_trunk, together, walk
+from spa_lab.envs.base import Environment, Task
+from spa_lab.react import parse
+from spa_lab.types import FloatArray, Trajectory
+
+_READERS_WORTH_A_PASS = 0.25
+"""Share of histories with a reply to read from which on a pass of their own, many tokens wide, pays."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which continuations of one trajectory are wanted."""
+
+    trajectory: Trajectory
+    task: Task
+    numbers: tuple[Sequence[int], ...]
+    """T sequences: numbers of the branches from each step; a number always draws the same random numbers."""
+    seed: int
+    common: bool
+    """Branch n of every step draws the same numbers at the same step of the episode."""
+
+
+@dataclass(eq=False)
+class Tree:
+    """All branches of one order, and how they ended."""
+
+    order: Order
+    trunk: Trunk
+    outcomes: tuple[dict[int, float], ...]
+    """T dicts: number of the branch -> its outcome."""
+    missing: int
+
+    def end(self, branches: Sequence[Branch], outcome: float) -> None:
+        """Write down how these branches ended."""
+        for branch in branches:
+            self.outcomes[branch.start][branch.number] = outcome
+        self.missing -= len(branches)
+
+    def in_order(self) -> tuple[FloatArray, ...]:
+        """T vectors of outcomes, in the order of the wanted numbers."""
+        return tuple(
+            np.array([found[n] for n in numbers], dtype=np.float64)
+            for found, numbers in zip(self.outcomes, self.order.numbers, strict=True)
+        )
+
+
+@dataclass(eq=False)
+class _Twig:
+    """One history off the trunk, and the branches that share it."""
+
+    tree: Tree
+    step: int
+    moment: object
+    """The world before this step."""
+    branches: list[Branch]
+    written: list[int]
+    """Tokens of the step so far."""
+    pending: list[int]
+    """Tokens that the model has not read yet; never empty between passes."""
+    length: int
+    """Tokens that it has read."""
+
+    def split(self, branches: list[Branch]) -> "_Twig":
+        """Another history with the same past."""
+        return _Twig(self.tree, self.step, self.moment, branches, list(self.written), [], self.length)
+
+
+def grow(
+    policy: Policy,
+    environment: Environment,
+    orders: Iterable[Order],
+    config: RolloutConfig,
+    *,
+    menu: Menu | None = None,
+) -> Iterator[Tree]:
+    """Play all ordered continuations to their end; a tree is given as soon as it is complete.
+
+    Args:
+        policy: continues every history; its model must be in eval mode.
+        environment: its step limit is the step cap.
+        orders: read one by one, as room gets free.
+        config: temperature and longest step; `parallel` is the number of branches in flight.
+        menu: the only texts that the policy may write, or None.
+
+    Raises:
+        ValueError: a trajectory does not fit its task, the world or the model; see `grow_trunk`.
+    """
+    thicket = _Thicket(policy, environment, config, menu)
+    source = iter(orders)
+    more = True
+    while more or thicket.busy:
+        while more and thicket.hungry:
+            order = next(source, None)
+            more = order is not None
+            if order is not None:
+                thicket.plant(order)
+        if thicket.busy:
+            thicket.advance()
+        yield from thicket.complete()
+
+
+@dataclass(eq=False)
+class _Thicket:
+    """Everything that grows at the moment."""
+
+    policy: Policy
+    environment: Environment
+    config: RolloutConfig
+    menu: Menu | None
+    trees: list[Tree] = field(default_factory=list)
+    waiting: deque[_Twig] = field(default_factory=deque)
+    twigs: list[_Twig] = field(default_factory=list)
+    """Twig i is read in slot i."""
+
+    def __post_init__(self) -> None:
+        self.cache = SlotCache(self.config.parallel, self.policy.model.config.num_hidden_layers)
+        self.room = self.config.parallel
+        self.limit = self.policy.context - self.config.max_new_tokens - 1  # as in a rollout
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is something to be read."""
+        return bool(self.twigs or self.waiting)
+
+    @property
+    def hungry(self) -> bool:
+        """Whether there is room and nobody waits for it."""
+        return self.room > 0 and not self.waiting
+
+    def plant(self, order: Order) -> None:
+        """Replay a trajectory, let its branches follow it, and queue those that leave it."""
+        trunk = grow_trunk(self.policy, self.environment, order.trajectory, order.task)
+        key = f"{order.seed}/{order.trajectory.id}"
+        branches = [
+            Branch(key, start, number, common=order.common)
+            for start, numbers in enumerate(order.numbers)
+            for number in numbers
+        ]
+        tree = Tree(order, trunk, tuple({} for _ in order.numbers), len(branches))
+        self.trees.append(tree)
+        departures, arrived = walk(trunk, branches, self.policy, self.config, self.menu)
+        tree.end(arrived, order.trajectory.outcome)
+        for departure in departures:
+            self._queue(tree, departure)
+        self._admit()
+
+    def complete(self) -> list[Tree]:
+        """Takes out the trees whose branches have all ended, in the order of planting."""
+        done = [tree for tree in self.trees if not tree.missing]
+        self.trees = [tree for tree in self.trees if tree.missing]
+        return done
+
+    @torch.inference_mode()
+    def advance(self) -> None:
+        """One pass of the model, and what follows from it."""
+        slots, runs = self._next_runs()
+        lengths = [self.twigs[slot].length for slot in slots]
+        hidden = feed(self.policy.model, self.cache, slots, lengths, runs)
+        for slot, run in zip(slots, runs, strict=True):
+            twig = self.twigs[slot]
+            twig.length += len(run)
+            del twig.pending[: len(run)]
+        ready = [i for i, slot in enumerate(slots) if not self.twigs[slot].pending]
+        if ready:
+            self._choose(hidden[ready], [slots[i] for i in ready])
+        self._admit()
+
+    def _next_runs(self) -> tuple[list[int], list[list[int]]]:
+        """Slots and what each reads: all of them one token, or only those with a reply a long run of it."""
+        readers = [slot for slot, twig in enumerate(self.twigs) if len(twig.pending) > 1]
+        if readers and len(readers) >= _READERS_WORTH_A_PASS * len(self.twigs):
+            sizes = sorted(len(self.twigs[slot].pending) for slot in readers)
+            usual = sizes[len(sizes) // 2]  # a few long replies go on in the next pass
+            return readers, [self.twigs[slot].pending[:usual] for slot in readers]
+        return list(range(len(self.twigs))), [twig.pending[:1] for twig in self.twigs]
+
+    def _choose(self, hidden: torch.Tensor, slots: list[int]) -> None:
+        """Every branch of these slots draws its next token; histories part where branches differ."""
+        twigs = [self.twigs[slot] for slot in slots]
+        logits = self.policy.model.get_output_embeddings()(hidden)
+        chances = log_chances(
+            logits, [twig.written for twig in twigs], temperature=self.config.temperature, menu=self.menu
+        )
+        numbers = [[branch.rng.random() for branch in twig.branches] for twig in twigs]
+        ended = []
+        for slot, twig, tokens in zip(slots, twigs, draw(chances, numbers), strict=True):
+            (first, stay), *others = together(tokens, twig.branches).items()
+            for token, branches in others:
+                shoot = twig.split(branches)
+                if self._take(shoot, token):
+                    self.cache.copy(slot, len(self.twigs), shoot.length)
+                    self.twigs.append(shoot)
+            twig.branches = stay
+            if not self._take(twig, first):
+                ended.append(slot)
+        for slot in reversed(ended):
+            self._remove(slot)
+
+    def _take(self, twig: _Twig, token: int) -> bool:
+        """Append a token; False if that ended the episode."""
+        twig.written.append(token)
+        twig.pending = [token]
+        return self._settle(twig)
+
+    def _settle(self, twig: _Twig) -> bool:
+        """Execute the step if it is complete; False if the episode is over."""
+        codec, end_id = self.policy.codec, self.policy.codec.end_id
+        ended = twig.written[-1] == end_id
+        if not ended and len(twig.written) < self.config.max_new_tokens:
+            return True
+        world = twig.tree.trunk.world
+        world.restore(twig.moment)
+        reply = world.step(parse(codec.decode(twig.written))[1])
+        following = [*(() if ended else (end_id,)), *codec.reply_ids(reply.observation)]
+        twig.step += 1
+        full = twig.length + len(twig.pending) + len(following) >= self.limit
+        if reply.done or twig.step == self.environment.step_limit or full:
+            twig.tree.end(twig.branches, reply.outcome)
+            self.room += len(twig.branches)
+            return False
+        twig.pending += following
+        twig.moment, twig.written = world.snapshot(), []
+        for branch in twig.branches:
+            branch.begin(twig.step)
+        return True
+
+    def _queue(self, tree: Tree, departure: Departure) -> None:
+        """Make twigs of a departure, each small enough to be let in."""
+        moment, written = tree.trunk.moments[departure.step], departure.written
+        for i in range(0, len(departure.branches), self.config.parallel):
+            branches = list(departure.branches[i : i + self.config.parallel])
+            self.waiting.append(
+                _Twig(tree, departure.step, moment, branches, list(written), [written[-1]], departure.length)
+            )
+
+    def _admit(self) -> None:
+        """Let in whoever waits, as long as there is room."""
+        while self.waiting and len(self.waiting[0].branches) <= self.room:
+            twig = self.waiting.popleft()
+            self.room -= len(twig.branches)
+            length = twig.length
+            if self._settle(twig):
+                self.cache.plant(len(self.twigs), twig.tree.trunk.past, length)
+                self.twigs.append(twig)
+
+    def _remove(self, slot: int) -> None:
+        """Give a slot away; the last twig moves into it."""
+        last = self.twigs.pop()
+        if slot < len(self.twigs):
+            self.cache.copy(len(self.twigs), slot, last.length)
+            self.twigs[slot] = last
