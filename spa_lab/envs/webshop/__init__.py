@@ -1,0 +1,1 @@
+"""The web shop: WebShop's pages, search and reward, products of our own."""
