@@ -77,6 +77,15 @@ class WebshopWorld:
         return self._now
 
     @property
+    def price(self) -> float:
+        """What the product on the page costs, dollars.
+
+        Raises:
+            KeyError: There is none on this page.
+        """
+        return self._shop.prices[self._now.asin]
+
+    @property
     def clickables(self) -> tuple[str, ...]:
         """What the page offers to click, lower case, in its order."""
         now = self._now
@@ -160,7 +169,7 @@ class WebshopWorld:
         return reward_of(
             self._shop.products[now.asin],
             now.goal,
-            price=self._shop.prices[now.asin],
+            price=self.price,
             options=tuple(value for _, value in now.options),
             scorer=self._shop.scorer,
         )

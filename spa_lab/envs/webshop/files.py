@@ -1,0 +1,135 @@
+"""Reads a catalogue in WebShop's three file formats, plain or gzipped, one product at a time.
+
+| file | holds |
+|---|---|
+| `items_shuffle*.json` | a list of products |
+| `items_ins_v2*.json` | asin → labels, and for some an instruction made from them |
+| `items_human_ins.json` | asin → instructions written by people |
+"""
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from spa_lab.envs.webshop.product import Product, is_kept, read_product, text_list
+
+_CHUNK = 1 << 20
+_LONGEST_RECORD = 1 << 26
+"""Characters; a longer one means that the file is damaged."""
+
+
+def read_products(path: Path, labels: Mapping[str, Any]) -> Iterator[Product]:
+    """The products of an `items_shuffle*.json`, in order, without those that the original leaves out.
+
+    These are: asin "nan", asin longer than ten characters, and all but the first product of one asin.
+
+    Args:
+        path: the file.
+        labels: from `read_labels`.
+
+    Raises:
+        ValueError: The file or one of its products cannot be read; names both.
+    """
+    seen: set[str] = set()
+    for number, record in enumerate(read_list(path)):
+        if not is_kept(record) or (isinstance(record, dict) and record.get("asin") in seen):
+            continue
+        where = f"{path.name}: entry {number}"
+        asin = record.get("asin") if isinstance(record, dict) else None
+        entry = labels.get(asin, {}) if isinstance(asin, str) else {}
+        product = read_product(record, entry.get("attributes"), where)
+        seen.add(product.asin)
+        yield product
+
+
+def read_labels(path: Path) -> dict[str, dict[str, Any]]:
+    """The content of an `items_ins_v2*.json`.
+
+    Raises:
+        ValueError: It cannot be read, or an entry is not as it should be; names both.
+    """
+    labels = _read_object(path)
+    for asin, entry in labels.items():
+        if not isinstance(entry, dict):
+            raise ValueError(f"{path.name}: {asin!r} must be an object, got {type(entry).__name__}")
+        if "attributes" in entry:
+            text_list(entry["attributes"], "attributes", f"{path.name}: {asin!r}")
+    return labels
+
+
+def read_instructions(path: Path) -> dict[str, Any]:
+    """The content of an `items_human_ins.json`; its entries are checked when goals are made of them.
+
+    Raises:
+        ValueError: It cannot be read as a JSON object.
+    """
+    return _read_object(path)
+
+
+def read_list(path: Path) -> Iterator[Any]:
+    """The entries of a JSON list, read piece by piece: the file may be larger than the memory.
+
+    Raises:
+        ValueError: The file is missing, cut off or no JSON list; names the file and the entry.
+    """
+    number = 0
+    try:
+        with _open(path) as file:
+            for entry in _entries(iter(lambda: file.read(_CHUNK), "")):
+                yield entry
+                number += 1
+    except (OSError, EOFError, zlib.error, RecursionError, ValueError) as error:
+        raise ValueError(f"{path}: cannot be read after {number} entries: {error}") from error
+
+
+def _entries(chunks: Iterable[str]) -> Iterator[Any]:
+    source = iter(chunks)
+    text = next(source, "").lstrip()
+    if text[:1] != "[":
+        raise ValueError("expected a JSON list")
+    decoder, start = json.JSONDecoder(), 1
+    separator = ""
+    while True:
+        start = _skip(text, start)
+        if text[start : start + 1] == "]":
+            return
+        try:
+            if separator and text[start : start + 1] != separator:
+                raise ValueError("expected ',' between entries")
+            entry, end = decoder.raw_decode(text, _skip(text, start + len(separator)))
+            if end == len(text):  # a number may go on
+                raise ValueError("the text ends before the list does")
+        except ValueError:
+            more = next(source, "")
+            if not more or len(text) - start > _LONGEST_RECORD:
+                raise
+            text, start = text[start:] + more, 0
+            continue
+        yield entry
+        start, separator = end, ","
+
+
+def _skip(text: str, start: int) -> int:
+    while text[start : start + 1] in (" ", "\n", "\t", "\r"):
+        start += 1
+    return start
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        with _open(path) as file:
+            content = json.load(file)
+    except (OSError, EOFError, zlib.error, RecursionError, ValueError) as error:
+        raise ValueError(f"{path}: cannot be read as JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: expected a JSON object, got {type(content).__name__}")
+    return content
+
+
+def _open(path: Path) -> IO[str]:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8")
+    return path.open(encoding="utf-8")
