@@ -95,7 +95,7 @@ def critic_gae(
         for one, found in zip(trajectories, values(trajectories), strict=True):
             path = _checked(found, one, len(one), source)
             delta = np.append(gamma * path[1:], one.outcome) - path
-            credits.append(Credit(one.id, source, _decayed(delta, gamma * lam)))
+            credits.append(Credit(one.id, source, decayed(delta, gamma * lam)))
         return credits
 
     return CreditMethod(source, f"GAE(gamma {gamma:g}, lambda {lam:g}), arXiv:1506.02438", give, fitting)
@@ -107,7 +107,7 @@ def _closing(trajectory: Trajectory, predictions: FloatArray, source: str) -> Cr
     return Credit(trajectory.id, source, contributions, base_value=float(predictions[0]))
 
 
-def _decayed(delta: FloatArray, decay: float) -> FloatArray:
+def decayed(delta: FloatArray, decay: float) -> FloatArray:
     """(T,) sums of what is still to come, decayed."""
     result, following = np.zeros(len(delta)), 0.0
     for t in range(len(delta) - 1, -1, -1):
