@@ -136,6 +136,7 @@ def scoreboard(
         n_tasks, n_trajectories: int64, behind the statistic; trajectories in which it is undefined are not
             counted.
         ceiling, ceiling_low, ceiling_high: float64, what the second measurement scores; NaN without one.
+        title, best, chance: of the metric, see `Metric`; NaN where there is none.
 
     Args:
         trajectories: held out from all fitting; those without a truth are left out.
@@ -157,7 +158,7 @@ def scoreboard(
         point = {"value": float(found.values[0]), "low": low, "high": high}
         counts = {"n_tasks": found.n_tasks, "n_trajectories": found.n_trajectories}
         rows.append({"source": source, "outcome": outcome, "metric": metric} | point | counts)
-    return _with_ceiling(pd.DataFrame(rows))
+    return _described(_with_ceiling(pd.DataFrame(rows)))
 
 
 def differences(
@@ -265,6 +266,16 @@ def _with_ceiling(table: pd.DataFrame) -> pd.DataFrame:
     names = {"value": "ceiling", "low": "ceiling_low", "high": "ceiling_high"}
     ceiling = table[table["source"] == CEILING].rename(columns=names)
     return table.merge(ceiling[["outcome", "metric", *names.values()]], on=["outcome", "metric"], how="left")
+
+
+def _described(table: pd.DataFrame) -> pd.DataFrame:
+    """With what a reader, or a picture, must know of each metric."""
+    known = [METRICS[name] for name in table["metric"]]
+    return table.assign(
+        title=[one.title for one in known],
+        best=np.array([one.best for one in known], dtype=np.float64),
+        chance=np.array([one.chance for one in known], dtype=np.float64),
+    )
 
 
 def _check(

@@ -62,7 +62,7 @@ def test_every_source_outcome_and_metric_has_a_row(table: pd.DataFrame) -> None:
     assert len(table) == 5 * len(OUTCOMES) * len(METRICS)
     assert list(table.columns) == [
         "source", "outcome", "metric", "value", "low", "high", "n_tasks", "n_trajectories",
-        "ceiling", "ceiling_low", "ceiling_high",
+        "ceiling", "ceiling_low", "ceiling_high", "title", "best", "chance",
     ]  # fmt: skip
     assert list(table.source.unique()) == ["perfect", "opposite", "random", "mean", CEILING]
 
