@@ -1,9 +1,8 @@
 """Make the base model in `data/base/` from nothing: `python -m spa_lab.pretrain`.
 
-The corpus is play in generated houses: chores done under a task sentence that asks for something else,
-and aimless wandering. The base learns the language, how the world answers and how things are done
-there; that a task sentence means anything is left for cloning to teach. Same seed, same weights on the
-same machine.
+The corpus is play in generated houses by somebody who does not do what the task sentence asks for, but
+a chore of their own. The base learns the language, how the world answers and how things are done there;
+that the task sentence matters is left for cloning to teach. Same seed, same weights on the same machine.
 """
 
 import argparse
@@ -19,44 +18,68 @@ from spa_lab.agent.codec import Codec
 from spa_lab.agent.models import save_policy, tiny_model
 from spa_lab.agent.rollout import Policy
 from spa_lab.agent.tokenizer import build_tokenizer
-from spa_lab.envs.demonstrations import demonstrate
+from spa_lab.envs.base import Task
+from spa_lab.envs.demonstrations import Demonstration, demonstrate
 from spa_lab.envs.household import environment
 from spa_lab.envs.household.catalogue import HOLDS
 from spa_lab.envs.household.houses import Size
+from spa_lab.envs.household.memory import Memory
 from spa_lab.envs.household.panels import make_task
-from spa_lab.envs.household.wander import wander
+from spa_lab.envs.household.world import HouseholdWorld
 from spa_lab.learn.cloning import CloneConfig, fit_language
 from spa_lab.types import Trajectory
 
 _SIZES: tuple[Size, ...] = ("small",) * 8 + ("medium", "large")
 _BEYOND = 1_000_000
 """First training task used here: far beyond those that are ever cloned or explored."""
-_WANDERERS = 0.2
 _MISTAKES = 0.2
+_WORLD_HEARD_IN = 5
+"""One episode in this many also teaches what the world says: mostly chance, which drowns the rest."""
 
 
-def corpus(n: int, *, seed: int) -> Iterator[Trajectory]:
-    """`n` episodes in training houses, mostly small: chores under a wrong task sentence, and wandering.
+class _Told:
+    """A household world whose opening text lists the room in any order and asks for another chore."""
 
-    Whoever does a chore here was told another task than the text shows. So the text teaches how things
-    are done and nothing about which of them a task sentence asks for.
+    def __init__(self, chore: str, rng: random.Random) -> None:
+        self.world = HouseholdWorld()
+        self.chore, self.rng = chore, rng
+        self.step, self.admissible = self.world.step, self.world.admissible
+        self.snapshot, self.restore = self.world.snapshot, self.world.restore
+
+    def reset(self, task: Task) -> str:
+        room, true, end = self.world.reset(task).partition(f"Your task is to: {task.instruction}.")
+        if not true:
+            raise ValueError(f"task {task.id!r}: the opening text does not hold its task sentence")
+        names = list(Memory.of_opening(room).receptacles)
+        listed = _listed(names)
+        if listed not in room:
+            raise ValueError(f"task {task.id!r}: the opening text does not hold {listed!r}")
+        self.rng.shuffle(names)
+        return f"{room.replace(listed, _listed(names))}Your task is to: {self.chore}.{end}"
+
+
+def _listed(names: list[str]) -> str:
+    *others, last = names
+    return ", ".join([f"a {name}" for name in others] + [f"and a {last}"])
+
+
+def corpus(n: int, *, seed: int) -> Iterator[Demonstration]:
+    """`n` episodes in training houses, mostly small: chores under a task sentence that asks for another.
+
+    The first thought names the chore that is then done, so the text teaches how a chore is done once it
+    is chosen, and nothing about which one the task sentence asks for. Rooms are listed in any order, so
+    that the list must be read.
     """
     rng = random.Random(seed)
-    worlds = {size: environment(size) for size in sorted(set(_SIZES))}
-    shown = make_task("train", _BEYOND + n, "small").instruction
+    asked = make_task("train", _BEYOND + n, "small").instruction
     for i in range(n):
         size = rng.choice(_SIZES)
         task = make_task("train", _BEYOND + i, size)
-        if rng.random() < _WANDERERS:
-            yield wander(task.payload, rng.randint(8, 30), rng)
-            continue
-        played = demonstrate(worlds[size], task, mistakes=_MISTAKES, rng=rng).trajectory
-        true, wrong = (f"Your task is to: {sentence}." for sentence in (task.instruction, shown))
-        if true not in played.initial_observation:
-            raise ValueError(f"task {task.id!r}: the opening text does not hold {true!r}")
-        opening = played.initial_observation.replace(true, wrong)
-        yield replace(played, initial_observation=opening, instruction=shown)
-        shown = task.instruction
+        world = _Told(asked, rng)
+        told = replace(environment(size), make_world=lambda: world)  # noqa: B023  called before the next round
+        played = demonstrate(told, task, mistakes=_MISTAKES, rng=rng)
+        yield replace(played, trajectory=replace(played.trajectory, instruction=asked))
+        asked = task.instruction
 
 
 def names_of_things() -> list[str]:
@@ -67,11 +90,11 @@ def names_of_things() -> list[str]:
 def pretrain(folder: Path, *, n_episodes: int, seed: int) -> None:
     """Write a base model and its tokenizer into `folder`."""
     torch.set_num_threads(1)
-    trajectories = list(tqdm(corpus(n_episodes, seed=seed), total=n_episodes, desc="corpus"))
-    texts = (text for one in trajectories for text in _texts(one))
+    played = list(tqdm(corpus(n_episodes, seed=seed), total=n_episodes, desc="corpus"))
+    texts = (text for one in played for text in _texts(one.trajectory))
     tokenizer = build_tokenizer(texts, names_of_things(), at_least=max(2, n_episodes // 2000))
     policy = Policy("base", tiny_model(tokenizer, seed=seed), Codec(tokenizer))
-    rows = [policy.codec.row(one) for one in trajectories]
+    rows = [policy.codec.row(one.trajectory) for one in played]
     n_tokens = sum(len(row.ids) for row in rows)
     with tqdm(total=1.0, desc=f"pretraining on {n_tokens / 1e6:.1f} M tokens") as bar:
 
@@ -80,7 +103,11 @@ def pretrain(folder: Path, *, n_episodes: int, seed: int) -> None:
             bar.update(metrics["progress"] - bar.n)
 
         config = CloneConfig(epochs=1, lr=4e-3, muon_lr=1e-2, batch_tokens=1200)
-        fit_language(policy, rows, lambda i, step: True, config, rng=random.Random(seed), on_update=show)
+
+        def is_learnt(i: int, step: int) -> bool:
+            return i % _WORLD_HEARD_IN == 0 if step < 0 else played[i].supervised[step]
+
+        fit_language(policy, rows, is_learnt, config, rng=random.Random(seed), on_update=show)
     save_policy(policy, folder, dtype=torch.bfloat16)
 
 

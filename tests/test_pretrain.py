@@ -32,9 +32,14 @@ def base(folder: Path) -> Policy:
 def test_the_corpus_is_drawn_from_its_seed() -> None:
     one, same, other = (list(corpus(6, seed=seed)) for seed in (0, 0, 1))
     assert one == same
-    assert [played.steps for played in one] != [played.steps for played in other]
-    assert len({played.id for played in one}) == 6
-    assert all(played.instruction in played.initial_observation for played in one)
+    assert [played.trajectory.steps for played in one] != [played.trajectory.steps for played in other]
+    assert len({played.trajectory.id for played in one}) == 6
+
+
+def test_the_chore_that_is_done_is_not_the_one_that_is_asked_for() -> None:
+    for played in (one.trajectory for one in corpus(12, seed=0)):
+        assert f"Your task is to: {played.instruction}." in played.initial_observation
+        assert not played.steps[0].thought.startswith(f"I am to {played.instruction}.")
 
 
 def test_names_are_those_the_world_says() -> None:
@@ -48,7 +53,7 @@ def test_names_are_those_the_world_says() -> None:
 
 
 def test_a_base_model_can_be_loaded_and_reads_its_world(base: Policy) -> None:
-    walk = next(corpus(1, seed=0))
+    walk = next(corpus(1, seed=0)).trajectory
     batch = base.codec.encode([walk], limit=base.context)
     supervised = batch.attention.clone()
     supervised[:, 0] = False

@@ -39,8 +39,10 @@ def demonstrate(
     Args:
         environment: the task's world, its expert and its step limit.
         task: what to play.
-        mistakes: probability in [0, 1) that a step executes another action than the expert's: half of
-            the time one that the world allows, else one that it allowed earlier and may now refuse.
+        mistakes: probability in [0, 1) that a step after the first is not the expert's. Half of them are slips of a
+            careless reader, thought and all, and one who was refused tries the same again every other
+            time. The rest keep the thought and do something else: what the world allows now, or what it
+            allowed earlier and may now refuse.
         rng: draws the mistakes.
     """
     if not 0.0 <= mistakes < 1.0:
@@ -51,14 +53,22 @@ def demonstrate(
     steps: list[Step] = []
     supervised: list[bool] = []
     earlier: list[str] = []
+    stubborn = False
     outcome = 0.0
     ended: Ended = "step_limit"
     while len(steps) < environment.step_limit:
         thought, action = expert.act()
-        wrong = rng.random() < mistakes
-        if wrong:
-            action = _mistake(world.admissible(), earlier, rng)
+        wrong = True
+        if stubborn:
+            thought, action = steps[-1].thought, steps[-1].action
+        elif not steps or rng.random() >= mistakes:
+            wrong = False
+        elif rng.random() < 0.5:
+            thought, action = expert.slip(rng)
+        else:
+            action = _detour(world.admissible(), earlier, rng)
         reply = world.step(action)
+        stubborn = wrong and not reply.grounded and rng.random() < 0.5
         expert.observe(action, reply.observation)
         steps.append(Step(write(thought, action), thought, action, reply.observation, reply.grounded))
         supervised.append(not wrong)
@@ -74,7 +84,7 @@ def demonstrate(
     return Demonstration(trajectory, tuple(supervised))
 
 
-def _mistake(allowed: list[str], earlier: list[str], rng: random.Random) -> str:
+def _detour(allowed: list[str], earlier: list[str], rng: random.Random) -> str:
     on_things = [action for action in allowed if " " in action]  # "look" or "help" puts nobody off a path
     stale = rng.random() < 0.5 and bool(earlier)
     action = rng.choice(earlier if stale else on_things or allowed)

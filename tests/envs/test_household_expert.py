@@ -69,8 +69,8 @@ def test_thoughts_come_from_the_closed_set() -> None:
     rng = random.Random(2)
     thoughts = {t for i in range(120) for noise in (0.0, 0.3) for t, _ in play(game(i), 80, noise, rng)[1]}
     assert not [thought for thought in thoughts if not THOUGHT.fullmatch(thought)]
-    words = {re.sub(r"\d+", "N", thought) for thought in thoughts}
-    assert max(len(word.split()) for word in words) <= 12
+    later = [thought for thought in thoughts if not thought.startswith("I am to ")]
+    assert later and max(len(thought.split()) for thought in later) <= 14
 
 
 def test_thoughts_name_what_is_held_and_what_was_done_to_it() -> None:
@@ -117,7 +117,16 @@ MICROWAVE = ("go to microwave 1", "You arrive at microwave 1. The microwave 1 is
 @pytest.mark.parametrize(
     ("sentence", "told", "move"),
     [
-        ("put a mug in fridge", [], ("I need a mug. It is not here.", "go to cabinet 1")),
+        (
+            "put a mug in fridge",
+            [],
+            ("I am to put a mug in fridge. I need a mug. It is not here.", "go to cabinet 2"),
+        ),
+        (  # all around the room, in its order
+            "put a mug in fridge",
+            [("go to cabinet 1", "You arrive at cabinet 1. On the cabinet 1, you see nothing.")],
+            ("I need a mug. There is none in cabinet 1.", "go to countertop 1"),
+        ),
         ("put a mug in fridge", [COUNTER], ("I need a mug. I see mug 1.", "take mug 1 from countertop 1")),
         ("put a mug in fridge", [COUNTER, MICROWAVE], ("I need a mug. I saw mug 1.", "go to countertop 1")),
         ("put a mug in fridge", [COUNTER, TAKE], ("I have mug 1. I need a fridge.", "go to fridge 1")),
@@ -190,7 +199,7 @@ MICROWAVE = ("go to microwave 1", "You arrive at microwave 1. The microwave 1 is
                 ("go to sinkbasin 1", "You arrive at sinkbasin 1. On the sinkbasin 1, you see nothing."),
                 ("move mug 1 to sinkbasin 1", "You move the mug 1 to the sinkbasin 1."),
             ],
-            ("I need another mug. It is not here.", "go to cabinet 1"),
+            ("I need another mug. There is none in sinkbasin 1.", "go to cabinet 2"),
         ),
         (
             "find two mug and put them in cabinet",
@@ -209,7 +218,7 @@ MICROWAVE = ("go to microwave 1", "You arrive at microwave 1. The microwave 1 is
         (  # believed to be there, but is not
             "put a mug in fridge",
             [COUNTER, ("take mug 1 from countertop 1", "Nothing happens.")],
-            ("I need a mug. It is not here.", "go to cabinet 1"),
+            ("I need a mug. There is none in countertop 1.", "go to fridge 1"),
         ),
         (  # two receptacles at one spot
             "put a mug in fridge",
@@ -244,6 +253,20 @@ def test_searches_anew_when_everything_was_seen() -> None:
         "I need a mug. It is not here.",
         "examine sinkbasin 1",
     )
+
+
+def test_slips_are_mistakes_with_a_false_thought() -> None:
+    """Every kind of slip occurs, the same seed slips alike, and hardly any is what the expert would do."""
+    rng = random.Random(0)
+    told: list[list[tuple[str, str]]] = [[], [COUNTER], [COUNTER, TAKE], [COUNTER, TAKE, FRIDGE]]
+    readers = [expert("put a hot mug in fridge", *before) for before in told]
+    slips = [one.slip(rng) for one in readers for _ in range(60)]
+    assert slips == [one.slip(rng) for rng in [random.Random(0)] for one in readers for _ in range(60)]
+    right = [one.act() for one in readers for _ in range(60)]
+    assert sum(a == b for a, b in zip(slips, right, strict=True)) < 0.1 * len(slips)
+    assert {action.split()[0] for _, action in slips} == {"go", "take", "open", "move"}
+    assert ("I need a mug. I see mug 2.", "take mug 2 from countertop 1") in slips
+    assert ("I need a mug.", "go to cabinet 3") in slips
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from spa_lab.envs.base import Task
 from spa_lab.envs.household import environment, panels
 
 ROOT = Path(__file__).resolve().parents[2]
-FIRST_HASH = "5381f8d0fa67ff5c5fc36b42199abecf353812fd7c9f31657b745707a24246b4"
+FIRST_HASH = "d4b31c08b0840073e141307fa9a7785dd8ba5f1b3dd2fbf5b54e0238ef7c96df"
 
 
 def test_panel_is_pinned() -> None:

@@ -1,20 +1,24 @@
 """A teacher for household games that plays only from what it has read.
 
-It looks for the target (receptacle types that can hold it first), takes it, changes it if the task
-says so, and puts it where it belongs. It decides anew at each step from its `Memory`, so it goes on
-sensibly after any action that was not its own. Its thoughts come from a small fixed set of
-sentences, each of which carries what the next action needs.
+It says once what it is to do, looks for the target all around the room in the order in which the
+opening text lists it, takes it, changes it if the task says so, and puts it where it belongs. It decides
+anew at each step from its `Memory`, so it goes on sensibly after any action that was not its own. Its
+thoughts come from a small fixed set of sentences, each of which carries what the next action needs.
 """
 
+import random
 import re
 from types import MappingProxyType
 from typing import NamedTuple
 
-from spa_lab.envs.household.catalogue import HOLDS, LAMP_STANDS, OPENABLE
+from spa_lab.envs.household.catalogue import HOLDS, OPENABLE
 from spa_lab.envs.household.memory import Memory, kind
+from spa_lab.envs.household.slips import slip
 
 THOUGHTS = (
-    r"(I have [a-z]+ \d+\. )?I need (a|another) [a-z]+\. (It is not here|I (see|saw) [a-z]+ \d+)\.",
+    r"I am to [a-z ]+\. I need a [a-z]+\. It is not here\.",
+    r"(I have [a-z]+ \d+\. )?I need (a|another) [a-z]+\. "
+    r"(It is not here|There is none in [a-z]+ \d+|I (see|saw) [a-z]+ \d+)\.",
     r"It is closed\.",
     r"I have [a-z]+ \d+\. I need to (heat|cool|clean) it\.",
     r"I have ((hot|cool|clean) )?[a-z]+ \d+\. I need (a [a-z]+|[a-z]+ \d+)\.",
@@ -31,7 +35,6 @@ _WORK = MappingProxyType(
 )
 _STATE_OF_VERB = {verb: state for state, (verb, _) in _WORK.items()}
 _HOLDS = MappingProxyType({r.lower(): frozenset(o.lower() for o in objects) for r, objects in HOLDS.items()})
-_STANDS = frozenset(stand.lower() for stand in LAMP_STANDS)
 _OPENABLE = frozenset(kind.lower() for kind in OPENABLE)
 _SENTENCES = tuple(
     re.compile(pattern)
@@ -89,17 +92,29 @@ class HouseholdExpert:
             ValueError: If either text cannot be read, or the room lacks the goal or the tool.
         """
         self.wish = read_sentence(sentence)
+        self.sentence = sentence.strip().removesuffix(".")
         self.memory = Memory.of_opening(opening)
+        self.begun = False
+        """Whether a step was taken: the first thought says what is to be done."""
         for needed in (self.wish.goal, _WORK[self.wish.state][1] if self.wish.state else ""):
             if needed and not self._places(needed):
                 raise ValueError(f"task {sentence!r}: the room has 0 of {needed!r}, needs at least 1")
 
     def observe(self, action: str, observation: str) -> None:
         """Takes in one executed action, its own or not, and the world's reply."""
+        self.begun = True
         self.memory.observe(action, observation)
 
     def act(self) -> Move:
         """The next (thought, action)."""
+        thought, action = self._decide()
+        return (thought if self.begun else f"I am to {self.sentence}. {thought}"), action
+
+    def slip(self, rng: random.Random) -> Move:
+        """What a careless reader might think and do now instead: a (thought, action) to recover from."""
+        return slip(self.wish.target, self.wish.goal, self.memory, rng)
+
+    def _decide(self) -> Move:
         held = self.memory.held
         if not held:
             return self._fetch()
@@ -122,7 +137,7 @@ class HouseholdExpert:
         ]
         need = f"I need {'another' if anchor else 'a'} {self.wish.target}."
         if not found:
-            return self._search(self.wish.target, f"{need} It is not here.")
+            return self._search(need)
         place, name = min(found, key=self._effort)
         here = "see" if place == self.memory.at else "saw"
         thought = f"{need} I {here} {name}."
@@ -155,7 +170,7 @@ class HouseholdExpert:
             (p, n) for p, names in self.memory.contents.items() for n in names if kind(n) == self.wish.lamp
         ]
         if not lamps:
-            return self._search(self.wish.lamp, f"{need} It is not here.")
+            return self._search(need)
         place, lamp = min(lamps, key=lambda found: found[0] != self.memory.at)
         if place != self.memory.at:
             return f"{need} I saw {lamp}.", f"go to {place}"
@@ -175,29 +190,22 @@ class HouseholdExpert:
         thought = f"I do not need {held}."
         return self._approach(place, thought) or (thought, f"move {held} to {place}")
 
-    def _search(self, wanted: str, thought: str) -> Move:
-        """Look into the next receptacle that may hold `wanted`."""
-        unseen = [place for place in self._search_order(wanted) if not self.memory.knows(place)]
+    def _search(self, need: str) -> Move:
+        """Look into the next receptacle, all around the room."""
+        here = self.memory.at
+        unseen = [place for place in self._round() if not self.memory.knows(place)]
         if not unseen:  # it was moved while nobody looked
             self.memory.forget_contents()
-            unseen = self._search_order(wanted)
-        place = (
-            self.memory.at
-            if self.memory.at in unseen and self._may_hold(self.memory.at, wanted)
-            else unseen[0]
-        )
+            unseen = self._round()
+        place = here if here in unseen else unseen[0]
+        thought = f"{need} There is none in {here}." if here and here != place else f"{need} It is not here."
         return self._approach(place, thought) or (thought, f"examine {place}")
 
-    def _search_order(self, wanted: str) -> list[str]:
-        """All receptacles: likely types first (the goal's own last), in room order, numbers rising."""
-        types = list(dict.fromkeys(kind(place) for place in self.memory.receptacles))
-        types.sort(key=lambda t: (not self._may_hold(t, wanted), t == self.wish.goal))
-        return [place for t in types for place in self._places(t)]
-
-    def _may_hold(self, place: str, wanted: str) -> bool:
-        if wanted == self.wish.lamp:
-            return kind(place) in _STANDS
-        return wanted in _HOLDS.get(kind(place), ())
+    def _round(self) -> list[str]:
+        """All receptacles in the room's order, from the one behind the player's on."""
+        places = list(self.memory.receptacles)
+        start = places.index(self.memory.at) + 1 if self.memory.at in places else 0
+        return places[start:] + places[:start]
 
     def _approach(self, place: str, thought: str) -> Move | None:
         """The next action towards standing at the open `place`; None if there."""
