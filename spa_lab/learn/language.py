@@ -14,10 +14,16 @@ def hidden_states(model: PreTrainedModel, ids: Tensor) -> Tensor:
     return model.base_model(input_ids=ids.to(model.device), use_cache=False).last_hidden_state
 
 
-def written_logits(model: PreTrainedModel, hidden: Tensor, mask: Tensor) -> Tensor:
-    """(n, V) float32 logits that predicted each of the n tokens in `mask` (B, L) bool, in row order.
+def before_written(hidden: Tensor, mask: Tensor) -> Tensor:
+    """(n, d) hidden state from which each of the n tokens in `mask` (B, L) bool was predicted, in row order.
 
     The token in column l is predicted from column l - 1; column 0 is predicted from nothing.
+    """
+    return hidden[:, :-1][mask[:, 1:]]
+
+
+def written_logits(model: PreTrainedModel, hidden: Tensor, mask: Tensor) -> Tensor:
+    """(n, V) float32 logits that predicted each of the n tokens in `mask` (B, L) bool, in row order.
 
     Raises:
         ValueError: `mask` has a token in column 0.
@@ -27,7 +33,7 @@ def written_logits(model: PreTrainedModel, hidden: Tensor, mask: Tensor) -> Tens
             f"{int(mask[:, 0].sum())} of {len(mask)} rows select their first token, which nothing predicts"
         )
     head = model.get_output_embeddings()
-    return head(hidden[:, :-1][mask[:, 1:]]).float()
+    return head(before_written(hidden, mask)).float()
 
 
 def written_logprobs(logits: Tensor, ids: Tensor, mask: Tensor) -> Tensor:

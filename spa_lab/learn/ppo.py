@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -25,7 +26,7 @@ from spa_lab.agent.rollout import Episode, Job, Policy, RolloutConfig, rollout
 from spa_lab.envs.base import Environment, Task
 from spa_lab.learn.advantages import advantages, token_rewards
 from spa_lab.learn.batches import token_batches
-from spa_lab.learn.language import hidden_states, written_logits, written_logprobs
+from spa_lab.learn.language import before_written, hidden_states, written_logits, written_logprobs
 from spa_lab.learn.optimizer import Optimizer
 from spa_lab.types import FloatArray
 
@@ -160,10 +161,9 @@ class PPOTrainer:
         """
         episodes = self._play(environment, tasks)
         step_rewards = reward(episodes)
-        rows = self.prepare(episodes, step_rewards)
         if self.iteration == 0:
-            self._fit_value_head(rows)
-            rows = self.prepare(episodes, step_rewards)
+            self._fit_value_head(episodes, step_rewards)
+        rows = self.prepare(episodes, step_rewards)
         parts = self._update(rows)
         self.iteration += 1
         played = [episode.trajectory for episode in episodes]
@@ -196,7 +196,7 @@ class PPOTrainer:
         self, episode: Episode, step_rewards: FloatArray, value: FloatArray, logprob: FloatArray
     ) -> PPORows:
         step = np.array(episode.row.step)
-        wrote = step >= 0
+        wrote = _written(episode)
         rewards = token_rewards(step_rewards, step)
         values, reference, estimate = np.zeros((3, len(step)))
         values[wrote], reference[wrote] = value, logprob
@@ -218,7 +218,7 @@ class PPOTrainer:
 
     def _update(self, rows: Sequence[PPORows]) -> dict[str, float]:
         lengths = [len(row.episode.row.ids) for row in rows]
-        every = np.concatenate([row.advantages[np.array(row.episode.row.step) >= 0] for row in rows])
+        every = np.concatenate([row.advantages[_written(row.episode)] for row in rows])
         centre, scale = float(every.mean()), float(every.std()) + 1e-8
         parts: list[list[float]] = []
         self.policy.model.train()
@@ -234,25 +234,27 @@ class PPOTrainer:
     def _loss(self, rows: Sequence[PPORows], centre: float, scale: float) -> PPOLoss:
         batch = self._batch([row.episode for row in rows])
         hidden = hidden_states(self.policy.model, batch.ids)
-        estimate = self._flat(rows, [row.advantages for row in rows])
+        episodes = [row.episode for row in rows]
+        estimate = self._flat(episodes, [row.advantages for row in rows])
         return ppo_loss(
             self._logprobs(self.policy.model, hidden, batch),
-            self._flat(rows, [np.array(row.episode.logprobs) for row in rows]),
-            self._flat(rows, [row.reference for row in rows]),
+            self._flat(episodes, [np.array(one.logprobs) for one in episodes]),
+            self._flat(episodes, [row.reference for row in rows]),
             self._values(hidden, batch.action_mask),
             (estimate - centre) / scale,
-            estimate + self._flat(rows, [row.values for row in rows]),
+            estimate + self._flat(episodes, [row.values for row in rows]),
             self.config,
         )
 
-    def _fit_value_head(self, rows: Sequence[PPORows], passes: int = 40) -> None:
+    def _fit_value_head(
+        self, episodes: Sequence[Episode], step_rewards: Sequence[FloatArray], passes: int = 40
+    ) -> None:
         """Fit the fresh value head alone, so that the first update does not chase its random numbers."""
-        batch_rows = [rows[i : i + 16] for i in range(0, len(rows), 16)]
+        parts = [episodes[i : i + 16] for i in range(0, len(episodes), 16)]
         with torch.no_grad():
-            features = torch.cat([self._features([row.episode for row in part]) for part in batch_rows])
-        target = torch.cat(
-            [self._flat(part, [_reward_to_go(row, self.config) for row in part]) for part in batch_rows]
-        )
+            features = torch.cat([self._features(part) for part in parts])
+        to_go = [self._reward_to_go(*one) for one in zip(episodes, step_rewards, strict=True)]
+        target = self._flat(episodes, to_go)
         optimizer = torch.optim.AdamW(self.value_head.parameters(), lr=3e-3)
         for _ in range(passes):
             loss = ((self.value_head(features).squeeze(-1) - target) ** 2).mean()
@@ -262,11 +264,11 @@ class PPOTrainer:
 
     def _features(self, episodes: Sequence[Episode]) -> Tensor:
         batch = self._batch(episodes)
-        return hidden_states(self.policy.model, batch.ids)[:, :-1][batch.action_mask[:, 1:]].float()
+        return before_written(hidden_states(self.policy.model, batch.ids), batch.action_mask).float()
 
     def _values(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """(n,) V before each written token, read where the token was predicted."""
-        return self.value_head(hidden[:, :-1][mask[:, 1:]].float()).squeeze(-1)
+        return self.value_head(before_written(hidden, mask).float()).squeeze(-1)
 
     def _logprobs(self, model: PreTrainedModel, hidden: Tensor, batch: TokenBatch) -> Tensor:
         """(n,) log-probability of each written token at the sampling temperature."""
@@ -276,10 +278,23 @@ class PPOTrainer:
     def _batch(self, episodes: Sequence[Episode]) -> TokenBatch:
         return self.policy.codec.batch([episode.row for episode in episodes], limit=self.policy.context)
 
-    def _flat(self, rows: Sequence[PPORows], arrays: Sequence[FloatArray]) -> Tensor:
-        """(n,) float32 of the written tokens of all rows."""
-        chosen = [array[np.array(row.episode.row.step) >= 0] for row, array in zip(rows, arrays, strict=True)]
+    def _reward_to_go(self, episode: Episode, step_rewards: FloatArray) -> FloatArray:
+        """(L,) discounted sum of the rewards from each written token on."""
+        wrote = _written(episode)
+        rewards = token_rewards(step_rewards, np.array(episode.row.step))[wrote]
+        result = np.zeros(len(wrote))
+        result[wrote] = advantages(rewards, np.zeros(len(rewards)), gamma=self.config.gamma, lam=1.0)
+        return result
+
+    def _flat(self, episodes: Sequence[Episode], arrays: Sequence[FloatArray]) -> Tensor:
+        """(n,) float32 of the written tokens of all episodes."""
+        chosen = [array[_written(episode)] for episode, array in zip(episodes, arrays, strict=True)]
         return torch.from_numpy(np.concatenate(chosen)).float().to(self.policy.model.device)
+
+
+def _written(episode: Episode) -> NDArray[np.bool_]:
+    """(L,) whether the policy wrote the token."""
+    return np.array(episode.row.step) >= 0
 
 
 def _k3(log_ratio: Tensor) -> Tensor:
@@ -288,11 +303,3 @@ def _k3(log_ratio: Tensor) -> Tensor:
 
 def _array(tensor: Tensor) -> FloatArray:
     return tensor.double().cpu().numpy()
-
-
-def _reward_to_go(row: PPORows, config: PPOConfig) -> FloatArray:
-    """(L,) discounted sum of the rewards from each written token on."""
-    wrote = np.array(row.episode.row.step) >= 0
-    result = np.zeros(len(wrote))
-    result[wrote] = advantages(row.rewards[wrote], np.zeros(int(wrote.sum())), gamma=config.gamma, lam=1.0)
-    return result

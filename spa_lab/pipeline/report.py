@@ -73,8 +73,8 @@ def evaluations(run: Run) -> dict[str, dict[str, list[Trajectory]]]:
 
 
 def render_summary(run: Run) -> str:
-    """The table that the command line prints at the end."""
-    summary = summarise(run)
+    """The table that the command line prints at the end, from the `summary.json` of a finished run."""
+    summary = json.loads((run.path / "summary.json").read_text(encoding="utf-8"))
     lines = [
         f"generated {summary['env']} games (not ALFWorld scores), "
         f"panel `unseen`, greedy, seed {summary['seed']}",
@@ -161,13 +161,13 @@ def _draw(run: Run) -> None:
     panel = "unseen_by_length" if "unseen_by_length" in played else "unseen"
     every = [trajectory for policy in played[panel].values() for trajectory in policy]
     table = success_by_length(trajectories_frame(every, expert_length=expert))
-    save_figure(success_by_length_paper(table), folder / "success_by_length.svg", provenance)
-    save_figure(success_by_length_paper(table), folder / "success_by_length.png", provenance)
-    if "held-out-spa" in run.names("credits"):
-        pair = long_pair(run)
-        if pair:
-            save_figure(contributions_pair(*pair), folder / "contributions.svg", provenance)
-            save_figure(contributions_pair(*pair), folder / "contributions.png", provenance)
+    drawn = {"success_by_length": success_by_length_paper(table)}
+    pair = long_pair(run) if "held-out-spa" in run.names("credits") else None
+    if pair:
+        drawn["contributions"] = contributions_pair(*pair)
+    for name, figure in drawn.items():
+        for form in ("svg", "png"):
+            save_figure(figure, folder / f"{name}.{form}", provenance)
 
 
 def expert_lengths(run: Run) -> dict[str, int]:

@@ -5,7 +5,7 @@ not earlier stages were done by the same process.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +54,19 @@ def adapt(policy: Policy, preset: Preset, rng: random.Random) -> None:
         add_lora(policy.model, rank=preset.lora_rank, seed=rng.randrange(2**31))
 
 
+def _noting(
+    history: list[dict[str, float]], report: Report, *names: str
+) -> Callable[[dict[str, float]], None]:
+    """Keeps the metrics of every update, and reports those of `names` smoothed."""
+
+    def note(metrics: dict[str, float]) -> None:
+        history.append(metrics)
+        recent = history[-SMOOTHED_OVER:]
+        report(metrics["progress"], {name: float(np.mean([row[name] for row in recent])) for name in names})
+
+    return note
+
+
 def clone_stage(folder: Path, env: str, preset: Preset, *, report: Report) -> None:
     """Stage 1: base → `models/cloned`."""
     run, environment = Run.open(folder), environment_named(env)
@@ -64,13 +77,7 @@ def clone_stage(folder: Path, env: str, preset: Preset, *, report: Report) -> No
     tasks = environment.tasks("train", preset.demonstrations)
     demonstrations = [demonstrate(environment, task, mistakes=preset.mistakes, rng=rng) for task in tasks]
     history: list[dict[str, float]] = []
-
-    def note(metrics: dict[str, float]) -> None:
-        history.append(metrics)
-        recent = history[-SMOOTHED_OVER:]
-        shown = {name: float(np.mean([row[name] for row in recent])) for name in ("loss", "accuracy")}
-        report(metrics["progress"], shown)
-
+    note = _noting(history, report, "loss", "accuracy")
     clone(policy, demonstrations, preset.clone, rng=rng, on_update=note)
     run.save_metrics("clone", history)
     with run.saving_model("cloned") as target:
@@ -128,15 +135,7 @@ def estimate_stage(folder: Path, env: str, preset: Preset, *, report: Report) ->
     fitted, held_out = split_by_task(run.load_trajectories("explore"), preset.held_out)
     policy = saved_policy(run, "cloned", preset, environment)
     history: list[dict[str, float]] = []
-
-    def note(metrics: dict[str, float]) -> None:
-        history.append(metrics)
-        recent = history[-SMOOTHED_OVER:]
-        shown = {
-            name: float(np.mean([row[name] for row in recent])) for name in ("loss", "share_on_last_step")
-        }
-        report(metrics["progress"], shown)
-
+    note = _noting(history, report, "loss", "share_on_last_step")
     estimator = fit_estimator(
         policy, fitted, preset.estimator, rng=stage_rng(run, "estimate"), on_update=note
     )

@@ -68,14 +68,14 @@ def _do(stage: Stage, run: Run, env: str, preset: Preset, learners: Sequence[str
         write_report(run)
     elif stage == "explore":
         _explore(run, env, preset, crew)
+    elif stage == "clone":
+        crew.run(_clone_jobs(run, env, preset))
+    elif stage == "estimate":
+        crew.run(_estimate_jobs(run, env, preset))
+    elif stage == "ppo":
+        crew.run(_ppo_jobs(run, env, preset, learners))
     else:
-        jobs = {
-            "clone": _clone_jobs(run, env, preset),
-            "estimate": _estimate_jobs(run, env, preset),
-            "ppo": _ppo_jobs(run, env, preset, learners),
-            "evaluate": _evaluations(run, env, preset, learners),
-        }[stage]
-        crew.run(jobs)
+        crew.run(_evaluations(run, env, preset, learners))
 
 
 def _clone_jobs(run: Run, env: str, preset: Preset) -> list[PlannedJob]:

@@ -102,6 +102,7 @@ def test_figures_say_where_they_come_from(run: Run) -> None:
 
 def test_the_table(run: Run, make_trajectory: Make) -> None:
     _explore(run, make_trajectory, [1.0, 0.0, 0.5, 1.0])
+    write_report(run)
     table = render_summary(run)
     assert "not ALFWorld scores" in table and "seed 3" in table
     assert re.search(r"^PPO, SPA-RL +75\.0% +30\.1% – 95\.4% +50\.0% +2\.0 +4$", table, re.MULTILINE)
