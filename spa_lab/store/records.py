@@ -117,6 +117,20 @@ def decode_trajectory(record: Record) -> Trajectory:
     return Trajectory(**record | {"steps": tuple(Step(**step) for step in record["steps"])})
 
 
+def peek_trajectory(record: Record) -> Record:
+    """A trajectory as it stands in the file: its own fields are checked, its steps only for `grounded`.
+
+    For an overview of many; `decode_trajectory` checks the rest of those that somebody opens.
+    """
+    _check_fields(record, _TRAJECTORY, "trajectory")
+    for t, step in enumerate(record["steps"]):
+        if not isinstance(step, dict) or not isinstance(step.get("grounded"), bool):
+            raise ValueError(f"step {t} of trajectory {record['id']!r}: 'grounded' must be true or false")
+    if not record["steps"]:
+        raise ValueError(f"trajectory {record['id']!r}: needs at least 1 step, got 0")
+    return record
+
+
 def encode_credit(credit: Credit) -> Record:
     """A credit as plain JSON values, in the order of its fields."""
     error = credit.standard_error

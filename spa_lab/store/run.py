@@ -146,6 +146,10 @@ class Run:
         """
         return self._load("trajectories", name, records.decode_trajectory)
 
+    def peek_trajectories(self, name: str) -> list[Record]:
+        """As `load_trajectories`, but quick: plain JSON objects, see `records.peek_trajectory`."""
+        return self._load("trajectories", name, records.peek_trajectory)
+
     def save_credits(self, name: str, credits: Sequence[Credit]) -> None:
         """Replace the credits saved under `name`."""
         self._save("credits", name, map(records.encode_credit, credits))
@@ -182,6 +186,11 @@ class Run:
         if not folder.exists():
             raise self._nothing("models", name)
         return folder
+
+    def _repr_html_(self) -> str:
+        from spa_lab.view.html import run_html
+
+        return run_html(self)
 
     @property
     def _file(self) -> Path:

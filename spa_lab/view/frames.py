@@ -80,6 +80,15 @@ def credits_frame(trajectories: Sequence[Trajectory], credits: Sequence[Credit])
         ValueError: as `steps_frame`.
     """
     check_match(trajectories, credits)
+    return _credits_table(credits)
+
+
+def credit_frame(credit: Credit) -> pd.DataFrame:
+    """`credits_frame` of one credit alone."""
+    return _credits_table([credit])
+
+
+def _credits_table(credits: Sequence[Credit]) -> pd.DataFrame:
     nothing: FloatArray = np.empty(0)
     errors = [
         np.full(len(one), np.nan) if one.standard_error is None else one.standard_error for one in credits
@@ -115,6 +124,15 @@ def truths_frame(trajectories: Sequence[Trajectory], truths: Sequence[ValueTruth
         ValueError: as `steps_frame`.
     """
     check_match(trajectories, (), truths)
+    return _truths_table(truths)
+
+
+def truth_frame(truth: ValueTruth) -> pd.DataFrame:
+    """`truths_frame` of one truth alone."""
+    return _truths_table([truth])
+
+
+def _truths_table(truths: Sequence[ValueTruth]) -> pd.DataFrame:
     nothing: FloatArray = np.empty(0)
     rows = [(one, number) for one in truths for number in range(len(one.progress))]
     return pd.DataFrame(

@@ -1,0 +1,184 @@
+// The browser's part of every widget: shows the panes, marks the chosen step, reports what was moved.
+// It decides nothing and computes nothing, so that what a page shows is what Python drew.
+
+const MOVES = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
+const UNWANTED = /^(script|iframe|object|embed|link|meta|base|form)$/i;
+
+/** Parsed HTML without anything that could run, should a text ever escape Python's care. */
+function harmless(html) {
+  const parsed = document.createElement("template");
+  parsed.innerHTML = html;
+  for (const element of parsed.content.querySelectorAll("*")) {
+    if (UNWANTED.test(element.localName)) element.remove();
+    for (const { name } of [...element.attributes]) {
+      if (/^on/i.test(name) || name === "srcdoc") element.removeAttribute(name);
+    }
+  }
+  return parsed.content;
+}
+
+function render({ model, el }) {
+  const root = document.createElement("div");
+  root.className = "spa-lab live";
+  root.setAttribute("role", "region");
+  root.setAttribute("aria-label", model.get("name"));
+  root.setAttribute("data-lm-suppress-shortcuts", "true"); // or Lab takes the arrow keys
+  const hide = document.createElement("style"); // the static copy, for as long as this live one is there
+  hide.textContent = `.spa-lab-static[data-for="${CSS.escape(model.get("uid"))}"] { display: none; }`;
+  el.append(hide, root);
+  const listening = [];
+  const listen = (event, answer) => {
+    model.on(event, answer);
+    listening.push([event, answer]);
+  };
+
+  const waiting = {};
+  let busy = 0;
+  let timer = null;
+
+  /** One message is under way at a time; what moves meanwhile goes with the next, the last value of each. */
+  function report(name, value) {
+    waiting[name] = value;
+    if (Date.now() - busy > 2000 && timer === null) {
+      timer = requestAnimationFrame(flush);
+    }
+  }
+  function flush() {
+    timer = null;
+    const moves = { ...waiting };
+    if (!Object.keys(moves).length) return;
+    for (const name of Object.keys(waiting)) delete waiting[name];
+    busy = Date.now();
+    model.send({ moves });
+  }
+  function answered(message) {
+    if (message && message.answered) {
+      busy = 0;
+      flush();
+    }
+  }
+
+  function choose(step) {
+    const last = model.get("n_steps") - 1;
+    if (last < 0) return;
+    model.set("chosen", Math.max(0, Math.min(step, last)));
+    model.save_changes();
+  }
+  function mark(scroll) {
+    const step = model.get("chosen");
+    for (const old of root.querySelectorAll("[data-step].chosen")) {
+      old.classList.remove("chosen");
+      if (old.localName === "tr") {
+        old.setAttribute("aria-selected", "false");
+        old.tabIndex = -1;
+      }
+    }
+    for (const element of root.querySelectorAll(`[data-step="${step}"]`)) {
+      element.classList.add("chosen");
+      if (element.localName !== "tr") continue;
+      element.setAttribute("aria-selected", "true");
+      element.tabIndex = 0;
+      if (scroll) show(element);
+    }
+  }
+  /** Scrolls the box around a row, never the page. */
+  function show(row) {
+    const box = row.closest(".scroll");
+    if (!box) return;
+    const head = box.querySelector("thead");
+    const covered = head ? head.getBoundingClientRect().height : 0;
+    const [outer, inner] = [box.getBoundingClientRect(), row.getBoundingClientRect()];
+    if (inner.top < outer.top + covered) box.scrollTop -= outer.top + covered - inner.top;
+    else if (inner.bottom > outer.bottom) box.scrollTop += Math.min(inner.bottom - outer.bottom, inner.top - outer.top - covered);
+  }
+
+  /** Shows a pane anew; false where somebody is moving a control of it. Keeps focus and scrolling. */
+  function fill(name, pane) {
+    const focus = pane.contains(document.activeElement) ? document.activeElement : null;
+    if (focus && focus.matches("input:not([type=checkbox]), select")) return false;
+    const key = focus && (focus.name ? `[name="${CSS.escape(focus.name)}"]` : null);
+    const value = focus && focus.value ? `[value="${CSS.escape(focus.value)}"]` : "";
+    const row = focus && focus.closest("tr[data-step], tr[data-trajectory]");
+    const scrolled = [...pane.querySelectorAll(".scroll[data-keep]")].map((box) => box.scrollTop);
+    pane.replaceChildren(harmless(model.get(name)));
+    [...pane.querySelectorAll(".scroll[data-keep]")].forEach((box, i) => { box.scrollTop = scrolled[i] || 0; });
+    mark(false);
+    const again = key ? pane.querySelector(key + value) || pane.querySelector(key)
+      : row ? pane.querySelector("tr.chosen, tr[aria-selected=true]") : null;
+    if (again) again.focus({ preventScroll: true });
+    return true;
+  }
+
+  for (const name of model.get("panes")) {
+    const pane = document.createElement("div");
+    pane.dataset.pane = name;
+    if (name === "status") pane.setAttribute("aria-live", "polite");
+    root.append(pane);
+    let stale = !fill(name, pane);
+    listen(`change:${name}`, () => { stale = !fill(name, pane); });
+    pane.addEventListener("focusout", () => setTimeout(() => {
+      if (stale && !pane.contains(document.activeElement)) stale = !fill(name, pane);
+    }, 0));
+  }
+  listen("change:chosen", () => mark(true));
+  listen("msg:custom", answered);
+  mark(true);
+
+  root.addEventListener("click", (event) => {
+    const target = event.target;
+    if (target.closest("summary, a, input, select, label")) return;
+    const pressed = target.closest("button[name]");
+    if (pressed) return report(pressed.name, pressed.value);
+    const trajectory = target.closest("[data-trajectory]");
+    if (trajectory) return report("trajectory", trajectory.dataset.trajectory);
+    const step = target.closest("[data-step]");
+    if (step && !String(getSelection())) {
+      choose(Number(step.dataset.step));
+      if (step.localName === "tr") step.focus({ preventScroll: true });
+      else root.querySelector("tr.chosen")?.focus({ preventScroll: true });
+    }
+  });
+  root.addEventListener("input", (event) => {
+    const { name, type, value } = event.target;
+    if (!name) return;
+    if (type === "checkbox") {
+      const all = [...root.querySelectorAll(`input[type=checkbox][name="${CSS.escape(name)}"]`)];
+      return report(name, JSON.stringify(all.filter((box) => box.checked).map((box) => box.value)));
+    }
+    const shown = root.querySelector(`output[data-of="${CSS.escape(name)}"]`);
+    if (shown) shown.textContent = value;
+    report(name, value);
+  });
+  root.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const typing = event.target.matches("input:not([type=checkbox]), select, textarea");
+    const listed = event.target.closest("tr[data-trajectory]");
+    if (typing) {
+      if (event.key === "Enter" && event.target.dataset.enter) report(event.target.dataset.enter, "");
+      return;
+    }
+    if (listed && ["ArrowUp", "ArrowDown", "Enter", " "].includes(event.key)) {
+      const way = { ArrowUp: "previousElementSibling", ArrowDown: "nextElementSibling" }[event.key];
+      const row = way ? listed[way] : listed;
+      if (row) { row.focus(); show(row); report("trajectory", row.dataset.trajectory); }
+    } else if (event.key in MOVES) {
+      choose(model.get("chosen") + MOVES[event.key]);
+      const held = event.target.closest("tr[data-step]");
+      if (held) root.querySelector("tr.chosen")?.focus({ preventScroll: true });
+    } else if (event.key === "Home" || event.key === "End") {
+      choose(event.key === "Home" ? 0 : model.get("n_steps") - 1);
+    } else if (event.key === "/") {
+      root.querySelector("input[type=search]")?.focus();
+    } else {
+      const button = [...root.querySelectorAll("button[data-key]")].find((one) => one.dataset.key === event.key);
+      if (!button || button.disabled) return;
+      report(button.name, button.value);
+    }
+    event.preventDefault();
+  });
+
+  return () => listening.forEach(([event, answer]) => model.off(event, answer));
+}
+
+export default { render };

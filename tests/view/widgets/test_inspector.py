@@ -1,0 +1,137 @@
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import spa_lab
+from spa_lab.store import Run, StoreError
+from spa_lab.types import Credit, Trajectory, ValueTruth
+from spa_lab.view.collection import Collection, Query
+from spa_lab.view.steps import steps_html
+from spa_lab.view.widgets import Inspector, Selection
+
+Drawn = Callable[[int], Trajectory]
+Opinion = Callable[..., Credit]
+Measured = Callable[[Trajectory], ValueTruth]
+
+
+@pytest.fixture
+def collection(drawn: Drawn, opinion: Opinion, measured: Measured) -> Collection:
+    """Of 4, 6 and 7 steps; the last fails and was not measured."""
+    several = [drawn(n) for n in (4, 6, 7)]
+    credits = [opinion(one, source) for one in several for source in ("spa", "rival")]
+    return Collection.of(several, credits, [measured(one) for one in several[:2]])
+
+
+def press(view: Any, **moves: str) -> None:
+    """As a browser does it."""
+    view._answer(view, {"moves": moves}, [])
+
+
+def marked(view: Any, pane: str) -> Sequence[str]:
+    return re.findall(r'data-step="(\d+)"', getattr(view, pane))
+
+
+def test_one_selection_moves_all_views(collection: Collection) -> None:
+    selection = Selection()
+    one, other = Inspector(collection, selection), Inspector(collection, selection, sources=["mean"])
+    assert selection.trajectory_id == "t4" and (one.chosen, other.chosen) == (0, 0)
+    one.chosen = 3  # a click
+    assert selection.step == 3 and other.chosen == 3
+    press(one, next="")
+    assert selection.trajectory_id == "t6" and other.trajectory.id == "t6" and other.chosen == 0
+    assert len(marked(other, "steps")) == 6
+    selection.step = 99
+    assert one.chosen == 5
+
+
+def test_the_pages_controls_do_what_they_say(collection: Collection) -> None:
+    view = Inspector(collection)
+    press(view, pivotal="")
+    assert view.chosen == view.pivotal()
+    press(view, outcome="failure")
+    assert view.numbers == [2]
+    press(view, outcome="all", shortest="6", order="longest")
+    assert view.numbers == [2, 1]
+    press(view, trajectory="2")
+    assert view.trajectory.id == "t7"
+    press(view, next="")
+    assert view.trajectory.id == "t6"
+    press(view, previous="", scale="own")
+    assert view.trajectory.id == "t7" and view.scale == "own"
+    press(view, sources=json.dumps(["terminal", "spa", "unknown"]))
+    assert view.sources == ["spa", "terminal"]
+    press(view, text="no such words")
+    assert view.numbers == [] and "0 of 3 trajectories" in view.found
+    press(view, next="")  # nowhere to go
+    assert view.trajectory.id == "t7"
+
+
+def test_nonsense_from_a_page_is_said_and_changes_nothing(collection: Collection) -> None:
+    view = Inspector(collection)
+    before = view.found
+    for moves in ({"shortest": "<b>"}, {"order": "by colour"}, {"trajectory": "99"}):
+        press(view, **moves)
+        assert 'role="alert"' in view.status and "<b>" not in view.status
+    assert view.found == before
+    press(view, unheard_of="x")
+    assert view.status == ""
+    view._answer(view, "garbage", [])
+    view._answer(view, {"moves": None}, [])
+
+
+def test_who_says_nothing_is_named_and_not_drawn_as_zero(drawn: Drawn, opinion: Opinion) -> None:
+    several = [drawn(4), drawn(6)]
+    view = Inspector(Collection.of(several, [opinion(several[1], "spa")]))
+    assert "No credit of this trajectory by: spa" in view.head
+    assert 'class="bar' not in view.steps
+    press(view, next="")
+    assert "No credit" not in view.head and 'class="bar' in view.steps
+
+
+def test_static_and_live_are_the_same_drawing(collection: Collection, tmp_path: Path) -> None:
+    view = Inspector(collection)
+    table = steps_html(view.trajectory, view.credits(view.sources), view.truth)
+    assert table in view.steps and table in view.static()
+    assert "<input" not in view.static() and "<script" not in view.static()
+    view.save(tmp_path / "one.html")
+    assert table in (tmp_path / "one.html").read_text(encoding="utf-8")
+
+
+def test_nothing_of_a_stranger_becomes_markup(hostile: Trajectory) -> None:
+    rival = replace(hostile, id="\"'><script>", task_id="<i>")
+    credit = Credit(rival.id, '"><img src=x onerror=alert(1)>', [0.0] * len(rival))
+    view = Inspector(Collection.of([rival, hostile], [credit], kinds={"<i>": "<b onclick=x>"}))
+    view.query = Query(text='"><script>alert(1)</script>')
+    for name in view.panes:
+        page = getattr(view, name)
+        assert not re.search(r"<(script|img|i>do)", page), name
+        assert not re.search(r"<[^>]*\son\w+=", re.sub(r'"[^"]*"', '""', page)), name
+
+
+def test_inspect_takes_whatever_somebody_has(drawn: Drawn, opinion: Opinion, tmp_path: Path) -> None:
+    several = [drawn(4), drawn(6)]
+    run = Run.create(tmp_path / "r", {}, seed=0)
+    with pytest.raises(ValueError, match="holds no trajectories yet"):
+        spa_lab.inspect(run)
+    run.save_trajectories("a", [replace(one, id=f"a/{one.id}") for one in several])
+    run.save_trajectories("b", several[:1])
+    run.save_credits("spa", [opinion(several[0])])
+    lone = tmp_path / "lone.jsonl"
+    lone.write_bytes((tmp_path / "r/trajectories/a.jsonl").read_bytes())
+    assert len(spa_lab.inspect(several[0]).collection) == 1
+    assert len(spa_lab.inspect(several).collection) == 2
+    assert spa_lab.inspect(str(lone)).collection.name == "lone.jsonl"
+    assert spa_lab.inspect(run.path / "trajectories/b.jsonl").collection.name == "r / b"
+    view = spa_lab.inspect(run.path)
+    assert view.collection.name == "r / a"
+    press(view, shelf="b")
+    assert view.collection.name == "r / b" and view.trajectory.id == "t4" and view.sources == ["spa@run-3"]
+    with pytest.raises(StoreError, match="no such file or folder"):
+        spa_lab.inspect(tmp_path / "nothing")
+    with pytest.raises(ValueError, match=r"expected a run folder or a file of trajectories"):
+        spa_lab.inspect(Path(__file__))
