@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from spa_lab.envs import household
+from spa_lab.envs import household, webshop
 from spa_lab.envs.base import Environment
 
-_WORLDS: Mapping[str, Callable[[], Environment]] = MappingProxyType({"household": household.environment})
+_WORLDS: Mapping[str, Callable[[], Environment]] = MappingProxyType(
+    {"household": household.environment, "webshop": webshop.environment}
+)
 
 
 def environment_named(name: str) -> Environment:

@@ -1,0 +1,94 @@
+"""A customer of the generated shop who plays only from what was read.
+
+Searches, opens the product on the page that promises most, looks whether it has what is wanted (reads
+"Features" where the title does not say), chooses the options and buys; else goes back for the next one.
+Decides anew at each step from the `Memory`, so it goes on sensibly after any action that was not its own. Its
+thoughts (`thoughts.py`) come from a small fixed set of sentences.
+"""
+
+import random
+
+from spa_lab.envs.webshop.memory import Memory, Row
+from spa_lab.envs.webshop.slips import slip
+from spa_lab.envs.webshop.thoughts import BUY, NOTHING, Move, missing, promise, wish_in_words
+from spa_lab.envs.webshop.wish import read_instruction
+
+
+class WebshopExpert:
+    """Plays one episode: `observe` every executed action, `act` for the next one."""
+
+    def __init__(self, instruction: str) -> None:
+        """Starts an episode on the start page.
+
+        Raises:
+            ValueError: The instruction is not in the words of the generated shop.
+        """
+        self.wish = read_instruction(instruction)
+        self.memory = Memory()
+
+    def observe(self, action: str, observation: str) -> None:
+        """Takes in one executed action, its own or not, and the shop's reply."""
+        self.memory.observe(action, observation)
+
+    def act(self) -> Move:
+        """The next (thought, action)."""
+        page = self.memory.page
+        if page == "index":
+            return self._search()
+        if page == "results":
+            return self._pick()
+        if page == "sub":
+            return self._read()
+        return self._judge()
+
+    def slip(self, rng: random.Random) -> Move:
+        """A careless reader's mistake at this moment; never one that ends the episode."""
+        return slip(self.wish, self.memory, rng)
+
+    def _search(self) -> Move:
+        wish = self.wish
+        return wish_in_words(wish), f"search[{self._next_query()}]"
+
+    def _next_query(self) -> str:
+        """The first of a few searches, more and more general, that was not made yet; then they start anew."""
+        wish = self.wish
+        noun = wish.kind.noun
+        queries = [" ".join((*wish.attributes, noun)), " ".join((noun, *wish.options)), noun]
+        return next((query for query in queries if query not in self.memory.queries), queries[0])
+
+    def _pick(self) -> Move:
+        rows = [row for row in self.memory.rows if not missing(self.wish, self.memory, row)]
+        if rows:
+            row = max(rows, key=lambda row: len(self._promised(row)))  # the first of equals
+            return promise(row, self._promised(row), self.wish), f"click[{row.asin}]"
+        if self.memory.more and self.memory.number < 2:
+            return NOTHING, "click[next >]"
+        return NOTHING, "click[back to search]"
+
+    def _promised(self, row: Row) -> list[str]:
+        """The wanted attributes that are known of a listed product."""
+        known = row.title + self.memory.features.get(row.asin, "")
+        return [attribute for attribute in self.wish.attributes if attribute in known]
+
+    def _judge(self) -> Move:
+        """On a product's page."""
+        memory, item = self.memory, self.memory.item
+        if item is None:
+            return NOTHING, "click[back to search]"
+        if fault := missing(self.wish, memory, item):
+            return fault, "click[< prev]"
+        for attribute in self.wish.attributes:
+            if attribute not in item.title and item.asin not in memory.features:
+                return f"Is it {attribute}?", "click[features]"
+        for value in self.wish.options:
+            if memory.chosen.get(memory.offered[value]) != value:
+                return f"It fits. I need {value}.", f"click[{value}]"
+        return BUY, "click[buy now]"
+
+    def _read(self) -> Move:
+        """On a page with more about a product."""
+        item = self.memory.item
+        if item is None:
+            return NOTHING, "click[< prev]"
+        asked = next((one for one in self.wish.attributes if one not in item.title), self.wish.attributes[0])
+        return missing(self.wish, self.memory, item) or f"It is {asked}.", "click[< prev]"

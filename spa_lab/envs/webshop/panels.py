@@ -1,0 +1,153 @@
+"""Fixed, ordered lists of tasks in the generated shop, the same on every machine.
+
+Task i of a split is drawn from a seed that is a hash of (split, i): no state, no order of calls, no end. What
+a wish asks for decides its split (`split_of`): `unseen` wishes ask for an attribute that no training wish
+asks of that kind of product; `seen` wishes ask for what training wishes ask for, in other combinations.
+"""
+
+import hashlib
+import random
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+from spa_lab.envs.base import Task
+from spa_lab.envs.webshop.expert import WebshopExpert
+from spa_lab.envs.webshop.generator import generated_shop
+from spa_lab.envs.webshop.goals import Goal, draw_limit, human_goals, with_limit
+from spa_lab.envs.webshop.product import Product
+from spa_lab.envs.webshop.vocabulary import CATEGORIES, KINDS, Kind, kind_of
+from spa_lab.envs.webshop.wish import write_instruction
+from spa_lab.envs.webshop.world import WebshopWorld
+
+STEP_LIMIT = 15
+LONGEST = 12
+"""Most steps that the expert may need for a task, so that there is room for a mistake."""
+SPLITS = ("train", "seen", "unseen")
+SEEN_ONE_IN = 8
+"""One in this many combinations of what training wishes may ask for is kept for `seen`."""
+
+
+def tasks(split: str, n: int) -> list[Task]:
+    """The first `n` tasks of a panel.
+
+    Raises:
+        ValueError: If the split is unknown or `n` is negative.
+    """
+    if split not in SPLITS or n < 0:
+        raise ValueError(f"web shop: no panel {split!r} of {n} tasks, expected one of {SPLITS} and n >= 0")
+    return [make_task(split, index) for index in range(n)]
+
+
+def make_task(split: str, index: int) -> Task:
+    """Task `index` of a split: the first wish made from its seeds that the expert can satisfy.
+
+    Categories of products take turns, so every five tasks in a row hold one of each.
+    """
+    category = tuple(CATEGORIES)[index % len(CATEGORIES)]
+    attempt = 0
+    while True:
+        rng = random.Random(_digest("webshop", split, index, attempt))
+        goal = _wish(rng.choice(_products()[category]), split, rng)
+        length = None if goal is None else play_expert(goal, LONGEST)
+        if goal is not None and length is not None:
+            name = f"webshop-{split}-{index:05d}"
+            return Task(name, "webshop", split, category, goal.instruction, length, goal)
+        attempt += 1
+
+
+def play_expert(goal: Goal, step_limit: int) -> int | None:
+    """Steps that the expert needs for reward 1; None if it does not get that within `step_limit`."""
+    world = WebshopWorld(generated_shop())
+    world.reset(Task("", "webshop", "", "", goal.instruction, 0, goal))
+    expert = WebshopExpert(goal.instruction)
+    for step in range(1, step_limit + 1):
+        _, action = expert.act()
+        reply = world.step(action)
+        if reply.done:
+            return step if reply.outcome == 1.0 else None
+        expert.observe(action, reply.observation)
+    return None
+
+
+def split_of(kind: Kind, attributes: Iterable[str], options: Iterable[str]) -> str:
+    """The split that a wish for these belongs to, whatever product and price limit it was made with."""
+    wanted = sorted(attributes)
+    if any(is_unseen_pair(kind, attribute) for attribute in wanted):
+        return "unseen"
+    return "train" if _digest(kind.noun, *wanted, *sorted(options)) % SEEN_ONE_IN else "seen"
+
+
+def is_unseen_pair(kind: Kind, attribute: str) -> bool:
+    """Whether asking for this attribute of this kind is kept from training: one attribute of each kind."""
+    return kind.attributes.index(attribute) == KINDS.index(kind) % len(kind.attributes)
+
+
+def wanted_of(goal: Goal) -> tuple[str, frozenset[str], frozenset[object]]:
+    """What a goal asks for, price limit apart: the same in two goals if they are the same wish."""
+    return goal.query, frozenset(goal.attributes), frozenset(goal.options)
+
+
+def check_overlap(panels: dict[str, Sequence[Task]]) -> None:
+    """Refuses panels that share a wish.
+
+    Raises:
+        ValueError: Two panels hold the same wish; names both tasks.
+    """
+    owner: dict[object, tuple[str, str]] = {}
+    for split, panel in panels.items():
+        for task in panel:
+            other, name = owner.setdefault(wanted_of(task.payload), (split, task.id))
+            if other != split:
+                raise ValueError(f"task {task.id!r} of {split!r} asks for the same as {name!r} of {other!r}")
+
+
+def panel_hash(panel: Sequence[Task]) -> str:
+    """SHA-256 of all that makes up the tasks of a panel, in order."""
+    digester = hashlib.sha256()
+    for task in panel:
+        digester.update(f"{task.id}\n{task.kind}\n{task.expert_length}\n{task.payload}\n".encode())
+    return digester.hexdigest()
+
+
+def human_instructions(panel: Iterable[Task]) -> dict[str, list[dict[str, Any]]]:
+    """The tasks as entries of `items_human_ins.json`; price limits are not a part of that format."""
+    entries: dict[str, list[dict[str, Any]]] = {}
+    for task in panel:
+        goal: Goal = task.payload
+        sentence = goal.instruction.partition(", and price lower than")[0]
+        entries.setdefault(goal.asin, []).append(_entry(sentence, goal.attributes, goal.options))
+    return entries
+
+
+@cache
+def _products() -> dict[str, list[Product]]:
+    """Category → its products."""
+    products = generated_shop().products.values()
+    return {name: [one for one in products if one.category == name] for name in CATEGORIES}
+
+
+def _wish(product: Product, split: str, rng: random.Random) -> Goal | None:
+    """A wish that a product satisfies; None if it is one of another split."""
+    kind = kind_of(product.title)
+    assert kind is not None
+    attributes = rng.sample(product.attributes, rng.randint(1, 2))
+    groups = rng.sample(product.options, rng.choice((0, 1, 1, 2, 2, 2)))
+    options = [rng.choice(values) for _, values in groups]
+    if split_of(kind, attributes, options) != split:
+        return None
+    entry = _entry(write_instruction(kind, attributes, options, rng), attributes, options)
+    (goal,) = human_goals([product], {product.asin: [entry]}, "generated wishes")
+    return with_limit(goal, draw_limit(generated_shop().prices[product.asin], rng))
+
+
+def _entry(sentence: str, attributes: Sequence[str], options: Sequence[object]) -> dict[str, Any]:
+    return {
+        "instruction": sentence,
+        "instruction_attributes": list(attributes),
+        "instruction_options": list(options),
+    }
+
+
+def _digest(*parts: object) -> int:
+    return int.from_bytes(hashlib.sha256("/".join(map(str, parts)).encode()).digest()[:8])
