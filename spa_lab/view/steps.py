@@ -9,6 +9,7 @@ from spa_lab.types import Credit, FloatArray, Step, Trajectory, ValueTruth
 from spa_lab.view import svg
 from spa_lab.view.frames import check_match, progress_error
 from spa_lab.view.geometry import Span, bar_span, path, path_span
+from spa_lab.view.lanes import bar, lane, mark, reach
 from spa_lab.view.markup import prose, safe
 from spa_lab.view.text import (
     NO_ACTION,
@@ -138,8 +139,8 @@ def sums_html(trajectory: Trajectory, credits: Sequence[Credit], truth: ValueTru
     rows = 1 + sum(44 + 7.2 * len(name) for name in names) // (WIDTH - LEFT)
     plot = svg.Plot(LEFT, 26, WIDTH - LEFT - 12, tall, (0.0, float(n_steps)), path_span(credits, truths))
     edges = np.arange(n_steps + 1)
-    parts = [_hits(plot, trajectory), plot.y_axis("outcome units")]
-    parts.append(plot.x_axis(_between(n_steps), "step; a point stands at the edge between two steps"))
+    parts = [step_areas(plot, trajectory), plot.y_axis("outcome units")]
+    parts.append(plot.x_axis(step_labels(n_steps), "step; a point stands at the edge between two steps"))
     at = plot.y(trajectory.outcome)
     parts.append(svg.rule(LEFT, at, WIDTH - 12, at, "outcome"))
     parts += [plot.line(edges, path(one), i, kind="c", tip=names[i]) for i, one in enumerate(credits)]
@@ -152,6 +153,22 @@ def sums_html(trajectory: Trajectory, credits: Sequence[Credit], truth: ValueTru
     title = "How the contributions add up, against the measured value and the outcome"
     picture = svg.canvas(WIDTH, foot + 16 + 20 * rows if names else foot + 10, "".join(parts), title)
     return f"<figure><figcaption><b>Adding up</b> to the outcome</figcaption>{picture}</figure>"
+
+
+def step_areas(plot: svg.Plot, trajectory: Trajectory) -> str:
+    """An area for each step, from x = t to t + 1: marked when chosen, clicked to be chosen."""
+    parts = []
+    for number, step in enumerate(trajectory.steps):
+        left, right = plot.x(number), plot.x(number + 1)
+        tip = safe(f"step {number}: {shortened(one_line(step.action[:400]), 80) or NO_ACTION}")
+        box = f'x="{left:.2f}" y="{plot.top:.2f}" width="{right - left:.2f}" height="{plot.height:.2f}"'
+        parts.append(f'<rect class="hit" data-step="{number}" {box}><title>{tip}</title></rect>')
+    return "".join(parts)
+
+
+def step_labels(n_steps: int) -> list[tuple[float, str]]:
+    """Numbers of the steps, each in the middle of its area."""
+    return [(place + 0.5, text) for place, text in svg.thinned([str(step) for step in range(n_steps)], 40)]
 
 
 def _label(word: str) -> str:
@@ -169,72 +186,30 @@ def _lane_head(name: str, caption: str, span: Span) -> str:
 def _credit_lane(credit: Credit, number: int, span: Span, truth: ValueTruth | None) -> str:
     value = float(credit.contributions[number])
     error = None if credit.standard_error is None else float(credit.standard_error[number])
-    low, high = sorted((0.0, value))
-    look = "bar below" if value < 0 else "bar above"
-    parts = [f'<i class="{look}" style="{_between_css(low, high, span)}"></i>']
+    parts = [bar(value, span)]
     if error:
-        parts.append(f'<i class="sure" style="{_between_css(value - error, value + error, span)}"></i>')
+        parts.append(reach("sure", value - error, value + error, span))
     if truth:
         parts.append(_diamond(truth, number, span))
-    return _lane(parts, _number(value, error, credit.contributions), span, measured=truth is not None)
+    text = _number(value, error, credit.contributions)
+    return lane(parts, text, span, look="measured" if truth else "")
 
 
 def _truth_lane(truth: ValueTruth, number: int, span: Span) -> str:
     errors = progress_error(truth)
     text = _number(float(truth.progress[number]), float(errors[number]), truth.progress)
-    return _lane([_diamond(truth, number, span)], text, span, measured=True)
+    return lane([_diamond(truth, number, span)], text, span, look="measured")
 
 
 def _diamond(truth: ValueTruth, number: int, span: Span) -> str:
     value, error = float(truth.progress[number]), float(progress_error(truth)[number])
-    whisker = (
-        f'<i class="whisker" style="{_between_css(value - error, value + error, span)}"></i>' if error else ""
-    )
-    return f'{whisker}<i class="diamond" style="{_at_css(value, span)}"></i>'
-
-
-def _lane(parts: list[str], number: str, span: Span, *, measured: bool) -> str:
-    look = "track measured" if measured else "track"
-    zero = f'<i class="zero" style="{_at_css(0.0, span)}"></i>'
-    return (
-        f'<td class="lane" role="gridcell"><div class="{look}" aria-hidden="true">{zero}{"".join(parts)}'
-        f'</div><span class="number">{number}</span></td>'
-    )
+    whisker = reach("whisker", value - error, value + error, span) if error else ""
+    return whisker + mark("diamond", value, span)
 
 
 def _number(value: float, error: float | None, column: FloatArray) -> str:
     places = decimal_places(column)
     return signed(value, places) + (f" ± {error:.{places}f}" if error else "")
-
-
-def _share(value: float, span: Span) -> float:
-    """Per cent of the way along an axis, kept on it: an axis of another source may be shorter."""
-    low, high = span
-    return round(min(max((value - low) / (high - low), 0.0), 1.0) * 100, 3)
-
-
-def _at_css(value: float, span: Span) -> str:
-    return f"left:{_share(value, span):g}%"
-
-
-def _between_css(low: float, high: float, span: Span) -> str:
-    return f"{_at_css(low, span)};width:{round(_share(high, span) - _share(low, span), 3):g}%"
-
-
-def _hits(plot: svg.Plot, trajectory: Trajectory) -> str:
-    """An area per step that shows the chosen one and can be clicked."""
-    parts = []
-    for number, step in enumerate(trajectory.steps):
-        left, right = plot.x(number), plot.x(number + 1)
-        tip = safe(f"step {number}: {shortened(one_line(step.action[:400]), 80) or NO_ACTION}")
-        box = f'x="{left:.2f}" y="{plot.top:.2f}" width="{right - left:.2f}" height="{plot.height:.2f}"'
-        parts.append(f'<rect class="hit" data-step="{number}" {box}><title>{tip}</title></rect>')
-    return "".join(parts)
-
-
-def _between(n_steps: int) -> list[tuple[float, str]]:
-    """Numbers of the steps, each in the middle of its step."""
-    return [(place + 0.5, text) for place, text in svg.thinned([str(step) for step in range(n_steps)], 40)]
 
 
 def _fixed_legend(left: float, top: float, trajectory: Trajectory, truth: ValueTruth | None) -> str:

@@ -140,9 +140,10 @@ def legend(left: float, top: float, names: Sequence[str], *, width: float, kind:
 
 
 def canvas(width: float, height: float, body: str, title: str) -> str:
-    """The picture; `title` is what a screen reader says of it."""
+    """The picture, scaled to its page but not much beyond its size; `title` is for screen readers."""
     return (
-        f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{safe(title)}" '
+        f'<svg viewBox="0 0 {width:g} {height:g}" style="max-width:{1.18 * width:.0f}px" role="img" '
+        f'aria-label="{safe(title)}" '
         f'xmlns="http://www.w3.org/2000/svg">{body}</svg>'
     )
 

@@ -6,8 +6,28 @@ must be computed live is handed in as a callable.
 """
 
 from spa_lab.view.collection import Collection, Query
+from spa_lab.view.widgets.branch import BranchView
+from spa_lab.view.widgets.explorer import RewardExplorer
+from spa_lab.view.widgets.gradient import GradientView
 from spa_lab.view.widgets.inspector import Inspector
+from spa_lab.view.widgets.lengths import LengthView
+from spa_lab.view.widgets.monitor import Monitor
 from spa_lab.view.widgets.opened import inspect
+from spa_lab.view.widgets.runs import RunBrowser
+from spa_lab.view.widgets.scoreboard import Scoreboard
 from spa_lab.view.widgets.selection import Selection
 
-__all__ = ["Collection", "Inspector", "Query", "Selection", "inspect"]
+__all__ = [
+    "BranchView",
+    "Collection",
+    "GradientView",
+    "Inspector",
+    "LengthView",
+    "Monitor",
+    "Query",
+    "RewardExplorer",
+    "RunBrowser",
+    "Scoreboard",
+    "Selection",
+    "inspect",
+]

@@ -38,11 +38,11 @@ def ticks(name: str, title: str, chosen: Sequence[str], options: Sequence[str]) 
     )
 
 
-def field(name: str, title: str, value: str, kind: str, hint: str = "") -> str:
-    """A line to type in: `kind` is "search", "text" or "number"."""
+def field(name: str, title: str, value: str, kind: str, hint: str = "", enter: str = "") -> str:
+    """A line to type in, `kind` "search", "text" or "number"; `enter` is the button that Enter presses."""
     return (
         f'<label class="control">{safe(title)}<input type="{kind}" name="{name}" value="{safe(value)}" '
-        f'placeholder="{safe(hint)}" autocomplete="off" spellcheck="false"></label>'
+        f'placeholder="{safe(hint)}" autocomplete="off" spellcheck="false" data-enter="{enter}"></label>'
     )
 
 

@@ -1,0 +1,75 @@
+"""Success by the length of the task, for any set of policies."""
+
+import json
+from typing import Any
+
+import pandas as pd
+import traitlets
+
+from spa_lab.view.evaluation import success_by_length
+from spa_lab.view.lengths import lengths_html
+from spa_lab.view.widgets import controls
+from spa_lab.view.widgets.host import Host, pane
+
+BY = {"expert_length": "the expert's solution", "n_steps": "the episode itself (a trap, see the note)"}
+
+
+class LengthView(Host):
+    """Strict success in bins of length, with the number of episodes in each.
+
+    Args:
+        frame: of `frames.trajectories_frame`, N rows; where no expert's length is known, only episode lengths
+            can be shown, and the view says so.
+
+    Raises:
+        ValueError: no rows.
+    """
+
+    controls = pane()
+    chart = pane()
+    policies = traitlets.List(traitlets.Unicode())
+    """Which are drawn; setting it draws anew."""
+    by: Any = traitlets.Enum(list(BY), "expert_length")
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        if frame.empty:
+            raise ValueError("success by length: the frame has no rows")
+        super().__init__(panes=["controls", "status", "chart"], name="Success by length")
+        self.frame = frame
+        self.policies = [str(policy) for policy in frame["policy"].unique()]
+        self.by = "expert_length" if frame["expert_length"].notna().any() else "n_steps"
+        self._draw()
+        self.observe(self._redraw, names=["policies", "by"])
+
+    def to_frame(self) -> pd.DataFrame:
+        """What is drawn, see `evaluation.success_by_length`."""
+        chosen = self.frame[self.frame["policy"].isin(self.policies)]
+        return success_by_length(chosen[chosen[self.by].notna()], by=self.by)
+
+    def moved(self, name: str, value: str) -> None:
+        """A control of the page."""
+        if name == "policies":
+            wanted = json.loads(value)
+            self.policies = [one for one in map(str, self.frame["policy"].unique()) if one in wanted]
+        elif name == "by" and value in BY:
+            self.by = value
+
+    def _redraw(self, _: Any) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        known = self.frame["expert_length"].notna()
+        options = BY if known.any() else {"n_steps": BY["n_steps"]}
+        there = [str(policy) for policy in self.frame["policy"].unique()]
+        self.controls = controls.row(
+            controls.choice("by", "bins by the length of", self.by, options),
+            controls.ticks("policies", "policies", self.policies, there),
+        )
+        table = self.to_frame()
+        if table.empty:
+            self.chart = '<span class="note">No policy is chosen.</span>'
+            return
+        lost = int((~known).sum())
+        note = f"{lost:,} of {len(self.frame):,} episodes are of tasks whose expert length is not known."
+        said = lost and self.by == "expert_length"
+        self.chart = (f'<span class="note">{note}</span>' if said else "") + lengths_html(table)

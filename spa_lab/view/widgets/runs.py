@@ -1,0 +1,121 @@
+"""The run browser: the runs of a folder, side by side; one of them opens in the inspector."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from spa_lab.store import Run
+from spa_lab.view.markup import safe
+from spa_lab.view.widgets.host import Host, pane
+from spa_lab.view.widgets.inspector import Inspector
+from spa_lab.view.widgets.opened import inspect
+
+DEPTH = 2
+"""Folders below the given one in which runs are looked for."""
+NUMBERS = ("seed", "n", "stages", "seconds", "trajectories")
+
+
+class RunBrowser(Host):
+    """Every run below a folder: what it was asked, how long it took, what it holds.
+
+    Args:
+        folder: where runs are, e.g. "runs".
+        opened: told of the inspector of the run that somebody chose.
+
+    Raises:
+        ValueError: there is no run.
+    """
+
+    found = pane()
+    details = pane()
+    live_only = frozenset({"status"})
+
+    def __init__(self, folder: Path | str, *, opened: Callable[[Inspector], None] | None = None) -> None:
+        self.folder, self.opened = Path(folder), opened
+        self.frame = runs_frame(self.folder)
+        if self.frame.empty:
+            raise ValueError(f"{self.folder}: no run (a folder with a run.json) was found in it")
+        self.inspector: Inspector | None = None
+        super().__init__(panes=["status", "found", "details"], name="Runs")
+        self._list(-1)
+
+    def to_frame(self) -> pd.DataFrame:
+        """See `runs_frame`."""
+        return self.frame.copy()
+
+    def moved(self, name: str, value: str) -> None:
+        """A row of the page was chosen."""
+        if name != "trajectory":  # rows of every list report under this name
+            return
+        number = int(value)
+        if not 0 <= number < len(self.frame):
+            raise ValueError(f"{self.folder}: no run {number}, there are {len(self.frame)}")
+        run = Run.open(self.folder / str(self.frame["run"].iloc[number]))
+        self.details = run._repr_html_()
+        self._list(number)
+        if self.opened is not None:
+            self.inspector = inspect(run)
+            self.opened(self.inspector)
+
+    def _list(self, chosen: int) -> None:
+        looks = {name: " class=figure" if name in NUMBERS else "" for name in self.frame.columns}
+        heads = "".join(
+            f'<th scope="col" role="columnheader"{look}>{name}</th>' for name, look in looks.items()
+        )
+        rows = []
+        for number, row in enumerate(self.frame.to_dict("records")):
+            cells = "".join(f"<td{looks[name]}>{safe(_shown(value))}</td>" for name, value in row.items())
+            focus = 0 if number == max(chosen, 0) else -1
+            rows.append(
+                f'<tr role="row" data-trajectory="{number}" tabindex="{focus}" '
+                f'aria-selected="{str(number == chosen).lower()}">{cells}</tr>'
+            )
+        self.found = (
+            f'<p class="facts" role="status">{len(rows)} runs; choose one</p>'
+            f'<div class="scroll low" data-keep>'
+            f'<table class="found" role="grid" aria-label="runs"><thead><tr role="row">{heads}</tr></thead>'
+            f"<tbody>{''.join(rows)}</tbody></table></div>"
+        )
+
+
+def runs_frame(folder: Path | str) -> pd.DataFrame:
+    """One row per run below a folder, sorted by name.
+
+    Columns:
+        run: str, the path below the folder.
+        env, method, preset: str, from its config; "–" where the config has no such key.
+        seed, n, stages, trajectories: number of finished stages and of files of trajectories among them.
+        seconds: float64, of all finished stages.
+        begun: str.
+    """
+    root = Path(folder)
+    patterns = ["/".join(["*"] * depth + ["run.json"]) for depth in range(DEPTH + 1)]
+    files = sorted(file for pattern in patterns for file in root.glob(pattern))
+    return pd.DataFrame([_facts(Run.open(file.parent), root) for file in files])
+
+
+def _facts(run: Run, root: Path) -> dict[str, Any]:
+    facts = run.provenance
+    config = facts["config"]
+    preset = config.get("preset", "–")
+    methods = config.get("methods", config.get("method", "–"))
+    return {
+        "run": str(run.path.relative_to(root)),
+        "env": str(config.get("env", "–")),
+        "method": ", ".join(map(str, methods)) if isinstance(methods, list) else str(methods),
+        "preset": str(preset.get("name", "–") if isinstance(preset, dict) else preset),
+        "seed": facts["seed"],
+        "n": facts.get("n"),
+        "stages": len(facts["stages"]),
+        "seconds": round(sum(stage["seconds"] for stage in facts["stages"].values()), 1),
+        "trajectories": len(run.names("trajectories")),
+        "begun": str(facts.get("begun", "–")),
+    }
+
+
+def _shown(value: Any) -> str:
+    return (
+        "–" if value is None or pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value)
+    )

@@ -1,0 +1,75 @@
+"""The fidelity scoreboard: every source against the truth, with intervals and the noise ceiling."""
+
+import json
+from typing import Any
+
+import pandas as pd
+import traitlets
+
+from spa_lab.view.board import board_html, check_board
+from spa_lab.view.markup import safe
+from spa_lab.view.scoreboard import SHOWN
+from spa_lab.view.text import shortened
+from spa_lab.view.widgets import controls
+from spa_lab.view.widgets.host import Host, pane
+
+OUTCOMES = ("success", "failure", "both")
+
+
+class Scoreboard(Host):
+    """Which source is how close to the truth.
+
+    Args:
+        table: of `credit.fidelity.scoreboard`.
+
+    Raises:
+        ValueError: the table is empty or lacks a column.
+    """
+
+    controls = pane()
+    board = pane()
+    metrics = traitlets.List(traitlets.Unicode())
+    """Columns that are drawn; setting it draws anew."""
+    outcomes = traitlets.List(traitlets.Unicode(), ["success", "failure"])
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        check_board(table, (), ())
+        super().__init__(panes=["controls", "status", "board"], name="Fidelity scoreboard")
+        self.table = table
+        there = self._there()
+        self.metrics = [one for one in SHOWN if one in there] or there
+        self._draw()
+        self.observe(self._redraw, names=["metrics", "outcomes"])
+
+    def to_frame(self) -> pd.DataFrame:
+        """The rows that are drawn."""
+        table = self.table
+        return table[table["metric"].isin(self.metrics) & table["outcome"].isin(self.outcomes)]
+
+    def moved(self, name: str, value: str) -> None:
+        """A control of the page."""
+        if name == "metrics":
+            titles = json.loads(value)
+            self.metrics = [one for one in self._there() if self._title(one) in titles]
+        elif name == "outcomes":
+            self.outcomes = [one for one in OUTCOMES if one in json.loads(value)]
+
+    def _there(self) -> list[str]:
+        return [str(one) for one in self.table["metric"].unique()]
+
+    def _title(self, metric: str) -> str:
+        return str(self.table.loc[self.table["metric"] == metric, "title"].iloc[0])
+
+    def _redraw(self, _: Any) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        titles = [self._title(one) for one in self._there()]
+        there = [one for one in OUTCOMES if one in set(self.table["outcome"])]
+        self.controls = controls.row(
+            controls.ticks("metrics", "metrics", [self._title(one) for one in self.metrics], titles),
+            controls.ticks("outcomes", "episodes", self.outcomes, there),
+        )
+        sources = ", ".join(safe(shortened(str(one), 40)) for one in self.table["source"].unique())
+        drawn = board_html(self.table, self.metrics, [one for one in self.outcomes if one in there])
+        self.board = f'<p class="facts">{sources}</p>{drawn}'

@@ -1,0 +1,55 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spa_lab.types import Credit, Trajectory
+from spa_lab.view.collection import Collection
+from spa_lab.view.widgets import RewardExplorer, Selection
+
+
+def test_a_slider_moves_reward_and_advantage(
+    trajectory: Trajectory, credit: Credit, press: Callable[..., None]
+) -> None:
+    selection = Selection(source="by hand")
+    view = RewardExplorer(Collection.of([trajectory], [credit]), selection)
+    before, drawn = view.to_frame(), view.chart
+    press(view, alpha="2", lam="0.5")
+    assert view.knobs.alpha == 2 and view.knobs.lam == 0.5
+    after = view.to_frame()
+    np.testing.assert_allclose(after["from_credit"], 2 * before["from_credit"])
+    assert not np.allclose(after["advantage"], before["advantage"]) and view.chart != drawn
+    press(view, source="terminal")
+    assert selection.source == "terminal" and view.to_frame()["contribution"].tolist() == [0, 0, 1]
+    press(view, reset="")
+    assert view.knobs.alpha == 1
+    view.chosen = 2
+    assert selection.step == 2
+
+
+def test_knobs_out_of_range_are_said(
+    trajectory: Trajectory, credit: Credit, press: Callable[..., None]
+) -> None:
+    view = RewardExplorer(Collection.of([trajectory], [credit]))
+    for moves in ({"gamma": "7"}, {"gamma": "nan"}, {"alpha": "x"}, {"placement": "<b>"}):
+        drawn = view.chart
+        press(view, **moves)
+        assert 'role="alert"' in view.status and "<b>" not in view.status and view.chart == drawn
+
+
+def test_who_gave_no_credit_is_said(make_trajectory: Callable[..., Trajectory]) -> None:
+    one, two = make_trajectory(id="a"), make_trajectory(id="b")
+    view = RewardExplorer(Collection.of([one, two], [Credit("b", "<i>spa", [0.0, 0, 1])]))
+    assert "&lt;i&gt;spa gave this trajectory no credit" in view.chart
+    with pytest.raises(ValueError, match="gave 'a' no credit"):
+        view.to_frame()
+    view.selection.choose("b")
+    assert view.to_frame()["contribution"].tolist() == [0, 0, 1]
+
+
+def test_own_token_counts_are_used(trajectory: Trajectory, credit: Credit) -> None:
+    view = RewardExplorer(Collection.of([trajectory], [credit]), tokens=lambda one: [7] * len(one))
+    assert view.to_frame()["n_tokens"].tolist() == [7, 7, 7]
+    view.knobs = replace(view.knobs, critic="truth")  # not measured: drawn without
+    assert "✗" not in view.status and view.to_frame() is not None

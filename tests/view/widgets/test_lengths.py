@@ -1,0 +1,57 @@
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from spa_lab.types import Trajectory
+from spa_lab.view.evaluation import success_by_length
+from spa_lab.view.frames import trajectories_frame
+from spa_lab.view.widgets import LengthView
+
+Press = Callable[..., None]
+
+
+@pytest.fixture
+def frame(make_trajectory: Callable[..., Trajectory]) -> pd.DataFrame:
+    """Two policies on the same four tasks, of which the expert's length of three is known."""
+    several = [
+        replace(make_trajectory(float(i < 3 - j), [True] * (i + 1), id=f"{p}/{i}", task_id=f"k{i}"), policy=p)
+        for j, p in enumerate(("<b>spa", "ppo"))
+        for i in range(4)
+    ]
+    return trajectories_frame(several, expert_length={"k0": 2, "k1": 7, "k2": 8})
+
+
+def test_numbers_are_those_of_the_table(frame: pd.DataFrame, press: Press) -> None:
+    view = LengthView(frame)
+    known = frame[frame["expert_length"].notna()]
+    pd.testing.assert_frame_equal(view.to_frame(), success_by_length(known))
+    row = view.to_frame().iloc[1]  # 5-9 steps of the first policy: 2 of 2
+    assert (row["k"], row["n"]) == (2, 2)
+    cells = [f">{row['success']:.3f}<", f">{row['low']:.3f}<", f">{row['high']:.3f}<"]
+    assert all(cell in view.static() for cell in cells)
+    assert "2 of 8 episodes are of tasks whose expert length is not known" in view.chart
+    assert "<b>spa" not in view.static() and "&lt;b&gt;spa" in view.static()
+    press(view, policies=json.dumps(["ppo", "unheard of"]))
+    assert view.policies == ["ppo"] and set(view.to_frame()["policy"]) == {"ppo"}
+    press(view, policies="[]")
+    assert "No policy is chosen" in view.chart
+
+
+def test_bins_of_episodes_carry_their_warning(frame: pd.DataFrame, press: Press) -> None:
+    view = LengthView(frame)
+    assert "By episode length." not in view.chart
+    press(view, by="n_steps")
+    assert "By episode length." in view.chart and "this length is a result" in view.chart
+    assert "is not known" not in view.chart
+    assert not re.search(r'value="n_steps" selected', LengthView(frame).controls)
+
+
+def test_without_an_expert_only_episodes_have_a_length(frame: pd.DataFrame) -> None:
+    view = LengthView(frame.assign(expert_length=pd.Series([pd.NA] * len(frame), dtype="Int64")))
+    assert view.by == "n_steps" and "expert" not in view.controls
+    with pytest.raises(ValueError, match="no rows"):
+        LengthView(frame.iloc[:0])

@@ -1,0 +1,147 @@
+"""Views of tables and folders: scoreboard, what the gradient saw, training monitor, run browser."""
+
+import asyncio
+import itertools
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spa_lab.store import Run
+from spa_lab.types import Trajectory
+from spa_lab.view.curves import curves_html
+from spa_lab.view.widgets import GradientView, Monitor, RunBrowser, Scoreboard, Selection
+
+Press = Callable[..., None]
+
+
+@pytest.fixture
+def board() -> pd.DataFrame:
+    """Two sources and a ceiling; one statistic is undefined."""
+    rows = []
+    for number, (source, outcome, metric) in enumerate(
+        itertools.product(["<b>spa", "mean", "second"], ["success", "failure"], ["spearman", "rmse"])
+    ):
+        value = np.nan if number == 5 else 0.05 * number
+        numbers = {"value": value, "low": value - 0.1, "high": value + 0.1, "ceiling": 0.9}
+        rest = {"n_trajectories": 40, "title": metric.title(), "best": 1.0, "chance": 0.0}
+        rows.append({"source": source, "outcome": outcome, "metric": metric} | numbers | rest)
+    return pd.DataFrame(rows)
+
+
+def test_scoreboard_shows_every_number(board: pd.DataFrame, press: Press) -> None:
+    view = Scoreboard(board)
+    for row in board.itertuples():
+        shown = (
+            "undefined" if np.isnan(row.value) else f"{row.value:.2f} [{row.low:.2f}, {row.high:.2f}], n=40"
+        )
+        assert shown.replace("-", "−") in view.board
+    assert "<b>spa" not in view.board and view.board.count('class="ceiling"') == 12
+    press(view, metrics=json.dumps(["Rmse"]), outcomes=json.dumps(["failure"]))
+    assert len(view.to_frame()) == 3 and "Spearman" not in view.board
+    with pytest.raises(ValueError, match=r"columns missing: \['ceiling'\]"):
+        Scoreboard(board.drop(columns="ceiling"))
+
+
+class Alarm(NamedTuple):
+    name: str
+    raised: bool
+    share: float
+    text: str
+
+
+@pytest.fixture
+def seen(trajectory: Trajectory) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Two tokens a step."""
+    tokens = pd.DataFrame(
+        [
+            {"trajectory_id": "t1", "step": t, "position": 2 * t + i, "token": 10 * t + i, "reward": 0.0,
+             "value": 0.5, "advantage": 0.1 * t, "push": t - 1.0, "kl": 0.01, "kl_push": -0.02}
+            for t in range(3)
+            for i in range(2)
+        ]
+    )  # fmt: skip
+    numbers = ["reward", "advantage", "push", "kl", "kl_push"]
+    steps = tokens.groupby(["trajectory_id", "step"], as_index=False)[numbers].mean()
+    return steps.assign(n_tokens=2, grounded=trajectory.grounded, success=True), tokens
+
+
+def test_the_gradients_view_follows_the_selection(
+    seen: tuple[pd.DataFrame, pd.DataFrame], trajectory: Trajectory
+) -> None:
+    selection = Selection()
+    alarms = [Alarm("a", False, 0, "all is <well>"), Alarm("b", True, 0.5, "half is lost")]
+    view = GradientView(*seen, alarms, selection, trajectories=[trajectory], spell=lambda i: f"<tok{i}>")
+    assert view.alarms.index("half is lost") < view.alarms.index("all is &lt;well&gt;")
+    assert "act 1" in view.steps and "✗ ungrounded" in view.steps
+    selection.step = 2
+    assert view.chosen == 2 and "&lt;tok20&gt;" in view.tokens and "tok10" not in view.tokens
+    view.chosen = 1
+    assert selection.step == 1 and "&lt;tok11&gt;" in view.tokens
+    assert re.findall(r'class="number">([^<]*)', view.steps)[2::4] == ["−1.00", "0", "+1.00"]
+    selection.choose("of another view")
+    assert view.n_steps == 3
+    with pytest.raises(ValueError, match="nothing to look at: 0 steps and 6 tokens"):
+        GradientView(seen[0].iloc[:0], seen[1])
+
+
+def test_monitor_sees_what_a_run_writes(tmp_path: Path, press: Press) -> None:
+    run = Run.create(tmp_path / "r<i>", {}, seed=0)
+    view = Monitor(run)
+    assert "No metrics yet" in view.curves and "no stage is finished yet" in view.stages
+    run.save_metrics("clone", [{"loss": 0.5, "note": "x"}, {"loss": float("nan")}, {"loss": 0.25}])
+    press(view, look="")
+    assert view.shown == ["clone"] and "loss; last values: clone: 0.25" in view.curves
+    assert view.to_frame()["loss"].tolist()[::2] == [0.5, 0.25]
+    with run.stage("clone"):
+        pass
+    run.save_metrics("ppo", [{"success": 0.1}])
+    press(view, look="")
+    assert "1 stages finished" in view.stages and "<i>" not in view.stages and "success" in view.curves
+    press(view, shown="[]")
+    assert "No metrics yet" in view.curves
+    with pytest.raises(ValueError, match="seconds between two looks must be > 0"):
+        Monitor(run, seconds=0)
+
+
+def test_monitor_watches_by_itself(tmp_path: Path, press: Press) -> None:
+    run = Run.create(tmp_path / "r", {}, seed=0)
+
+    async def watch() -> Monitor:
+        view = Monitor(run, seconds=0.01)
+        press(view, live="")
+        run.save_metrics("clone", [{"loss": 0.5}])
+        await asyncio.sleep(0.1)
+        press(view, live="")
+        run.save_metrics("later", [{"loss": 0.5}])
+        await asyncio.sleep(0.05)
+        return view
+
+    view = asyncio.run(watch())
+    assert view.shown == ["clone"] and not view.live
+
+
+def test_curves_of_many_updates_stay_small() -> None:
+    html = curves_html({"clone": [{"loss": float(i), "progress": i / 1e5} for i in range(100_000)]})
+    assert len(html) < 40_000 and html.count("<figure>") == 1  # progress is time itself
+
+
+def test_run_browser_opens_what_is_chosen(tmp_path: Path, trajectory: Trajectory, press: Press) -> None:
+    for name in ("b", "deep/a"):
+        run = Run.create(tmp_path / name, {"env": "<b>toy", "method": "spa", "preset": "tiny"}, seed=4)
+        run.save_trajectories("seen", [trajectory])
+    opened: list[object] = []
+    view = RunBrowser(tmp_path, opened=opened.append)
+    assert view.to_frame()["run"].tolist() == ["b", "deep/a"]
+    assert "&lt;b&gt;toy" in view.found and "<b>toy" not in view.found
+    press(view, trajectory="1")
+    assert "run a" in view.details and opened == [view.inspector]
+    press(view, trajectory="7")
+    assert "no run 7, there are 2" in view.status
+    with pytest.raises(ValueError, match="no run"):
+        RunBrowser(tmp_path / "deep/a/trajectories")
