@@ -81,7 +81,12 @@ def knobs_frame(
     counts = [word_count(step.text) for step in trajectory.steps] if n_tokens is None else n_tokens
     if len(counts) != len(trajectory) or min(counts) < 1:
         raise ValueError(f"{trajectory.id!r}: needs {len(trajectory)} token counts >= 1, got {counts}")
-    values = _values(trajectory, knobs, truth)
+    return _frame(trajectory, credit, knobs, _values(trajectory, knobs, truth), counts)
+
+
+def _frame(
+    trajectory: Trajectory, credit: Credit, knobs: Knobs, values: FloatArray, counts: list[int]
+) -> pd.DataFrame:
     paid = grounding(trajectory) - (0.0 if knobs.grounding_form == "bonus" else 1.0)
     reward = fuse(trajectory, credit, RewardConfig(knobs.alpha, knobs.beta, knobs.grounding_form))
     last = np.zeros(len(trajectory))

@@ -49,7 +49,7 @@ def test_the_parts_add_up_to_the_fused_reward(trajectory: Trajectory, credit: Cr
 
 
 def test_a_true_critic_turns_the_outcome_into_progress(trajectory: Trajectory) -> None:
-    """gamma = lambda = 1: the first token of an episode sees all that is paid, wherever it is."""
+    """lambda = 0, gamma = 1: r_t + V(h_{t+1}) - V(h_t) is the progress, for R at the end."""
     truth = ValueTruth("t1", [0.5, 0.4, 0.2, 1.0], np.zeros(4), 0, "p", 40)
     knobs = Knobs(beta=0.0, gamma=1.0, lam=0.0, granularity="step", critic="truth")
     frame = knobs_frame(trajectory, terminal(trajectory), knobs, truth=truth)
