@@ -92,6 +92,7 @@ def tiny_model(tokenizer: PreTrainedTokenizerBase, *, seed: int) -> LlamaForCaus
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=2048,
+        rope_parameters={"rope_type": "default", "rope_theta": 500_000.0},  # as Llama 3: compare far apart
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
@@ -101,7 +102,21 @@ def tiny_model(tokenizer: PreTrainedTokenizerBase, *, seed: int) -> LlamaForCaus
         torch.manual_seed(seed)
         model = LlamaForCausalLM(config)
         _compose_names(model, tokenizer)
+        _attend_to_alike(model)
     return model
+
+
+def _attend_to_alike(model: LlamaForCausalLM) -> None:
+    """Let every head begin by attending to what resembles its own token (queries and keys start equal).
+
+    What an agent does here is mostly to find the name it has in mind again. After the mimetic
+    initialisation of Trockman and Kolter (2023, arXiv:2305.09828).
+    """
+    groups = model.config.num_attention_heads // model.config.num_key_value_heads
+    for layer in model.model.layers:
+        query, key = layer.self_attn.q_proj.weight.data, layer.self_attn.k_proj.weight.data
+        heads = query.view(model.config.num_key_value_heads, groups, -1, query.shape[1])
+        key.copy_(heads[:, 0].reshape(key.shape))
 
 
 def _compose_names(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:

@@ -5,7 +5,10 @@ They stand in demonstrations so that the way back can be learnt. Nobody is taugh
 
 import random
 
+from spa_lab.envs.household.catalogue import HOLDS
 from spa_lab.envs.household.memory import Memory, kind
+
+_KINDS = tuple(sorted(name.lower() for name in HOLDS))
 
 Move = tuple[str, str]
 """(thought, action)."""
@@ -43,8 +46,8 @@ def _strays(target: str, goal: str, memory: Memory, rng: random.Random) -> Move:
 
 
 def _goes_nowhere(target: str, goal: str, memory: Memory, rng: random.Random) -> Move:
-    """Believes that the room has one receptacle more of a type."""
-    place = kind(rng.choice(memory.receptacles))
+    """Believes in a receptacle that the room has not: another one of its types, or one of other rooms."""
+    place = kind(rng.choice(memory.receptacles)) if rng.random() < 0.5 else rng.choice(_KINDS)
     number = 1 + sum(kind(name) == place for name in memory.receptacles)
     return _need(target, goal, memory), f"go to {place} {number}"
 
