@@ -87,11 +87,13 @@ def read_list(path: Path) -> Iterator[Any]:
 
 def _entries(chunks: Iterable[str]) -> Iterator[Any]:
     source = iter(chunks)
-    text = next(source, "").lstrip()
-    if text[:1] != "[":
+    text = more = next(source, "")
+    while more and _skip(text, 0) == len(text):
+        text = more = next(source, "")
+    start = _skip(text, 0) + 1
+    if text[start - 1 : start] != "[":
         raise ValueError("expected a JSON list")
-    decoder, start = json.JSONDecoder(), 1
-    separator = ""
+    decoder, separator = json.JSONDecoder(), ""
     while True:
         start = _skip(text, start)
         if text[start : start + 1] == "]":
