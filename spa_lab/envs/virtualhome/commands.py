@@ -85,14 +85,14 @@ def bind(scene: Scene, state: State, bound: Bound, command: Command) -> tuple[tu
     ids: list[int] = []
     for position, name in enumerate(command.objects):
         if len(command.objects) == 2 and position == 0:
-            held = [x for x in state.held(scene.agent) if scene.nodes[x].name == name]
-            if not held:
+            held = in_hands(scene, state)
+            if name not in held:
                 raise UnboundError("not in hand")
-            ids.append(min(held))
-        elif name in bound.names:
-            ids.append(bound.names[name])
+            ids.append(held[name])
+        elif name in scene.by_name or name in bound.names:
+            ids.append(meaning(scene, state, bound, name))
         else:
-            ids.append(_choose(scene, state, bound, name))
+            raise UnboundError("not available")
     if len(ids) == 2 and ids[0] == ids[1]:
         raise UnboundError("same object")
     if not ids:
@@ -100,11 +100,16 @@ def bind(scene: Scene, state: State, bound: Bound, command: Command) -> tuple[tu
     return tuple(ids), Bound({**bound.names, **dict(zip(command.objects, ids, strict=True))}, ids[-1])
 
 
-def _choose(scene: Scene, state: State, bound: Bound, name: str) -> int:
-    """The thing that a name not heard before means."""
-    candidates = scene.by_name.get(name)
-    if not candidates:
-        raise UnboundError("not available")
+def in_hands(scene: Scene, state: State) -> dict[str, int]:
+    """Class name -> the held thing of that class, the one with the lowest id."""
+    return {scene.nodes[x].name: x for x in sorted(state.held(scene.agent), reverse=True)}
+
+
+def meaning(scene: Scene, state: State, bound: Bound, name: str) -> int:
+    """The thing that a name means; the scene must have one of that class, or the name must be bound."""
+    if name in bound.names:
+        return bound.names[name]
+    candidates = scene.by_name[name]
     if len(candidates) == 1:
         return candidates[0]
     near = state.out.get((scene.agent, CLOSE), NOTHING)
