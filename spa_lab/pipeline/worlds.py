@@ -3,11 +3,15 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from spa_lab.envs import household, webshop
+from spa_lab.envs import household, virtualhome, webshop
 from spa_lab.envs.base import Environment
 
 _WORLDS: Mapping[str, Callable[[], Environment]] = MappingProxyType(
-    {"household": household.environment, "webshop": webshop.environment}
+    {
+        "household": household.environment,
+        "webshop": webshop.environment,
+        "virtualhome": virtualhome.environment,
+    }
 )
 
 
