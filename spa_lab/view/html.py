@@ -78,7 +78,8 @@ def run_html(run: "Run") -> str:
         if isinstance(stage, dict)
     ]
     held = [[kind, safe(", ".join(run.names(kind)) or "–")] for kind in ("trajectories", "credits", "truths")]
-    numbers = safe(f"seed {facts['seed']} · n = {facts.get('n')}")
+    n = "–" if facts.get("n") is None else facts["n"]
+    numbers = safe(f"seed {facts['seed']} · n = {n}")
     head = f"<b>run {safe(run.path.name)}</b> · {numbers}"
     commit = safe(str(facts.get("git_commit") or "unknown")[:12])
     config = safe(json.dumps(facts["config"], indent=2))

@@ -8,7 +8,7 @@ must be computed live is handed in as a callable.
 from spa_lab.view.collection import Collection, Query
 from spa_lab.view.widgets.branch import BranchView
 from spa_lab.view.widgets.explorer import RewardExplorer
-from spa_lab.view.widgets.gradient import GradientView
+from spa_lab.view.widgets.gradient import GradientInspector
 from spa_lab.view.widgets.inspector import Inspector
 from spa_lab.view.widgets.lengths import LengthView
 from spa_lab.view.widgets.monitor import Monitor
@@ -20,7 +20,7 @@ from spa_lab.view.widgets.selection import Selection
 __all__ = [
     "BranchView",
     "Collection",
-    "GradientView",
+    "GradientInspector",
     "Inspector",
     "LengthView",
     "Monitor",

@@ -14,7 +14,7 @@ from spa_lab.view.widgets.host import Host, pane
 from spa_lab.view.widgets.selection import Selection
 
 
-class GradientView(Host):
+class GradientInspector(Host):
     """Alarms, the steps of one trajectory with their rewards and pushes, and the chosen step token by token.
 
     Args:

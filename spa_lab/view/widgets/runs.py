@@ -73,7 +73,7 @@ class RunBrowser(Host):
                 f'aria-selected="{str(number == chosen).lower()}">{cells}</tr>'
             )
         self.found = (
-            f'<p class="facts" role="status">{len(rows)} runs; choose one</p>'
+            f'<p class="facts" role="status">{len(rows)} found; choose one</p>'
             f'<div class="scroll low" data-keep>'
             f'<table class="found" role="grid" aria-label="runs"><thead><tr role="row">{heads}</tr></thead>'
             f"<tbody>{''.join(rows)}</tbody></table></div>"

@@ -7,9 +7,7 @@ import pandas as pd
 import traitlets
 
 from spa_lab.view.board import board_html, check_board
-from spa_lab.view.markup import safe
 from spa_lab.view.scoreboard import SHOWN
-from spa_lab.view.text import shortened
 from spa_lab.view.widgets import controls
 from spa_lab.view.widgets.host import Host, pane
 
@@ -70,6 +68,4 @@ class Scoreboard(Host):
             controls.ticks("metrics", "metrics", [self._title(one) for one in self.metrics], titles),
             controls.ticks("outcomes", "episodes", self.outcomes, there),
         )
-        sources = ", ".join(safe(shortened(str(one), 40)) for one in self.table["source"].unique())
-        drawn = board_html(self.table, self.metrics, [one for one in self.outcomes if one in there])
-        self.board = f'<p class="facts">{sources}</p>{drawn}'
+        self.board = board_html(self.table, self.metrics, [one for one in self.outcomes if one in there])

@@ -15,7 +15,7 @@ import pytest
 from spa_lab.store import Run
 from spa_lab.types import Trajectory
 from spa_lab.view.curves import curves_html
-from spa_lab.view.widgets import GradientView, Monitor, RunBrowser, Scoreboard, Selection
+from spa_lab.view.widgets import GradientInspector, Monitor, RunBrowser, Scoreboard, Selection
 
 Press = Callable[..., None]
 
@@ -76,7 +76,7 @@ def test_the_gradients_view_follows_the_selection(
 ) -> None:
     selection = Selection()
     alarms = [Alarm("a", False, 0, "all is <well>"), Alarm("b", True, 0.5, "half is lost")]
-    view = GradientView(*seen, alarms, selection, trajectories=[trajectory], spell=lambda i: f"<tok{i}>")
+    view = GradientInspector(*seen, alarms, selection, trajectories=[trajectory], spell=lambda i: f"<tok{i}>")
     assert view.alarms.index("half is lost") < view.alarms.index("all is &lt;well&gt;")
     assert "act 1" in view.steps and "✗ ungrounded" in view.steps
     selection.step = 2
@@ -87,7 +87,7 @@ def test_the_gradients_view_follows_the_selection(
     selection.choose("of another view")
     assert view.n_steps == 3
     with pytest.raises(ValueError, match="nothing to look at: 0 steps and 6 tokens"):
-        GradientView(seen[0].iloc[:0], seen[1])
+        GradientInspector(seen[0].iloc[:0], seen[1])
 
 
 def test_monitor_sees_what_a_run_writes(tmp_path: Path, press: Press) -> None:
