@@ -51,7 +51,8 @@ def test_methods_that_read_nothing(three: list[Trajectory]) -> None:
     assert _of(methods.TERMINAL, three) == [[0, 0, 1], [0, 0], [0.5]]
     assert _of(methods.MEAN, three) == [[1 / 3] * 3, [0, 0], [0.5]]
     assert _of(methods.GROUNDING, three) == [[1, 0, 1], [1, 1], [1]]
-    assert _of(methods.LEAVE_ONE_OUT, three) == [[1 - 0.25] * 3, [0 - 0.75] * 2, [0.5 - 0.5]]
+    assert _of(methods.leave_one_out([]), three) == [[1 - 0.25] * 3, [0 - 0.75] * 2, [0.5 - 0.5]]
+    assert _of(methods.leave_one_out(three), three[:1]) == [[1 - 0.25] * 3]
 
 
 def test_random_sums_to_the_outcome_and_follows_its_generator(three: list[Trajectory]) -> None:
@@ -112,6 +113,11 @@ def test_rudder_closes_the_gap_on_the_last_step(three: list[Trajectory]) -> None
     method = methods.prediction_difference(lambda ts: [np.array(read[t.id]) for t in ts], fitting=FREE)
     assert _of(method, three) == [[-0.25, 0.25, 0.25 + 0.25], [0.25, -0.5 - 0.25], [0.25 - 0.25]]
     assert [credit.predicted_outcome for credit in method(three)] == [1.0, 0.0, 0.5]
+    open_ = methods.prediction_difference(
+        lambda ts: [np.array(read[t.id]) for t in ts], fitting=FREE, source="x", close=False
+    )
+    assert _of(open_, three) == [[-0.25, 0.25, 0.25], [0.25, -0.5], [0.25]]
+    assert [credit.predicted_outcome for credit in open_(three)] == [0.75, 0.25, 0.75]
 
 
 def _values(trajectories: Sequence[Trajectory]) -> list[FloatArray]:

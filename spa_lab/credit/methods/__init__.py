@@ -15,16 +15,15 @@ from spa_lab.credit.methods.occlusion import occlusion
 from spa_lab.credit.methods.readers import critic_gae, critic_td, estimator_credit, prediction_difference
 from spa_lab.credit.methods.trivial import (
     GROUNDING,
-    LEAVE_ONE_OUT,
     MEAN,
     TERMINAL,
     clock,
+    leave_one_out,
     random_split,
 )
 
 __all__ = [
     "GROUNDING",
-    "LEAVE_ONE_OUT",
     "MEAN",
     "TERMINAL",
     "Cost",
@@ -35,6 +34,7 @@ __all__ = [
     "critic_gae",
     "critic_td",
     "estimator_credit",
+    "leave_one_out",
     "measure",
     "monte_carlo_difference",
     "monte_carlo_possible",

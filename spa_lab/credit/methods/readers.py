@@ -29,24 +29,31 @@ def estimator_credit(
     return CreditMethod(source, origin, lambda many: estimator.credit(many, source=source), fitting)
 
 
-def prediction_difference(predict: Read, *, fitting: Cost, source: str = "rudder") -> CreditMethod:
+def prediction_difference(
+    predict: Read, *, fitting: Cost, source: str = "rudder", close: bool = True
+) -> CreditMethod:
     """Differences of a causal return predictor.
 
     c_t = g_t - g_{t-1}, base value g_{-1}                                    RUDDER, arXiv:1806.07857
 
-    where g_t predicts R from everything up to and including the
-    agent's step t; what the last prediction still lacks, R - g_{T-1}, is added to the last step, so that the
-    sum is R exactly.
+    where g_t predicts R from everything up to and including the agent's step t.
 
     Args:
         predict: (T + 1,) predictions g_{-1}, ..., g_{T-1} for each trajectory.
         fitting: what the predictor cost.
         source: name of the credits.
+        close: what the last prediction still lacks, R - g_{T-1}, is added to the last step, so that the sum
+            is R exactly; without, the credits say what the predictor believes.
     """
 
     def give(trajectories: Sequence[Trajectory]) -> list[Credit]:
-        read = zip(trajectories, predict(trajectories), strict=True)
-        return [_closing(one, _checked(found, one, len(one) + 1, source), source) for one, found in read]
+        credits = []
+        for one, found in zip(trajectories, predict(trajectories), strict=True):
+            path = _checked(found, one, len(one) + 1, source)
+            contributions = np.diff(path)
+            contributions[-1] += one.outcome - path[-1] if close else 0.0
+            credits.append(Credit(one.id, source, contributions, base_value=float(path[0])))
+        return credits
 
     return CreditMethod(source, "RUDDER, arXiv:1806.07857", give, fitting)
 
@@ -99,12 +106,6 @@ def critic_gae(
         return credits
 
     return CreditMethod(source, f"GAE(gamma {gamma:g}, lambda {lam:g}), arXiv:1506.02438", give, fitting)
-
-
-def _closing(trajectory: Trajectory, predictions: FloatArray, source: str) -> Credit:
-    contributions = np.diff(predictions)
-    contributions[-1] += trajectory.outcome - predictions[-1]
-    return Credit(trajectory.id, source, contributions, base_value=float(predictions[0]))
 
 
 def decayed(delta: FloatArray, decay: float) -> FloatArray:

@@ -20,14 +20,6 @@ TERMINAL = CreditMethod(
 MEAN = CreditMethod("mean", "R / T on every step", lambda many: [rewards.mean(one) for one in many])
 """SPA-RL's arm "Mean"."""
 
-LEAVE_ONE_OUT = CreditMethod(
-    "leave_one_out", "released SPA-RL code, prm/rl_data_org.py:36-43,73", rewards.leave_one_out
-)
-"""What the released code trains on in place of its estimator; an advantage: it does not sum to R.
-
-Needs the other rollouts of each task among the trajectories.
-"""
-
 GROUNDING = CreditMethod(
     "grounding",
     "g_t of SPA-RL alone",
@@ -41,6 +33,24 @@ def random_split(*, rng: np.random.Generator) -> CreditMethod:
     return CreditMethod(
         "random", "flat Dirichlet split of R", lambda many: [rewards.random(one, rng=rng) for one in many]
     )
+
+
+def leave_one_out(pool: Sequence[Trajectory]) -> CreditMethod:
+    """R less the mean R of the other rollouts of the task; what the released code pays, see `rewards`.
+
+    An advantage, the same on every step: it does not sum to R and knows no step.
+
+    Args:
+        pool: rollouts to compare with; those asked about are added if they are not among them.
+    """
+
+    def give(trajectories: Sequence[Trajectory]) -> list[Credit]:
+        asked = {one.id for one in trajectories}
+        others = [one for one in pool if one.id not in asked]
+        return rewards.leave_one_out([*trajectories, *others])[: len(trajectories)]
+
+    origin = "released SPA-RL code, prm/rl_data_org.py:36-43,73"
+    return CreditMethod("leave_one_out", origin, give, Cost(rollouts=len(pool)))
 
 
 def clock(fitted: Sequence[Trajectory]) -> CreditMethod:

@@ -1,0 +1,61 @@
+"""One PPO update of a run, watched: what the gradient saw of a method's credit."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from spa_lab.agent.rollout import Episode
+from spa_lab.credit.gradient import GradientView, Rules, what_the_gradient_saw
+from spa_lab.learn.estimator import load_estimator
+from spa_lab.learn.ppo import PPOConfig, PPORows, PPOTrainer
+from spa_lab.pipeline.fidelity import preset_of
+from spa_lab.pipeline.stages import adapt, reward_function, saved_policy, stage_rng
+from spa_lab.pipeline.worlds import environment_named
+from spa_lab.store import Run
+from spa_lab.types import FloatArray
+
+
+class WatchedTrainer(PPOTrainer):
+    """A trainer that keeps the rows of its last update."""
+
+    rows: Sequence[PPORows] = ()
+
+    def prepare(self, episodes: Sequence[Episode], step_rewards: Sequence[FloatArray]) -> list[PPORows]:
+        """As the trainer's own; what it returns is kept."""
+        found = super().prepare(episodes, step_rewards)
+        self.rows = found
+        return found
+
+
+def rules_of(config: PPOConfig) -> Rules:
+    """How a trainer with this config makes advantages of rewards."""
+    return Rules(config.gamma, config.lam, config.kl_coef, config.gae_over == "all_tokens")
+
+
+def watch_first_update(*, run: Path, method: str, episodes: int = 64) -> GradientView:
+    """Play, reward and update once as stage 4 begins, and show what that update saw; nothing is saved.
+
+    Args:
+        run: folder of a run with a cloned policy, and an estimator if the method is "spa".
+        method: "spa", "ppo", "mean" or "random".
+        episodes: played for the update.
+
+    Raises:
+        StoreError: the run lacks a model.
+        ValueError: settings that this version does not know.
+    """
+    opened = Run.open(run)
+    preset = preset_of(opened)
+    environment = environment_named(opened.config["env"])
+    rng = stage_rng(opened, f"ppo-{method}")
+    policy = saved_policy(opened, "cloned", preset, environment)
+    adapt(policy, preset, rng)
+    estimator = load_estimator(opened.model("estimator"), preset.estimator) if method == "spa" else None
+    reward = reward_function(method, preset, estimator, np.random.default_rng(rng.randrange(2**31)))
+    config = replace(preset.ppo, episodes=episodes)
+    trainer = WatchedTrainer(policy, config, rng=rng, playing=preset.explore)
+    first = preset.demonstrations + preset.explore_tasks
+    trainer.iterate(environment, environment.tasks("train", first + episodes)[first:], reward)
+    return what_the_gradient_saw(trainer.rows, rules_of(config))

@@ -1,0 +1,202 @@
+"""`spa-lab fidelity` on a run of seconds: what it leaves, that it goes on, and what it refuses."""
+
+import random
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from spa_lab import cli
+from spa_lab.agent.models import save_policy
+from spa_lab.agent.rollout import Job, Policy, RolloutConfig, rollout
+from spa_lab.credit.fidelity import CEILING, METRICS
+from spa_lab.envs.base import Environment, Reply, Task
+from spa_lab.envs.demonstrations import Demonstration
+from spa_lab.learn.cloning import CloneConfig, clone
+from spa_lab.learn.estimator import EstimatorConfig, fit_estimator, save_estimator
+from spa_lab.pipeline import fidelity as module
+from spa_lab.pipeline import fidelity_jobs
+from spa_lab.pipeline.fidelity import balanced, preset_of
+from spa_lab.pipeline.parallel import PlannedJob
+from spa_lab.pipeline.presets import TINY
+from spa_lab.store import Run, StoreError
+from spa_lab.types import Step, Trajectory
+
+SOURCES = {
+    "terminal", "mean", "random", "grounding", "clock", "leave_one_out", "gigpo", "mc_value_5",
+    "mc_possible_8", "mc_difference_8", "spa", "spa_released_head", "critic_td", "critic_gae", "rudder",
+    "occlusion", "spa_prefix", "critic_heads", CEILING,
+}  # fmt: skip
+
+
+class Even:
+    """Three steps; won by a first action of an even number of characters."""
+
+    def reset(self, task: Task) -> str:
+        self.actions: tuple[str, ...] = ()
+        return f"Choose {task.id}."
+
+    def step(self, action: str) -> Reply:
+        self.actions += (action,)
+        won = len(self.actions[0]) % 2 == 0
+        return Reply("noted", bool(action), len(self.actions) == 3, float(won and len(self.actions) == 3))
+
+    def snapshot(self) -> object:
+        return self.actions
+
+    def restore(self, token: object) -> None:
+        assert isinstance(token, tuple)
+        self.actions = token
+
+    def admissible(self) -> list[str]:
+        return []
+
+
+TASKS = [Task(f"e{i}", "even", "train", "", "", 3, None) for i in range(4)]
+EVEN = Environment("even", Even, lambda task, opening: None, lambda split, n: TASKS[:n], 3, "")  # type: ignore[arg-type, return-value]
+PRESET = replace(
+    TINY, demonstrations=0, explore_tasks=4, held_out=0.5, explore=RolloutConfig(1.0, 5, 16),
+    estimator=EstimatorConfig(width=4, epochs=1, batch_tokens=400),
+)  # fmt: skip
+
+
+class Alone:
+    """A crew that does every job itself."""
+
+    def __init__(self, size: int) -> None: ...
+    def __enter__(self) -> "Alone":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+    def run(self, jobs: Sequence[PlannedJob]) -> list[Any]:
+        return [job.function(*job.arguments, report=lambda *news: None) for job in jobs]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _in_this_process() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for part in (module, fidelity_jobs):
+            patch.setattr(part, "environment_named", lambda name: EVEN)
+        patch.setattr(module, "Crew", Alone)
+        yield
+
+
+def _demonstration(first: str) -> Demonstration:
+    steps = tuple(Step(f"Action: {action}", "", action, "noted", True) for action in (first, "a", "a"))
+    facts = (first, "e0", "even", "train", "", "Choose e0.", steps, 1.0, True, "done", "expert", 0)
+    return Demonstration(Trajectory(*facts), (True, True, True))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def explored(make_policy: Callable[..., Policy], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the stages leave before PPO: explorations, the policy that played them, the estimator."""
+    policy = make_policy("Action: a", "Action: bb", "noted", "Choose e0.", hidden=32, context=400)
+    config = CloneConfig(epochs=40, lr=0.02, muon_lr=None, batch_tokens=1000)
+    clone(policy, [_demonstration(action) for action in ("a", "bb")], config, rng=random.Random(0))
+    run = Run.create(tmp_path_factory.mktemp("run"), {"env": "even", "preset": asdict(PRESET)}, seed=0)
+    jobs = [Job(f"explore/{task.id}/{m}", task, 10 * i + m) for i, task in enumerate(TASKS) for m in range(4)]
+    played = [episode.trajectory for episode in rollout(policy, EVEN, jobs, PRESET.explore)]
+    assert {one.success for one in played[8:]} == {True, False}
+    run.save_trajectories("explore", played)
+    with run.saving_model("cloned") as target:
+        save_policy(policy, target)
+    with run.saving_model("estimator") as target:
+        save_estimator(fit_estimator(policy, played[:8], PRESET.estimator, rng=random.Random(0)), target)
+    return run.path
+
+
+@pytest.fixture(scope="module")
+def scored(explored: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, str]:
+    """A scored copy of the run, and what was printed."""
+    path = shutil.copytree(explored, tmp_path_factory.mktemp("fidelity") / "run")
+    return Run.open(path), module.fidelity(run=path, trajectories=2, branches=3, workers=1)
+
+
+def test_every_source_is_on_the_scoreboard(scored: tuple[Run, str]) -> None:
+    run, printed = scored
+    table = pd.DataFrame(run.load_metrics("fidelity"))
+    assert set(table["source"]) == SOURCES
+    assert set(table["metric"]) == set(METRICS)
+    assert all(source in printed for source in SOURCES)
+    spent = table.drop_duplicates("source").set_index("source")
+    steps = sum(len(one) for one in run.load_credits("fidelity-mc_value_5"))
+    assert (
+        spent.loc["mc_value_5", "rollouts"] == 5 * steps
+        and spent.loc["mc_difference_8", "rollouts"] == 8 * steps
+    )
+    assert spent.loc["mc_value_5", "seconds"] > 0
+    assert spent.loc["critic_td", "fit_seconds"] > 0 and spent.loc["critic_td", "fit_rollouts"] == 8
+    for ending in ("svg", "png"):
+        assert (run.path / "figures" / f"fidelity.{ending}").stat().st_size > 1000
+
+
+def test_what_is_done_is_not_done_again(scored: tuple[Run, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    run, printed = scored
+
+    class Idle(Alone):
+        def run(self, jobs: Sequence[PlannedJob]) -> list[Any]:
+            assert jobs == []
+            return []
+
+    monkeypatch.setattr(module, "Crew", Idle)
+    assert module.fidelity(run=run.path, trajectories=2, branches=3, workers=1) == printed
+
+
+def test_truths_of_other_trajectories_are_refused(scored: tuple[Run, str], tmp_path: Path) -> None:
+    run = Run.open(shutil.copytree(scored[0].path, tmp_path / "run"))
+    (name,) = (name for name in run.names("metrics") if name.startswith("fidelity-truth"))
+    run.save_metrics(name, run.load_metrics(name)[1:])
+    with pytest.raises(ValueError, match="remove them to measure anew"):
+        module.fidelity(run=run.path, trajectories=2, branches=3, workers=1)
+
+
+def test_a_run_without_estimator_is_refused_at_once(explored: Path, tmp_path: Path) -> None:
+    path = shutil.copytree(explored, tmp_path / "run")
+    shutil.rmtree(path / "models" / "estimator")
+    with pytest.raises(StoreError, match="no models called 'estimator'"):
+        module.fidelity(run=path, trajectories=1, branches=1, workers=1)
+    with pytest.raises(ValueError, match="got 0 and 1"):
+        module.fidelity(run=path, trajectories=0, branches=1, workers=1)
+
+
+def test_presets_of_other_versions_are_named(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", {"preset": {"name": "x", "clone": {"feet": 2}}}, seed=0)
+    with pytest.raises(ValueError, match="its preset is not of this version"):
+        preset_of(run)
+
+
+def test_balanced_spreads_over_tasks_and_only_grows(make_trajectory: Callable[..., Trajectory]) -> None:
+    many = [
+        make_trajectory(outcome, (True,), id=f"{task}{number}{outcome:.0f}", task_id=task)
+        for task in "ab"
+        for number in range(2)
+        for outcome in (1.0, 0.0)
+    ]
+    four = [one.id for one in balanced(many, 2)]
+    assert four == ["a01", "a00", "b01", "b00"]
+    assert [one.id for one in balanced(many, 3)][:4] == four
+    assert len(balanced(many, 9)) == 8
+    assert [one.id for one in balanced(many[:1], 3)] == ["a01"]
+
+
+def test_the_command_hands_its_numbers_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls: list[dict[str, Any]] = []
+
+    def called(**given: Any) -> str:
+        calls.append(given)
+        return "table"
+
+    monkeypatch.setattr(module, "fidelity", called)
+    assert cli.main(["fidelity", "x"]) == 0
+    assert cli.main(["fidelity", "x", "--trajectories", "3", "--branches", "4", "--workers", "1"]) == 0
+    assert calls == [
+        {"run": Path("x"), "trajectories": 40, "branches": 64, "workers": 2},
+        {"run": Path("x"), "trajectories": 3, "branches": 4, "workers": 1},
+    ]
+    assert capsys.readouterr().out == "table\ntable\n"
