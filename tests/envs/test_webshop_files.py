@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spa_lab.envs.webshop import files
-from spa_lab.envs.webshop.files import read_instructions, read_labels, read_list, read_products
+from spa_lab.envs.webshop.files import read_entries, read_instructions, read_labels, read_list, read_products
 from spa_lab.envs.webshop.goals import (
     NO_LIMIT,
     draw_limit,
     human_goals,
     limited,
     possible_limits,
-    sampled_prices,
+    sampled_price,
     shuffled,
     synthetic_goals,
 )
@@ -126,6 +126,19 @@ def test_a_list_is_read_piece_by_piece(tmp_path: Path, monkeypatch: pytest.Monke
     assert list(read_list(write(tmp_path / "empty.json", []))) == []
 
 
+def test_an_object_is_read_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries: dict[str, Any] = {"a": 1, "b}": {"c": "]"}, "": [2, {}], "é,:": None, "z": -12345}
+    for indent, size in combinations((None, 1), (1, 5, 10_000)):
+        monkeypatch.setattr(files, "_CHUNK", size)
+        path = tmp_path / "object.json"
+        path.write_text(json.dumps(entries, indent=indent))
+        assert dict(read_entries(path)) == entries
+    for text in ("", "[]", '{"a"}', '{"a": 1', "{1: 2}", '{"a": 1 "b": 2}'):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=r"object\.json: cannot be read after"):
+            list(read_entries(path))
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -209,15 +222,16 @@ def test_price_limits(price: float, limits: tuple[int, ...]) -> None:
 def test_goals_are_the_same_in_every_process() -> None:
     labels = read_labels(RECORDED / "items_ins_v2.json.gz")
     products = list(read_products(RECORDED / "items_shuffle.json.gz", labels))
+    prices = {product.asin: sampled_price(product) for product in products}
+    for product in products:
+        assert min(product.pricing) <= prices[product.asin] <= max(product.pricing)
     human = human_goals(products, read_instructions(RECORDED / "items_human_ins.json.gz"), "h")
     synthetic = synthetic_goals(products, labels, "s")
     for goals in (human, synthetic):
-        rngs = random.Random(5), random.Random(5)
-        first, again = (shuffled(limited(goals, sampled_prices(products, rng), rng)) for rng in rngs)
+        first, again = (shuffled(limited(goals, prices, random.Random(5))) for _ in range(2))
         assert first == again
     limits = {goal.asin: set() for goal in synthetic}
-    rng = random.Random(5)
-    for goal in limited(synthetic, sampled_prices(products, rng), rng):
+    for goal in limited(synthetic, prices, random.Random(5)):
         limits[goal.asin].add(goal.price_upper)
     assert {len(found) for found in limits.values()} == {1}, "goals of one product share its limit"
 

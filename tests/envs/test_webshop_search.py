@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spa_lab.envs.webshop.analyzer import LONGEST_TOKEN, STOP_WORDS, analyze, tokenize
-from spa_lab.envs.webshop.bm25 import SearchIndex, quantized
+from spa_lab.envs.webshop.bm25 import index_of, quantized
 from spa_lab.envs.webshop.stemmer import stem
 
 
@@ -62,7 +62,7 @@ def test_lengths_are_kept_in_one_byte() -> None:
 
 
 def test_score_by_hand() -> None:
-    index = SearchIndex([("a", "red mug"), ("b", "red red shoe lace"), ("c", "blue shoe"), ("d", "the")])
+    index = index_of([("a", "red mug"), ("b", "red red shoe lace"), ("c", "blue shoe"), ("d", "the")])
     idf = math.log(1 + (3 - 2 + 0.5) / (2 + 0.5))  # document d has no term and does not count
     average = 8 / 3
 
@@ -75,16 +75,16 @@ def test_score_by_hand() -> None:
 
 
 def test_ties_go_by_name_and_the_limit_holds() -> None:
-    index = SearchIndex([(name, "mug") for name in "dacb"])
+    index = index_of([(name, "mug") for name in "dacb"])
     assert [name for name, _ in index.search("mug")] == ["a", "b", "c", "d"]
     assert [name for name, _ in index.search("mug", 2)] == ["a", "b"]
     assert index.search("cup the") == []
-    assert SearchIndex([]).search("mug") == []
+    assert index_of([]).search("mug") == []
 
 
 def test_two_documents_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="two documents are called 'a'"):
-        SearchIndex([("a", "mug"), ("b", ""), ("a", "cup")])
+        index_of([("a", "mug"), ("b", ""), ("a", "cup")])
 
 
 @given(st.text(max_size=80))
@@ -100,7 +100,7 @@ def test_any_text_can_be_analysed(text: str) -> None:
 @given(st.lists(st.text("ab c", max_size=12), min_size=1, max_size=8), st.text("ab c", max_size=6))
 def test_search_finds_exactly_what_shares_a_term(texts: list[str], query: str) -> None:
     names = [f"d{i}" for i in range(len(texts))]
-    hits = SearchIndex(zip(names, texts, strict=True)).search(query)
+    hits = index_of(zip(names, texts, strict=True)).search(query)
     wanted = set(analyze(query))
     expected = {name for name, text in zip(names, texts, strict=True) if wanted & set(analyze(text))}
     assert {name for name, _ in hits} == expected

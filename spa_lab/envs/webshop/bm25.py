@@ -7,7 +7,7 @@ is done in the precision that they use, so that near-ties fall the same way. Equ
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -26,40 +26,33 @@ class Postings:
     """The documents that hold one term."""
 
     documents: NDArray[np.int32]
-    """(n,) rising."""
+    """(n,) their numbers, all different."""
     counts: NDArray[np.float32]
     """(n,) how often each of them holds it."""
 
 
 class SearchIndex:
-    """An immutable inverted index of D documents; order among equal scores is that of their names."""
+    """An immutable inverted index of D documents; order among equal scores is that of their numbers."""
 
-    def __init__(self, documents: Iterable[tuple[str, str]]) -> None:
-        """`documents` are (name, text) pairs; names must differ.
+    def __init__(
+        self,
+        names: Sequence[str],
+        postings: Callable[[str], Postings | None],
+        inverse_norm: NDArray[np.float32],
+        n: int,
+    ) -> None:
+        """An index of documents that were counted already.
 
-        Raises:
-            ValueError: If two documents have the same name.
+        Args:
+            names: (D,) of the documents, in their order.
+            postings: term → the documents that hold it; None if there are none.
+            inverse_norm: (D,) see `inverse_norms`.
+            n: documents with at least one term.
         """
-        pairs = sorted(documents)
-        self.names: Sequence[str] = tuple(name for name, _ in pairs)
-        for one, other in pairwise(self.names):
-            if one == other:
-                raise ValueError(f"search index: two documents are called {one!r}")
-        places: dict[str, list[int]] = {}
-        counts: dict[str, list[int]] = {}
-        lengths = np.zeros(len(pairs), dtype=np.int64)
-        for document, (_, text) in enumerate(pairs):
-            terms = analyze(text)
-            lengths[document] = len(terms)
-            for term, count in Counter(terms).items():
-                places.setdefault(term, []).append(document)
-                counts.setdefault(term, []).append(count)
-        self._postings: Mapping[str, Postings] = {
-            term: Postings(np.array(found, np.int32), np.array(counts[term], np.float32))
-            for term, found in places.items()
-        }
-        self._n = int((lengths > 0).sum())
-        self._inverse_norm = inverse_norms(lengths, self._n)
+        self.names = names
+        self._postings = postings
+        self._inverse_norm = inverse_norm
+        self._n = n
 
     def search(self, query: str, limit: int = 50) -> list[tuple[str, float]]:
         """The best documents, as (name, score) pairs, best first.
@@ -68,16 +61,41 @@ class SearchIndex:
             query: Any text; it is analysed as the documents were.
             limit: Most hits.
         """
-        terms = Counter(analyze(query))
-        scores = np.zeros(len(self.names), dtype=np.float64)  # Lucene adds up in double precision
-        for term, times in terms.items():
-            postings = self._postings.get(term)
+        scores = np.zeros(len(self._inverse_norm), dtype=np.float64)  # Lucene adds up in double precision
+        for term, times in Counter(analyze(query)).items():
+            postings = self._postings(term)
             if postings is not None:
                 weight = idf(self._n, len(postings.documents)) * np.float32(times)
                 norms = self._inverse_norm[postings.documents]
-                part = weight - weight / (np.float32(1.0) + postings.counts * norms)
-                scores[postings.documents] += part
+                scores[postings.documents] += weight - weight / (np.float32(1.0) + postings.counts * norms)
         return best(scores.astype(np.float32), self.names, limit)
+
+
+def index_of(documents: Iterable[tuple[str, str]]) -> SearchIndex:
+    """An index in memory of (name, text) pairs; equal scores go by name.
+
+    Raises:
+        ValueError: If two documents have the same name.
+    """
+    pairs = sorted(documents)
+    for (one, _), (other, _) in pairwise(pairs):
+        if one == other:
+            raise ValueError(f"search index: two documents are called {one!r}")
+    places: dict[str, list[int]] = {}
+    counts: dict[str, list[int]] = {}
+    lengths = np.zeros(len(pairs), dtype=np.int64)
+    for document, (_, text) in enumerate(pairs):
+        terms = analyze(text)
+        lengths[document] = len(terms)
+        for term, count in Counter(terms).items():
+            places.setdefault(term, []).append(document)
+            counts.setdefault(term, []).append(count)
+    postings = {
+        term: Postings(np.array(found, np.int32), np.array(counts[term], np.float32))
+        for term, found in places.items()
+    }
+    names = tuple(name for name, _ in pairs)
+    return SearchIndex(names, postings.get, inverse_norms(lengths), int((lengths > 0).sum()))
 
 
 def best(scores: NDArray[np.float32], names: Sequence[str], limit: int) -> list[tuple[str, float]]:
@@ -95,9 +113,9 @@ def idf(n: int, containing: int) -> np.float32:
     return np.float32(np.log(1 + (n - containing + 0.5) / (containing + 0.5)))
 
 
-def inverse_norms(lengths: NDArray[np.int64], n: int) -> NDArray[np.float32]:
-    """(D,) 1 / norm of documents with these numbers of terms, `n` of which are not empty."""
-    average = np.float32(lengths.sum() / max(n, 1)) or np.float32(1.0)
+def inverse_norms(lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(D,) 1 / norm of documents with these numbers of terms."""
+    average = np.float32(lengths.sum() / max((lengths > 0).sum(), 1)) or np.float32(1.0)
     kept = quantized(lengths).astype(np.float32)
     one = np.float32(1.0)
     return one / (K1 * ((one - B) + B * kept / average))

@@ -10,12 +10,13 @@
 import gzip
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from spa_lab.envs.webshop.product import Product, is_kept, read_product, text_list
 
+_DECODER = json.JSONDecoder()
 _CHUNK = 1 << 20
 _LONGEST_RECORD = 1 << 26
 """Characters; a longer one means that the file is damaged."""
@@ -75,43 +76,69 @@ def read_list(path: Path) -> Iterator[Any]:
     Raises:
         ValueError: The file is missing, cut off or no JSON list; names the file and the entry.
     """
+    return (entry for _, entry in _read_pieces(path, "[]"))
+
+
+def read_entries(path: Path) -> Iterator[tuple[str, Any]]:
+    """The (key, value) pairs of a JSON object, read piece by piece.
+
+    Raises:
+        ValueError: The file is missing, cut off or no JSON object; names the file and the entry.
+    """
+    return _read_pieces(path, "{}")
+
+
+def _read_pieces(path: Path, brackets: str) -> Iterator[tuple[str, Any]]:
     number = 0
     try:
         with _open(path) as file:
-            for entry in _entries(iter(lambda: file.read(_CHUNK), "")):
-                yield entry
+            for pair in _pairs(iter(lambda: file.read(_CHUNK), ""), brackets):
+                yield pair
                 number += 1
     except (OSError, EOFError, zlib.error, RecursionError, ValueError) as error:
         raise ValueError(f"{path}: cannot be read after {number} entries: {error}") from error
 
 
-def _entries(chunks: Iterable[str]) -> Iterator[Any]:
-    source = iter(chunks)
+def _pairs(source: Iterator[str], brackets: str) -> Iterator[tuple[str, Any]]:
+    """(key, value) of each entry; the keys of a list are empty."""
     text = more = next(source, "")
     while more and _skip(text, 0) == len(text):
         text = more = next(source, "")
     start = _skip(text, 0) + 1
-    if text[start - 1 : start] != "[":
-        raise ValueError("expected a JSON list")
-    decoder, separator = json.JSONDecoder(), ""
+    if text[start - 1 : start] != brackets[0]:
+        raise ValueError(f"expected a JSON {'list' if brackets == '[]' else 'object'}")
+    separator = ""
     while True:
         start = _skip(text, start)
-        if text[start : start + 1] == "]":
+        if text[start : start + 1] == brackets[1]:
             return
         try:
             if separator and text[start : start + 1] != separator:
                 raise ValueError("expected ',' between entries")
-            entry, end = decoder.raw_decode(text, _skip(text, start + len(separator)))
-            if end == len(text):  # a number may go on
-                raise ValueError("the text ends before the list does")
+            key, entry, end = _pair(text, _skip(text, start + len(separator)), brackets)
         except ValueError:
             more = next(source, "")
             if not more or len(text) - start > _LONGEST_RECORD:
                 raise
             text, start = text[start:] + more, 0
             continue
-        yield entry
+        yield key, entry
         start, separator = end, ","
+
+
+def _pair(text: str, start: int, brackets: str) -> tuple[str, Any, int]:
+    """Key, value and end of the entry that starts at `start`; ValueError if the text ends within it."""
+    key = ""
+    if brackets == "{}":
+        key, start = _DECODER.raw_decode(text, start)
+        start = _skip(text, start)
+        if not isinstance(key, str) or text[start : start + 1] != ":":
+            raise ValueError("expected a text and ':' before each value")
+        start = _skip(text, start + 1)
+    entry, end = _DECODER.raw_decode(text, start)
+    if end == len(text):  # a number may go on
+        raise ValueError("the text ends too early")
+    return key, entry, end
 
 
 def _skip(text: str, start: int) -> int:

@@ -24,6 +24,7 @@ from spa_lab.envs.webshop.vocabulary import (
     PRICES,
     PRICES_EACH,
     Kind,
+    phrases,
 )
 
 SEED = 20_220_704
@@ -62,6 +63,11 @@ def generate_catalogue(rng: random.Random) -> Catalogue:
             labels[asin] = {"attributes": sorted(attributes)}
     rng.shuffle(items)
     return Catalogue(tuple(items), labels)
+
+
+def names_of_things() -> list[str]:
+    """Every phrase and product code of the generated shop: what a tokenizer should keep whole."""
+    return sorted({*phrases(), *generated_shop().products})
 
 
 @cache

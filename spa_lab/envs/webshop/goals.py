@@ -4,6 +4,7 @@ Prices of ranges and price limits are drawn from a generator of our own, so that
 process and on every machine (the original draws them anew each time).
 """
 
+import hashlib
 import itertools
 import random
 from collections import Counter
@@ -46,12 +47,17 @@ class Goal:
     """How often the original's sampler draws it, relative to others."""
 
 
-def sampled_prices(products: Iterable[Product], rng: random.Random) -> dict[str, float]:
-    """What each product costs, dollars, by asin: its price, or one drawn from its range."""
-    return {
-        product.asin: product.pricing[0] if len(product.pricing) == 1 else rng.uniform(*product.pricing)
-        for product in products
-    }
+def wanted_of(goal: Goal) -> tuple[str, frozenset[str], frozenset[object]]:
+    """What a goal asks for, price limit apart: the same in two goals if they are the same wish."""
+    return goal.query, frozenset(goal.attributes), frozenset(goal.options)
+
+
+def sampled_price(product: Product) -> float:
+    """What a product costs, dollars: its price, or one drawn from its range with a seed of its own."""
+    if len(product.pricing) == 1:
+        return product.pricing[0]
+    seed = hashlib.sha256(f"price of {product.asin}".encode()).digest()
+    return random.Random(seed).uniform(*product.pricing)
 
 
 def possible_limits(price: float) -> tuple[int, ...]:

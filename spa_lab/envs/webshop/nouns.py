@@ -58,3 +58,11 @@ def spacy_nouns(model: str = "en_core_web_lg") -> NounScorer:
         return tuple(token.text.lower() for token in language(name) if token.pos_ in _TAGS)
 
     return NounScorer(f"spacy:{model} {language.meta['version']}", nouns)
+
+
+def installed_nouns() -> NounScorer:
+    """The original's scorer where spaCy and its model are installed, else `RULE`."""
+    try:
+        return spacy_nouns()
+    except ImportError:
+        return RULE

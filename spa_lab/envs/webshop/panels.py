@@ -14,7 +14,7 @@ from typing import Any
 from spa_lab.envs.base import Task
 from spa_lab.envs.webshop.expert import WebshopExpert
 from spa_lab.envs.webshop.generator import generated_shop
-from spa_lab.envs.webshop.goals import Goal, draw_limit, human_goals, with_limit
+from spa_lab.envs.webshop.goals import Goal, draw_limit, human_goals, wanted_of, with_limit
 from spa_lab.envs.webshop.product import Product
 from spa_lab.envs.webshop.vocabulary import CATEGORIES, KINDS, Kind, kind_of
 from spa_lab.envs.webshop.wish import write_instruction
@@ -81,11 +81,6 @@ def split_of(kind: Kind, attributes: Iterable[str], options: Iterable[str]) -> s
 def is_unseen_pair(kind: Kind, attribute: str) -> bool:
     """Whether asking for this attribute of this kind is kept from training: one attribute of each kind."""
     return kind.attributes.index(attribute) == KINDS.index(kind) % len(kind.attributes)
-
-
-def wanted_of(goal: Goal) -> tuple[str, frozenset[str], frozenset[object]]:
-    """What a goal asks for, price limit apart: the same in two goals if they are the same wish."""
-    return goal.query, frozenset(goal.attributes), frozenset(goal.options)
 
 
 def check_overlap(panels: dict[str, Sequence[Task]]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from spa_lab.envs.base import Reply, Task
 from spa_lab.envs.parity import SHOWN, Mismatch, ParityReport, field_of
-from spa_lab.envs.webshop.bm25 import SearchIndex
+from spa_lab.envs.webshop.bm25 import index_of
 from spa_lab.envs.webshop.checks import CHECKS, Difference, different_hits
 from spa_lab.envs.webshop.goals import Goal, with_limit
 from spa_lab.envs.webshop.product import text_list
@@ -36,7 +36,7 @@ def replay_folder(folder: Path) -> ParityReport:
     """
     recording = read_recording(folder)
     tally = _Tally()
-    index = SearchIndex((product.asin, product.document) for product in recording.products)
+    index = index_of((product.asin, product.document) for product in recording.products)
     for name, check in CHECKS.items():
         tally.check(name, check(recording, index))
     asked = dict(_searches(recording))

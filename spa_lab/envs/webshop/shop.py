@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from spa_lab.envs.webshop import pages
-from spa_lab.envs.webshop.bm25 import SearchIndex
+from spa_lab.envs.webshop.bm25 import index_of
 from spa_lab.envs.webshop.nouns import RULE, NounScorer
 from spa_lab.envs.webshop.pages import Page
 from spa_lab.envs.webshop.product import Product
@@ -68,7 +68,7 @@ class Shop:
 
 def make_shop(products: Sequence[Product], prices: Mapping[str, float], *, scorer: NounScorer = RULE) -> Shop:
     """A shop that searches these products' texts, held in memory."""
-    index = SearchIndex((product.asin, product.document) for product in products)
+    index = index_of((product.asin, product.document) for product in products)
 
     def search(query: str) -> list[str]:
         return [asin for asin, _ in index.search(query, HITS)]

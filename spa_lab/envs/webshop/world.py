@@ -15,6 +15,14 @@ from spa_lab.envs.webshop.pages import BACK, BUY, NEXT, PREVIOUS, SEARCH, SUB_PA
 from spa_lab.envs.webshop.reward import Reward, reward_of
 from spa_lab.envs.webshop.shop import Shop
 
+MANUAL = """You shop on a web site for what the instruction asks for. Each step, write one action in one of
+these forms:
+search[words]
+click[text]
+"text" is a button, a product code or an option that stands on the page, like "next >", "B417" or "red".
+A page of results lists ten products. On a product's page, choose the options, then click[buy now]: that ends
+the shopping and is judged by kind of product, attributes, options and price. An action that cannot be done
+shows the same page again."""
 _ACTION = re.compile(r"(.+)\[(.+)\]")
 
 
