@@ -20,6 +20,12 @@ Case = tuple[tuple[Any, ...], Any]
 NOT_WRITTEN = "Nothing to check yet: the function returned None."
 
 
+def check_reach(mine: Callable[[float, float, int], float]) -> str:
+    """Notebook 00. `mine(gamma, lam, distance)`: how much of a reward arrives so many actions earlier."""
+    settings = [(0.99, 0.95, 0), (0.5, 0.5, 1), (0.9, 1.0, 3), (0.99, 0.95, 100), (1.0, 0.0, 2)]
+    return _verdict(mine, [(given, (given[0] * given[1]) ** given[2]) for given in settings])
+
+
 def check_supervised(mine: Callable[[list[int], list[bool]], Sequence[bool]]) -> str:
     """Notebook 01. `mine(step_of_token, marks)`: which of L tokens the cloning loss is taken over.
 

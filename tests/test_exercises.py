@@ -52,6 +52,7 @@ RIGHT: list[tuple[str, Callable[..., Any]]] = [
     ("check_auc", auc),
     ("check_penalised", lambda c, g, alpha, beta: alpha * c - beta * (1 - g)),
     ("check_advantages", gae),
+    ("check_reach", lambda gamma, lam, distance: (gamma * lam) ** distance),
 ]
 WRONG: list[tuple[str, Callable[..., Any]]] = [
     ("check_supervised", lambda steps, marks: [marks[step] for step in steps]),
@@ -72,6 +73,7 @@ WRONG: list[tuple[str, Callable[..., Any]]] = [
     ("check_advantages", lambda r, v, gamma, lam: gae(r, v, 1.0, lam)),
     ("check_advantages", lambda r, v, gamma, lam: gae(r, v, gamma, 1.0)),
     ("check_advantages", lambda r, v, gamma, lam: gae(r, 0 * v, gamma, lam)),
+    ("check_reach", lambda gamma, lam, distance: gamma**distance),
 ]
 
 

@@ -1,0 +1,43 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import spa_lab
+from spa_lab.pipeline.tour import TourConfig, fit_linear, linear_credit, make_tour
+from spa_lab.types import Trajectory
+
+
+def test_the_shipped_run_is_what_the_tour_needs() -> None:
+    view = spa_lab.inspect(Path(__file__).resolve().parent.parent.parent / "data/tour")
+    collection = view.collection
+    assert len(collection) == 24 and int(collection.index["success"].sum()) == 12
+    assert set(collection.sources) == {"SPA, linear", "Monte Carlo, 5 branches", "random", "terminal", "mean"}
+    for number in range(24):
+        truth, one = collection.truth(number), collection.trajectory(number)
+        assert truth is not None and truth.values[-1] == one.outcome and truth.branches == 128
+    assert not np.isnan(collection.disagreements("SPA, linear")).any()
+
+
+def test_making_it_is_repeatable(tmp_path: Path) -> None:
+    small = TourConfig(each=1, branches=4, fitted=12)
+    one, two = (make_tour(tmp_path / name, small) for name in ("one", "two"))
+    for kind in ("trajectories", "credits", "truths"):
+        for name in one.names(kind):  # type: ignore[arg-type]
+            files = [run.path / kind / f"{name}.jsonl" for run in (one, two)]
+            assert files[0].read_bytes() == files[1].read_bytes()
+    with pytest.raises(ValueError, match="1 successes and 0 failures, 1 of each wanted"):
+        make_tour(tmp_path / "three", replace(small, each=1, slips=0.0, step_cap=200))
+
+
+def test_the_linear_estimator_is_the_papers_loss(make_trajectory: Callable[..., Trajectory]) -> None:
+    """Two kinds of step; episodes of n refused and m good ones with R = m / 4: the weights can be exact."""
+    sizes = [(n, m) for n in range(3) for m in range(5) if n + m]
+    episodes = [make_trajectory(m / 4, [False] * n + [True] * m, id=f"{n}{m}") for n, m in sizes]
+    weights = fit_linear(episodes, ridge=1e-9)
+    for one in episodes:
+        assert linear_credit(one, weights).predicted_outcome == pytest.approx(one.outcome, abs=1e-6)
+    parts = linear_credit(episodes[-1], weights).contributions
+    np.testing.assert_allclose(parts, [0, 0, 0.25, 0.25, 0.25, 0.25], atol=1e-6)
