@@ -19,9 +19,14 @@ from spa_lab.envs.webshop.generator import PRODUCTS_EACH, generated_shop, write_
 from spa_lab.envs.webshop.goals import human_goals
 from spa_lab.envs.webshop.memory import Memory
 from spa_lab.envs.webshop.panels import (
+    BY_LENGTH,
+    LENGTH_SIZE,
+    LENGTHS,
     LONGEST,
+    PANEL_FILE,
     SPLITS,
     check_overlap,
+    find_by_length,
     human_instructions,
     is_unseen_pair,
     make_task,
@@ -91,6 +96,20 @@ def test_panels() -> None:
             assert task.instruction == goal.instruction
     assert tasks("seen", 7) == PANELS["seen"][:7]
     assert make_task("unseen", 33) == PANELS["unseen"][33]
+
+
+def test_as_many_tasks_of_each_length() -> None:
+    panel = tasks(BY_LENGTH, len(LENGTHS) * LENGTH_SIZE)
+    assert panel_hash(panel) == json.loads(PANEL_FILE.read_text())["sha256"]
+    assert len({task.id for task in panel}) == 280
+    for start in range(0, 280, 10):
+        assert [task.expert_length for task in panel[start : start + 10]] == list(LENGTHS)
+    check_overlap({"unseen": panel, **{split: PANELS[split] for split in ("train", "seen")}})
+    assert {task.split for task in panel} == {"unseen_by_length"}
+    with pytest.raises(ValueError, match="has 280 tasks, asked for 281"):
+        tasks(BY_LENGTH, 281)
+    with pytest.raises(ValueError, match="after 5, need 28 each"):
+        find_by_length(5)
 
 
 def test_wrong_panels_are_refused() -> None:

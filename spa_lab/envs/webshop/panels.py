@@ -3,12 +3,15 @@
 Task i of a split is drawn from a seed that is a hash of (split, i): no state, no order of calls, no end. What
 a wish asks for decides its split (`split_of`): `unseen` wishes ask for an attribute that no training wish
 asks of that kind of product; `seen` wishes ask for what training wishes ask for, in other combinations.
+`unseen_by_length` holds unseen wishes, as many for each expert length.
 """
 
 import hashlib
+import json
 import random
 from collections.abc import Iterable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from spa_lab.envs.base import Task
@@ -24,6 +27,12 @@ STEP_LIMIT = 15
 LONGEST = 12
 """Most steps that the expert may need for a task, so that there is room for a mistake."""
 SPLITS = ("train", "seen", "unseen")
+BY_LENGTH = "unseen_by_length"
+LENGTHS = range(3, LONGEST + 1)
+"""Expert lengths of `unseen_by_length`."""
+LENGTH_SIZE = 28
+"""Tasks for each of them."""
+PANEL_FILE = Path(__file__).resolve().parents[3] / "data" / "panels" / "webshop_unseen_by_length.json"
 SEEN_ONE_IN = 8
 """One in this many combinations of what training wishes may ask for is kept for `seen`."""
 
@@ -31,12 +40,17 @@ SEEN_ONE_IN = 8
 def tasks(split: str, n: int) -> list[Task]:
     """The first `n` tasks of a panel.
 
+    Args:
+        split: "train", "seen", "unseen" or "unseen_by_length" (at most 280 tasks).
+        n: How many, >= 0.
+
     Raises:
-        ValueError: If the split is unknown or `n` is negative.
+        ValueError: If the split is unknown, `n` is negative or the panel has fewer than `n` tasks.
     """
-    if split not in SPLITS or n < 0:
-        raise ValueError(f"web shop: no panel {split!r} of {n} tasks, expected one of {SPLITS} and n >= 0")
-    return [make_task(split, index) for index in range(n)]
+    if split not in (*SPLITS, BY_LENGTH) or n < 0:
+        there = (*SPLITS, BY_LENGTH)
+        raise ValueError(f"web shop: no panel {split!r} of {n} tasks, expected one of {there} and n >= 0")
+    return _tasks_by_length(n) if split == BY_LENGTH else [make_task(split, index) for index in range(n)]
 
 
 def make_task(split: str, index: int) -> Task:
@@ -115,6 +129,34 @@ def human_instructions(panel: Iterable[Task]) -> dict[str, list[dict[str, Any]]]
     return entries
 
 
+def find_by_length(limit: int = 20_000) -> list[int]:
+    """Searches for the numbers of the tasks of `unseen_by_length`; takes some seconds.
+
+    Lengths take turns in the result, so that a part of the panel from its start is balanced too.
+
+    Raises:
+        ValueError: If `limit` tasks do not hold enough of each length.
+    """
+    found: dict[int, list[int]] = {length: [] for length in LENGTHS}
+    for index in range(limit):
+        place = found[make_task(BY_LENGTH, index).expert_length]
+        if len(place) < LENGTH_SIZE:
+            place.append(index)
+        if all(len(place) == LENGTH_SIZE for place in found.values()):
+            return [place[i] for i in range(LENGTH_SIZE) for place in found.values()]
+    counts = {length: len(place) for length, place in found.items()}
+    raise ValueError(f"lengths have {counts} tasks after {limit}, need {LENGTH_SIZE} each")
+
+
+def _tasks_by_length(n: int) -> list[Task]:
+    if not PANEL_FILE.is_file():
+        raise ValueError(f"panel {BY_LENGTH!r}: file {PANEL_FILE} is missing")
+    chosen = json.loads(PANEL_FILE.read_text(encoding="utf-8"))["tasks"]
+    if n > len(chosen):
+        raise ValueError(f"panel {BY_LENGTH!r}: has {len(chosen)} tasks, asked for {n}")
+    return [make_task(BY_LENGTH, index) for index in chosen[:n]]
+
+
 @cache
 def _products() -> dict[str, list[Product]]:
     """Category → its products."""
@@ -129,7 +171,7 @@ def _wish(product: Product, split: str, rng: random.Random) -> Goal | None:
     attributes = rng.sample(product.attributes, rng.randint(1, 2))
     groups = rng.sample(product.options, rng.choice((0, 1, 1, 2, 2, 2)))
     options = [rng.choice(values) for _, values in groups]
-    if split_of(kind, attributes, options) != split:
+    if split_of(kind, attributes, options) != split.removesuffix("_by_length"):
         return None
     entry = _entry(write_instruction(kind, attributes, options, rng), attributes, options)
     (goal,) = human_goals([product], {product.asin: [entry]}, "generated wishes")
