@@ -80,7 +80,7 @@ def copy_policy(policy: Policy, *, name: str) -> Policy:
 
 
 def tiny_model(tokenizer: PreTrainedTokenizerBase, *, seed: int) -> LlamaForCausalLM:
-    """A fresh Llama of about 0.8 million parameters for a vocabulary of some 1,500 tokens.
+    """A fresh Llama of about 0.7 million parameters for a vocabulary of some 700 tokens.
 
     Four layers and two key-value heads: wide enough to hold where things are, small enough for one core.
     """

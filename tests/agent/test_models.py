@@ -98,6 +98,20 @@ def test_tiny_model_is_drawn_from_its_seed(policy: Policy) -> None:
     assert one.config.vocab_size == len(policy.codec.tokenizer)
 
 
+def test_fresh_heads_attend_to_their_like(policy: Policy) -> None:
+    """Without positions, a fresh head scores a token's own like above nearly everything else."""
+    model = tiny_model(policy.codec.tokenizer, seed=0)
+    table = torch.nn.functional.normalize(model.model.embed_tokens.weight, dim=1)
+    attention = model.model.layers[0].self_attn
+    n_heads, n_kv = model.config.num_attention_heads, model.config.num_key_value_heads
+    queries = attention.q_proj(table).unflatten(1, (n_heads, -1))
+    keys = attention.k_proj(table).unflatten(1, (n_kv, -1))
+    for group in range(n_kv):
+        scores = queries[:, group * (n_heads // n_kv)] @ keys[:, group].T
+        own = scores.diagonal()[:, None]
+        assert float((scores < own).float().mean()) > 0.95
+
+
 @pytest.mark.usefixtures("offline")
 @pytest.mark.parametrize("path", ["./nowhere", "/nowhere/at/all", "~/nowhere", "../nowhere", Path("base")])
 def test_a_path_that_is_not_there_is_not_looked_up(
