@@ -41,7 +41,7 @@ class VirtualHomeWorld:
     """
 
     def __init__(self) -> None:
-        self._games: OrderedDict[VirtualHomeTask, Game] = OrderedDict()
+        self._games: OrderedDict[str, tuple[VirtualHomeTask, Game]] = OrderedDict()
         self._payload: VirtualHomeTask
         self._game: Game
         self._standing: Standing
@@ -112,8 +112,10 @@ class VirtualHomeWorld:
         return sorted(found)
 
     def _read(self, payload: VirtualHomeTask) -> Game:
-        game = self._games.pop(payload, None) or read_task(payload)
-        self._games[payload] = game
+        kept, game = self._games.pop(payload.scene, (None, None))
+        if game is None or kept != payload:
+            game = read_task(payload)
+        self._games[payload.scene] = payload, game
         if len(self._games) > GAMES_KEPT:
             self._games.popitem(last=False)
         return game

@@ -1,0 +1,115 @@
+"""Panels: fixed, disjoint, the same on every machine, every task worth playing."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from spa_lab.envs.virtualhome import environment, panels
+from spa_lab.envs.virtualhome.chores import read_sentence
+from spa_lab.envs.virtualhome.flats import make_flat
+from spa_lab.envs.virtualhome.generator import KINDS, generate
+from spa_lab.envs.virtualhome.task import VirtualHomeTask, read_task
+
+ROOT = Path(__file__).resolve().parents[2]
+FIRST_HASH = "64e514dcb3cc43e021dee108d0f553118c55c8e0b51c1cc90b62fe8c3fc8b18d"
+PANELS = {split: panels.tasks(split, 100) for split in panels.SPLITS}
+
+
+def test_panel_is_pinned() -> None:
+    """Changes only with the generator, on purpose: then every published panel changes its name."""
+    assert panels.panel_hash(PANELS["train"][:20]) == FIRST_HASH
+
+
+def test_panels_do_not_depend_on_the_process() -> None:
+    code = "from spa_lab.envs.virtualhome import panels as p; print(p.panel_hash(p.tasks('train', 20)))"
+    environ = os.environ | {"PYTHONHASHSEED": "7", "PYTHONPATH": str(ROOT)}
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == FIRST_HASH
+
+
+def test_longer_panels_begin_with_shorter_ones() -> None:
+    assert panels.tasks("seen", 3) == PANELS["seen"][:3]
+
+
+def test_kinds_take_turns() -> None:
+    assert Counter(task.kind for task in PANELS["train"][:30]) == dict.fromkeys(KINDS, 3)
+
+
+def test_every_task_is_worth_playing_and_solved_by_its_own_plan() -> None:
+    for task in (task for panel in PANELS.values() for task in panel):
+        game = read_task(task.payload)
+        assert game.worth_playing
+        assert panels.play_expert(task.payload, task.expert_length) == task.expert_length
+        assert panels.play_expert(task.payload, task.expert_length - 1) is None
+
+
+def furniture_of(payload: VirtualHomeTask) -> frozenset[str]:
+    assert isinstance(payload.graph, str)
+    nodes = json.loads(payload.graph)["nodes"]
+    return frozenset(node["class_name"] for node in nodes if node["category"] == "Furniture")
+
+
+def test_splits_do_not_overlap() -> None:
+    """Unseen: neither flats nor combinations of train; seen: train's flats, but no task of train."""
+    graphs = {split: {task.payload.graph for task in panel} for split, panel in PANELS.items()}
+    assert sum(len(found) for found in graphs.values()) == 300
+    assert len(set.union(*graphs.values())) == 300
+    flats = {split: {furniture_of(t.payload) for t in panel} for split, panel in PANELS.items()}
+    assert not flats["unseen"] & (flats["train"] | flats["seen"])
+    assert flats["seen"] & flats["train"]
+    asked = {
+        split: {read_sentence(task.payload.description) for task in panel} for split, panel in PANELS.items()
+    }
+    assert not asked["unseen"] & (asked["train"] | asked["seen"])
+
+
+def test_no_class_occurs_twice() -> None:
+    for task in PANELS["unseen"]:
+        assert all(len(ids) == 1 for ids in read_task(task.payload).scene.by_name.values())
+
+
+def test_flats_of_the_two_sides_differ() -> None:
+    sides = [{make_flat(i, unseen=unseen).furniture for i in range(64)} for unseen in (False, True)]
+    assert not sides[0] & sides[1]
+    assert min(len(side) for side in sides) > 50
+
+
+def test_panel_by_length() -> None:
+    panel = panels.tasks(panels.BY_LENGTH, 280)
+    assert Counter(panels.length_bin(task.expert_length) for task in panel) == dict.fromkeys(range(4), 70)
+    assert Counter(panels.length_bin(task.expert_length) for task in panel[:28]) == dict.fromkeys(range(4), 7)
+    assert panels.panel_hash(panel) == json.loads(panels.PANEL_FILE.read_text(encoding="utf-8"))["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("split", "n", "message"),
+    [
+        ("test", 1, "no panel 'test'"),
+        ("train", -1, "must be >= 0, got -1"),
+        (panels.BY_LENGTH, 281, "has 280 tasks, asked for 281"),
+    ],
+)
+def test_bad_requests_are_refused(split: str, n: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        panels.tasks(split, n)
+    with pytest.raises(ValueError, match="no kind of task 'cook'"):
+        generate(random.Random(0), kind="cook", unseen=False, name="x")
+    with pytest.raises(ValueError, match=r"must lie in \[1, 40\], got 41"):
+        panels.length_bin(41)
+
+
+def test_environment_offers_it_all() -> None:
+    world = environment()
+    task = world.tasks("unseen", 1)[0]
+    opening = world.make_world().reset(task)
+    assert opening == f"The task is {task.instruction}."
+    assert world.make_expert(task, opening).act()[0].startswith("I am to ")
+    assert (world.name, world.step_limit, task.env) == ("virtualhome", 40, "virtualhome")
