@@ -7,6 +7,7 @@ not earlier stages were done by the same process.
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 
@@ -26,6 +27,8 @@ from spa_lab.pipeline.worlds import environment_named
 from spa_lab.store import Run
 from spa_lab.types import FloatArray, Trajectory
 
+WATCHED_EVERY = 2.0
+"""Seconds between two savings of the metrics of a stage at work, for `view.widgets.Monitor`."""
 SMOOTHED_OVER = 20
 """Updates over which a progress bar's numbers are averaged."""
 
@@ -55,12 +58,17 @@ def adapt(policy: Policy, preset: Preset, rng: random.Random) -> None:
 
 
 def _noting(
-    history: list[dict[str, float]], report: Report, *names: str
+    run: Run, stage: str, history: list[dict[str, float]], report: Report, *names: str
 ) -> Callable[[dict[str, float]], None]:
-    """Keeps the metrics of every update, and reports those of `names` smoothed."""
+    """Keeps the metrics of every update, reports those of `names` smoothed, and lets others watch."""
+    saved = perf_counter()
 
     def note(metrics: dict[str, float]) -> None:
+        nonlocal saved
         history.append(metrics)
+        if perf_counter() - saved > WATCHED_EVERY:
+            run.save_metrics(stage, history)
+            saved = perf_counter()
         recent = history[-SMOOTHED_OVER:]
         report(metrics["progress"], {name: float(np.mean([row[name] for row in recent])) for name in names})
 
@@ -77,7 +85,7 @@ def clone_stage(folder: Path, env: str, preset: Preset, *, report: Report) -> No
     tasks = environment.tasks("train", preset.demonstrations)
     demonstrations = [demonstrate(environment, task, mistakes=preset.mistakes, rng=rng) for task in tasks]
     history: list[dict[str, float]] = []
-    note = _noting(history, report, "loss", "accuracy")
+    note = _noting(run, "clone", history, report, "loss", "accuracy")
     clone(policy, demonstrations, preset.clone, rng=rng, on_update=note)
     run.save_metrics("clone", history)
     with run.saving_model("cloned") as target:
@@ -135,7 +143,7 @@ def estimate_stage(folder: Path, env: str, preset: Preset, *, report: Report) ->
     fitted, held_out = split_by_task(run.load_trajectories("explore"), preset.held_out)
     policy = saved_policy(run, "cloned", preset, environment)
     history: list[dict[str, float]] = []
-    note = _noting(history, report, "loss", "share_on_last_step")
+    note = _noting(run, "estimate", history, report, "loss", "share_on_last_step")
     estimator = fit_estimator(
         policy, fitted, preset.estimator, rng=stage_rng(run, "estimate"), on_update=note
     )
@@ -179,9 +187,9 @@ def ppo_stage(folder: Path, env: str, preset: Preset, method: str, *, report: Re
     for i in range(preset.ppo.iterations):
         own = tasks[i * preset.ppo.episodes : (i + 1) * preset.ppo.episodes]
         history.append(trainer.iterate(environment, own, reward))
+        run.save_metrics(f"ppo-{method}", history)  # at once: somebody may be watching
         shown = {name: history[-1][name] for name in ("success", "grounding", "kl")}
         report((i + 1) / preset.ppo.iterations, shown)
-    run.save_metrics(f"ppo-{method}", history)
     with run.saving_model(method) as target:
         save_policy(policy, target)
 

@@ -84,11 +84,12 @@ def _span(own: pd.DataFrame) -> Span:
 
 
 def _head(row: pd.Series, span: Span) -> str:
+    low, high = (f"{end:.2f}".replace("-", "−") for end in span)
     best = "" if pd.isna(row.get("best")) else f"best {row['best']:g}"
     return (
         f'<th scope="col" role="columnheader" class="lane"><b>{safe(str(row["title"]))}</b><br>'
         f'<span class="facts">{best}</span>'
-        f'<div class="ends"><span>{span[0]:.2f}</span><span>{span[1]:.2f}</span></div></th>'
+        f'<div class="ends"><span>{low}</span><span>{high}</span></div></th>'
     )
 
 

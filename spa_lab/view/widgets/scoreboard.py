@@ -6,11 +6,13 @@ from typing import Any
 import pandas as pd
 import traitlets
 
+from spa_lab.store import Run
 from spa_lab.view.board import board_html, check_board
 from spa_lab.view.scoreboard import SHOWN
 from spa_lab.view.widgets import controls
 from spa_lab.view.widgets.host import Host, pane
 
+NUMBERS = ("value", "low", "high", "ceiling", "chance", "best")
 OUTCOMES = ("success", "failure", "both")
 
 
@@ -18,10 +20,11 @@ class Scoreboard(Host):
     """Which source is how close to the truth.
 
     Args:
-        table: of `credit.fidelity.scoreboard`.
+        table: of `credit.fidelity.scoreboard`, or a run in which `spa-lab fidelity` left one.
 
     Raises:
         ValueError: the table is empty or lacks a column.
+        StoreError: the run has no scoreboard.
     """
 
     controls = pane()
@@ -30,7 +33,11 @@ class Scoreboard(Host):
     """Columns that are drawn; setting it draws anew."""
     outcomes = traitlets.List(traitlets.Unicode(), ["success", "failure"])
 
-    def __init__(self, table: pd.DataFrame) -> None:
+    def __init__(self, table: pd.DataFrame | Run) -> None:
+        if isinstance(table, Run):
+            table = pd.DataFrame(table.load_metrics("fidelity"))
+        known = [name for name in NUMBERS if name in table.columns]
+        table = table.assign(**{name: pd.to_numeric(table[name]) for name in known})  # None is NaN
         check_board(table, (), ())
         super().__init__(panes=["controls", "status", "board"], name="Fidelity scoreboard")
         self.table = table

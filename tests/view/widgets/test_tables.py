@@ -34,7 +34,7 @@ def board() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def test_scoreboard_shows_every_number(board: pd.DataFrame, press: Press) -> None:
+def test_scoreboard_shows_every_number(board: pd.DataFrame, press: Press, tmp_path: Path) -> None:
     view = Scoreboard(board)
     for row in board.itertuples():
         shown = (
@@ -44,6 +44,9 @@ def test_scoreboard_shows_every_number(board: pd.DataFrame, press: Press) -> Non
     assert "<b>spa" not in view.board and view.board.count('class="ceiling"') == 12
     press(view, metrics=json.dumps(["Rmse"]), outcomes=json.dumps(["failure"]))
     assert len(view.to_frame()) == 3 and "Spearman" not in view.board
+    run = Run.create(tmp_path / "r", {}, seed=0)
+    run.save_metrics("fidelity", board.assign(chance=np.nan).to_dict("records"))
+    assert Scoreboard(run).to_frame()["value"].equals(Scoreboard(board).to_frame()["value"])
     with pytest.raises(ValueError, match=r"columns missing: \['ceiling'\]"):
         Scoreboard(board.drop(columns="ceiling"))
 
@@ -94,13 +97,14 @@ def test_monitor_sees_what_a_run_writes(tmp_path: Path, press: Press) -> None:
     run = Run.create(tmp_path / "r<i>", {}, seed=0)
     view = Monitor(run)
     assert "No metrics yet" in view.curves and "no stage is finished yet" in view.stages
-    run.save_metrics("clone", [{"loss": 0.5, "note": "x"}, {"loss": float("nan")}, {"loss": 0.25}])
+    run.save_metrics("clone", [{"loss": 0.5}, {"loss": float("nan")}, {"loss": 0.25}])
     press(view, look="")
     assert view.shown == ["clone"] and "loss; last values: clone: 0.25" in view.curves
     assert view.to_frame()["loss"].tolist()[::2] == [0.5, 0.25]
     with run.stage("clone"):
         pass
     run.save_metrics("ppo", [{"success": 0.1}])
+    run.save_metrics("fidelity", [{"source": "spa", "value": 0.1}])  # no curve
     press(view, look="")
     assert "1 stages finished" in view.stages and "<i>" not in view.stages and "success" in view.curves
     press(view, shown="[]")
