@@ -132,7 +132,9 @@ def last_part(case: Case) -> Part:
     return _defined(float(abs(case.opinion[-1])) / total if total else np.nan)
 
 
-def ratio(cases: list[Case], weights: FloatArray, part: Callable[[Case], Part]) -> tuple[FloatArray, int]:
+def ratio(
+    cases: list[Case], weights: FloatArray, part: Callable[[Case], Part]
+) -> tuple[FloatArray, list[Case]]:
     """A ratio of sums over trajectories, for every row of weights.
 
     Args:
@@ -141,16 +143,17 @@ def ratio(cases: list[Case], weights: FloatArray, part: Callable[[Case], Part]) 
         part: numerator and denominator of one trajectory.
 
     Returns:
-        (B,) the statistic, NaN where the denominator is 0; and how many trajectories have a part in it.
+        (B,) the statistic, NaN where the denominator is 0; and the trajectories that have a part in it.
     """
     sums = np.zeros((weights.shape[1], 2))
-    defined = 0
+    used = []
     for case in cases:
         found = part(case)
         sums[case.task] += found
-        defined += found[1] > 0
+        if found[1] > 0:
+            used.append(case)
     above, below = (weights @ sums).T
-    return _divided(above, below), defined
+    return _divided(above, below), used
 
 
 def pooled_spearman(cases: list[Case], weights: FloatArray) -> FloatArray:

@@ -22,7 +22,7 @@ from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
 CEILING = "second measurement"
 """Source under which an independent truth is scored."""
 
-Statistic = Callable[[list[Case], FloatArray], tuple[FloatArray, int]]
+Statistic = Callable[[list[Case], FloatArray], tuple[FloatArray, list[Case]]]
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ def _ratio(part: Callable[[Case], agreement.Part]) -> Statistic:
 
 
 def _pooled(statistic: Callable[[list[Case], FloatArray], FloatArray]) -> Statistic:
-    return lambda cases, weights: (statistic(cases, weights), len(cases))
+    return lambda cases, weights: (statistic(cases, weights), cases)
 
 
 def _root_mean_square(part: Callable[[Case], agreement.Part]) -> Statistic:
-    def statistic(cases: list[Case], weights: FloatArray) -> tuple[FloatArray, int]:
-        squares, n = agreement.ratio(cases, weights, part)
-        return np.sqrt(squares), n
+    def statistic(cases: list[Case], weights: FloatArray) -> tuple[FloatArray, list[Case]]:
+        squares, used = agreement.ratio(cases, weights, part)
+        return np.sqrt(squares), used
 
     return statistic
 
@@ -134,7 +134,7 @@ def scoreboard(
         value, low, high: float64, the statistic with its percentile bootstrap interval over tasks, whose
             trajectories are resampled together; NaN where undefined (a constant opinion has no ranks).
         n_tasks, n_trajectories: int64, behind the statistic; trajectories in which it is undefined are not
-            counted.
+            counted. One task has no interval.
         ceiling, ceiling_low, ceiling_high: float64, what the second measurement scores; NaN without one.
         title, best, chance: of the metric, see `Metric`; NaN where there is none.
 
@@ -154,7 +154,7 @@ def scoreboard(
     resampled = _resampled(trajectories, credits, truths, second, rng, resamples)
     rows = []
     for (source, outcome, metric), found in resampled.items():
-        low, high = _bounds(found.values, level)
+        low, high = _bounds(found.values, level) if found.n_tasks > 1 else (np.nan, np.nan)
         point = {"value": float(found.values[0]), "low": low, "high": high}
         counts = {"n_tasks": found.n_tasks, "n_trajectories": found.n_trajectories}
         rows.append({"source": source, "outcome": outcome, "metric": metric} | point | counts)
@@ -235,8 +235,9 @@ def _resampled(
             own = [case for case in cases if outcome == "both" or case.success == (outcome == "success")]
             for name, metric in METRICS.items():
                 if own:
-                    values, n = metric.of(own, weights)
-                    found[source, outcome, name] = _Resampled(values, len({one.task for one in own}), n)
+                    values, used = metric.of(own, weights)
+                    n_tasks = len({one.task for one in used})
+                    found[source, outcome, name] = _Resampled(values, n_tasks, len(used))
     return found
 
 

@@ -37,6 +37,9 @@ SPENT = (5, 8)
 """Continuations of the Monte Carlo methods: IPR's and Math-Shepherd's."""
 PRINTED = ("pair_accuracy", "harm_auc", "spearman", "spearman_pooled", "pivot_hit", "rmse", "last_share")
 
+COSTS = ("fit_seconds", "fit_rollouts", "seconds", "rollouts")
+"""To prepare a method once, and to give credit to the scored trajectories."""
+
 
 def fidelity(*, run: Path, trajectories: int = 40, branches: int = 64, workers: int = 2) -> str:
     """Measure the truth, let every method give credit, score them and draw.
@@ -118,8 +121,8 @@ def render_scoreboard(table: pd.DataFrame) -> str:
         own = table[table["outcome"] == outcome]
         if own.empty:
             continue
-        first = own.iloc[0]
-        lines += [f"{outcome}: {own['n_trajectories'].max()} trajectories of {first['n_tasks']} tasks", ""]
+        n_trajectories, n_tasks = own["n_trajectories"].max(), own["n_tasks"].max()
+        lines += [f"{outcome}: {n_trajectories} trajectories of {n_tasks} tasks", ""]
         lines.append(f"{'source':<20}" + "".join(f"{name:>17}" for name in PRINTED))
         values = own.pivot_table(index="source", columns="metric", values="value", sort=False, dropna=False)
         for source in own["source"].unique():
@@ -128,7 +131,11 @@ def render_scoreboard(table: pd.DataFrame) -> str:
                 f"{source:<20}" + "".join(f"{'–' if np.isnan(x) else f'{x:.3f}':>17}" for x in cells)
             )
         lines.append("")
-    return "\n".join([*lines, "intervals, pooled numbers and costs: metrics/fidelity.jsonl of the run"])
+    lines += [f"{'cost':<20}" + "".join(f"{name:>17}" for name in COSTS)]
+    for source, spent in table.drop_duplicates("source").set_index("source")[list(COSTS)].iterrows():
+        cells = (f"{'–' if np.isnan(x) else f'{x:,.1f}'.removesuffix('.0'):>17}" for x in spent)
+        lines.append(f"{source:<20}" + "".join(cells))
+    return "\n".join([*lines, "", "intervals and pooled numbers: metrics/fidelity.jsonl of the run"])
 
 
 def _do_jobs(run: Run, preset: Preset, chosen: Sequence[Trajectory], branches: int, workers: int) -> None:

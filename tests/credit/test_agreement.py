@@ -68,11 +68,11 @@ def test_what_the_truth_does_not_know_is_not_asked() -> None:
 def test_ratio_weighs_tasks() -> None:
     cases = [_case([1, 2, 3], [1, 2, 3]), _case([3, 2, 1], [1, 2, 3], task=1), _case([1, 1], [0, 1], task=1)]
     weights = np.array([[1, 1], [2, 0], [0, 2], [1, 3]], dtype=float)
-    values, n = ratio(cases, weights, agreement.spearman_part)
-    assert n == 2
+    values, used = ratio(cases, weights, agreement.spearman_part)
+    assert used == cases[:2]
     np.testing.assert_allclose(values, [0, 1, -1, (1 - 3) / 4])
     nothing, none = ratio(cases[2:], weights, agreement.spearman_part)
-    assert np.isnan(nothing).all() and none == 0
+    assert np.isnan(nothing).all() and none == []
 
 
 @given(st.integers(0, 10_000))

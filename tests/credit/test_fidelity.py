@@ -106,6 +106,8 @@ def test_groups_are_apart(table: pd.DataFrame) -> None:
     counts = [_value(table, "perfect", "sum_rmse", name).n_trajectories for name in OUTCOMES]
     assert counts == [15, 15, 30]
     assert _value(table, "perfect", "sum_rmse", "success").n_tasks == 5
+    # constant opinions have no ranks anywhere
+    assert _value(table, "mean", "kendall", "success").n_tasks == 0
 
 
 def test_differences_are_paired(exact: tuple[list[Trajectory], list[np.ndarray]]) -> None:
@@ -133,7 +135,8 @@ def test_without_a_second_measurement_there_is_no_ceiling(
     truths = _sampled(values, seed=1)[:4]
     credits = [rewards.mean(one) for one in trajectories]
     found = scoreboard(trajectories, credits, truths, rng=np.random.default_rng(0), resamples=5)
-    assert found.ceiling.isna().all() and set(found.n_tasks) <= {2, 4}
+    assert found.ceiling.isna().all() and set(found.n_tasks) <= {0, 1, 2, 4}
+    assert found.low[found.n_tasks < 2].isna().all()
 
 
 def test_what_does_not_fit_is_refused(exact: tuple[list[Trajectory], list[np.ndarray]]) -> None:
