@@ -17,13 +17,11 @@ TALL = 120
 def knobs_html(trajectory: Trajectory, frame: pd.DataFrame) -> str:
     """The table of `explore.knobs_frame` as a picture, with its numbers to unfold."""
     n_steps = len(frame)
-    parts = [_rewards(trajectory, frame, 26), _advantages(trajectory, frame, 26 + TALL + 66)]
     top = 26 + 2 * (TALL + 66)
+    areas = step_areas(_plot(26, n_steps, (0.0, 1.0), tall=top + 54), trajectory)
     plot = _plot(top, n_steps, (0.0, 1.05), tall=80)
-    parts += [
-        step_areas(plot, trajectory),
-        plot.y_axis("share of a reward at the end of the last step that arrives"),
-    ]
+    parts = [areas, _rewards(frame, 26), _advantages(frame, 26 + TALL + 66)]
+    parts.append(plot.y_axis("share of a reward at the end of the last step that arrives"))
     middles = np.arange(n_steps) + 0.5
     parts.append(plot.line(middles, frame["reach"], 0, tip="reach"))
     parts.append(plot.x_axis(step_labels(n_steps), "step"))
@@ -35,11 +33,11 @@ def knobs_html(trajectory: Trajectory, frame: pd.DataFrame) -> str:
     )
 
 
-def _rewards(trajectory: Trajectory, frame: pd.DataFrame, top: float) -> str:
+def _rewards(frame: pd.DataFrame, top: float) -> str:
     """Two bars a step: what the credit pays, what grounding pays."""
     span = _span(frame[["from_credit", "from_grounding", "reward"]].to_numpy().ravel())
     plot = _plot(top, len(frame), span)
-    parts = [step_areas(plot, trajectory), plot.y_axis("reward r = α·ĉ + β·g")]
+    parts = [plot.y_axis("reward r = α·ĉ + β·g")]
     for row in frame.itertuples():
         parts.append(plot.bar(row.step + 0.32, row.from_credit, 0.3))
         parts.append(f'<g class="hollow">{plot.bar(row.step + 0.68, row.from_grounding, 0.3)}</g>')
@@ -49,9 +47,9 @@ def _rewards(trajectory: Trajectory, frame: pd.DataFrame, top: float) -> str:
     return f'<g class="bars rewards">{"".join(parts)}</g>'
 
 
-def _advantages(trajectory: Trajectory, frame: pd.DataFrame, top: float) -> str:
+def _advantages(frame: pd.DataFrame, top: float) -> str:
     plot = _plot(top, len(frame), _span(frame[["advantage", "terminal"]].to_numpy().ravel()))
-    parts = [step_areas(plot, trajectory), plot.y_axis("advantage, mean over the step's tokens")]
+    parts = [plot.y_axis("advantage, mean over the step's tokens")]
     parts += [plot.bar(row.step + 0.5, row.advantage, 0.6) for row in frame.itertuples()]
     middles = np.arange(len(frame)) + 0.5
     parts.append(plot.line(middles, frame["terminal"], 1, kind="c", tip="advantage from the outcome alone"))

@@ -13,7 +13,7 @@ from spa_lab.view import paper_rows, style
 from spa_lab.view.scoreboard import OFFSETS, OUTCOMES, SHOWN, ordered, sources_and_titles
 from spa_lab.view.text import shortened
 
-MARGIN, GAP, ROW, PANEL, HEAD, FOOT = 0.12, 0.12, 0.21, 1.15, 0.3, 0.52
+MARGIN, GAP, ROW, PANEL, HEAD, FOOT = 0.12, 0.12, 0.21, 1.3, 0.3, 0.52
 """Inches: around, between panels, one source, width of a panel, titles, axis and legend."""
 
 

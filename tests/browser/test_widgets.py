@@ -90,7 +90,7 @@ def test_linked_views(notebook: Any, run_notebook: Any, picture: Any, record_pro
     page.keyboard.press("p")
     pivotal = inspector.locator("tr[data-step]", has=page.locator(".badge")).get_attribute("data-step")
     gradient.locator(f'tr[data-step="{pivotal}"].chosen').wait_for()
-    explorer.locator(".rewards .hit").nth(7).click()
+    explorer.locator(".hit").nth(7).click()
     inspector.locator('tr[data-step="7"].chosen').wait_for()
 
     before = explorer.locator(".advantages").inner_html()

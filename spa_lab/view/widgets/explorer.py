@@ -75,13 +75,13 @@ class RewardExplorer(Linked):
 
     def draw(self) -> None:
         """The trajectory that is shown now."""
-        self.controls = self._form()
         name = f'<h4 dir="auto">{safe(shortened(self.trajectory.instruction, 120))}</h4>'
         if self.credits([self.selection.source]):
             self.chart = name + knobs_html(self.trajectory, self.to_frame())
         else:
             source = safe(shortened(self.selection.source, 60))
             self.chart = f'{name}<span class="note">{source} gave this trajectory no credit.</span>'
+        self.controls = self._form()  # last: what somebody waits for is the picture
 
     def moved(self, name: str, value: str) -> None:
         """A control of the page."""
