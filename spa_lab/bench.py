@@ -4,6 +4,7 @@ Ratios are paired: both ways run in turn in one process, outputs are checked to 
 medians are compared, so that a busy machine slows both alike.
 """
 
+import math
 import random
 import statistics
 import time
@@ -15,6 +16,8 @@ from transformers import GenerationConfig
 
 from spa_lab.agent.models import load_policy
 from spa_lab.agent.rollout import Job, Policy, RolloutConfig, rollout
+from spa_lab.credit.monte_carlo import branch_outcomes
+from spa_lab.credit.plain import plain_outcomes
 from spa_lab.envs.base import Environment, Task
 from spa_lab.envs.household import environment
 from spa_lab.envs.household.bench import world_speed
@@ -48,6 +51,44 @@ def main() -> None:
     print(f"cache kept over steps: {n_tokens / fast:,.0f} tokens/s")
     print(f"model.generate on the whole text at each step: {n_tokens / slow:,.0f} tokens/s")
     print(f"ratio: {ratio:.1f} (median of {ROUNDS} paired rounds)")
+    branching(policy, short, tasks[:2])
+
+
+def branching(
+    policy: Policy, world: Environment, tasks: Sequence[Task], *, branches: int = 16, rounds: int = 2
+) -> None:
+    """Values of every history of one episode a task: branching beside the plain way, in turn; prints both.
+
+    The plain way resets, replays and calls `model.generate` for all continuations of a history at a time.
+
+    Raises:
+        ValueError: the two do not measure the same (further apart than 4 standard errors over all histories).
+    """
+    config = RolloutConfig(temperature=0.7, max_new_tokens=MAX_NEW_TOKENS, parallel=256)
+    jobs = [Job(task.id, task, i) for i, task in enumerate(tasks)]
+    episodes = [episode.trajectory for episode in rollout(policy, world, jobs, config)]
+    n_truths, rng = rounds * sum(map(len, episodes)), random.Random(0)
+    seconds, means, errors = {"branching": 0.0, "plain": 0.0}, [], []
+    for _ in range(rounds):
+        for one, task in zip(episodes, tasks, strict=True):
+            start = time.perf_counter()
+            (ours,) = branch_outcomes(policy, world, [one], [task], config, branches=branches, rng=rng)
+            middle = time.perf_counter()
+            plain = plain_outcomes(policy, world, one, task, config, branches=branches, rng=rng)
+            seconds["branching"] += middle - start
+            seconds["plain"] += time.perf_counter() - middle
+            theirs = replace(ours, outcomes=plain)
+            means += (ours.values - theirs.values)[:-1].tolist()
+            errors += (ours.standard_error**2 + theirs.standard_error**2)[:-1].tolist()
+    apart = sum(means) / math.sqrt(sum(errors))
+    if abs(apart) > 4:
+        raise ValueError(f"branching and the plain way measure values {apart:.1f} standard errors apart")
+    print(
+        f"values of {n_truths} histories by {branches} continuations each, {apart:+.1f} standard errors apart"
+    )
+    for name, spent in seconds.items():
+        print(f"{name}: {n_truths / spent:.2f} values/s")
+    print(f"ratio: {seconds['plain'] / seconds['branching']:.1f} ({rounds} paired rounds)")
 
 
 Tokens = list[list[tuple[int, ...]]]

@@ -15,7 +15,7 @@ import torch
 
 from spa_lab.agent.rollout import Policy, RolloutConfig
 from spa_lab.credit.choice import Menu, draw, log_chances
-from spa_lab.credit.slots import SlotCache, feed
+from spa_lab.credit.slots import Reader, SlotCache, read
 from spa_lab.credit.trunk import Branch, Departure, Trunk, grow_trunk, together, walk
 from spa_lab.envs.base import Environment, Task
 from spa_lab.react import parse
@@ -75,12 +75,14 @@ class _Twig:
     """Tokens of the step so far."""
     pending: list[int]
     """Tokens that the model has not read yet; never empty between passes."""
-    length: int
-    """Tokens that it has read."""
+    stem: int
+    """Tokens of the trunk that it shares."""
+    own: int = 0
+    """Tokens that it has read after them."""
 
     def split(self, branches: list[Branch]) -> "_Twig":
         """Another history with the same past."""
-        return _Twig(self.tree, self.step, self.moment, branches, list(self.written), [], self.length)
+        return _Twig(self.tree, self.step, self.moment, branches, list(self.written), [], self.stem, self.own)
 
 
 def grow(
@@ -171,26 +173,30 @@ class _Thicket:
     @torch.inference_mode()
     def advance(self) -> None:
         """One pass of the model, and what follows from it."""
-        slots, runs = self._next_runs()
-        lengths = [self.twigs[slot].length for slot in slots]
-        hidden = feed(self.policy.model, self.cache, slots, lengths, runs)
-        for slot, run in zip(slots, runs, strict=True):
-            twig = self.twigs[slot]
-            twig.length += len(run)
-            del twig.pending[: len(run)]
-        ready = [i for i, slot in enumerate(slots) if not self.twigs[slot].pending]
+        readers = self._next_readers()
+        hidden = read(self.policy.model, self.cache, readers)
+        for one in readers:
+            twig = self.twigs[one.slot]
+            twig.own += len(one.tokens)
+            del twig.pending[: len(one.tokens)]
+        ready = [i for i, one in enumerate(readers) if not self.twigs[one.slot].pending]
         if ready:
-            self._choose(hidden[ready], [slots[i] for i in ready])
+            self._choose(hidden[ready], [readers[i].slot for i in ready])
         self._admit()
 
-    def _next_runs(self) -> tuple[list[int], list[list[int]]]:
-        """Slots and what each reads: all of them one token, or only those with a reply a long run of it."""
-        readers = [slot for slot, twig in enumerate(self.twigs) if len(twig.pending) > 1]
-        if readers and len(readers) >= _READERS_WORTH_A_PASS * len(self.twigs):
-            sizes = sorted(len(self.twigs[slot].pending) for slot in readers)
-            usual = sizes[len(sizes) // 2]  # a few long replies go on in the next pass
-            return readers, [self.twigs[slot].pending[:usual] for slot in readers]
-        return list(range(len(self.twigs))), [twig.pending[:1] for twig in self.twigs]
+    def _next_readers(self) -> list[Reader]:
+        """All slots read one token, or only those with a reply a long run of it."""
+        slots = [slot for slot, twig in enumerate(self.twigs) if len(twig.pending) > 1]
+        most = 1
+        if slots and len(slots) >= _READERS_WORTH_A_PASS * len(self.twigs):
+            sizes = sorted(len(self.twigs[slot].pending) for slot in slots)
+            most = sizes[len(sizes) // 2]  # a few longer replies go on in the next pass
+        else:
+            slots = list(range(len(self.twigs)))
+        twigs = [(slot, self.twigs[slot]) for slot in slots]
+        return [
+            Reader(i, twig.tree.trunk.past, twig.stem, twig.own, twig.pending[:most]) for i, twig in twigs
+        ]
 
     def _choose(self, hidden: torch.Tensor, slots: list[int]) -> None:
         """Every branch of these slots draws its next token; histories part where branches differ."""
@@ -206,7 +212,7 @@ class _Thicket:
             for token, branches in others:
                 shoot = twig.split(branches)
                 if self._take(shoot, token):
-                    self.cache.copy(slot, len(self.twigs), shoot.length)
+                    self.cache.copy(slot, len(self.twigs), shoot.own)
                     self.twigs.append(shoot)
             twig.branches = stay
             if not self._take(twig, first):
@@ -231,7 +237,7 @@ class _Thicket:
         reply = world.step(parse(codec.decode(twig.written))[1])
         following = [*(() if ended else (end_id,)), *codec.reply_ids(reply.observation)]
         twig.step += 1
-        full = twig.length + len(twig.pending) + len(following) >= self.limit
+        full = twig.stem + twig.own + len(twig.pending) + len(following) >= self.limit
         if reply.done or twig.step == self.environment.step_limit or full:
             twig.tree.end(twig.branches, reply.outcome)
             self.room += len(twig.branches)
@@ -256,14 +262,12 @@ class _Thicket:
         while self.waiting and len(self.waiting[0].branches) <= self.room:
             twig = self.waiting.popleft()
             self.room -= len(twig.branches)
-            length = twig.length
             if self._settle(twig):
-                self.cache.plant(len(self.twigs), twig.tree.trunk.past, length)
                 self.twigs.append(twig)
 
     def _remove(self, slot: int) -> None:
         """Give a slot away; the last twig moves into it."""
         last = self.twigs.pop()
         if slot < len(self.twigs):
-            self.cache.copy(len(self.twigs), slot, last.length)
+            self.cache.copy(len(self.twigs), slot, last.own)
             self.twigs[slot] = last

@@ -6,14 +6,20 @@ so Q(h_t, a_t) = V(h_{t+1}): see `outcomes.py`.
 """
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from spa_lab.agent.rollout import Policy, RolloutConfig
+from spa_lab.credit.allocation import allocate
 from spa_lab.credit.branching import Order, grow
 from spa_lab.credit.choice import Menu
+from spa_lab.credit.outcome_files import load_outcomes, save_outcomes, settings_of
 from spa_lab.credit.outcomes import BranchOutcomes
 from spa_lab.envs.base import Environment, Task
-from spa_lab.types import Trajectory, ValueTruth
+from spa_lab.types import FloatArray, Trajectory, ValueTruth
+
+OnTrajectory = Callable[[BranchOutcomes], object]
 
 
 def value_truth(
@@ -27,12 +33,13 @@ def value_truth(
     rng: random.Random,
     common: bool = False,
     menu: Menu | None = None,
-    on_trajectory: Callable[[BranchOutcomes], object] = lambda outcomes: None,
+    folder: Path | None = None,
+    on_trajectory: OnTrajectory = lambda outcomes: None,
 ) -> list[ValueTruth]:
     """Values of every history of N trajectories; see `branch_outcomes`, which keeps the single outcomes."""
     found = branch_outcomes(
-        policy, environment, trajectories, tasks, config,
-        branches=branches, rng=rng, common=common, menu=menu, on_trajectory=on_trajectory,
+        policy, environment, trajectories, tasks, config, branches=branches, rng=rng, common=common,
+        menu=menu, folder=folder, on_trajectory=on_trajectory,
     )  # fmt: skip
     return [outcomes.to_truth() for outcomes in found]
 
@@ -48,7 +55,8 @@ def branch_outcomes(
     rng: random.Random,
     common: bool = False,
     menu: Menu | None = None,
-    on_trajectory: Callable[[BranchOutcomes], object] = lambda outcomes: None,
+    folder: Path | None = None,
+    on_trajectory: OnTrajectory = lambda outcomes: None,
 ) -> list[BranchOutcomes]:
     """Play `branches` continuations from every history h_0 ... h_{T-1} of each trajectory.
 
@@ -61,37 +69,164 @@ def branch_outcomes(
             (256 is fast for small models).
         branches: continuations from each history, >= 1.
         rng: gives the base of all random numbers; branches of one trajectory do not depend on the others.
-        common: common random numbers, see `BranchOutcomes.common`; progress gets surer, and it costs less.
+        common: common random numbers, see `BranchOutcomes.common`; progress gets surer.
         menu: the only texts that the policy may write, or None.
+        folder: one file a trajectory is kept here as soon as it is finished; what is there already is not
+            played again, and more branches than are there are added to them.
         on_trajectory: called with each trajectory's outcomes as soon as it is finished, in any order.
 
     Returns:
-        N outcomes, in the order of the trajectories.
+        N outcomes, in the order of the trajectories; more than asked for where the folder holds more.
 
     Raises:
-        ValueError: a task is missing, an id is there twice, or replaying a trajectory gives something else.
+        ValueError: a task is missing, an id is there twice, replaying a trajectory gives something else, or
+            the folder holds what was measured otherwise.
+        StoreError: the disk refused.
     """
     if branches < 1:
         raise ValueError(f"needs at least 1 branch, got {branches}")
-    seed = rng.getrandbits(63)
-    by_id = {task.id: task for task in tasks}
-    orders = [
-        Order(one, _task_of(one, by_id), (range(branches),) * len(one), seed, common) for one in trajectories
-    ]
-    found: dict[str, BranchOutcomes] = {}
-    for tree in grow(policy, environment, orders, config, menu=menu):
-        one = tree.order.trajectory
-        outcomes = BranchOutcomes(
-            one.id, one.outcome, tree.in_order(), policy.name, environment.step_limit, common, seed
-        )
-        found[one.id] = outcomes
-        on_trajectory(outcomes)
-    return [found[one.id] for one in trajectories]
+    measurement = _Measurement(
+        policy, environment, config, menu, common, rng.getrandbits(63), folder, on_trajectory
+    )
+    return measurement.take(trajectories, tasks, [(branches,) * len(one) for one in trajectories])
 
 
-def _task_of(trajectory: Trajectory, tasks: dict[str, Task]) -> Task:
-    if trajectory.task_id not in tasks:
+def budgeted_outcomes(
+    policy: Policy,
+    environment: Environment,
+    trajectories: Sequence[Trajectory],
+    tasks: Iterable[Task],
+    config: RolloutConfig,
+    *,
+    budget: int,
+    rng: random.Random,
+    first: int = 16,
+    rounds: int = 3,
+    target: float = 0.0,
+    common: bool = False,
+    menu: Menu | None = None,
+    folder: Path | None = None,
+    on_trajectory: OnTrajectory = lambda outcomes: None,
+) -> list[BranchOutcomes]:
+    """As `branch_outcomes`, with branches where the error of progress is: see `allocate`.
+
+    Every history gets `first` branches; what is left of the budget is spent in equal rounds, each by what
+    the earlier ones found. Where a number of branches depends on outcomes their mean is no longer exactly
+    unbiased; the bias is of order 1/n and small beside the standard error.
+
+    Args:
+        policy: as in `branch_outcomes`, like all arguments that are not named here.
+        environment: as there.
+        trajectories: as there.
+        tasks: as there.
+        config: as there.
+        budget: branches for all histories of all trajectories together.
+        rng: as there.
+        first: branches that every history gets, >= 2.
+        rounds: how often the rest is allocated anew.
+        target: standard error of progress that is good enough; see `allocate`. 0: the budget is spent.
+        common: as there.
+        menu: as there.
+        folder: as there.
+        on_trajectory: called at the end of each round.
+
+    Raises:
+        ValueError: as there, or the budget does not suffice for the first branches.
+    """
+    n_histories = sum(map(len, trajectories))
+    if first < 2 or rounds < 1 or budget < first * n_histories:
         raise ValueError(
-            f"trajectory {trajectory.id!r}: task {trajectory.task_id!r} is not among {len(tasks)}"
+            f"needs first >= 2, rounds >= 1 and a budget of first x {n_histories} histories, "
+            f"got first = {first}, rounds = {rounds}, budget = {budget}"
         )
-    return tasks[trajectory.task_id]
+    measurement = _Measurement(
+        policy, environment, config, menu, common, rng.getrandbits(63), folder, on_trajectory
+    )
+    tasks = list(tasks)
+    found = measurement.take(trajectories, tasks, [(first,) * len(one) for one in trajectories])
+    for left in range(rounds, 0, -1):
+        unspent = max(budget - sum(int(one.counts.sum()) for one in found), 0)
+        counts = allocate(found, unspent // left, target=target)
+        found = measurement.take(trajectories, tasks, counts, earlier=found)
+    return found
+
+
+@dataclass(frozen=True)
+class _Measurement:
+    """One way of measuring."""
+
+    policy: Policy
+    environment: Environment
+    config: RolloutConfig
+    menu: Menu | None
+    common: bool
+    seed: int
+    folder: Path | None
+    on_trajectory: OnTrajectory
+
+    def take(
+        self,
+        trajectories: Sequence[Trajectory],
+        tasks: Iterable[Task],
+        counts: Sequence[Sequence[int]],
+        *,
+        earlier: Sequence[BranchOutcomes] = (),
+    ) -> list[BranchOutcomes]:
+        """Play until every history has its count; what is there already counts."""
+        if self.menu and self.menu.longest > self.config.max_new_tokens:
+            raise ValueError(
+                f"the menu's longest text has {self.menu.longest} tokens, "
+                f"max_new_tokens is {self.config.max_new_tokens}"
+            )
+        by_id = {task.id: task for task in tasks}
+        settings = settings_of(self.policy, self.config, self.menu) if self.folder else {}
+        there = {one.trajectory_id: one for one in earlier}
+        orders = []
+        for one, wanted in zip(trajectories, counts, strict=True):
+            if self.folder and one.id not in there and (saved := load_outcomes(self.folder, one, settings)):
+                there[one.id] = self._checked(saved)
+            orders.append(self._order(one, by_id, wanted, there.get(one.id)))
+        if len({order.trajectory.id for order in orders}) < len(orders):
+            raise ValueError(f"{len(orders)} trajectories have fewer ids: one is there twice")
+        todo = [order for order in orders if any(order.numbers)]
+        for tree in grow(self.policy, self.environment, todo, self.config, menu=self.menu):
+            one = tree.order.trajectory
+            there[one.id] = self._joined(tree.order, tree.in_order(), there.get(one.id))
+            if self.folder:
+                save_outcomes(self.folder, there[one.id], one, settings)
+            self.on_trajectory(there[one.id])
+        return [there[one.id] for one in trajectories]
+
+    def _order(
+        self,
+        trajectory: Trajectory,
+        tasks: Mapping[str, Task],
+        wanted: Sequence[int],
+        there: BranchOutcomes | None,
+    ) -> Order:
+        """The branches that are still missing."""
+        if trajectory.task_id not in tasks:
+            raise ValueError(
+                f"trajectory {trajectory.id!r}: task {trajectory.task_id!r} is not among {len(tasks)}"
+            )
+        done = [0] * len(trajectory) if there is None else [int(n) for n in there.counts]
+        numbers = tuple(range(n, max(n, more)) for n, more in zip(done, wanted, strict=True))
+        seed = self.seed if there is None else there.seed
+        return Order(trajectory, tasks[trajectory.task_id], numbers, seed, self.common)
+
+    def _joined(
+        self, order: Order, new: tuple[FloatArray, ...], there: BranchOutcomes | None
+    ) -> BranchOutcomes:
+        if there is not None:
+            return there.extended(new)
+        one, cap = order.trajectory, self.environment.step_limit
+        return BranchOutcomes(one.id, one.outcome, new, self.policy.name, cap, self.common, order.seed)
+
+    def _checked(self, saved: BranchOutcomes) -> BranchOutcomes:
+        found, asked = (saved.step_cap, saved.common), (self.environment.step_limit, self.common)
+        if found != asked:
+            raise ValueError(
+                f"branches of {saved.trajectory_id!r} in {self.folder}: (step cap, common random numbers) "
+                f"are {found}, asked {asked}"
+            )
+        return saved

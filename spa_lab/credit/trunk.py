@@ -111,11 +111,9 @@ def grow_trunk(policy: Policy, environment: Environment, trajectory: Trajectory,
     steps = tuple(row.ids[start : start + row.step.count(t)] for t, start in enumerate(starts))
     cache = DynamicCache()
     ids = torch.tensor([row.ids], device=policy.model.device)
-    hidden = policy.model.base_model(input_ids=ids, past_key_values=cache, use_cache=True).last_hidden_state[
-        0
-    ]
+    output = policy.model.base_model(input_ids=ids, past_key_values=cache, use_cache=True)
     past = tuple((keys[0], values[0]) for keys, values, *_ in cache)
-    return Trunk(trajectory, world, moments, starts, steps, hidden, past)
+    return Trunk(trajectory, world, moments, starts, steps, output.last_hidden_state[0], past)
 
 
 @torch.inference_mode()
