@@ -140,7 +140,8 @@ def language_chances(
             scores = _scores(policy, batch, menu, temperature)
             for (i, a), score in zip(done, scores, strict=True):
                 logs[i, a] = score
-        return np.exp(logs)
+        found = np.exp(logs)
+        return found / found.sum(axis=1, keepdims=True)  # single precision leaves 1e-7
 
     return of
 

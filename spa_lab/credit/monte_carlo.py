@@ -114,21 +114,9 @@ def budgeted_outcomes(
     the earlier ones found. Where a number of branches depends on outcomes their mean is no longer exactly
     unbiased; the bias is of order 1/n and small beside the standard error.
 
-    Args:
-        policy: as in `branch_outcomes`, like all arguments that are not named here.
-        environment: as there.
-        trajectories: as there.
-        tasks: as there.
-        config: as there.
-        budget: branches for all histories of all trajectories together.
-        rng: as there.
-        first: branches that every history gets, >= 2.
-        rounds: how often the rest is allocated anew.
-        target: standard error of progress that is good enough; see `allocate`. 0: the budget is spent.
-        common: as there.
-        menu: as there.
-        folder: as there.
-        on_trajectory: called at the end of each round.
+    `budget` counts branches of all histories of all trajectories together, `first` is >= 2, and `target` is a
+    standard error of progress that is good enough (0: the budget is spent); `on_trajectory` is called at the
+    end of each round. All other arguments are those of `branch_outcomes`.
 
     Raises:
         ValueError: as there, or the budget does not suffice for the first branches.
