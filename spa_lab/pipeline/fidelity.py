@@ -36,7 +36,12 @@ PART = 4
 SPENT = (5, 8)
 """Continuations of the Monte Carlo methods: IPR's and Math-Shepherd's."""
 PRINTED = ("pair_accuracy", "harm_auc", "spearman", "spearman_pooled", "pivot_hit", "rmse", "last_share")
-
+ORDER = (
+    "terminal", "mean", "random", "grounding", "clock", "leave_one_out", "gigpo", "spa", "spa_released_head",
+    "spa_prefix", "occlusion", "rudder", "critic_td", "critic_gae", "critic_heads", "mc_possible_8",
+    "mc_value_5", "mc_difference_8",
+)  # fmt: skip
+"""Sources from trivial to expensive."""
 COSTS = ("fit_seconds", "fit_rollouts", "seconds", "rollouts")
 """To prepare a method once, and to give credit to the scored trajectories."""
 
@@ -124,7 +129,7 @@ def render_scoreboard(table: pd.DataFrame) -> str:
         n_trajectories, n_tasks = own["n_trajectories"].max(), own["n_tasks"].max()
         lines += [f"{outcome}: {n_trajectories} trajectories of {n_tasks} tasks", ""]
         lines.append(f"{'source':<20}" + "".join(f"{name:>17}" for name in PRINTED))
-        values = own.pivot_table(index="source", columns="metric", values="value", sort=False, dropna=False)
+        values = own.pivot(index="source", columns="metric", values="value")
         for source in own["source"].unique():
             cells = (values.loc[source, name] for name in PRINTED)
             lines.append(
@@ -231,8 +236,8 @@ def _scored(
     run: Run, chosen: Sequence[Trajectory], measured: Sequence[BranchOutcomes], branches: int
 ) -> pd.DataFrame:
     """The scoreboard, with the cost of each source."""
-    names = [name for name in run.names("metrics") if name.startswith("fidelity-cost-")]
-    costs = pd.DataFrame([row for name in names for row in run.load_metrics(name)])
+    there = [source for source in ORDER if f"fidelity-cost-{source}" in run.names("metrics")]
+    costs = pd.DataFrame([row for source in there for row in run.load_metrics(f"fidelity-cost-{source}")])
     credits = [credit for source in costs["source"] for credit in run.load_credits(f"fidelity-{source}")]
     table = scoreboard(
         chosen, credits, _between(measured, 0, branches), second=_between(measured, branches, 2 * branches),
