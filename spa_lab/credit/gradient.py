@@ -5,7 +5,7 @@ and a KL term, and each of them can undo the credit without a word. The tables s
 alarms say it in plain words. At the start of an update the ratio is 1, and then both parts of the loss push
 the log-probability of a token in the same unit:
 
-push of the advantage = (A - mean) / std over the batch,  push of KL = kl_coef * (pi_ref / pi_old - 1)
+push of the advantage = (A - mean) / std over the batch,  push of KL = kl_coef * log(pi_ref / pi_old)
 """
 
 from collections.abc import Sequence
@@ -137,7 +137,7 @@ def token_table(rows: Sequence[SeenRow], rules: Rules) -> pd.DataFrame:
             "advantage": advantage,
             "push": (advantage - advantage.mean()) / (advantage.std() + 1e-8),
             "kl": kl,
-            "kl_push": rules.kl_coef * np.expm1(-kl),
+            "kl_push": -rules.kl_coef * kl,
         }
     )
 

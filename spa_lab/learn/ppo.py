@@ -83,7 +83,9 @@ class PPOLoss(NamedTuple):
     value: Tensor
     """Squared error of the value head, squared outcome units."""
     kl: Tensor
-    """KL(policy || reference), nats per token, by the k3 estimator (Schulman 2020): never negative."""
+    """KL(policy || reference), nats per token, by the k2 estimator (Schulman 2020): half the squared log-ratio.
+    Its gradient is that of the KL, and one token that the policy has given up cannot drown the rest, as with
+    k3, which grows with the ratio itself."""
     clip_fraction: float
     """Share of tokens whose ratio left the trust region."""
     approx_kl: float
@@ -119,7 +121,7 @@ def ppo_loss(
     clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
     policy = -torch.minimum(ratio * advantage, clipped * advantage).mean()
     value = ((values - returns) ** 2).mean()
-    kl = _k3(reference - new).mean()
+    kl = 0.5 * ((new - reference) ** 2).mean()
     with torch.no_grad():
         outside = float(((ratio - 1).abs() > config.clip).float().mean())
         moved = float(_k3(new - old).mean())
