@@ -30,9 +30,10 @@ async ([selector, act]) => {
   return performance.now() - start;
 }
 """
-SLACK = 8
-"""How much slower than promised a test machine may be before a test fails; figures that are published are
-measured on an idle machine."""
+SLACK = 4
+"""How much slower than promised the best of several tries may be before a test fails: test machines are busy.
+Figures that are published are measured on an idle one."""
+TRIES = 5
 
 
 @pytest.fixture
@@ -47,6 +48,23 @@ def _milliseconds(page: Any, selector: str, act: str = "") -> float:
     took = page.evaluate(LOOK, [selector, act])
     assert took >= 0, selector
     return float(took)
+
+
+def _click(page: Any, step: int) -> float:
+    """Milliseconds from a click on a bar to the mark in the view that is furthest from it."""
+    bar = f'[aria-label="Trajectory inspector"] tr[data-step="{step}"] .bar'
+    click = f"() => document.querySelector('.live{bar}').click()"
+    return _milliseconds(page, f'[aria-label="What the gradient saw"] tr[data-step="{step}"].chosen', click)
+
+
+def _slide(page: Any, value: float) -> float:
+    """Milliseconds from a move of a slider to the new advantages."""
+    slide = (
+        f"() => {{ const one = document.querySelector('.live input[name=lam]'); one.value = {value};"
+        " document.querySelector('.live .advantages').setAttribute('data-old', '');"
+        " one.dispatchEvent(new Event('input', {bubbles: true})); }"
+    )
+    return _milliseconds(page, ".live .advantages:not([data-old])", slide)
 
 
 def _view(page: Any, name: str) -> Any:
@@ -72,11 +90,10 @@ def test_linked_views(notebook: Any, run_notebook: Any, picture: Any, record_pro
     picture(explorer, "explorer-1280")
     picture(gradient, "gradient-1280")
 
-    click = (
-        '() => document.querySelector(\'[aria-label="Trajectory inspector"] tr[data-step="3"] .bar\').click()'
-    )
-    took = _milliseconds(page, '[aria-label="What the gradient saw"] tr[data-step="3"].chosen', click)
+    took = min(_click(page, step) for step in range(TRIES - 1, -1, -1))
     record_property("click_ms", round(took))
+    _click(page, 3)
+    explorer.locator('[data-step="3"].chosen').first.wait_for(state="attached")
     for view in (inspector, explorer, gradient):
         assert set(
             view.locator("[data-step].chosen").evaluate_all("all => all.map(e => e.dataset.step)")
@@ -94,12 +111,7 @@ def test_linked_views(notebook: Any, run_notebook: Any, picture: Any, record_pro
     inspector.locator('tr[data-step="7"].chosen').wait_for()
 
     before = explorer.locator(".advantages").inner_html()
-    slide = (
-        "() => { const one = document.querySelector('input[name=lam]'); one.value = 0.5;"
-        " document.querySelector('.live .advantages').setAttribute('data-old', '');"
-        " one.dispatchEvent(new Event('input', {bubbles: true})); }"
-    )
-    took_slider = _milliseconds(page, ".live .advantages:not([data-old])", slide)
+    took_slider = min(_slide(page, 0.5 + 0.01 * place) for place in range(TRIES - 1, -1, -1))
     record_property("slider_ms", round(took_slider))
     assert explorer.locator(".advantages").inner_html() != before
     assert explorer.locator('output[data-of="lam"]').inner_text() == "0.5"
@@ -146,7 +158,7 @@ def test_strangers_stay_inert(notebook: Any, run_notebook: Any, picture: Any, re
         "async () => { const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;"
         " await kernel.requestExecute({code: 'selection.choose(\"eval/00000\")'}).done; }"
     )
-    took = _milliseconds(page, '.spa-lab.live tr[data-step="49"]', rerun)
+    took = min(_milliseconds(page, '.spa-lab.live tr[data-step="49"]', rerun) for _ in range(3))
     record_property("first_paint_ms", round(took))
     assert took < 1000 * SLACK
 
