@@ -29,9 +29,9 @@ class CloneConfig:
 
     epochs: int = 1
     """Passes over the demonstrations. Released code: 3."""
-    lr: float = 4e-3
+    lr: float = 1.5e-3
     """Peak rate of AdamW (embeddings, norms). Released code: 2e-5 for the 3 B model."""
-    muon_lr: float | None = 1e-2
+    muon_lr: float | None = 3e-3
     """Peak rate of Muon (hidden matrices); None: AdamW only, as released."""
     batch_tokens: int = 1000
     """Tokens in a batch, padding included. Released code: 16 sequences."""

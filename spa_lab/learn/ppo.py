@@ -38,7 +38,7 @@ RewardFunction = Callable[[Sequence[Episode]], list[FloatArray]]
 class PPOConfig:
     """How the policy is improved. The paper states none of these numbers."""
 
-    iterations: int = 12
+    iterations: int = 16
     """Rounds of playing and updating. Released code: one offline pass."""
     episodes: int = 128
     """Episodes played in each iteration."""
@@ -46,9 +46,9 @@ class PPOConfig:
     """Sampling temperature of the episodes; log-probabilities are taken at the same temperature."""
     epochs: int = 2
     """Passes over an iteration's episodes. Released code: 4 (library default)."""
-    batch_tokens: int = 6000
+    batch_tokens: int = 4000
     """Tokens in a minibatch, padding included."""
-    lr: float = 3e-4
+    lr: float = 1.5e-4
     """AdamW's rate. Released code: 1e-5 on LoRA weights of the 3 B model."""
     clip: float = 0.2
     """Half-width of the trust region of the probability ratio. Released code: 0.2."""

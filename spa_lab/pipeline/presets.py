@@ -24,12 +24,12 @@ class Preset:
     """Rank of LoRA adapters; None trains all weights. Released code: 8."""
     use_manual: bool = False
     """Tell the model what the world understands before the first observation (large models)."""
-    demonstrations: int = 3000
+    demonstrations: int = 1000
     """Expert episodes to clone. ALFWorld's own: 3,119."""
-    mistakes: float = 0.15
+    mistakes: float = 0.2
     """Probability that a demonstrated step is a mistake to recover from; never imitated. Paper: none."""
     clone: CloneConfig = field(default_factory=CloneConfig)
-    explore_tasks: int = 96
+    explore_tasks: int = 64
     """Training tasks to explore."""
     rollouts_per_task: int = 10
     """M, explorations of each task. Paper: 10; released code: 10, WebShop 5."""
@@ -69,7 +69,6 @@ action would pay an agent that never finishes more than one that does.
 LESSON = replace(
     TINY,
     name="lesson",
-    demonstrations=1200,
     explore_tasks=32,
     rollouts_per_task=8,
     estimator=replace(TINY.estimator, epochs=4),
