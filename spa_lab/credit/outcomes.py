@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from spa_lab.types import FloatArray, ValueTruth
 
@@ -120,7 +120,7 @@ class BranchOutcomes:
         even, odd = (tuple(x[start::2] for x in self.outcomes) for start in (0, 1))
         return replace(self, outcomes=even), replace(self, outcomes=odd)
 
-    def extended(self, more: Sequence[Sequence[float]]) -> "BranchOutcomes":
+    def extended(self, more: Sequence[ArrayLike]) -> "BranchOutcomes":
         """With further outcomes (T vectors, may be empty) behind those of each step."""
         joined = tuple(np.append(x, new) for x, new in zip(self.outcomes, more, strict=True))
         return replace(self, outcomes=joined)
