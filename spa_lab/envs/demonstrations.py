@@ -6,9 +6,10 @@ marked so that nobody learns to make them.
 """
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spa_lab.envs.base import Environment, Task
+from spa_lab.envs.base import Environment, Reply, Task
 from spa_lab.react import write
 from spa_lab.types import Ended, Step, Trajectory
 
@@ -39,10 +40,10 @@ def demonstrate(
     Args:
         environment: the task's world, its expert and its step limit.
         task: what to play.
-        mistakes: probability in [0, 1) that a step after the first is not the expert's. Half of them are slips of a
-            careless reader, thought and all, and one who was refused tries the same again every other
-            time. The rest keep the thought and do something else: what the world allows now, or what it
-            allowed earlier and may now refuse.
+        mistakes: probability in [0, 1) that a step after the first is not the expert's. Half of them are
+            slips of a careless reader, thought and all; the rest keep the thought and do something else:
+            what the world allows now, or what it allowed earlier and may now refuse. One who was refused
+            tries the same again every other time.
         rng: draws the mistakes.
     """
     if not 0.0 <= mistakes < 1.0:
@@ -54,34 +55,30 @@ def demonstrate(
     supervised: list[bool] = []
     earlier: list[str] = []
     stubborn = False
-    outcome = 0.0
-    ended: Ended = "step_limit"
-    while len(steps) < environment.step_limit:
+    reply = Reply(initial, True, False, 0.0)
+    while len(steps) < environment.step_limit and not reply.done:
         thought, action = expert.act()
-        wrong = True
+        wrong = stubborn or bool(steps) and rng.random() < mistakes
         if stubborn:
             thought, action = steps[-1].thought, steps[-1].action
-        elif not steps or rng.random() >= mistakes:
-            wrong = False
-        elif rng.random() < 0.5:
+        elif wrong and rng.random() < 0.5:
             thought, action = expert.slip(rng)
-        else:
+        elif wrong:
             action = _detour(world.admissible(), earlier, rng)
         reply = world.step(action)
         stubborn = wrong and not reply.grounded and rng.random() < 0.5
         expert.observe(action, reply.observation)
         steps.append(Step(write(thought, action), thought, action, reply.observation, reply.grounded))
         supervised.append(not wrong)
-        outcome = reply.outcome
-        if reply.done:
-            ended = "done"
-            break
-    name = f"expert/{task.id}"
-    trajectory = Trajectory(
-        name, task.id, task.env, task.split, task.instruction, initial, tuple(steps), outcome, outcome == 1.0,
-        ended, EXPERT, 0,
+    return Demonstration(_trajectory(task, initial, steps, reply), tuple(supervised))
+
+
+def _trajectory(task: Task, initial: str, steps: Sequence[Step], last: Reply) -> Trajectory:
+    ended: Ended = "done" if last.done else "step_limit"
+    return Trajectory(
+        f"expert/{task.id}", task.id, task.env, task.split, task.instruction, initial, tuple(steps),
+        last.outcome, last.outcome == 1.0, ended, EXPERT, 0,
     )  # fmt: skip
-    return Demonstration(trajectory, tuple(supervised))
 
 
 def _detour(allowed: list[str], earlier: list[str], rng: random.Random) -> str:

@@ -61,7 +61,7 @@ def _run(out: Path, **given: str) -> list[str]:
     ("given", "line"),
     [
         ({"preset": "huge"}, "no preset 'huge'; there are: micro"),
-        ({"env": "chess"}, "no world 'chess'; there are: household"),
+        ({"env": "chess"}, "no world 'chess'; there are: household, webshop, virtualhome"),
         ({"method": "dpo"}, "no method 'dpo'; there are: sft, ppo, spa, mean, random"),
     ],
 )

@@ -160,7 +160,7 @@ def test_cloning_alone(micro: ModuleType, tmp_path: Path, capsys) -> None:
     [
         ({"until": "cloning"}, r"no stage 'cloning'; there are: clone, explore"),
         ({"methods": ["spa", "dpo"]}, r"no method 'dpo'; there are: sft, ppo, spa"),
-        ({"env": "chess"}, r"no world 'chess'; there are: household"),
+        ({"env": "chess"}, r"no world 'chess'; there are: household, webshop, virtualhome"),
         ({"workers": 0}, r"at least 1 worker process, got 0"),
     ],
 )
