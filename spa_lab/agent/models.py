@@ -112,10 +112,11 @@ def _attend_to_alike(model: LlamaForCausalLM) -> None:
     What an agent does here is mostly to find the name it has in mind again. After the mimetic
     initialisation of Trockman and Kolter (2023, arXiv:2305.09828).
     """
-    groups = model.config.num_attention_heads // model.config.num_key_value_heads
+    n_queries = model.config.num_attention_heads
+    n_keys = model.config.num_key_value_heads or n_queries
     for layer in model.model.layers:
         query, key = layer.self_attn.q_proj.weight.data, layer.self_attn.k_proj.weight.data
-        heads = query.view(model.config.num_key_value_heads, groups, -1, query.shape[1])
+        heads = query.view(n_keys, n_queries // n_keys, -1, query.shape[1])
         key.copy_(heads[:, 0].reshape(key.shape))
 
 
