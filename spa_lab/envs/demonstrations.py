@@ -58,7 +58,7 @@ def demonstrate(
     reply = Reply(initial, True, False, 0.0)
     while len(steps) < environment.step_limit and not reply.done:
         thought, action = expert.act()
-        wrong = stubborn or bool(steps) and rng.random() < mistakes
+        wrong = stubborn or (bool(steps) and rng.random() < mistakes)
         if stubborn:
             thought, action = steps[-1].thought, steps[-1].action
         elif wrong and rng.random() < 0.5:

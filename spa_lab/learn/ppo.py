@@ -83,9 +83,9 @@ class PPOLoss(NamedTuple):
     value: Tensor
     """Squared error of the value head, squared outcome units."""
     kl: Tensor
-    """KL(policy || reference), nats per token, by the k2 estimator (Schulman 2020): half the squared log-ratio.
-    Its gradient is that of the KL, and one token that the policy has given up cannot drown the rest, as with
-    k3, which grows with the ratio itself."""
+    """KL(policy || reference), nats per token, by the k2 estimator (Schulman 2020): half the squared
+    log-ratio. Its gradient is that of the KL, and one token that the policy has given up cannot drown the
+    rest, as with k3, which grows with the ratio itself."""
     clip_fraction: float
     """Share of tokens whose ratio left the trust region."""
     approx_kl: float

@@ -127,7 +127,7 @@ def test_divergences_are_never_negative(rows: list[tuple[float, float, float]]) 
 
 
 def test_divergences_are_right_on_average() -> None:
-    """Each word weighed by the chance to sample it: the gradient is that of the divergence, the other exact."""
+    """Each word weighed by the chance to sample it: one gives the gradient, the other the divergence."""
     one, other = torch.tensor([0.5, 0.3, 0.2]).double(), torch.tensor([0.2, 0.2, 0.6]).double()
     zero = torch.zeros(1).double()
 
