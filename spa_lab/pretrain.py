@@ -118,7 +118,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Pretrain the embedded base model.")
     parser.add_argument("--out", type=Path, default=Path("data/base"))
-    parser.add_argument("--episodes", type=int, default=12_000)
+    parser.add_argument("--episodes", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     pretrain(options.out, n_episodes=options.episodes, seed=options.seed)
