@@ -31,7 +31,7 @@ class Executed(NamedTuple):
     """The answer of the engine."""
 
     state: State | None
-    """The state afterwards, the very same where nothing changed; None if the action was refused."""
+    """The state afterwards; None if the action was refused."""
     message: str
     """Why it was refused; WATCH, PLUGOUT and PUTOBJBACK may complain and be executed all the same."""
 
@@ -67,8 +67,8 @@ def execute(scene: Scene, state: State, name: str, ids: tuple[int, ...], call: s
     if refused is not None:
         return Executed(None, message)
     if action.does is None:
-        return Executed(state, message)
-    draft = Draft(state)
+        return Executed(state._replace(clock=state.clock + 1), message)
+    draft = Draft(scene, state)
     action.does(draft, now, *ids)
     return Executed(draft.state(), message)
 

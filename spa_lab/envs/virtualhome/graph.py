@@ -56,6 +56,11 @@ class State(NamedTuple):
     """(to, relation) -> the ids that such edges come from; always the mirror of `out`."""
     grabbed: Mapping[int, tuple[int, str]]
     """Id of a grabbed object -> (neighbour, relation) that it was taken from, for putting it back."""
+    slots: Mapping[End, tuple[tuple[int, ...], int]]
+    """Ends that got edges which the scene did not begin with -> (targets in the original engine's order,
+    clock of that moment); see `Scene.in_order`."""
+    clock: int
+    """How many actions were executed."""
 
     def has(self, source: int, relation: str, target: int) -> bool:
         """Whether there is such an edge."""
@@ -91,17 +96,29 @@ class Scene:
     def in_order(self, state: State, source: int, relation: str) -> list[int]:
         """Ids that such edges lead to, in the order in which the original engine goes through them.
 
-        It keeps them in a set of integers and takes the first that fits. The order of such a set depends on
-        nothing but its history, so it is repeated here: what was added, then what the scene began with, then
-        without what was removed.
+        It takes the first that fits from a set of integers. The order of such a set depends on nothing but
+        its history: it begins with the edges of the scene, and from the first new edge on it is copied at
+        every executed action. Both are repeated here. Not repeated: the original's sets also grow when they
+        are merely read, which can show where edges of the scene were removed and new ones added.
         """
         now = state.out.get((source, relation), NOTHING)
         if len(now) < 2:
             return list(now)
-        begun = self.order.get((source, relation), ())
-        slots = set(sorted(now.difference(begun)))
-        slots.update(begun)
-        return [target for target in slots if target in now]
+        listed, since = state.slots.get((source, relation), ((), state.clock - 1))
+        return list(self.settled(listed, state.clock - since, (source, relation), now))
+
+    def settled(self, listed: tuple[int, ...], copies: int, end: End, now: Ids) -> tuple[int, ...]:
+        """The order of the original's set after so many copies during which nothing was added or removed."""
+        begun = self.order.get(end, ())
+        gone = [target for target in begun if target not in now]
+        for _ in range(copies):
+            slots = set(listed)
+            slots.update(begun)
+            slots.difference_update(gone)
+            before, listed = listed, tuple(slots)
+            if listed == before:
+                break
+        return listed
 
     def room_of(self, state: State, node: int) -> int | None:
         """The room that a node is in; itself if it is one, None if it is in none."""
@@ -122,20 +139,37 @@ class Scene:
 class Draft:
     """A state in the making: the only way to change anything."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, scene: Scene, state: State) -> None:
         self.states = dict(state.states)
         self.out = dict(state.out)
         self.into = dict(state.into)
         self.grabbed = dict(state.grabbed)
+        self._scene, self._before = scene, state
+        self._slots: dict[End, set[int]] = {}
+        """Ends whose edges change -> the original's set, copied for this action."""
 
     def state(self) -> State:
         """The finished state; the draft must not be used afterwards."""
-        return State(self.states, self.out, self.into, self.grabbed)
+        clock = self._before.clock + 1
+        slots = dict(self._before.slots)
+        for end, live in self._slots.items():
+            begun = self._scene.order.get(end, ())
+            live.update(begun)
+            live.difference_update([x for x in begun if x not in self.out.get(end, NOTHING)])
+            slots[end] = tuple(live), clock
+        return State(self.states, self.out, self.into, self.grabbed, slots, clock)
 
     def add(self, source: int, relation: str, target: int) -> None:
         """Add an edge; nothing happens if it is there."""
         end, other = (source, relation), (target, relation)
-        self.out[end] = self.out.get(end, NOTHING) | {target}
+        targets = self.out.get(end, NOTHING)
+        if target in targets:
+            return
+        new = target not in self._scene.order.get(end, ())
+        slots = self._copied(end, keep=new)
+        if slots is not None and new:
+            slots.add(target)
+        self.out[end] = targets | {target}
         self.into[other] = self.into.get(other, NOTHING) | {source}
 
     def add_both(self, one: int, relation: str, others: Iterable[int]) -> None:
@@ -147,21 +181,39 @@ class Draft:
     def remove(self, source: int, relation: str, target: int) -> None:
         """Remove an edge; nothing happens if it is not there."""
         end, other = (source, relation), (target, relation)
-        self.out[end] = self.out.get(end, NOTHING) - {target}
-        self.into[other] = self.into.get(other, NOTHING) - {source}
+        targets = self.out.get(end, NOTHING)
+        if target not in targets:
+            return
+        slots = self._copied(end, keep=False)
+        if slots is not None and target not in self._scene.order.get(end, ()):
+            slots.discard(target)
+        self.out[end] = targets - {target}
+        self.into[other] = self.into[other] - {source}
 
     def clear_from(self, source: int, relation: str) -> None:
         """Remove all edges of this relation that start at `source`."""
-        for target in self.out.pop((source, relation), NOTHING):
-            self.into[target, relation] = self.into[target, relation] - {source}
+        for target in sorted(self.out.get((source, relation), NOTHING)):
+            self.remove(source, relation, target)
 
     def clear(self, node: int, *relations: str) -> None:
         """Remove all edges of these relations that start or end at `node`."""
         for relation in relations:
             self.clear_from(node, relation)
-            for source in self.into.pop((node, relation), NOTHING):
-                self.out[source, relation] = self.out[source, relation] - {node}
+            for source in sorted(self.into.get((node, relation), NOTHING)):
+                self.remove(source, relation, node)
 
     def swap(self, node: int, old: str, new: str) -> None:
         """Take one state from a node and give it another."""
         self.states[node] = self.states[node] - {old} | {new}
+
+    def _copied(self, end: End, *, keep: bool) -> set[int] | None:
+        """The original's set of targets of an end, where it keeps one; from now on if `keep`."""
+        live = self._slots.get(end)
+        if live is None and end in self._before.slots:
+            listed, since = self._before.slots[end]
+            now = self._before.out.get(end, NOTHING)
+            copies = self._before.clock - since
+            live = self._slots[end] = set(self._scene.settled(listed, copies, end, now))
+        elif live is None and keep:
+            live = self._slots[end] = set()
+        return live

@@ -49,7 +49,7 @@ def read_scene(graph: Any, name: str) -> Scene:
         {key: tuple(ids) for key, ids in by_name.items()},
         frozenset(key for key, node in nodes.items() if "BODY_PART" in node.properties),
         agent,
-        State(states, _sets(order), _sets(_mirror(order)), {}),
+        State(states, _sets(order), _sets(_mirror(order)), {}, {}, 0),
         {end: tuple(targets) for end, targets in order.items()},
     )
     if scene.room_of(scene.start, agent) is None:
