@@ -105,6 +105,17 @@ def _parser() -> argparse.ArgumentParser:
     parity.add_argument("env", metavar="ENV", help=", ".join(_RECORDINGS))
     parity.add_argument("folder", type=Path, metavar="FOLDER", help="folder of *.jsonl.gz recordings")
 
+    fidelity = _add(commands, "fidelity", _fidelity, "the scoreboard: every credit source against the truth")
+    fidelity.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run with an estimator")
+    for name, default, meaning in (
+        ("--trajectories", 40, "held-out trajectories of each outcome"),
+        ("--branches", 64, "continuations behind each value"),
+        ("--workers", 2, "processes"),
+    ):
+        fidelity.add_argument(
+            name, type=_count, default=default, metavar="N", help=meaning + " (%(default)s)"
+        )
+
     _add(commands, "bench", _bench, "time the parts that training waits for")
     _add(commands, "doctor", _doctor, "what is installed, which device, which data were found")
     return parser
@@ -167,6 +178,20 @@ def _parity(options: argparse.Namespace) -> int:
     report: ParityReport = world.replay_folder(options.folder)
     print(report.render())
     return NEEDS_ATTENTION if report.mismatches or not report.episodes else 0
+
+
+def _fidelity(options: argparse.Namespace) -> int:
+    from spa_lab.pipeline.fidelity import fidelity
+
+    print(
+        fidelity(
+            run=options.run,
+            trajectories=options.trajectories,
+            branches=options.branches,
+            workers=options.workers,
+        )
+    )
+    return 0
 
 
 def _bench(options: argparse.Namespace) -> int:
