@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import MistralConfig, MistralForCausalLM
 
-from spa_lab.agent.rollout import Job, Policy, RolloutConfig, rollout
+from spa_lab.agent.rollout import Policy, RolloutConfig
 from spa_lab.credit import trunk as trunk_module
 from spa_lab.credit.branching import Order, grow
 from spa_lab.credit.choice import Menu, log_chances
@@ -134,54 +134,51 @@ def test_every_branch_ends_as_if_it_were_alone(
     assert len(seen) > 2, "the world tells branches apart"
 
 
-def test_common_numbers_make_branches_of_neighbours_the_same(
-    writer: Policy, episodes: list[Trajectory]
-) -> None:
-    """What branch n writes from h_t where it follows the record is what it writes from h_{t+1}."""
-    one, task = episodes[1], TASKS[1]
-    (tree,) = grow(
-        writer,
-        _echo(),
-        [Order(one, task, (range(40),) * len(one), 3, True)],
-        replace(CONFIG, temperature=0.3),
-    )
-    found = tree.in_order()
-    agreement = np.mean([np.mean(a == b) for a, b in itertools.pairwise(found)])
-    (other,) = grow(
-        writer,
-        _echo(),
-        [Order(one, task, (range(40),) * len(one), 3, False)],
-        replace(CONFIG, temperature=0.3),
-    )
-    independent = other.in_order()
-    assert agreement > np.mean([np.mean(a == b) for a, b in itertools.pairwise(independent)])
-
-
-@pytest.mark.parametrize("name", sorted(PROBES))
-def test_a_menu_is_kept_to(make_policy: Callable[..., Policy], name: str) -> None:
-    """Listed texts that share a beginning, and whose tokens are many."""
+def _menu_scene(
+    make_policy: Callable[..., Policy], name: str
+) -> tuple[Policy, Environment, Trajectory, Task, Menu]:
+    """A probe world, a policy that picks from its texts (some begin alike, all are many tokens), an episode."""
     environment = probe_environment(name)
     (task,) = environment.tasks("train", 1)
     texts = [write("I think", action) for action in PROBES[name].actions]
     names = [action.split()[-1] for action in PROBES[name].actions]  # so that a text is two tokens and more
     policy = make_policy(*texts, names=names, layers=2, context=2048, spread=0.3)
     menu = Menu.of(texts, policy.codec)
+    chances = language_chances(policy, menu, temperature=0.7)
+    one = play(chances, environment, task, texts, policy="tiny", seed=3)
+    return policy, environment, one, task, menu
+
+
+def test_common_numbers_make_branches_of_neighbours_the_same(make_policy: Callable[..., Policy]) -> None:
+    """What branch n writes from h_t where it follows the record is what it writes from h_{t+1}."""
+    policy, environment, one, task, menu = _menu_scene(make_policy, "corridor")
+    config = RolloutConfig(temperature=0.7, max_new_tokens=menu.longest, parallel=64)
+    agreement = []
+    for common in (True, False):
+        order = Order(one, task, (range(60),) * len(one), 3, common)
+        (tree,) = grow(policy, environment, [order], config, menu=menu)
+        pairs = itertools.pairwise(tree.in_order())
+        agreement.append(np.mean([np.mean(a == b) for a, b in pairs]))
+    assert agreement[0] > agreement[1]
+
+
+@pytest.mark.parametrize("name", sorted(PROBES))
+def test_a_menu_is_kept_to(make_policy: Callable[..., Policy], name: str) -> None:
+    """Listed texts that share a beginning, and whose tokens are many."""
+    policy, environment, one, task, menu = _menu_scene(make_policy, name)
     config = RolloutConfig(temperature=0.7, max_new_tokens=menu.longest, parallel=16)
-    one = play(
-        language_chances(policy, menu, temperature=0.7), environment, task, texts, policy="tiny", seed=3
-    )
     order = Order(one, task, (range(2),) * len(one), 1, False)
     (tree,) = grow(policy, environment, [order], config, menu=menu)
     for t, found in enumerate(tree.in_order()):
         assert found.tolist() == [_alone(policy, environment, order, t, n, config, menu) for n in range(2)]
 
 
-def test_greedy_branches_are_all_the_same(writer: Policy) -> None:
+def test_greedy_branches_of_one_moment_are_all_the_same(writer: Policy, episodes: list[Trajectory]) -> None:
     greedy = replace(CONFIG, temperature=0.0)
-    (episode,) = rollout(writer, _echo(), [Job("g", TASKS[0], 0)], greedy)
-    one = episode.trajectory
-    (tree,) = grow(writer, _echo(), [Order(one, TASKS[0], (range(4),) * len(one), 0, False)], greedy)
-    assert {x for found in tree.in_order() for x in found} == {one.outcome}
+    order = Order(episodes[1], TASKS[1], (range(4),) * len(episodes[1]), 0, False)
+    (tree,) = grow(writer, _echo(), [order], greedy)
+    assert all(len(set(found.tolist())) == 1 for found in tree.in_order())
+    assert len({found[0] for found in tree.in_order()}) > 1, "moments differ"
 
 
 def test_a_step_that_the_record_has_longer_than_the_limit(writer: Policy, episodes: list[Trajectory]) -> None:
