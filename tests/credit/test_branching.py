@@ -137,7 +137,7 @@ def test_every_branch_ends_as_if_it_were_alone(
 def _menu_scene(
     make_policy: Callable[..., Policy], name: str
 ) -> tuple[Policy, Environment, Trajectory, Task, Menu]:
-    """A probe world, a policy that picks from its texts (some begin alike, all are many tokens), an episode."""
+    """A probe world, a policy that picks from its texts (alike at first, many tokens each), an episode."""
     environment = probe_environment(name)
     (task,) = environment.tasks("train", 1)
     texts = [write("I think", action) for action in PROBES[name].actions]
