@@ -57,13 +57,16 @@ _STEPS_ARE_SHORT = 16
 TINY = Preset(
     name="tiny",
     explore=RolloutConfig(temperature=0.7, max_new_tokens=_STEPS_ARE_SHORT),
-    reward=RewardConfig(grounding_form="penalty"),
+    reward=RewardConfig(beta=0.05, grounding_form="penalty"),
+    ppo=PPOConfig(gamma=1.0, lam=0.99),
     evaluate=RolloutConfig(temperature=0.0, max_new_tokens=_STEPS_ARE_SHORT),
 )
 """Minutes on two CPU cores.
 
-Departs from the paper in `grounding_form`: PPO plays online here, and a bonus for every executable
-action would pay an agent that never finishes more than one that does.
+Departs from the paper in the grounding: PPO plays online here, and a bonus for every executable action
+would pay an agent that never finishes more than one that does. As a penalty of 0.5 it can still outweigh the
+outcome twentyfold in 40 steps: measured, grounding rose from 69 to 94 % and success fell. Released code's
+discounting (0.99 and 0.95 per token) lets credit die within two steps, so both are larger here.
 """
 
 LESSON = replace(
