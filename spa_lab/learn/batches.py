@@ -34,6 +34,14 @@ def token_batches(
     return batches
 
 
+def planned_batches(
+    lengths: Sequence[int], *, epochs: int, budget: int, rng: random.Random, alike: bool = True
+) -> list[list[int]]:
+    """The `token_batches` of `epochs` passes, one after the other, each in its own order."""
+    passes = (token_batches(lengths, budget=budget, rng=rng, alike=alike) for _ in range(epochs))
+    return [batch for one in passes for batch in one]
+
+
 def _cut(rows: Sequence[int], lengths: Sequence[int], budget: int) -> list[list[int]]:
     """Consecutive runs of `rows` within the budget."""
     batches: list[list[int]] = []

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from spa_lab.agent.codec import TokenBatch, TokenRow
 from spa_lab.agent.rollout import Policy
 from spa_lab.envs.demonstrations import Demonstration
-from spa_lab.learn.batches import token_batches
+from spa_lab.learn.batches import planned_batches
 from spa_lab.learn.language import hidden_states, written_logits, written_logprobs
 from spa_lab.learn.optimizer import Optimizer
 
@@ -98,9 +98,7 @@ def fit_language(
 ) -> None:
     """Next-token prediction on the tokens for which `is_supervised(row number, step index)` holds."""
     lengths = [len(row.ids) for row in rows]
-    plan = [
-        b for _ in range(config.epochs) for b in token_batches(lengths, budget=config.batch_tokens, rng=rng)
-    ]
+    plan = planned_batches(lengths, epochs=config.epochs, budget=config.batch_tokens, rng=rng)
     optimizer = Optimizer(policy.model, lr=config.lr, muon_lr=config.muon_lr, n_updates=len(plan))
     policy.model.train()
     for done, numbers in enumerate(plan):

@@ -23,7 +23,7 @@ from transformers import PreTrainedModel
 from spa_lab.agent.codec import Codec, TokenBatch
 from spa_lab.agent.models import copy_policy, disk_refusals, load_policy, save_policy
 from spa_lab.agent.rollout import Policy
-from spa_lab.learn.batches import token_batches
+from spa_lab.learn.batches import planned_batches, token_batches
 from spa_lab.learn.language import hidden_states
 from spa_lab.learn.optimizer import Optimizer
 from spa_lab.types import Credit, Trajectory
@@ -145,11 +145,7 @@ def fit_estimator(
     estimator = ProgressEstimator(twin.model, twin.codec, config, seed=rng.randrange(2**31))
     rows = [policy.codec.row(trajectory) for trajectory in trajectories]
     lengths = [len(row.ids) for row in rows]
-    plan = [
-        batch
-        for _ in range(config.epochs)
-        for batch in token_batches(lengths, budget=config.batch_tokens, rng=rng, alike=False)
-    ]
+    plan = planned_batches(lengths, epochs=config.epochs, budget=config.batch_tokens, rng=rng, alike=False)
     optimizer = Optimizer(estimator, lr=config.lr, n_updates=len(plan))
     for done, numbers in enumerate(plan):
         contributions = estimator(policy.codec.batch([rows[i] for i in numbers], limit=policy.context))

@@ -21,7 +21,7 @@ from transformers import PreTrainedModel
 from spa_lab.agent.codec import Codec, TokenBatch
 from spa_lab.agent.models import copy_policy
 from spa_lab.agent.rollout import Policy
-from spa_lab.learn.batches import token_batches
+from spa_lab.learn.batches import planned_batches, token_batches
 from spa_lab.learn.language import hidden_states
 from spa_lab.learn.optimizer import Optimizer
 from spa_lab.types import FloatArray, Trajectory
@@ -151,11 +151,7 @@ def fit_reader(
     reader = ReturnReader(twin.model, twin.codec, config, seed=rng.randrange(2**31))
     rows = [policy.codec.row(trajectory) for trajectory in trajectories]
     lengths = [len(row.ids) for row in rows]
-    plan = [
-        batch
-        for _ in range(config.epochs)
-        for batch in token_batches(lengths, budget=config.batch_tokens, rng=rng, alike=False)
-    ]
+    plan = planned_batches(lengths, epochs=config.epochs, budget=config.batch_tokens, rng=rng, alike=False)
     optimizer = Optimizer(reader, lr=config.lr, n_updates=len(plan))
     for done, numbers in enumerate(plan):
         said = reader(policy.codec.batch([rows[i] for i in numbers], limit=policy.context))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from spa_lab.envs.base import Task
 from spa_lab.envs.household.world import HouseholdWorld
+from spa_lab.envs.timing import branching_times
 
 EPISODE = 50
 """Steps of an episode; a reset follows."""
@@ -55,7 +56,7 @@ def world_speed(tasks: Sequence[Task], *, steps: int = 50_000, rng: random.Rando
             world.step(command)
     given = time.process_time() - start
     played = len(episodes) * EPISODE
-    return WorldSpeed(played, played / given, played / listed, *_branching(world, repeats=10_000))
+    return WorldSpeed(played, played / given, played / listed, *branching_times(world, repeats=10_000))
 
 
 def _random_episode(world: HouseholdWorld, task: Task, rng: random.Random) -> list[str]:
@@ -65,15 +66,3 @@ def _random_episode(world: HouseholdWorld, task: Task, rng: random.Random) -> li
         commands.append(rng.choice(world.admissible()))
         world.step(commands[-1])
     return commands
-
-
-def _branching(world: HouseholdWorld, repeats: int) -> tuple[float, float]:
-    """Microseconds a snapshot, microseconds a restore."""
-    start = time.process_time()
-    for _ in range(repeats):
-        token = world.snapshot()
-    middle = time.process_time()
-    for _ in range(repeats):
-        world.restore(token)
-    end = time.process_time()
-    return (middle - start) / repeats * 1e6, (end - middle) / repeats * 1e6

@@ -6,7 +6,6 @@ neither. `unseen_by_length` holds unseen tasks of all sizes, 40 for each bin of 
 """
 
 import hashlib
-import json
 import random
 from pathlib import Path
 from typing import get_args
@@ -17,6 +16,7 @@ from spa_lab.envs.household.game import HouseholdTask
 from spa_lab.envs.household.generator import TASK_TYPES, generate_game
 from spa_lab.envs.household.houses import Size, digest
 from spa_lab.envs.household.world import HouseholdWorld
+from spa_lab.envs.panels import chosen_tasks
 
 STEP_LIMIT = 40
 SPLITS = ("train", "seen", "unseen")
@@ -121,9 +121,4 @@ def find_by_length(limit: int = 200_000) -> list[tuple[Size, int]]:
 
 
 def _tasks_by_length(n: int) -> list[Task]:
-    if not PANEL_FILE.is_file():
-        raise ValueError(f"panel {BY_LENGTH!r}: file {PANEL_FILE} is missing")
-    chosen = json.loads(PANEL_FILE.read_text(encoding="utf-8"))["tasks"]
-    if n > len(chosen):
-        raise ValueError(f"panel {BY_LENGTH!r}: has {len(chosen)} tasks, asked for {n}")
-    return [make_task(BY_LENGTH, index, size) for size, index in chosen[:n]]
+    return [make_task(BY_LENGTH, index, size) for size, index in chosen_tasks(PANEL_FILE, BY_LENGTH, n)]

@@ -6,11 +6,11 @@ neither. `unseen_by_length` holds unseen tasks, as many for each bin of expert l
 """
 
 import hashlib
-import json
 import random
 from pathlib import Path
 
 from spa_lab.envs.base import Task
+from spa_lab.envs.panels import chosen_tasks
 from spa_lab.envs.virtualhome.expert import VirtualHomeExpert
 from spa_lab.envs.virtualhome.flats import digest
 from spa_lab.envs.virtualhome.generator import KINDS, generate
@@ -119,9 +119,4 @@ def find_by_length(limit: int = 20_000) -> list[int]:
 
 
 def _tasks_by_length(n: int) -> list[Task]:
-    if not PANEL_FILE.is_file():
-        raise ValueError(f"panel {BY_LENGTH!r}: file {PANEL_FILE} is missing")
-    chosen = json.loads(PANEL_FILE.read_text(encoding="utf-8"))["tasks"]
-    if n > len(chosen):
-        raise ValueError(f"panel {BY_LENGTH!r}: has {len(chosen)} tasks, asked for {n}")
-    return [make_task(BY_LENGTH, index) for index in chosen[:n]]
+    return [make_task(BY_LENGTH, index) for index in chosen_tasks(PANEL_FILE, BY_LENGTH, n)]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spa_lab.envs.base import Task
+from spa_lab.envs.timing import branching_times
 from spa_lab.envs.webshop.world import WebshopWorld
 
 EPISODE = 15
@@ -53,7 +54,9 @@ def world_speed(
             world.step(action)
     spent = time.process_time() - start
     count = sum(map(len, played))
-    return ShopSpeed(count, count / spent, _fresh_searches(world, tasks, rng), *_branching(world, 10_000))
+    return ShopSpeed(
+        count, count / spent, _fresh_searches(world, tasks, rng), *branching_times(world, 10_000)
+    )
 
 
 def _random_episode(world: WebshopWorld, task: Task, rng: random.Random) -> list[str]:
@@ -75,15 +78,3 @@ def _fresh_searches(world: WebshopWorld, tasks: Sequence[Task], rng: random.Rand
     for query in queries:
         world.step(f"search[{query}]")
     return (time.process_time() - start) / len(queries) * 1e6
-
-
-def _branching(world: WebshopWorld, repeats: int) -> tuple[float, float]:
-    """Microseconds a snapshot, microseconds a restore."""
-    start = time.process_time()
-    for _ in range(repeats):
-        token = world.snapshot()
-    middle = time.process_time()
-    for _ in range(repeats):
-        world.restore(token)
-    end = time.process_time()
-    return (middle - start) / repeats * 1e6, (end - middle) / repeats * 1e6

@@ -7,7 +7,6 @@ asks of that kind of product; `seen` wishes ask for what training wishes ask for
 """
 
 import hashlib
-import json
 import random
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spa_lab.envs.base import Task
+from spa_lab.envs.panels import chosen_tasks
 from spa_lab.envs.webshop.expert import WebshopExpert
 from spa_lab.envs.webshop.generator import generated_shop
 from spa_lab.envs.webshop.goals import Goal, draw_limit, human_goals, wanted_of, with_limit
@@ -149,12 +149,7 @@ def find_by_length(limit: int = 20_000) -> list[int]:
 
 
 def _tasks_by_length(n: int) -> list[Task]:
-    if not PANEL_FILE.is_file():
-        raise ValueError(f"panel {BY_LENGTH!r}: file {PANEL_FILE} is missing")
-    chosen = json.loads(PANEL_FILE.read_text(encoding="utf-8"))["tasks"]
-    if n > len(chosen):
-        raise ValueError(f"panel {BY_LENGTH!r}: has {len(chosen)} tasks, asked for {n}")
-    return [make_task(BY_LENGTH, index) for index in chosen[:n]]
+    return [make_task(BY_LENGTH, index) for index in chosen_tasks(PANEL_FILE, BY_LENGTH, n)]
 
 
 @cache

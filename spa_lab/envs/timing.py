@@ -1,0 +1,17 @@
+"""Times that are taken alike in every world."""
+
+import time
+
+from spa_lab.envs.base import World
+
+
+def branching_times(world: World, repeats: int) -> tuple[float, float]:
+    """Microseconds of CPU a snapshot, microseconds a restore; `world` was reset before."""
+    start = time.process_time()
+    for _ in range(repeats):
+        token = world.snapshot()
+    middle = time.process_time()
+    for _ in range(repeats):
+        world.restore(token)
+    end = time.process_time()
+    return (middle - start) / repeats * 1e6, (end - middle) / repeats * 1e6
