@@ -84,6 +84,19 @@ def recorded_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         raise ValueError(f"{path}: cannot be read after {number} lines: {error}") from error
 
 
+def recorded_in(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """`recorded_lines` of all `*.jsonl.gz` files of a folder, by name.
+
+    Raises:
+        ValueError: There is no such file, or one is damaged.
+    """
+    paths = sorted(folder.glob("*.jsonl.gz"))
+    if not paths:
+        raise ValueError(f"{folder}: no *.jsonl.gz files to replay")
+    for path in paths:
+        yield from recorded_lines(path)
+
+
 def field_of(record: dict[str, Any], key: str, kind: type, where: str) -> Any:
     """The field `key` of a record.
 

@@ -14,7 +14,7 @@ from spa_lab.envs.base import Task
 from spa_lab.envs.household import text
 from spa_lab.envs.household.game import HouseholdTask
 from spa_lab.envs.household.world import HouseholdWorld
-from spa_lab.envs.parity import SHOWN, Mismatch, ParityReport, field_of, recorded_lines
+from spa_lab.envs.parity import SHOWN, Mismatch, ParityReport, field_of, recorded_in
 
 
 def replay_folder(folder: Path) -> ParityReport:
@@ -25,17 +25,13 @@ def replay_folder(folder: Path) -> ParityReport:
     """
     games: dict[str, HouseholdTask] = {}
     recorded: list[tuple[str, dict[str, Any]]] = []
-    paths = sorted(folder.glob("*.jsonl.gz"))
-    if not paths:
-        raise ValueError(f"{folder}: no *.jsonl.gz files to replay")
-    for path in paths:
-        for where, line in recorded_lines(path):
-            if "pddl_problem" in line:
-                _add_game(games, line, where)
-            elif "steps" in line:
-                recorded.append((where, line))
-            else:
-                raise ValueError(f"{where}: neither a game (pddl_problem) nor an episode (steps)")
+    for where, line in recorded_in(folder):
+        if "pddl_problem" in line:
+            _add_game(games, line, where)
+        elif "steps" in line:
+            recorded.append((where, line))
+        else:
+            raise ValueError(f"{where}: neither a game (pddl_problem) nor an episode (steps)")
     return _replay(games, recorded)
 
 

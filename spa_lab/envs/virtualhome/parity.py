@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from spa_lab.envs.parity import SHOWN, Mismatch, ParityReport, field_of, recorded_lines
+from spa_lab.envs.parity import SHOWN, Mismatch, ParityReport, field_of, recorded_in
 from spa_lab.envs.virtualhome import official
 from spa_lab.envs.virtualhome.actions import ACTIONS
 from spa_lab.envs.virtualhome.attempt import Attempt, Standing, attempt, carry_out
@@ -47,17 +47,13 @@ def replay_folder(folder: Path) -> ParityReport:
     """
     scenes: Scenes = {}
     recorded: list[tuple[str, dict[str, Any]]] = []
-    paths = sorted(folder.glob("*.jsonl.gz"))
-    if not paths:
-        raise ValueError(f"{folder}: no *.jsonl.gz files to replay")
-    for path in paths:
-        for where, line in recorded_lines(path):
-            if "graph" in line:
-                _add_scene(scenes, line, where)
-            elif "steps" in line:
-                recorded.append((where, line))
-            else:
-                raise ValueError(f"{where}: neither a scene (graph) nor an episode (steps)")
+    for where, line in recorded_in(folder):
+        if "graph" in line:
+            _add_scene(scenes, line, where)
+        elif "steps" in line:
+            recorded.append((where, line))
+        else:
+            raise ValueError(f"{where}: neither a scene (graph) nor an episode (steps)")
     return _replay(scenes, official.graph_finder(folder), recorded)
 
 
