@@ -1,8 +1,9 @@
 """Make the base model in `data/base/` from nothing: `python -m spa_lab.pretrain`.
 
-The corpus is play in generated houses by somebody who does not do what the task sentence asks for, but
-a chore of their own. The base learns the language, how the world answers and how things are done there;
-that the task sentence matters is left for cloning to teach. Same seed, same weights on the same machine.
+The corpus is play in generated houses, half of it by somebody who does what they "would like to", half by
+somebody who has a "task", as the world words it, and does a chore of their own instead. The base learns the
+language, how the world answers, how things are done there and how a wish is read; that a task is to be
+done as well is left for cloning to teach. Same seed, same weights on the same machine.
 """
 
 import argparse
@@ -34,25 +35,26 @@ _SIZES: tuple[Size, ...] = ("small",) * 8 + ("medium", "large")
 _BEYOND = 1_000_000
 """First training task used here: far beyond those that are ever cloned or explored."""
 _MISTAKES = 0.25
+_TASK, _WISH = "Your task is to", "You would like to"
 
 
 class _Told:
-    """A household world whose opening text lists the room in any order and asks for another chore."""
+    """A household world whose opening text lists the room in any order and ends in another sentence."""
 
-    def __init__(self, chore: str, rng: random.Random) -> None:
+    def __init__(self, sentence: str, rng: random.Random) -> None:
         self.world = HouseholdWorld()
-        self.chore, self.rng = chore, rng
+        self.sentence, self.rng = sentence, rng
         self.step, self.admissible = self.world.step, self.world.admissible
         self.snapshot, self.restore = self.world.snapshot, self.world.restore
 
     def reset(self, task: Task) -> str:
-        room, true, end = self.world.reset(task).partition(f"Your task is to: {task.instruction}.")
+        room, true, end = self.world.reset(task).partition(f"{_TASK}: {task.instruction}.")
         names = list(Memory.of_opening(room).receptacles)
         listed = _listed(names)
         if not true or listed not in room:
             raise ValueError(f"task {task.id!r}: the opening text does not hold {true!r} and {listed!r}")
         self.rng.shuffle(names)
-        return f"{room.replace(listed, _listed(names))}Your task is to: {self.chore}.{end}"
+        return f"{room.replace(listed, _listed(names))}{self.sentence}.{end}"
 
 
 def _listed(names: list[str]) -> str:
@@ -61,20 +63,24 @@ def _listed(names: list[str]) -> str:
 
 
 def corpus(n: int, *, seed: int) -> Iterator[Demonstration]:
-    """`n` episodes in training houses, mostly small: chores under a task sentence that asks for another.
+    """`n` episodes in training houses, mostly small: by turns a wish come true and a task left undone.
 
-    The first thought names the chore that is then done, so the text teaches how a chore is done once it
-    is chosen, and nothing about which one the task sentence asks for. Rooms are listed in any order: where
-    the order is always that of the alphabet, a small model guesses instead of reading.
+    The first thought names the chore that is then done. Under a task that is a chore which the sentence
+    does not ask for, so the text teaches how chores are done, and nothing about who obeys a task; under a
+    wish it is the wish, so that reading a sentence and doing as it says is learnt, as in a model that has
+    read much. Rooms are listed in any order: where the order is always that of the alphabet, a small model
+    guesses instead of reading.
     """
     rng = random.Random(seed)
     asked = make_task("train", _BEYOND + n, "small").instruction
     for i in range(n):
         size = rng.choice(_SIZES)
         task = make_task("train", _BEYOND + i, size)
-        world = partial(_Told, asked, rng)
+        is_wish = rng.random() < 0.5
+        said = task.instruction if is_wish else asked
+        world = partial(_Told, f"{_WISH if is_wish else _TASK}: {said}", rng)
         played = demonstrate(replace(environment(size), make_world=world), task, mistakes=_MISTAKES, rng=rng)
-        yield replace(played, trajectory=replace(played.trajectory, instruction=asked))
+        yield replace(played, trajectory=replace(played.trajectory, instruction=said))
         asked = task.instruction
 
 

@@ -36,10 +36,13 @@ def test_the_corpus_is_drawn_from_its_seed() -> None:
     assert len({played.trajectory.id for played in one}) == 6
 
 
-def test_the_chore_that_is_done_is_not_the_one_that_is_asked_for() -> None:
-    for played in (one.trajectory for one in corpus(12, seed=0)):
-        assert f"Your task is to: {played.instruction}." in played.initial_observation
-        assert not played.steps[0].thought.startswith(f"I am to {played.instruction}.")
+def test_wishes_are_done_and_tasks_are_not() -> None:
+    walks = [one.trajectory for one in corpus(24, seed=0)]
+    wishes = [walk for walk in walks if f"You would like to: {walk.instruction}." in walk.initial_observation]
+    tasks = [walk for walk in walks if f"Your task is to: {walk.instruction}." in walk.initial_observation]
+    assert len(wishes) > 4 and len(tasks) > 4 and len(wishes) + len(tasks) == len(walks)
+    assert all(walk.steps[0].thought.startswith(f"I am to {walk.instruction}.") for walk in wishes)
+    assert not any(walk.steps[0].thought.startswith(f"I am to {walk.instruction}.") for walk in tasks)
 
 
 def test_names_are_those_the_world_says() -> None:
