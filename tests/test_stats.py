@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from spa_lab.stats import (
     Interval,
     bootstrap,
+    crossed_bootstrap,
     iqm,
     kendall_tau_b,
     minimal_detectable_difference,
@@ -214,6 +215,16 @@ def test_tasks_are_resampled_with_all_their_seeds():
     one = paired_bootstrap(difference, np.zeros(80), rng=_rng())
     many = paired_bootstrap(np.tile(difference, (5, 1)), np.zeros((5, 80)), rng=_rng())
     np.testing.assert_allclose(many.high - many.low, one.high - one.low, rtol=0.05)
+
+
+def test_a_mean_is_a_difference_from_nothing():
+    scores = _rng().normal(size=(3, 40))
+    alone = crossed_bootstrap(scores, rng=_rng(), resamples=500)
+    paired = paired_bootstrap(scores, np.zeros_like(scores), rng=_rng(), resamples=500)
+    assert (alone.low, alone.point, alone.high) == (paired.low, paired.point, paired.high)
+    assert (alone.n, alone.method) == (40, "bootstrap over tasks and 3 seeds 95 %")
+    with pytest.raises(ValueError, match=r"scores: expected \(seeds, tasks\)"):
+        crossed_bootstrap([], rng=_rng())
 
 
 def test_one_row_is_a_vector_of_tasks():

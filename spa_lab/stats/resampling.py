@@ -123,14 +123,48 @@ def paired_bootstrap(
     if np.shape(ours) != np.shape(theirs):
         raise ValueError(f"paired scores need one shape, got {np.shape(ours)} and {np.shape(theirs)}")
     difference = _score_matrix(np.atleast_2d(ours), "ours") - _score_matrix(np.atleast_2d(theirs), "theirs")
+    return _crossed(difference, "paired bootstrap", rng, level, resamples)
+
+
+def crossed_bootstrap(
+    scores: ArrayLike,
+    *,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    resamples: int = 10_000,
+) -> Interval:
+    """Mean score with its percentile interval over tasks and, where there are several, over seeds.
+
+    The claim is about the method, trained again, on such tasks; what is resampled, and how far it can be
+    trusted, is said in `paired_bootstrap`. Scores that are all the same have no spread to resample: for rates
+    use `wilson` there.
+
+    Args:
+        scores: (tasks,) or (K, tasks), finite; row k is what seed k scored on the same tasks.
+        rng: source of the resamples.
+        level: confidence, in (0, 1).
+        resamples: number of bootstrap samples.
+
+    Returns:
+        The interval with n = tasks; `method` says what was resampled.
+
+    Raises:
+        ValueError: no vector or matrix, no task, or a score is not finite.
+    """
+    return _crossed(_score_matrix(np.atleast_2d(scores), "scores"), "bootstrap", rng, level, resamples)
+
+
+def _crossed(
+    matrix: FloatArray, name: str, rng: np.random.Generator, level: float, resamples: int
+) -> Interval:
+    """Rows with all their columns and, on their own, columns with all their rows are drawn again."""
     _check_resamples(resamples)
-    n_seeds, n_tasks = difference.shape
-    replicates = np.empty(resamples)
-    for i in range(resamples):
-        over_seeds = difference[rng.integers(n_seeds, size=n_seeds)].mean(axis=0)  # (tasks,)
-        replicates[i] = over_seeds[rng.integers(n_tasks, size=n_tasks)].mean()
+    n_seeds, n_tasks = matrix.shape
+    seeds = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=resamples)  # (resamples, K)
+    tasks = rng.multinomial(n_tasks, np.full(n_tasks, 1 / n_tasks), size=resamples)  # (resamples, tasks)
+    replicates = ((seeds @ matrix) * tasks).sum(axis=1) / matrix.size
     what = f"tasks and {n_seeds} seeds" if n_seeds > 1 else "tasks"
-    return _percentile(replicates, float(difference.mean()), n_tasks, level, f"paired bootstrap over {what}")
+    return _percentile(replicates, float(matrix.mean()), n_tasks, level, f"{name} over {what}")
 
 
 def iqm(values: ArrayLike) -> float:
