@@ -1,28 +1,25 @@
 """The end of a run: `summary.json`, a table to read and two figures to look at."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from spa_lab.credit.calibration import calibrate, calibration_bins
+from spa_lab.pipeline.evaluated import (
+    COMPARISONS,
+    NAMES,
+    evaluations,
+    expert_lengths,
+    longest_panel,
+    panel_frame,
+)
 from spa_lab.pipeline.stages import split_by_task
-from spa_lab.pipeline.worlds import environment_named
-from spa_lab.stats import Interval, paired_bootstrap, wilson
+from spa_lab.stats import Interval, paired_bootstrap
 from spa_lab.store import Run, replacing
 from spa_lab.types import Credit, Trajectory
-
-NAMES = {
-    "base": "base",
-    "cloned": "cloned (SFT)",
-    "ppo": "PPO, terminal reward",
-    "spa": "PPO, SPA-RL",
-    "mean": "PPO, mean credit",
-    "random": "PPO, random credit",
-}
-COMPARISONS = (*((method, "cloned") for method in ("spa", "ppo", "mean", "random")), ("spa", "ppo"))
 
 
 def write_report(run: Run) -> None:
@@ -38,7 +35,7 @@ def summarise(run: Run) -> dict[str, Any]:
     """All figures of a run, without times, so that the same seed gives the same summary.
 
     Returns:
-        `panels`: panel → policy → success (k, n, Wilson interval), grounding, mean steps, mean outcome.
+        `panels`: panel → policy → line of `evaluation.success_table`.
         `differences`: paired differences of success on `unseen` with bootstrap intervals over tasks.
         `estimator`: see `credit.calibration.Calibration`, on held-out tasks; absent without one.
     """
@@ -46,10 +43,7 @@ def summarise(run: Run) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "env": run.config["env"],
         "seed": run.seed,
-        "panels": {
-            panel: {policy: _judged(trajectories) for policy, trajectories in policies.items()}
-            for panel, policies in played.items()
-        },
+        "panels": {panel: _judged(policies) for panel, policies in played.items()},
         "differences": _differences(played["unseen"], run.seed),
     }
     if "held-out-spa" in run.names("credits"):
@@ -59,17 +53,6 @@ def summarise(run: Run) -> dict[str, Any]:
             "bins": [asdict(one) for one in calibration_bins(credits, held_out)]
         }
     return summary
-
-
-def evaluations(run: Run) -> dict[str, dict[str, list[Trajectory]]]:
-    """Panel → policy → trajectories in the panel's order."""
-    found: dict[str, dict[str, list[Trajectory]]] = {}
-    names = [name for name in run.names("trajectories") if name.startswith("eval-")]
-    order = ["base", "cloned", *run.config["methods"]]
-    for name in sorted(names, key=lambda name: order.index(name.split("-")[1])):
-        _, policy, panel = name.split("-", 2)
-        found.setdefault(panel, {})[policy] = run.load_trajectories(name)
-    return found
 
 
 def render_summary(run: Run) -> str:
@@ -87,7 +70,7 @@ def render_summary(run: Run) -> str:
         interval = f"{row['low']:.1%} – {row['high']:.1%}"
         lines.append(
             f"{NAMES[policy]:<22} {row['success']:>8.1%}   {interval:<15} "
-            f"{row['grounding']:>9.1%} {row['steps']:>6.1f} {row['n']:>5}"
+            f"{row['grounding']:>9.1%} {row['mean_steps']:>6.1f} {row['n']:>5}"
         )
     lines.append("")
     for row in summary["differences"]:
@@ -111,16 +94,13 @@ def _estimator_line(row: dict[str, Any]) -> str:
     )
 
 
-def _judged(trajectories: Sequence[Trajectory]) -> dict[str, Any]:
-    k, n = sum(trajectory.success for trajectory in trajectories), len(trajectories)
-    interval = wilson(k, n)
-    n_steps = sum(map(len, trajectories))
-    return {
-        "k": k, "n": n, "success": interval.point, "low": interval.low, "high": interval.high,
-        "outcome": float(np.mean([trajectory.outcome for trajectory in trajectories])),
-        "grounding": sum(int(trajectory.grounded.sum()) for trajectory in trajectories) / n_steps,
-        "steps": n_steps / n,
-    }  # fmt: skip
+def _judged(played: Mapping[str, Sequence[Trajectory]]) -> dict[str, dict[str, Any]]:
+    """Policy → its line of `evaluation.success_table`."""
+    # imported here: the worker processes of all stages import this package and need no tables
+    from spa_lab.view.evaluation import success_table
+
+    rows = success_table(panel_frame(played)).set_index("policy").drop(columns="n_seeds")
+    return rows.to_dict("index")
 
 
 def _differences(played: dict[str, list[Trajectory]], seed: int) -> list[dict[str, Any]]:
@@ -150,17 +130,13 @@ def paired_difference(ours: Sequence[Trajectory], theirs: Sequence[Trajectory], 
 def _draw(run: Run) -> None:
     # imported here: the worker processes of all stages import this package and need no pictures
     from spa_lab.view.evaluation import success_by_length
-    from spa_lab.view.frames import trajectories_frame
     from spa_lab.view.paper import contributions_pair, save_figure, success_by_length_paper
 
     folder = run.path / "figures"
     known = run.provenance
     provenance = {name: known[name] for name in ("config", "seed", "n", "n_seeds", "device", "git_commit")}
-    expert = expert_lengths(run)
     played = evaluations(run)
-    panel = "unseen_by_length" if "unseen_by_length" in played else "unseen"
-    every = [trajectory for policy in played[panel].values() for trajectory in policy]
-    table = success_by_length(trajectories_frame(every, expert_length=expert))
+    table = success_by_length(panel_frame(played[longest_panel(played)], expert_lengths(run)))
     drawn = {"success_by_length": success_by_length_paper(table)}
     pair = long_pair(run) if "held-out-spa" in run.names("credits") else None
     if pair:
@@ -168,14 +144,6 @@ def _draw(run: Run) -> None:
     for name, figure in drawn.items():
         for form in ("svg", "png"):
             save_figure(figure, folder / f"{name}.{form}", provenance)
-
-
-def expert_lengths(run: Run) -> dict[str, int]:
-    """Task id → steps of the expert, for all evaluated tasks."""
-    environment = environment_named(run.config["env"])
-    preset = run.config["preset"]
-    panels = (("unseen", preset["evaluation_tasks"]), ("unseen_by_length", preset["by_length_tasks"]))
-    return {task.id: task.expert_length for panel, n in panels for task in environment.tasks(panel, n)}
 
 
 def long_pair(run: Run) -> tuple[tuple[Trajectory, list[Credit]], tuple[Trajectory, list[Credit]]] | None:

@@ -60,8 +60,8 @@ def test_numbers_by_hand(run: Run) -> None:
     assert (summary["env"], summary["seed"]) == ("household", 3)
     assert list(summary["panels"]["unseen"]) == ["base", "cloned", "spa", "ppo"]  # not by alphabet
     row = summary["panels"]["unseen"]["spa"]
-    assert {name: row[name] for name in ("k", "n", "success", "outcome", "grounding", "steps")} == {
-        "k": 3, "n": 4, "success": 0.75, "outcome": 0.75, "grounding": 0.5, "steps": 2.0,
+    assert {name: row[name] for name in ("k", "n", "success", "outcome", "grounding", "mean_steps")} == {
+        "k": 3, "n": 4, "success": 0.75, "outcome": 0.75, "grounding": 0.5, "mean_steps": 2.0,
     }  # fmt: skip
     assert (row["low"], row["high"]) == pytest.approx((0.3006, 0.9544), abs=1e-4)  # Wilson, 3 of 4
     points = {(one["ours"], one["theirs"]): one["point"] for one in summary["differences"]}

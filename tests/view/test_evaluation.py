@@ -7,7 +7,7 @@ import pytest
 
 from spa_lab.stats import wilson
 from spa_lab.types import Trajectory
-from spa_lab.view.evaluation import bin_label, success_by_length, success_table
+from spa_lab.view.evaluation import bin_label, differences_table, success_by_length, success_table
 from spa_lab.view.frames import trajectories_frame
 
 BINS = ((1, 4), (5, 9), (10, None))
@@ -100,3 +100,56 @@ def test_one_line_per_policy(make_trajectory: Callable[..., Trajectory]) -> None
     np.testing.assert_allclose(table["mean_steps"], [2.5, 2.0])
     interval = wilson(1, 2)
     assert (table.loc[0, "low"], table.loc[0, "high"]) == (interval.low, interval.high)
+    assert table["outcome"].tolist() == [0.5, 1.0] and table["n_seeds"].tolist() == [1, 1]
+
+
+def _trained(policy: str, won: dict[int, list[bool]]) -> pd.DataFrame:
+    """`won`: seed of the training run -> success on each task, all of expert length 3."""
+    return pd.concat(
+        _frame([3] * len(own), own, policy).assign(
+            task_id=[f"task {number}" for number in range(len(own))], run_seed=seed,
+            outcome=np.array(own, dtype=float), grounding=1.0, n_steps=2,
+        )
+        for seed, own in won.items()
+    )  # fmt: skip
+
+
+def test_several_runs_are_one_rate_over_seeds_and_tasks() -> None:
+    """Seeds that disagree widen the interval beyond that of as many independent trajectories."""
+    agree = {seed: [True, False] * 20 for seed in range(3)}
+    differ = {0: [True] * 40, 1: [False] * 40, 2: [True, False] * 20}
+    frame = pd.concat([_trained("agree", agree), _trained("differ", differ)])
+    table = success_table(frame, rng=np.random.default_rng(0)).set_index("policy")
+    assert table["n_seeds"].tolist() == [3, 3] and table["n"].tolist() == [120, 120]
+    np.testing.assert_allclose(table["success"], 0.5)
+    width = table["high"] - table["low"]
+    alike = wilson(20, 40)  # three seeds that agree know no more of tasks than one
+    assert width["agree"] == pytest.approx(alike.high - alike.low, abs=0.05)
+    assert width["differ"] > 0.6
+    by_length = success_by_length(frame, bins=((1, 4),), rng=np.random.default_rng(0))
+    assert by_length["n_seeds"].tolist() == [3, 3] and by_length["k"].tolist() == [60, 60]
+
+
+def test_equal_scores_of_several_runs_still_have_a_width() -> None:
+    table = success_table(_trained("p", {0: [True] * 10, 1: [True] * 10}), rng=np.random.default_rng(0))
+    interval = wilson(10, 10)
+    assert (table.loc[0, "low"], table.loc[0, "high"]) == (interval.low, 1.0)
+
+
+def test_runs_must_have_played_the_same_tasks() -> None:
+    with pytest.raises(ValueError, match=r"'p': the run with seed 1 did not play task 'task 2'"):
+        success_table(_trained("p", {0: [True] * 3, 1: [True] * 2}), rng=np.random.default_rng(0))
+    with pytest.raises(ValueError, match="'p' has 2 training runs: pass rng"):
+        success_table(_trained("p", {0: [True], 1: [True]}))
+
+
+def test_differences_pair_tasks_and_shared_runs() -> None:
+    ours = _trained("ours", {0: [True, True], 1: [True, False], 7: [False, False]})
+    theirs = _trained("theirs", {0: [True, False], 1: [False, False]})
+    frame = pd.concat([ours, theirs])
+    pairs = [("ours", "theirs"), ("ours", "nobody")]
+    (row,) = differences_table(frame, pairs, rng=np.random.default_rng(0)).to_dict("records")
+    assert (row["ours"], row["theirs"], row["n"], row["n_seeds"]) == ("ours", "theirs", 2, 2)
+    assert row["point"] == 0.5 and row["method"] == "paired bootstrap over tasks and 2 seeds 95 %"
+    with pytest.raises(ValueError, match="'ours' and 'theirs' share no training run"):
+        differences_table(frame[frame["run_seed"] != 1].iloc[2:], pairs, rng=np.random.default_rng(0))
