@@ -53,7 +53,13 @@ class CloneLoss(NamedTuple):
 
 
 def clone_loss(model: PreTrainedModel, batch: TokenBatch, supervised: Tensor) -> CloneLoss:
-    """Loss over the tokens in `supervised` (B, L) bool."""
+    """Loss over the tokens in `supervised` (B, L) bool.
+
+    Raises:
+        ValueError: `supervised` selects no token, or a first one, which nothing predicts.
+    """
+    if not supervised.any():
+        raise ValueError(f"none of {len(supervised)} rows has a supervised token")
     logits = written_logits(model, hidden_states(model, batch.ids), supervised)
     logprobs = written_logprobs(logits, batch.ids, supervised)
     hits = (logits.argmax(dim=-1) == batch.ids[supervised]).float().mean()
@@ -79,6 +85,7 @@ def clone(
 
     Raises:
         ContextTooLong: a demonstration does not fit into the model's context.
+        ValueError: no step of any demonstration is to be imitated.
     """
     rows = [policy.codec.row(one.trajectory) for one in demonstrations]
     marks = [one.supervised for one in demonstrations]
@@ -96,20 +103,31 @@ def fit_language(
     rng: random.Random,
     on_update: Callable[[dict[str, float]], object],
 ) -> None:
-    """Next-token prediction on the tokens for which `is_supervised(row number, step index)` holds."""
-    lengths = [len(row.ids) for row in rows]
+    """Next-token prediction on the tokens for which `is_supervised(row number, step index)` holds.
+
+    Rows without such a token are left out: a batch of them alone would have no loss.
+
+    Raises:
+        ContextTooLong: a row does not fit into the model's context.
+        ValueError: no row has a supervised token.
+    """
+
+    def marks(i: int) -> list[bool]:
+        return [0 < column and is_supervised(i, step) for column, step in enumerate(rows[i].step)]
+
+    kept = [i for i in range(len(rows)) if any(marks(i))]
+    if not kept:
+        raise ValueError(f"none of {len(rows)} rows has a supervised token")
+    lengths = [len(rows[i].ids) for i in kept]
     plan = planned_batches(lengths, epochs=config.epochs, budget=config.batch_tokens, rng=rng)
     optimizer = Optimizer(policy.model, lr=config.lr, muon_lr=config.muon_lr, n_updates=len(plan))
     policy.model.train()
     for done, numbers in enumerate(plan):
-        batch = policy.codec.batch([rows[i] for i in numbers], limit=policy.context)
-        chosen = [
-            [0 < column and is_supervised(i, step) for column, step in enumerate(rows[i].step)]
-            for i in numbers
-        ]
+        batch = policy.codec.batch([rows[kept[i]] for i in numbers], limit=policy.context)
         supervised = torch.zeros_like(batch.attention)
-        for b, row in enumerate(chosen):
-            supervised[b, : len(row)] = torch.tensor(row)
+        for b, i in enumerate(numbers):
+            own = marks(kept[i])
+            supervised[b, : len(own)] = torch.tensor(own)
         parts = clone_loss(policy.model, batch, supervised)
         parts.loss.backward()
         optimizer.step()

@@ -1,5 +1,6 @@
 """Cloning learns what the expert wrote: not what the world said, and not the mistakes put in."""
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -138,12 +139,26 @@ def test_the_same_seed_gives_the_same_weights(policy: Policy, demonstrations: li
     assert not torch.equal(weights[0], weights[2])
 
 
-def test_a_batch_without_anything_to_learn_does_no_harm(
+def test_rows_without_anything_to_learn_are_left_out(
     policy: Policy, demonstrations: list[Demonstration]
 ) -> None:
+    """In a batch of their own they would have no loss: the mean over no token."""
+    first, *others = demonstrations
+    others = [replace(one, supervised=(False,) * len(one.trajectory)) for one in others]
+    seen: list[dict[str, float]] = []
+    alone = replace(ONE_BATCH, epochs=2, batch_tokens=1)
+    clone(policy, [*others, first], alone, rng=random.Random(0), on_update=seen.append)
+    assert [metrics["progress"] for metrics in seen] == [0.5, 1.0]
+    assert all(math.isfinite(metrics["loss"]) for metrics in seen)
+
+
+def test_nothing_to_learn_at_all_is_refused(policy: Policy, demonstrations: list[Demonstration]) -> None:
     mistakes = [replace(one, supervised=(False,) * len(one.trajectory)) for one in demonstrations]
-    clone(policy, mistakes, replace(ONE_BATCH, epochs=2), rng=random.Random(0))
-    assert all(weight.isfinite().all() for weight in policy.model.state_dict().values())
+    with pytest.raises(ValueError, match="none of 3 rows has a supervised token"):
+        clone(policy, mistakes, ONE_BATCH, rng=random.Random(0))
+    batch = policy.codec.batch(_rows(policy, demonstrations), limit=policy.context)
+    with pytest.raises(ValueError, match="none of 3 rows has a supervised token"):
+        clone_loss(policy.model, batch, torch.zeros_like(batch.attention))
 
 
 def test_too_long_is_refused_by_name(policy: Policy, demonstrations: list[Demonstration]) -> None:
