@@ -115,6 +115,40 @@ def check_advantages(mine: Callable[[FloatArray, FloatArray, float, float], Arra
     return _verdict(mine, cases)
 
 
+def check_standard_error(mine: Callable[[FloatArray], float]) -> str:
+    """Notebook 05. `mine(outcomes)`: standard error of their mean, with one 0 and one 1 put in first."""
+    cases: list[Case] = [
+        # 3 of 6 are 1: variance 1/4, shared by the four that were played
+        ((np.array([0.0, 1.0, 1.0, 0.0]),), 0.25),
+        # five failures: 1 of 7 is 1, variance 6/49
+        ((np.zeros(5),), math.sqrt(6 / 49 / 5)),
+        ((np.ones(128),), math.sqrt(1 / 130 * 129 / 130 / 128)),
+        # 0, 1 and twice 1/2: variance 1/8
+        ((np.array([0.5, 0.5]),), 0.25),
+    ]
+    return _verdict(mine, cases)
+
+
+def check_branches(mine: Callable[[float], int]) -> str:
+    """Notebook 05. `mine(error)`: least n that keeps any error of progress within `error`."""
+    # the worst case is V = 1/2 on both sides: error^2 = 2 * (1/4) / n
+    return _verdict(mine, [((error,), math.ceil(0.5 / error**2)) for error in (0.5, 0.3, 0.1, 0.0625, 0.033)])
+
+
+def check_within(mine: Callable[[list[list[float]], list[list[float]]], float]) -> str:
+    """Notebook 05. `mine(opinions, truths)`: mean of Spearman's rho of each trajectory that has one."""
+    cases: list[Case] = [
+        (([[1, 2, 3]], [[0.1, 0.2, 0.9]]), 1.0),
+        # in both the order is reversed, however high the second lies
+        (([[2, 1, 0], [12, 11, 10]], [[0.0, 0.1, 0.2], [0.8, 0.9, 1.0]]), -1.0),
+        # ranks 1 3 2 against 1 2 3: 1 - 6 * 2 / (3 * 8)
+        (([[1, 3, 2], [3, 4, 5, 6]], [[1, 2, 3], [1, 2, 3, 4]]), 0.75),
+        # one that gives every step the same has no ranks, and is left out
+        (([[1, 1, 1], [1, 2]], [[1, 2, 3], [5, 9]]), 1.0),
+    ]
+    return _verdict(mine, cases)
+
+
 def _verdict(mine: Callable[..., Any], cases: Sequence[Case]) -> str:
     """Try all cases; arrays and lists are copied, so the reader's function may change what it gets."""
     for arguments, expected in cases:

@@ -9,6 +9,7 @@ import pytest
 
 from spa_lab import exercises
 from spa_lab.exercises import NOT_WRITTEN
+from spa_lab.stats import spearman
 
 
 def supervised(steps: list[int], marks: list[bool]) -> list[bool]:
@@ -44,6 +45,10 @@ def gae(rewards: np.ndarray, values: np.ndarray, gamma: float, lam: float) -> li
     return [sum((gamma * lam) ** (k - i) * delta[k] for k in range(i, n)) for i in range(n)]
 
 
+def within(opinions: list[list[float]], truths: list[list[float]]) -> float:
+    return float(np.nanmean([spearman(c, d) for c, d in zip(opinions, truths, strict=True)]))
+
+
 RIGHT: list[tuple[str, Callable[..., Any]]] = [
     ("check_supervised", supervised),
     ("check_tempered", tempered),
@@ -53,6 +58,9 @@ RIGHT: list[tuple[str, Callable[..., Any]]] = [
     ("check_penalised", lambda c, g, alpha, beta: alpha * c - beta * (1 - g)),
     ("check_advantages", gae),
     ("check_reach", lambda gamma, lam, distance: (gamma * lam) ** distance),
+    ("check_standard_error", lambda x: float(np.sqrt(np.var([*x, 0, 1]) / len(x)))),
+    ("check_branches", lambda error: math.ceil(0.5 / error**2)),
+    ("check_within", within),
 ]
 WRONG: list[tuple[str, Callable[..., Any]]] = [
     ("check_supervised", lambda steps, marks: [marks[step] for step in steps]),
@@ -74,6 +82,12 @@ WRONG: list[tuple[str, Callable[..., Any]]] = [
     ("check_advantages", lambda r, v, gamma, lam: gae(r, v, gamma, 1.0)),
     ("check_advantages", lambda r, v, gamma, lam: gae(r, 0 * v, gamma, lam)),
     ("check_reach", lambda gamma, lam, distance: gamma**distance),
+    ("check_standard_error", lambda x: float(np.std(x) / np.sqrt(len(x)))),
+    ("check_standard_error", lambda x: float(np.std([*x, 0, 1]) / np.sqrt(len(x) + 2))),
+    ("check_branches", lambda error: math.ceil(0.25 / error**2)),
+    ("check_branches", lambda error: math.floor(0.5 / error**2)),
+    ("check_within", lambda c, d: spearman(np.concatenate(c), np.concatenate(d))),
+    ("check_within", lambda c, d: within(c, d) * len(c)),
 ]
 
 

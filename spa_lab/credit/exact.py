@@ -118,6 +118,29 @@ def uniform_chances(n_texts: int) -> Chances:
     return lambda histories: np.full((len(histories), n_texts), 1 / n_texts)
 
 
+def careless_chances(environment: Environment, task: Task, texts: Sequence[str], slips: float) -> Chances:
+    """The expert that slips (`envs.careless`) on one task, in a world whose slips draw nothing.
+
+    Args:
+        environment: one of `envs.probes`, or another whose experts have one slip at every moment.
+        task: the only task that this policy knows.
+        texts: the A texts to choose from, with different actions; the expert's own must be among them.
+        slips: probability in [0, 1] that a step is a slip.
+    """
+    actions = [parse(text)[1] for text in texts]
+
+    def row(history: History) -> FloatArray:
+        expert = environment.make_expert(task, history.initial_observation)
+        for text, observation in history.past:
+            expert.observe(parse(text)[1], observation)
+        found = np.zeros(len(texts))
+        found[actions.index(expert.act()[1])] += 1 - slips
+        found[actions.index(expert.slip(random.Random(0))[1])] += slips
+        return found
+
+    return lambda histories: np.array([row(history) for history in histories])
+
+
 def language_chances(
     policy: Policy, menu: Menu, *, temperature: float, batch_tokens: int = 16_384
 ) -> Chances:

@@ -57,11 +57,15 @@ class Careless:
         return self._play_on(task, actions, trajectory.seed, f"{trajectory.id}/{step}: {action}")
 
     def measure(self, task: Task, trajectory: Trajectory, branches: int, *, rng: random.Random) -> ValueTruth:
-        """Values before every step by `branches` >= 2 continuations each; the last value is the outcome."""
+        """Values before every step by `branches` continuations each; the last value is the outcome.
+
+        Standard errors are those of outcomes with one 0 and one 1 put in (Agresti & Caffo 2000): where all
+        continuations end alike, the error is small and not 0.
+        """
         values, errors = np.zeros(len(trajectory) + 1), np.zeros(len(trajectory) + 1)
         for step in range(len(trajectory)):
             found = np.array(self.outcomes(task, trajectory, step, branches, rng=rng))
-            values[step], errors[step] = found.mean(), found.std(ddof=1) / branches**0.5
+            values[step], errors[step] = found.mean(), (np.append(found, (0, 1)).var() / branches) ** 0.5
         values[-1] = trajectory.outcome
         return ValueTruth(trajectory.id, values, errors, branches, self.name, self.step_cap)
 

@@ -1,5 +1,6 @@
 """Exact values: chances of texts by hand, and what enumeration refuses."""
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -9,8 +10,18 @@ import torch
 
 from spa_lab.agent.rollout import Policy
 from spa_lab.credit.choice import Menu, draw, log_chances
-from spa_lab.credit.exact import History, exact_values, language_chances, play, uniform_chances
+from spa_lab.credit.exact import (
+    History,
+    careless_chances,
+    exact_values,
+    language_chances,
+    play,
+    uniform_chances,
+)
+from spa_lab.envs.careless import Careless
+from spa_lab.envs.probe_rules import PROBES
 from spa_lab.envs.probes import probe_environment
+from spa_lab.react import write
 
 TEXTS = ("Action: go left", "Action: go right", "Action: go")
 
@@ -126,3 +137,19 @@ def test_what_is_no_episode_of_the_menu_is_refused() -> None:
         of(task_id="other")
     with pytest.raises(ValueError, match=f"task '{tasks[0].id}': more than 6 histories, 2 steps deep"):
         exact_values(uniform_chances(2), environment, [one], tasks, texts, policy="coin", max_histories=6)
+
+
+@pytest.mark.parametrize("name", sorted(PROBES))
+def test_the_careless_expert_exactly_and_by_playing_on(name: str) -> None:
+    """The enumeration and the player itself are two programs; they agree within the errors."""
+    environment = probe_environment(name)
+    (task,) = environment.tasks("train", 1)
+    player = Careless(environment, 0.3, environment.step_limit)
+    texts = [write("", action) for action in PROBES[name].actions]
+    chances = careless_chances(environment, task, texts, player.slips)
+    one = play(chances, environment, task, texts, policy=player.name, seed=0)
+    (exact,) = exact_values(chances, environment, [one], [task], texts, policy=player.name)
+    measured = player.measure(task, one, 200, rng=random.Random(1))
+    assert (np.abs(measured.values - exact.values) <= 4 * measured.standard_error + 1e-12).all()
+    np.testing.assert_allclose((exact.chances * exact.q).sum(axis=1), exact.values[:-1])
+    assert set(exact.chances.flatten().round(9)) == {0.3, 0.7}

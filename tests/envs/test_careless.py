@@ -55,6 +55,8 @@ def test_values_are_means_of_continuations(player: Careless, task: Task, episode
     assert truth.values[-1] == episode.outcome and truth.standard_error[-1] == 0
     assert abs(truth.values[0] - np.mean(again)) < 4 * np.hypot(truth.standard_error[0], 0.5 / 20)
     assert (truth.branches, truth.step_cap, truth.policy) == (40, 18, "careless expert (0.45)")
+    k = round(40 * truth.values[0])  # of 40; with one 0 and one 1 put in, k + 1 of 42
+    assert truth.standard_error[0] ** 2 == pytest.approx((k + 1) / 42 * (41 - k) / 42 / 40)
 
 
 @pytest.mark.parametrize("wrong", [{"slips": 1.0}, {"slips": -0.1}, {"step_cap": 0}])
