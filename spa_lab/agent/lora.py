@@ -30,6 +30,13 @@ def has_lora(model: nn.Module) -> bool:
     return any(".lora_A." in name for name, _ in model.named_parameters())
 
 
+def let_learn(model: PreTrainedModel, learns: bool) -> None:
+    """Choose whether `model` learns, in place; one with adapters only ever learns by those."""
+    only_adapters = has_lora(model)
+    for name, weight in model.named_parameters():
+        weight.requires_grad_(learns and (".lora_" in name or not only_adapters))
+
+
 def merged(model: PreTrainedModel) -> PreTrainedModel:
     """A copy of `model` with its adapters worked into the plain weights."""
     from peft.tuners.tuners_utils import BaseTunerLayer

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from spa_lab.agent.codec import Codec, TokenBatch
+from spa_lab.agent.lora import let_learn
 from spa_lab.agent.models import copy_policy, disk_refusals, load_policy, save_policy
 from spa_lab.agent.rollout import Policy
 from spa_lab.learn.batches import planned_batches, token_batches
@@ -41,7 +42,8 @@ class EstimatorConfig:
     width: int = 128
     """Hidden units of the MLP."""
     train_backbone: bool = True
-    """Fit the language model below the head too (released code); False fits the head alone."""
+    """Fit the language model below the head too (released code), by its adapters alone where it has them;
+    False fits the head alone."""
     epochs: int = 2
     """Passes over the trajectories. Released code: 1."""
     lr: float = 2e-3
@@ -87,7 +89,7 @@ class ProgressEstimator(nn.Module):
                 self.head = nn.Linear(int(backbone.config.vocab_size), 1)
         for parameter in self.head.parameters():
             parameter.data *= 0.1  # begin near zero: T random contributions would add up to noise
-        backbone.requires_grad_(config.train_backbone)
+        let_learn(backbone, config.train_backbone)
 
     def forward(self, batch: TokenBatch) -> Tensor:
         """(n,) contributions of all steps of all rows, row by row, outcome units."""

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from spa_lab.agent.codec import Codec, TokenBatch
+from spa_lab.agent.lora import let_learn
 from spa_lab.agent.models import copy_policy
 from spa_lab.agent.rollout import Policy
 from spa_lab.learn.batches import planned_batches, token_batches
@@ -44,7 +45,8 @@ class ReaderConfig:
     width: int = 128
     """Hidden units of the head."""
     train_backbone: bool = True
-    """Fit the language model below the head, too; False is a critic on frozen features."""
+    """Fit the language model below the head, too (its adapters alone where it has them); False is a critic on
+    frozen features."""
     epochs: int = 2
     """Passes over the trajectories."""
     lr: float = 2e-3
@@ -74,7 +76,7 @@ class ReturnReader(nn.Module):
             )
         for parameter in self.head.parameters():
             parameter.data *= 0.1  # begin near zero: T random increments would add up to noise
-        backbone.requires_grad_(config.train_backbone)
+        let_learn(backbone, config.train_backbone)
 
     def forward(self, batch: TokenBatch) -> Tensor:
         """(n,) numbers at all places of all rows, row by row, outcome units."""

@@ -1,5 +1,6 @@
 """Adapters: they begin as nothing, they alone learn, and they are gone from what is saved."""
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import torch
 from spa_lab.agent.lora import add_lora, has_lora, merged
 from spa_lab.agent.models import copy_policy, load_policy, save_policy
 from spa_lab.agent.rollout import Policy
+from spa_lab.learn.estimator import EstimatorConfig, ProgressEstimator, fit_estimator
+from spa_lab.learn.returns import ReaderConfig, ReturnReader
+from spa_lab.types import Trajectory
 
 pytest.importorskip("peft")
 
@@ -46,6 +50,30 @@ def test_fresh_adapters_change_nothing_and_alone_learn(plain: Policy) -> None:
     learning = [name for name, weight in policy.model.named_parameters() if weight.requires_grad]
     assert len(learning) == 2 * 2 * 2  # two layers, queries and values, two factors
     assert all("lora_" in name and ("q_proj" in name or "v_proj" in name) for name in learning)
+
+
+@pytest.mark.parametrize("learns", [True, False])
+def test_below_a_head_adapters_alone_learn(policy: Policy, learns: bool) -> None:
+    estimator = ProgressEstimator(
+        copy_policy(policy, name="e").model, policy.codec, EstimatorConfig(train_backbone=learns), seed=0
+    )
+    reader = ReturnReader(
+        copy_policy(policy, name="r").model, policy.codec, ReaderConfig(train_backbone=learns), seed=0
+    )
+    adapters = [name for name, _ in policy.model.named_parameters() if ".lora_" in name]
+    for backbone in (estimator.backbone, reader.backbone):
+        learning = [name for name, weight in backbone.named_parameters() if weight.requires_grad]
+        assert learning == (adapters if learns else [])
+
+
+def test_fitting_below_a_head_leaves_what_the_adapters_sit_on(
+    policy: Policy, make_trajectory: Callable[..., Trajectory]
+) -> None:
+    before = {name: weight.clone() for name, weight in policy.model.named_parameters()}
+    trajectories = [make_trajectory(float(i), id=f"t{i}") for i in range(2)]
+    fitted = fit_estimator(policy, trajectories, EstimatorConfig(epochs=1), rng=random.Random(0))
+    for name, weight in fitted.backbone.named_parameters():
+        assert torch.equal(weight, before[name]) is (".lora_" not in name), name
 
 
 def test_adapters_are_drawn_from_their_seed(plain: Policy) -> None:
