@@ -116,6 +116,22 @@ class Codec:
                 step += [-1] * len(reply)
         return TokenRow(trajectory.id, tuple(ids), tuple(step))
 
+    def closed(self, row: TokenRow) -> TokenRow:
+        """An episode's row with the end token of every step counted as the step's, as `row` does.
+
+        Where a step was cut off, that token was put in and counts as nobody's, or the episode ended without.
+        """
+        ids, step = list(row.ids), list(row.step)
+        for t in range(max(step) + 1):
+            after = len(step) - step[::-1].index(t)
+            if ids[after - 1] == self.end_id:
+                continue
+            if after == len(ids):
+                ids.append(self.end_id)
+                step.append(t)
+            step[after] = t
+        return TokenRow(row.trajectory_id, tuple(ids), tuple(step))
+
     def batch(self, rows: Sequence[TokenRow], *, limit: int) -> TokenBatch:
         """Pad rows to one length.
 

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from spa_lab.agent.codec import Codec, TokenBatch
+from spa_lab.agent.codec import Codec, TokenBatch, TokenRow
 from spa_lab.agent.lora import let_learn
 from spa_lab.agent.models import copy_policy, disk_refusals, load_policy, save_policy
 from spa_lab.agent.rollout import Policy
@@ -102,9 +102,26 @@ class ProgressEstimator(nn.Module):
         return self.head(features).squeeze(-1)
 
     @torch.inference_mode()
-    def credit(self, trajectories: Sequence[Trajectory], *, source: str = "spa") -> list[Credit]:
-        """One `Credit` for each trajectory, in order."""
-        rows = [self.codec.row(trajectory) for trajectory in trajectories]
+    def credit(
+        self,
+        trajectories: Sequence[Trajectory],
+        *,
+        source: str = "spa",
+        rows: Sequence[TokenRow] | None = None,
+    ) -> list[Credit]:
+        """One `Credit` for each trajectory, in order.
+
+        Args:
+            trajectories: N trajectories.
+            source: named by the credits.
+            rows: the tokens that each was really written as (`Episode.row`); without them its text is encoded
+                anew, which need not give the tokens that a policy chose.
+
+        Raises:
+            ContextTooLong: a trajectory needs more tokens than the model can read.
+            ValueError: a row is of another trajectory.
+        """
+        rows = self._rows(trajectories, rows)
         limit = int(self.backbone.config.max_position_embeddings)
         found: dict[int, Credit] = {}
         lengths = [len(row.ids) for row in rows]
@@ -114,6 +131,17 @@ class ProgressEstimator(nn.Module):
             for i, contributions in zip(numbers, np.split(flat, borders), strict=True):
                 found[i] = Credit(trajectories[i].id, source, contributions)
         return [found[i] for i in range(len(rows))]
+
+    def _rows(self, trajectories: Sequence[Trajectory], given: Sequence[TokenRow] | None) -> list[TokenRow]:
+        if given is None:
+            return [self.codec.row(trajectory) for trajectory in trajectories]
+        for one, row in zip(trajectories, given, strict=True):
+            if (row.trajectory_id, max(row.step) + 1) != (one.id, len(one)):
+                raise ValueError(
+                    f"trajectory {one.id!r} of {len(one)} steps: "
+                    f"got the tokens of {row.trajectory_id!r}, {max(row.step) + 1} steps"
+                )
+        return [self.codec.closed(row) for row in given]
 
 
 def estimator_loss(contributions: Tensor, lengths: Sequence[int], outcomes: Sequence[float]) -> EstimatorLoss:

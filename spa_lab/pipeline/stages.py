@@ -205,7 +205,7 @@ def reward_function(
             return [rewards.terminal(trajectory).contributions for trajectory in trajectories]
         if method == "spa":
             assert estimator is not None
-            credits = estimator.credit(trajectories)
+            credits = estimator.credit(trajectories, rows=[episode.row for episode in episodes])
         elif method == "mean":
             credits = [rewards.mean(trajectory) for trajectory in trajectories]
         else:

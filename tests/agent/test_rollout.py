@@ -169,6 +169,22 @@ def test_a_step_that_is_cut_off_is_ended_for_the_policy(parrot: Callable[..., Po
     assert episode.row.step == (-1,) * len(opening) + (0,) * 3 + (-1,) * (1 + len(reply)) + (1,) * 3
 
 
+def test_what_ended_a_step_for_the_policy_can_be_counted_as_the_steps(parrot: Callable[..., Policy]) -> None:
+    """As where text is encoded anew, but with the tokens that were chosen; nothing to do for whole steps."""
+    policy = parrot("Action: wait", ends=False)
+    episode = _one(policy, step_limit=2, max_new_tokens=3)
+    closed = policy.codec.closed(episode.row)
+    assert closed.ids == (*episode.row.ids, policy.codec.end_id)
+    n_opening, n_reply = (
+        len(ids(text))
+        for ids, text in ((policy.codec.opening_ids, "Quiz q7."), (policy.codec.reply_ids, "heard 1"))
+    )
+    assert closed.step == (-1,) * n_opening + (0,) * 4 + (-1,) * n_reply + (1,) * 4
+    assert closed.ids != policy.codec.row(episode.trajectory).ids
+    whole = _one(parrot("Action: wait"))
+    assert policy.codec.closed(whole.row) == whole.row
+
+
 @pytest.fixture
 def writer(make_policy: Callable[..., Policy]) -> Policy:
     """A real small model that writes at random and ends a step now and then."""

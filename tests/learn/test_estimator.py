@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from spa_lab.agent.codec import ContextTooLong
+from spa_lab.agent.codec import ContextTooLong, TokenRow
 from spa_lab.agent.models import copy_policy
 from spa_lab.agent.rollout import Policy
 from spa_lab.learn.estimator import (
@@ -107,6 +107,55 @@ def test_credits_come_in_order_whatever_the_batches(policy: Policy, episodes: li
     for one, other in zip(credits, large.credit(episodes), strict=True):
         np.testing.assert_allclose(one.contributions, other.contributions, atol=1e-5)
     assert small.credit([]) == []
+
+
+def _spelled(policy: Policy, trajectory: Trajectory) -> TokenRow:
+    """The same text written byte by byte, as a policy may."""
+    codec = policy.codec
+    ids, step = list(codec.opening_ids(trajectory.initial_observation)), []
+    step += [-1] * len(ids)
+    for t, one in enumerate(trajectory.steps):
+        written = [token for letter in one.text for token in codec.text_ids(letter)] + [codec.end_id]
+        reply = codec.reply_ids(one.observation) if t + 1 < len(trajectory) else ()
+        ids += [*written, *reply]
+        step += [t] * len(written) + [-1] * len(reply)
+    return TokenRow(trajectory.id, tuple(ids), tuple(step))
+
+
+@torch.no_grad()
+def test_the_tokens_that_were_really_written_are_read(policy: Policy) -> None:
+    estimator, episodes = _estimator(policy), _toy(4, 0)
+    rows = [_spelled(policy, trajectory) for trajectory in episodes]
+    anew = estimator.credit(episodes)
+    for row, credit, other in zip(rows, estimator.credit(episodes, rows=rows), anew, strict=True):
+        ends = [max(i for i, step in enumerate(row.step) if step == t) for t in range(len(credit))]
+        states = estimator.backbone.base_model(torch.tensor([row.ids])).last_hidden_state[0, ends]
+        np.testing.assert_allclose(credit.contributions, estimator.head(states).squeeze(-1), atol=1e-5)
+        assert abs(credit.contributions - other.contributions).max() > 1e-5
+    own = [policy.codec.row(trajectory) for trajectory in episodes]
+    for credit, other in zip(estimator.credit(episodes, rows=own), anew, strict=True):
+        assert credit.contributions.tolist() == other.contributions.tolist()
+
+
+def test_what_could_be_played_can_be_read(make_policy: Callable[..., Policy], trajectory: Trajectory) -> None:
+    """A broken byte is shown as three: text encoded anew may not fit where the tokens did."""
+    policy = make_policy("You see a door.", "reply ", context=80)
+    codec, n = policy.codec, 30
+    broken = replace(trajectory, steps=(replace(trajectory.steps[0], text="\ufffd" * n),))
+    opening, byte = codec.opening_ids(broken.initial_observation), codec.text_ids("é")[0]
+    ids = (*opening, *[byte] * n, codec.end_id)
+    row = TokenRow(broken.id, ids, (-1,) * len(opening) + (0,) * (n + 1))
+    assert codec.decode([byte]) == "\ufffd"
+    (credit,) = _estimator(policy).credit([broken], rows=[row])
+    assert len(credit) == 1
+    with pytest.raises(ContextTooLong, match=rf"'t1' needs {len(opening) + 3 * n + 1} tokens, limit is 80"):
+        _estimator(policy).credit([broken])
+
+
+def test_tokens_of_another_trajectory_are_refused(policy: Policy, episodes: list[Trajectory]) -> None:
+    rows = [policy.codec.row(trajectory) for trajectory in episodes]
+    with pytest.raises(ValueError, match=r"'t0' of 3 steps: got the tokens of 't1', 1 steps"):
+        _estimator(policy).credit(episodes[:1], rows=rows[1:2])
 
 
 def _with_step(trajectory: Trajectory, t: int, **changes: Any) -> Trajectory:
