@@ -32,7 +32,7 @@ class TourConfig:
     each: int = 12
     """Successes, and as many failures."""
     branches: int = 128
-    """Continuations behind every value of the truth."""
+    """Continuations behind every value of the truth, and of the second measurement that gives the ceiling."""
     few: int = 5
     """Continuations behind the opinion that is too cheap."""
     fitted: int = 600
@@ -58,6 +58,7 @@ def make_tour(out: Path, config: TourConfig | None = None, *, seed: int = 0) -> 
     rng = random.Random(seed)
     truths = [player.measure(task, one, config.branches, rng=rng) for task, one in chosen]
     few = [player.measure(task, one, config.few, rng=rng) for task, one in chosen]
+    again = [player.measure(task, one, config.branches, rng=rng) for task, one in chosen]
     trajectories = [one for _, one in chosen]
     shutil.rmtree(out, ignore_errors=True)
     run = Run.create(
@@ -67,6 +68,7 @@ def make_tour(out: Path, config: TourConfig | None = None, *, seed: int = 0) -> 
     numbers = np.random.default_rng(seed)
     run.save_trajectories("careless", trajectories)
     run.save_truths("monte-carlo", truths)
+    run.save_truths("monte-carlo-again", again)
     run.save_credits("spa-linear", [linear_credit(one, weights) for one in trajectories])
     run.save_credits(
         "monte-carlo-few",

@@ -112,7 +112,8 @@ class Collection:
     def read(cls, run: Run, name: str, *, kinds: Mapping[str, str] | None = None) -> "Collection":
         """What a run saved under `name`, with all credits and truths of the run that are of these.
 
-        Where two files hold a credit of one source, the one that comes later by name counts.
+        Where two files hold a credit of one source, the one that comes later by name counts; where two hold
+        a truth of one trajectory, the earlier: "again" stands behind the measurement that it repeats.
 
         Raises:
             StoreError: there is nothing of that name.
@@ -120,7 +121,8 @@ class Collection:
         """
         records = run.peek_trajectories(name)
         credits = [one for file in run.names("credits") for one in run.load_credits(file)]
-        truths = [one for file in run.names("truths") for one in run.load_truths(file)]
+        files = sorted(run.names("truths"), reverse=True)  # the last one read counts
+        truths = [one for file in files for one in run.load_truths(file)]
         title = f"{run.path.name} / {name}"
 
         def open_one(number: int) -> Trajectory:

@@ -7,11 +7,15 @@ import pytest
 
 import spa_lab
 from spa_lab.pipeline.tour import TourConfig, fit_linear, linear_credit, make_tour
+from spa_lab.store import Run
 from spa_lab.types import Trajectory
+from spa_lab.view.collection import Collection
+
+SHIPPED = Path(__file__).resolve().parent.parent.parent / "data/tour"
 
 
 def test_the_shipped_run_is_what_the_tour_needs() -> None:
-    view = spa_lab.inspect(Path(__file__).resolve().parent.parent.parent / "data/tour")
+    view = spa_lab.inspect(SHIPPED)
     collection = view.collection
     assert len(collection) == 24 and int(collection.index["success"].sum()) == 12
     assert set(collection.sources) == {"SPA, linear", "Monte Carlo, 5 branches", "random", "terminal", "mean"}
@@ -19,6 +23,21 @@ def test_the_shipped_run_is_what_the_tour_needs() -> None:
         truth, one = collection.truth(number), collection.trajectory(number)
         assert truth is not None and truth.values[-1] == one.outcome and truth.branches == 128
     assert not np.isnan(collection.disagreements("SPA, linear")).any()
+
+
+def test_the_second_measurement_is_another_one_of_the_same() -> None:
+    """It is what ceilings are made of; the inspector shows the first."""
+    run = Run.open(SHIPPED)
+    one, again = (run.load_truths(name) for name in ("monte-carlo", "monte-carlo-again"))
+    shown = Collection.read(run, "careless")
+    apart = []
+    for first, second in zip(one, again, strict=True):
+        assert first.trajectory_id == second.trajectory_id and second.branches == 128
+        truth = shown.truth(shown.number(first.trajectory_id))
+        assert truth is not None and truth.values.tolist() == first.values.tolist()
+        error = np.hypot(first.standard_error, second.standard_error)[:-1]
+        apart += ((first.values - second.values)[:-1] / error).tolist()
+    assert 0.8 < np.std(apart) < 1.2 and np.max(np.abs(apart)) < 4.5, "errors say how far they are apart"
 
 
 def test_making_it_is_repeatable(tmp_path: Path) -> None:
