@@ -41,9 +41,11 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/spa-lab bench
 
-# Trains the pretrained base model in data/ again.
+# Trains the pretrained base models in data/ again.
 base: $(READY)
-	$(BIN)/python -m spa_lab.pretrain
+	$(BIN)/python -m spa_lab.pretrain --env household
+	$(BIN)/python -m spa_lab.pretrain --env webshop
+	$(BIN)/python -m spa_lab.pretrain --env virtualhome
 
 # Leaves runs/ alone: they may be the only copy of somebody's results.
 clean:

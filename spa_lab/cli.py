@@ -88,12 +88,14 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     demo = _add(commands, "demo", _demo, "the whole loop at the tiny preset: train, evaluate, draw")
+    worlds = f"the world: {', '.join(_RECORDINGS)}"
+    demo.add_argument("--env", default="household", metavar="E", help=f"{worlds} (%(default)s)")
     demo.add_argument("--seed", type=int, default=0)
-    demo.add_argument("--out", type=Path, default=Path("runs/demo"), metavar="DIR", help="(%(default)s)")
+    demo.add_argument("--out", type=Path, metavar="DIR", help="(runs/demo, with the world's name behind it)")
     demo.add_argument("--workers", type=_count, default=2, metavar="N", help="processes (%(default)s)")
 
     run = _add(commands, "run", _run, "one training run; stages already in DIR are not done again")
-    run.add_argument("--env", required=True, metavar="E", help="the world, for example household")
+    run.add_argument("--env", required=True, metavar="E", help=worlds)
     run.add_argument("--method", required=True, metavar="M", help="how to train, for example spa")
     run.add_argument("--preset", default="tiny", metavar="P", help="the scale (%(default)s)")
     run.add_argument("--seed", type=int, default=0)
@@ -115,6 +117,22 @@ def _parser() -> argparse.ArgumentParser:
         fidelity.add_argument(
             name, type=_count, default=default, metavar="N", help=meaning + " (%(default)s)"
         )
+
+    figures = _add(
+        commands, "figures", _figures, "figures and tables for a paper; runs of several seeds as one"
+    )
+    figures.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a finished run")
+    figures.add_argument(
+        "--out", type=Path, default=Path("runs/figures"), metavar="DIR", help="(%(default)s)"
+    )
+    figures.add_argument("--columns", type=int, choices=(1, 2), default=2, help="width (%(default)s)")
+    figures.add_argument("--trajectory", metavar="ID", help="the one to draw (a success and a failure)")
+    figures.add_argument(
+        "--sources", nargs="+", default=(), metavar="NAME", help="whose credit (all with room)"
+    )
+    figures.add_argument(
+        "--caption", action="store_true", help="say n, seeds and commit in the captions, too"
+    )
 
     _add(commands, "bench", _bench, "time the parts that training waits for")
     _add(commands, "doctor", _doctor, "what is installed, which device, which data were found")
@@ -145,7 +163,9 @@ def _count(text: str) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from spa_lab import pipeline
 
-    print(pipeline.demo(out=options.out, seed=options.seed, workers=options.workers))
+    own = "" if options.env == "household" else f"-{options.env}"
+    out = options.out or Path(f"runs/demo{own}")
+    print(pipeline.demo(out=out, seed=options.seed, workers=options.workers, env=options.env))
     return 0
 
 
@@ -191,6 +211,15 @@ def _fidelity(options: argparse.Namespace) -> int:
             workers=options.workers,
         )
     )
+    return 0
+
+
+def _figures(options: argparse.Namespace) -> int:
+    from spa_lab.pipeline.figure_makers import Asked
+    from spa_lab.pipeline.figures import figures
+
+    asked = Asked(options.columns, options.trajectory, tuple(options.sources))
+    print(figures(runs=options.runs, out=options.out, asked=asked, in_caption=options.caption))
     return 0
 
 

@@ -5,9 +5,10 @@ import platform
 from importlib import metadata, util
 from pathlib import Path
 
-from spa_lab.paths import data_folder
+from spa_lab.paths import base_folder
 from spa_lab.store.provenance import git_commit, versions
 
+_WORLDS = ("household", "webshop", "virtualhome")
 _ENGINES = ("alfworld", "textworld")
 _SPLITS = ("train", "valid_seen", "valid_unseen")
 _GIB = 2**30
@@ -30,7 +31,7 @@ def report() -> list[tuple[str, str]]:
         ("device", _device()),
         ("cores", _cores()),
         ("memory", _memory()),
-        ("base model", _base_model()),
+        *((f"base model, {env}", _base_model(env)) for env in _WORLDS),
         *((f"engine {name}", _engine(name)) for name in _ENGINES),
         ("ALFWORLD_DATA", _alfworld_data()),
     ]
@@ -64,10 +65,10 @@ def _memory() -> str:
     return f"{(physical if allowed == 'max' else min(physical, int(allowed))) / _GIB:.1f} GiB"
 
 
-def _base_model() -> str:
-    """The shipped pretrained model: where it is and how large."""
+def _base_model(env: str) -> str:
+    """The shipped pretrained model of a world: where it is and how large."""
     try:
-        folder = data_folder() / "base"
+        folder = base_folder(env)
     except FileNotFoundError as error:
         return f"missing: {error}"
     weights = sorted(folder.glob("*.safetensors"))

@@ -28,6 +28,15 @@ def data_folder() -> Path:
     return folder.resolve()
 
 
+def base_folder(env: str) -> Path:
+    """The folder of the embedded base model that has read a world's texts; it need not be there.
+
+    Raises:
+        FileNotFoundError: If there is no data folder.
+    """
+    return data_folder() / ("base" if env == "household" else f"base_{env}")
+
+
 def notebooks_folder() -> Path:
     """`notebooks/` of the checkout.
 

@@ -47,13 +47,15 @@ def test_demo_and_run_call_the_pipeline_and_print_its_table(
     _replace(monkeypatch, "pipeline", demo=called, run=called)
     assert cli.main(["demo"]) == 0
     assert cli.main(["demo", "--seed", "3", "--out", "x", "--workers", "1"]) == 0
+    assert cli.main(["demo", "--env", "webshop"]) == 0
     assert cli.main(["run", "--env", "household", "--method", "spa", "--seed", "1", "--out", "y"]) == 0
     assert calls == [
-        {"out": Path("runs/demo"), "seed": 0, "workers": 2},
-        {"out": Path("x"), "seed": 3, "workers": 1},
+        {"out": Path("runs/demo"), "seed": 0, "workers": 2, "env": "household"},
+        {"out": Path("x"), "seed": 3, "workers": 1, "env": "household"},
+        {"out": Path("runs/demo-webshop"), "seed": 0, "workers": 2, "env": "webshop"},
         {"env": "household", "method": "spa", "preset": "tiny", "seed": 1, "out": Path("y")},
     ]
-    assert capsys.readouterr() == ("table 1\ntable 2\ntable 3\n", "")
+    assert capsys.readouterr() == ("".join(f"table {n}\n" for n in (1, 2, 3, 4)), "")
 
 
 @pytest.mark.parametrize(("mismatches", "episodes", "code"), [(0, 3, 0), (1, 3, 1), (0, 0, 1)])

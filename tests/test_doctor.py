@@ -58,14 +58,19 @@ def test_official_games_that_are_not_there(monkeypatch, tmp_path):
     assert "not found" in _findings()["ALFWORLD_DATA"]
 
 
-def test_base_model_is_found_or_missed(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("env", "folder"),
+    [("household", "base"), ("webshop", "base_webshop"), ("virtualhome", "base_virtualhome")],
+)
+def test_base_model_is_found_or_missed(monkeypatch, tmp_path, env, folder):
     monkeypatch.setenv("SPA_LAB_DATA", str(tmp_path))
-    assert _findings()["base model"].startswith("missing: no *.safetensors")
-    (tmp_path / "base").mkdir()
-    (tmp_path / "base" / "model.safetensors").write_bytes(bytes(2_500_000))
-    assert _findings()["base model"].endswith("base (2.5 MB)")
+    line = f"base model, {env}"
+    assert _findings()[line].startswith("missing: no *.safetensors")
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "model.safetensors").write_bytes(bytes(2_500_000))
+    assert _findings()[line].endswith(f"{folder} (2.5 MB)")
     monkeypatch.setenv("SPA_LAB_DATA", str(tmp_path / "gone"))
-    assert _findings()["base model"].startswith("missing: SPA_LAB_DATA names")
+    assert _findings()[line].startswith("missing: SPA_LAB_DATA names")
 
 
 def test_memory_heeds_the_limit_of_a_container(monkeypatch):

@@ -1,5 +1,8 @@
-"""The embedded base model: its corpus, and that a folder comes out that can be played with."""
+"""The embedded base models: their corpora, and that a folder comes out that can be played with."""
 
+import hashlib
+import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,17 +12,40 @@ import torch
 from spa_lab.agent.models import load_policy
 from spa_lab.agent.rollout import Policy
 from spa_lab.envs.household import environment
+from spa_lab.envs.webshop.generator import generated_shop
+from spa_lab.envs.webshop.panels import split_of
+from spa_lab.envs.webshop.wish import read_instruction
 from spa_lab.learn.cloning import clone_loss
-from spa_lab.pretrain import corpus, names_of_things, pretrain
+from spa_lab.pretrain import __main__ as command
+from spa_lab.pretrain.household import names_of_things
+from spa_lab.pretrain.train import RECIPES, pretrain
+from spa_lab.types import Trajectory
 
-N = 12
+N = 5
+HEADS = {
+    "household": ("Your task is to: {}.", "You would like to: {}."),
+    "webshop": ("Instruction: [SEP] {} [SEP]", "Your wish: [SEP] {} [SEP]"),
+    "virtualhome": ("The task is {}.", "You would like to: {}."),
+}
+"""World -> how a task and a wish are worded."""
+WORLDS = tuple(HEADS)
+
+
+@pytest.fixture(scope="module", params=WORLDS)
+def env(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def walks(env: str) -> list[Trajectory]:
+    return [played.trajectory for played in RECIPES[env].corpus(24, seed=0)]
+
+
+@pytest.fixture(scope="module")
+def folder(env: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     threads = torch.get_num_threads()
     folder = tmp_path_factory.mktemp("base")
-    pretrain(folder, n_episodes=N, seed=0)
+    pretrain(folder, env, n_episodes=N, seed=0)
     yield folder
     torch.set_num_threads(threads)
 
@@ -29,20 +55,67 @@ def base(folder: Path) -> Policy:
     return load_policy(folder, name="base")
 
 
-def test_the_corpus_is_drawn_from_its_seed() -> None:
+def test_the_households_corpus_is_what_its_base_has_read() -> None:
+    """The other worlds share the machinery; nothing that they need may change a word here."""
+    played = list(RECIPES["household"].corpus(24, seed=0))
+    assert hashlib.sha256(repr(played).encode()).hexdigest() == (
+        "a1b1f09d847d83eb0ea3422db35d8b954b003d163f9ddd0c0a8cdb1dccce2f25"
+    )
+
+
+def test_a_corpus_is_drawn_from_its_seed(env: str) -> None:
+    corpus = RECIPES[env].corpus
     one, same, other = (list(corpus(6, seed=seed)) for seed in (0, 0, 1))
     assert one == same
     assert [played.trajectory.steps for played in one] != [played.trajectory.steps for played in other]
     assert len({played.trajectory.id for played in one}) == 6
 
 
-def test_wishes_are_done_and_tasks_are_not() -> None:
-    walks = [one.trajectory for one in corpus(24, seed=0)]
-    wishes = [walk for walk in walks if f"You would like to: {walk.instruction}." in walk.initial_observation]
-    tasks = [walk for walk in walks if f"Your task is to: {walk.instruction}." in walk.initial_observation]
+def _names_what_is_said(env: str, walk: Trajectory) -> bool:
+    """Whether the first thought names what the opening sentence says."""
+    thought = walk.steps[0].thought
+    if env == "webshop":
+        wish = read_instruction(walk.instruction)
+        wanted = [wish.kind.noun, *wish.attributes, *wish.options, f"{wish.limit:.2f}"]
+        return all(re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", thought) for phrase in wanted)
+    sentence = walk.instruction if env == "household" else walk.instruction.partition("(")[2][:-1]
+    return thought.startswith(f"I am to {sentence[0].lower()}{sentence[1:]}.")
+
+
+def test_wishes_are_done_and_tasks_are_not(env: str, walks: list[Trajectory]) -> None:
+    task_head, wish_head = HEADS[env]
+    wishes = [walk for walk in walks if wish_head.format(walk.instruction) in walk.initial_observation]
+    tasks = [walk for walk in walks if task_head.format(walk.instruction) in walk.initial_observation]
     assert len(wishes) > 4 and len(tasks) > 4 and len(wishes) + len(tasks) == len(walks)
-    assert all(walk.steps[0].thought.startswith(f"I am to {walk.instruction}.") for walk in wishes)
-    assert not any(walk.steps[0].thought.startswith(f"I am to {walk.instruction}.") for walk in tasks)
+    assert all(_names_what_is_said(env, walk) for walk in wishes)
+    assert not any(_names_what_is_said(env, walk) for walk in tasks)
+
+
+def test_every_page_of_a_wish_is_headed_by_it(walks: list[Trajectory], env: str) -> None:
+    if env != "webshop":
+        pytest.skip("other worlds say their sentence once")
+    for walk in walks:
+        head = walk.initial_observation.split(" [SEP] ")[1]
+        pages = [step.observation for step in walk.steps if not step.observation.startswith("Thank you")]
+        assert all(f"{head} [SEP] {walk.instruction} [SEP] " in page for page in pages)
+
+
+def test_the_web_shop_that_tasks_are_played_in_is_not_read(walks: list[Trajectory], env: str) -> None:
+    """Neither its products nor a wish that is kept for the unseen panel."""
+    if env != "webshop":
+        pytest.skip("the web shop's corpus")
+    own = generated_shop().products
+    listed = [
+        piece
+        for walk in walks
+        for step in walk.steps
+        for piece in re.findall(r"(B\d+) \[SEP\] ([a-z -]+, [a-z ]+) \[SEP\]", step.observation)
+    ]
+    assert {asin for asin, _ in listed} <= set(own)
+    assert sum(own[asin].title == title for asin, title in listed) < 0.1 * len(listed)
+    for walk in walks:
+        wish = read_instruction(walk.instruction)
+        assert split_of(wish.kind, wish.attributes, wish.options) == "train"
 
 
 def test_names_are_those_the_world_says() -> None:
@@ -55,16 +128,16 @@ def test_names_are_those_the_world_says() -> None:
     assert set(seen) <= set(names)
 
 
-def test_a_base_model_can_be_loaded_and_reads_its_world(base: Policy) -> None:
-    walk = next(corpus(1, seed=0)).trajectory
-    batch = base.codec.encode([walk], limit=base.context)
+def test_a_base_model_can_be_loaded_and_reads_its_world(
+    env: str, base: Policy, walks: list[Trajectory]
+) -> None:
+    batch = base.codec.encode(walks[:1], limit=base.context)
     supervised = batch.attention.clone()
     supervised[:, 0] = False
     with torch.no_grad():
         loss = float(clone_loss(base.model, batch, supervised).loss)
     uniform = float(torch.tensor(float(len(base.codec.tokenizer))).log())
-    assert loss < uniform - 0.1
-    assert len(base.codec.text_ids("Nothing happens.")) == 1
+    assert loss < uniform - 0.02
     assert next(base.model.parameters()).dtype == torch.float32
 
 
@@ -74,7 +147,35 @@ def test_stored_in_half_the_room_without_pickles(folder: Path, base: Policy) -> 
     assert {path.suffix for path in folder.iterdir()} <= {".json", ".jinja", ".safetensors"}
 
 
-def test_the_same_seed_gives_the_same_files(folder: Path, tmp_path: Path) -> None:
-    pretrain(tmp_path, n_episodes=N, seed=0)
+def test_the_same_seed_gives_the_same_files(env: str, folder: Path, tmp_path: Path) -> None:
+    pretrain(tmp_path, env, n_episodes=N, seed=0)
     for path in folder.iterdir():
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys) -> None:
+    calls: list[tuple[object, ...]] = []
+    monkeypatch.setattr(command, "pretrain", lambda *given, **more: calls.append((*given, *more.values())))
+    monkeypatch.setenv("SPA_LAB_DATA", str(tmp_path))
+    for argv in (
+        [],
+        ["--env", "webshop"],
+        ["--env", "virtualhome", "--out", "x", "--episodes", "3", "--seed", "1"],
+    ):
+        monkeypatch.setattr(sys, "argv", ["pretrain", *argv])
+        command.main()
+    assert calls == [
+        (tmp_path / "base", "household", RECIPES["household"].episodes, 0),
+        (tmp_path / "base_webshop", "webshop", RECIPES["webshop"].episodes, 0),
+        (Path("x"), "virtualhome", 3, 1),
+    ]
+    monkeypatch.setattr(sys, "argv", ["pretrain", "--env", "chess"])
+    with pytest.raises(SystemExit):
+        command.main()
+    assert "invalid choice: 'chess'" in capsys.readouterr().err
+
+
+def test_shipped_bases_are_small() -> None:
+    shipped = sorted((Path(__file__).parent.parent / "data").glob("base*/model.safetensors"))
+    assert shipped
+    assert all(weights.stat().st_size < 2_000_000 for weights in shipped)

@@ -6,6 +6,7 @@ a whole episode be learnt from in milliseconds. Any other text falls back to byt
 unknown.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -22,19 +23,24 @@ CHAT_TEMPLATE = (
 """Roles as single tokens: what the world says, then what the agent writes up to its end token."""
 
 
-def build_tokenizer(texts: Iterable[str], names: Sequence[str], *, at_least: int) -> PreTrainedTokenizerFast:
+def build_tokenizer(
+    texts: Iterable[str], names: Sequence[str], *, at_least: int, numbered: bool = True
+) -> PreTrainedTokenizerFast:
     """A tokenizer whose whole-phrase tokens occur `at_least` times in `texts`.
 
     Args:
         texts: messages as the world and the agent write them.
         names: words for kinds of things; with a number behind them they are one token.
         at_least: occurrences that earn a phrase its own token.
+        numbered: names stand behind a blank and mostly before a number, which both belong to the token
+            (" mug 2"); else they stand between anything but letters, digits and hyphens ("[red]", "$2.50").
 
     Returns:
         A fast tokenizer with end, pad and two role tokens and a chat template.
     """
-    alternatives = "|".join(sorted(names, key=lambda name: (-len(name), name)))
-    split = pre_tokenizers.Split(Regex(rf" (?:{alternatives})(?: \d+)?\b"), "isolated")
+    alternatives = "|".join(re.escape(name) for name in sorted(names, key=lambda name: (-len(name), name)))
+    pattern = rf" (?:{alternatives})(?: \d+)?\b" if numbered else rf"(?<![\w-])(?:{alternatives})(?![\w-])"
+    split = pre_tokenizers.Split(Regex(pattern), "isolated")
     to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     cut = pre_tokenizers.Sequence([split, to_bytes])
     counts: Counter[str] = Counter()

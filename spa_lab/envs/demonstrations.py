@@ -5,11 +5,12 @@ expert's actions are replaced; the expert goes on from wherever that led, and th
 marked so that nobody learns to make them.
 """
 
+import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spa_lab.envs.base import Environment, Reply, Task
+from spa_lab.envs.base import Environment, Reply, Task, World
 from spa_lab.react import write
 from spa_lab.types import Ended, Step, Trajectory
 
@@ -37,17 +38,20 @@ def demonstrate(
 ) -> Demonstration:
     """Let the expert play `task`.
 
+    The id of the trajectory names the task and the random numbers, so that two plays of a task have two.
+
     Args:
         environment: the task's world, its expert and its step limit.
         task: what to play.
         mistakes: probability in [0, 1) that a step after the first is not the expert's. Half of them are
             slips of a careless reader, thought and all; the rest keep the thought and do something else:
-            what the world allows now, or what it allowed earlier and may now refuse. One who was refused
-            tries the same again every other time.
+            what the world allows now, or what it allowed earlier and may now refuse, but nothing that would
+            end the episode short of success. One who was refused tries the same again every other time.
         rng: draws the mistakes.
     """
     if not 0.0 <= mistakes < 1.0:
         raise ValueError(f"mistakes must lie in [0, 1), got {mistakes}")
+    name = f"{EXPERT}/{task.id}/{_digest(rng)}"
     world = environment.make_world()
     initial = world.reset(task)
     expert = environment.make_expert(task, initial)
@@ -64,26 +68,46 @@ def demonstrate(
         elif wrong and rng.random() < 0.5:
             thought, action = expert.slip(rng)
         elif wrong:
-            action = _detour(world.admissible(), earlier, rng)
+            action = _detour(world, earlier, rng) or action
         reply = world.step(action)
         stubborn = wrong and not reply.grounded and rng.random() < 0.5
         expert.observe(action, reply.observation)
         steps.append(Step(write(thought, action), thought, action, reply.observation, reply.grounded))
         supervised.append(not wrong)
-    return Demonstration(_trajectory(task, initial, steps, reply), tuple(supervised))
+    return Demonstration(_trajectory(name, task, initial, steps, reply), tuple(supervised))
 
 
-def _trajectory(task: Task, initial: str, steps: Sequence[Step], last: Reply) -> Trajectory:
+def _digest(rng: random.Random) -> str:
+    """Eight digits that stand for the numbers which a generator will draw."""
+    return hashlib.sha256(repr(rng.getstate()).encode()).hexdigest()[:8]
+
+
+def _trajectory(name: str, task: Task, initial: str, steps: Sequence[Step], last: Reply) -> Trajectory:
     ended: Ended = "done" if last.done else "step_limit"
     return Trajectory(
-        f"expert/{task.id}", task.id, task.env, task.split, task.instruction, initial, tuple(steps),
+        name, task.id, task.env, task.split, task.instruction, initial, tuple(steps),
         last.outcome, last.outcome == 1.0, ended, EXPERT, 0,
     )  # fmt: skip
 
 
-def _detour(allowed: list[str], earlier: list[str], rng: random.Random) -> str:
-    on_things = [action for action in allowed if " " in action]  # "look" or "help" puts nobody off a path
+def _detour(world: World, earlier: list[str], rng: random.Random) -> str:
+    """Something else to do; empty if all that could be done would spoil the episode."""
+    allowed = world.admissible()
+    # "look" or "help" puts nobody off a path; "take mug 1" and "click[red]" do
+    on_things = [action for action in allowed if " " in action or "[" in action]
     stale = rng.random() < 0.5 and bool(earlier)
-    action = rng.choice(earlier if stale else on_things or allowed)
+    choices = earlier if stale else on_things or allowed
+    action = rng.choice(choices)
+    while action and _spoils(world, action):
+        choices = [other for other in choices if other != action]
+        action = rng.choice(choices) if choices else ""
     earlier += rng.sample(on_things, min(3, len(on_things)))
     return action
+
+
+def _spoils(world: World, action: str) -> bool:
+    """Whether an action would end the episode short of success: there is nothing to recover from then."""
+    moment = world.snapshot()
+    reply = world.step(action)
+    world.restore(moment)
+    return reply.done and reply.outcome < 1.0

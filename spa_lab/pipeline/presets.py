@@ -11,6 +11,8 @@ from spa_lab.rewards import RewardConfig
 
 METHODS = ("sft", "ppo", "spa", "mean", "random")
 """How a policy is trained: cloned only, or PPO on terminal, progress, mean or random step rewards."""
+EMBEDDED = "embedded"
+"""The small model in `data/` that has read the texts of the world it is to play in."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +20,8 @@ class Preset:
     """One scale of the whole pipeline."""
 
     name: str
-    base: str = "data/base"
-    """Model to start from: a folder of the project ("data/..."), any other folder, or a hub name."""
+    base: str = EMBEDDED
+    """Model to start from: `EMBEDDED`, a folder, or a hub name."""
     lora_rank: int | None = None
     """Rank of LoRA adapters; None trains all weights. Released code: 8."""
     use_manual: bool = False
@@ -52,7 +54,9 @@ class Preset:
 
 
 _STEPS_ARE_SHORT = 16
-"""Tokens: the tiny tokenizer writes a step in four to eight."""
+"""Tokens: the tiny tokenizer writes a household step in four to eight."""
+_STEPS_ARE_LONGER = 32
+"""Tokens in the other worlds, whose first thought names up to five things."""
 
 TINY = Preset(
     name="tiny",
@@ -100,14 +104,24 @@ PAPER = Preset(
 """The paper's setting where it is known, the released code's elsewhere: Llama-3.2-3B with LoRA, GPUs."""
 
 PRESETS = MappingProxyType({preset.name: preset for preset in (TINY, LESSON, PAPER)})
+_CLONED = MappingProxyType({"webshop": 3000, "virtualhome": 600})
+"""World -> demonstrations that leave its tiny agent room to improve; the household's are in `TINY`."""
 
 
-def preset_named(name: str) -> Preset:
-    """The preset of that name.
+def preset_named(name: str, env: str = "household") -> Preset:
+    """The preset of that name for a world; the tiny agent's depend on the world.
 
     Raises:
         ValueError: there is none.
     """
     if name not in PRESETS:
         raise ValueError(f"no preset {name!r}; there are: {', '.join(PRESETS)}")
-    return PRESETS[name]
+    preset = PRESETS[name]
+    if preset not in (TINY, LESSON) or env not in _CLONED:
+        return preset
+    return replace(
+        preset,
+        demonstrations=_CLONED[env],
+        explore=replace(preset.explore, max_new_tokens=_STEPS_ARE_LONGER),
+        evaluate=replace(preset.evaluate, max_new_tokens=_STEPS_ARE_LONGER),
+    )

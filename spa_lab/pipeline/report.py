@@ -21,6 +21,9 @@ from spa_lab.stats import Interval, paired_bootstrap
 from spa_lab.store import Run, replacing
 from spa_lab.types import Credit, Trajectory
 
+ORIGINALS = {"household": "ALFWorld", "webshop": "WebShop", "virtualhome": "VirtualHome"}
+"""World -> the benchmark whose rules it follows."""
+
 
 def write_report(run: Run) -> None:
     """Write `summary.json` and `figures/` from what the stages left."""
@@ -56,20 +59,25 @@ def summarise(run: Run) -> dict[str, Any]:
 
 
 def render_summary(run: Run) -> str:
-    """The table that the command line prints at the end, from the `summary.json` of a finished run."""
+    """The table that the command line prints at the end, from the `summary.json` of a finished run.
+
+    `reward` is the mean outcome, shown where a world pays for partial success.
+    """
     summary = json.loads((run.path / "summary.json").read_text(encoding="utf-8"))
+    env, rows = summary["env"], summary["panels"]["unseen"]
+    graded = any(row["outcome"] != row["success"] for row in rows.values())
     lines = [
-        f"generated {summary['env']} games (not ALFWorld scores), "
+        f"generated {env} games (not {ORIGINALS.get(env, 'published')} scores), "
         f"panel `unseen`, greedy, seed {summary['seed']}",
         "",
+        f"{'policy':<22} {'success':>8}   {'95 % interval':<15}{'  reward' if graded else ''} "
+        f"{'grounded':>9} {'steps':>6} {'n':>5}",
     ]
-    lines.append(
-        f"{'policy':<22} {'success':>8}   {'95 % interval':<15} {'grounded':>9} {'steps':>6} {'n':>5}"
-    )
-    for policy, row in summary["panels"]["unseen"].items():
+    for policy, row in rows.items():
         interval = f"{row['low']:.1%} – {row['high']:.1%}"
+        reward = f"  {row['outcome']:6.3f}" if graded else ""
         lines.append(
-            f"{NAMES[policy]:<22} {row['success']:>8.1%}   {interval:<15} "
+            f"{NAMES[policy]:<22} {row['success']:>8.1%}   {interval:<15}{reward} "
             f"{row['grounding']:>9.1%} {row['mean_steps']:>6.1f} {row['n']:>5}"
         )
     lines.append("")
@@ -130,7 +138,8 @@ def paired_difference(ours: Sequence[Trajectory], theirs: Sequence[Trajectory], 
 def _draw(run: Run) -> None:
     # imported here: the worker processes of all stages import this package and need no pictures
     from spa_lab.view.evaluation import success_by_length
-    from spa_lab.view.paper import contributions_pair, save_figure, success_by_length_paper
+    from spa_lab.view.paper import contributions_pair, save_figure
+    from spa_lab.view.paper_success import success_by_length_paper
 
     folder = run.path / "figures"
     known = run.provenance

@@ -17,6 +17,6 @@ def run(*, env: str, method: str, preset: str, seed: int, out: Path) -> str:
         ValueError: an unknown world, method or preset, or a folder that holds another run.
         StoreError: the disk refused.
     """
-    chosen = preset_named(preset)
+    chosen = preset_named(preset, env)
     workers = 1 if chosen.lora_rank else 2  # a large model fills the machine on its own
     return render_summary(train(out, env, (method,), chosen, seed=seed, workers=workers))

@@ -20,9 +20,9 @@ from spa_lab.envs.demonstrations import demonstrate
 from spa_lab.learn.cloning import clone
 from spa_lab.learn.estimator import ProgressEstimator, fit_estimator, load_estimator, save_estimator
 from spa_lab.learn.ppo import PPOTrainer, RewardFunction
-from spa_lab.paths import data_folder
+from spa_lab.paths import base_folder
 from spa_lab.pipeline.parallel import Report
-from spa_lab.pipeline.presets import Preset
+from spa_lab.pipeline.presets import EMBEDDED, Preset
 from spa_lab.pipeline.worlds import environment_named
 from spa_lab.store import Run
 from spa_lab.types import FloatArray, Trajectory
@@ -41,14 +41,20 @@ def stage_rng(run: Run, stage: str) -> random.Random:
 def base_policy(preset: Preset, environment: Environment) -> Policy:
     """The model that the run starts from."""
     source: str | Path = preset.base
-    if preset.base.startswith("data/"):
-        source = data_folder() / preset.base.removeprefix("data/")
+    if preset.base == EMBEDDED:
+        source = base_folder(environment.name)
     return load_policy(source, name="base", manual=environment.manual if preset.use_manual else "")
 
 
 def saved_policy(run: Run, name: str, preset: Preset, environment: Environment) -> Policy:
     """A policy that an earlier stage left in the run."""
     return load_policy(run.model(name), name=name, manual=environment.manual if preset.use_manual else "")
+
+
+def saved_estimator(run: Run, preset: Preset, environment: Environment) -> ProgressEstimator:
+    """The estimator that an earlier stage left in the run."""
+    manual = environment.manual if preset.use_manual else ""
+    return load_estimator(run.model("estimator"), preset.estimator, manual=manual)
 
 
 def adapt(policy: Policy, preset: Preset, rng: random.Random) -> None:
@@ -178,7 +184,7 @@ def ppo_stage(folder: Path, env: str, preset: Preset, method: str, *, report: Re
     rng = stage_rng(run, f"ppo-{method}")
     policy = saved_policy(run, "cloned", preset, environment)
     adapt(policy, preset, rng)
-    estimator = load_estimator(run.model("estimator"), preset.estimator) if method == "spa" else None
+    estimator = saved_estimator(run, preset, environment) if method == "spa" else None
     reward = reward_function(method, preset, estimator, np.random.default_rng(rng.randrange(2**31)))
     trainer = PPOTrainer(policy, preset.ppo, rng=rng, playing=preset.explore)
     first = preset.demonstrations + preset.explore_tasks

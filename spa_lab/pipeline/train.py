@@ -9,6 +9,7 @@ from spa_lab.pipeline import stages
 from spa_lab.pipeline.parallel import Crew, PlannedJob
 from spa_lab.pipeline.presets import METHODS, Preset
 from spa_lab.pipeline.report import write_report
+from spa_lab.pipeline.worlds import environment_named, settings_of
 from spa_lab.store import Run
 
 UNSEEN, BY_LENGTH = "unseen", "unseen_by_length"
@@ -44,8 +45,8 @@ def train(
     """
     _check_known("method", methods, METHODS)
     _check_known("stage", [until], STAGES)
-    stages.environment_named(env)
-    config = {"env": env, "methods": list(methods), "preset": asdict(preset)}
+    environment_named(env)
+    config = {"env": env, **settings_of(env), "methods": list(methods), "preset": asdict(preset)}
     run = Run.create(out, config, seed=seed)
     learners = [method for method in methods if method != "sft"]
     with Crew(workers) as crew:

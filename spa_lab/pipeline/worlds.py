@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from spa_lab.envs import household, virtualhome, webshop
 from spa_lab.envs.base import Environment
+from spa_lab.envs.webshop.vocabulary import NOUNS
 
 _WORLDS: Mapping[str, Callable[[], Environment]] = MappingProxyType(
     {
@@ -24,3 +25,8 @@ def environment_named(name: str) -> Environment:
     if name not in _WORLDS:
         raise ValueError(f"no world {name!r}; there are: {', '.join(_WORLDS)}")
     return _WORLDS[name]()
+
+
+def settings_of(name: str) -> dict[str, str]:
+    """What else decides the outcomes in a world, for run.json; results under different ones never mix."""
+    return {"noun_scorer": NOUNS.name} if name == "webshop" else {}

@@ -41,6 +41,26 @@ def test_a_name_inside_a_longer_name_does_not_cut_it() -> None:
     assert _pieces(tokenizer, "use desklamp 1 on desk 1") == ["use", " desklamp 1", " on", " desk 1"]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("click[in ear]", ["click[", "in ear", "]"]),
+        ("ear, in ear.", ["ear", ", ", "in ear", "."]),
+        ("for $2.50: B12", ["for ", "$2.50", ": ", "B12"]),
+        ("search[t-shirt]", ["search[", "t-shirt", "]"]),
+    ],
+)
+def test_names_without_numbers_are_whole_wherever_they_stand(text: str, expected: Sequence[str]) -> None:
+    names = ["ear", "in ear", "$2.50", "B12", "t-shirt", "shirt", "t"]
+    assert _pieces(build_tokenizer([text], names, at_least=1, numbered=False), text) == expected
+
+
+@pytest.mark.parametrize("text", ["gear", "ears", "B123", "$2x50", "my-ear", "shirts"])
+def test_names_without_numbers_are_not_found_in_other_words(text: str) -> None:
+    names = ["ear", "B12", "$2.50", "shirt"]
+    assert _pieces(build_tokenizer([text], names, at_least=1, numbered=False), text) == [text]
+
+
 def test_names_are_told_apart_by_their_whole_number() -> None:
     tokenizer = build_tokenizer(["see mug 1"], NAMES, at_least=1)
     assert _pieces(tokenizer, "see mug 12") == ["see", *" mug 12"]

@@ -1,7 +1,9 @@
 """Demonstrations: what the expert did, what was put in its way, and which is which."""
 
+import hashlib
 import itertools
 import random
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +13,7 @@ from spa_lab import react
 from spa_lab.envs.base import Environment, Reply, Task
 from spa_lab.envs.demonstrations import Demonstration, demonstrate
 from spa_lab.envs.household import environment as household
+from spa_lab.envs.webshop import environment as webshop
 
 
 class Stairs:
@@ -30,6 +33,12 @@ class Stairs:
 
     def admissible(self) -> list[str]:
         return ["go down", "go up", "look"] if self.floor else ["go up", "look"]
+
+    def snapshot(self) -> int:
+        return self.floor
+
+    def restore(self, token: Any) -> None:
+        self.floor = token
 
 
 class Climber:
@@ -157,11 +166,75 @@ def test_where_nothing_else_can_be_done_one_looks() -> None:
     assert set(later) == {"look", "fly up", "fly down"}
 
 
+def test_nothing_put_in_ends_the_episode_short_of_success() -> None:
+    """Here one can jump off the stairs from every floor; it has no blank, and it is no "look"."""
+
+    class Window(Stairs):
+        top = 9
+
+        def admissible(self) -> list[str]:
+            return [*super().admissible(), "jump[out]"]
+
+        def step(self, action: str) -> Reply:
+            reply = super().step(action)
+            return replace(reply, done=True) if action == "jump[out]" else reply
+
+    environment = replace(_stairs(step_limit=60), make_world=Window)
+    for seed in range(5):
+        played = demonstrate(environment, TASK, mistakes=0.6, rng=random.Random(seed)).trajectory
+        assert "jump[out]" not in {step.action for step in played.steps}
+        assert played.success or played.ended == "step_limit"
+
+
+def test_where_all_else_spoils_the_episode_the_experts_action_stands() -> None:
+    class Ledge(Stairs):
+        def admissible(self) -> list[str]:
+            return ["fall down"]
+
+        def step(self, action: str) -> Reply:
+            return replace(super().step(action), done=action == "fall down", outcome=0.0)
+
+    environment = replace(_stairs(step_limit=30), make_world=Ledge)
+    played = demonstrate(environment, TASK, mistakes=0.9, rng=random.Random(0)).trajectory
+    assert {step.action for step in played.steps} == {"go up", "fly up", "fly down"}
+
+
+def test_household_demonstrations_are_what_they_were() -> None:
+    """Demonstrations of the other worlds need other detours; these here must not change with them."""
+    world, rng = household(), random.Random(0)
+    played = [demonstrate(world, task, mistakes=0.3, rng=rng) for task in world.tasks("train", 40)]
+    assert hashlib.sha256(repr(played).encode()).hexdigest() == (
+        "3b2fde195d0388f02730889fdc54ce25a75f910bd78b73dde4d9985711af968f"
+    )
+
+
+def test_web_shop_detours_open_products_and_choose_but_never_buy() -> None:
+    world, rng = webshop(), random.Random(0)
+    played = [demonstrate(world, task, mistakes=0.5, rng=rng) for task in world.tasks("train", 30)]
+    wrong = [
+        step
+        for one in played
+        for step, own in zip(one.trajectory.steps, one.supervised, strict=True)
+        if not own
+    ]
+    assert any(re.fullmatch(r"click\[b\d+\]", step.action) for step in wrong)
+    bought = [step for step in wrong if step.observation.startswith("Thank you")]
+    assert all(one.trajectory.success for one in played if one.trajectory.steps[-1] in bought)
+
+
 def test_the_generator_decides() -> None:
     seeds = (1, 1, 2, 3, 4, 5)
     played = [demonstrate(_stairs(), TASK, mistakes=0.5, rng=random.Random(seed)) for seed in seeds]
     assert played[0] == played[1]
     assert len({one.trajectory.steps for one in played}) > 2
+
+
+def test_every_demonstration_of_a_task_has_an_id_of_its_own() -> None:
+    rng = random.Random(0)
+    ids = [demonstrate(_stairs(), TASK, mistakes=0.0, rng=rng).trajectory.id for _ in range(20)]
+    assert len(set(ids)) == 20
+    assert ids[0] == demonstrate(_stairs(), TASK, mistakes=0.5, rng=random.Random(0)).trajectory.id
+    assert ids[0].startswith("expert/s0/")
 
 
 @pytest.mark.parametrize("mistakes", [-0.1, 1.0, 2.0, float("nan")])

@@ -15,9 +15,9 @@ import pytest
 from spa_lab.agent.models import save_policy
 from spa_lab.agent.rollout import Policy
 from spa_lab.envs.demonstrations import demonstrate
-from spa_lab.envs.household import environment
-from spa_lab.envs.household.catalogue import HOLDS
 from spa_lab.pipeline import train as train_module
+from spa_lab.pipeline.worlds import environment_named
+from spa_lab.pretrain.train import RECIPES
 from spa_lab.store import Run
 
 HERE = Path(__file__).resolve().parent
@@ -50,16 +50,17 @@ def micro(importable: Callable[[str], ModuleType]) -> ModuleType:
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory, make_policy: Callable[..., Policy]) -> Path:
-    """A data folder whose base model knows words and nothing else."""
+    """A data folder whose base models know words and nothing else."""
     folder = tmp_path_factory.mktemp("data")
-    world, rng = environment(), random.Random(0)
-    played = [demonstrate(world, task, mistakes=0.0, rng=rng) for task in world.tasks("train", 40)]
-    steps = [step for one in played for step in one.trajectory.steps]
-    texts = [text for step in steps for text in (step.text, step.observation)]
-    things = sorted({word.lower() for place, objects in HOLDS.items() for word in (place, *objects)})
-    # it writes broken words at first, which take many more tokens to read than to write
-    policy = make_policy(*texts, names=things, hidden=32, layers=2, context=8192)
-    save_policy(policy, folder / "base")
+    for env, recipe in RECIPES.items():
+        world, rng = environment_named(env), random.Random(0)
+        n = 40 if env == "household" else 10
+        played = [demonstrate(world, task, mistakes=0.0, rng=rng) for task in world.tasks("train", n)]
+        steps = [step for one in played for step in one.trajectory.steps]
+        texts = [text for step in steps for text in (step.text, step.observation)]
+        # it writes broken words at first, which take many more tokens to read than to write
+        policy = make_policy(*texts, names=recipe.names(), hidden=32, layers=2, context=8192)
+        save_policy(policy, folder / ("base" if env == "household" else f"base_{env}"))
     return folder
 
 

@@ -19,7 +19,7 @@ if __name__ != "__mp_main__":  # workers import the program, too, and need none 
 
 from spa_lab import cli, pipeline
 from spa_lab.pipeline import parallel, presets
-from spa_lab.pipeline.presets import TINY
+from spa_lab.pipeline.presets import TINY, Preset
 
 MICRO = replace(
     TINY,
@@ -35,13 +35,22 @@ MICRO = replace(
     evaluation_tasks=4,
     by_length_tasks=2,
 )
+NANO = replace(
+    MICRO,
+    name="nano",
+    demonstrations=8,
+    clone=replace(MICRO.clone, epochs=2),
+    explore_tasks=4,
+    ppo=replace(MICRO.ppo, iterations=1),
+    evaluation_tasks=2,
+)
 
 
-def main(argv: Sequence[str]) -> int:
-    """`spa-lab` where `demo` means the micro preset and `run` knows no other."""
+def main(argv: Sequence[str], preset: Preset = MICRO) -> int:
+    """`spa-lab` where `demo` means that preset and `run` knows no other."""
     with (
-        patch.object(pipeline, "demo", partial(pipeline.demo, preset=MICRO)),
-        patch.object(presets, "PRESETS", {"micro": MICRO}),
+        patch.object(pipeline, "demo", partial(pipeline.demo, preset=preset)),
+        patch.object(presets, "PRESETS", {preset.name: preset}),
     ):
         return cli.main(argv)
 

@@ -6,6 +6,7 @@ reset starts anew, names are bound deterministically, and observations tell of w
 """
 
 from collections import OrderedDict
+from collections.abc import Container
 from itertools import product
 from typing import NamedTuple
 
@@ -95,14 +96,16 @@ class VirtualHomeWorld:
             raise ValueError(f"scene {self._payload.scene!r}: the token is not a snapshot of this task")
         self._standing, self._won = token.standing, token.won
 
-    def admissible(self) -> list[str]:
-        """All actions on known names that can be executed now, sorted."""
+    def admissible(self, among: Container[str] = ACTIONS) -> list[str]:
+        """All actions on known names that can be executed now, sorted; only those `among` some kinds."""
         scene, (state, bound) = self._game.scene, self._standing
         now = Moment(scene, state)
         meant = {name: meaning(scene, state, bound, name) for name in scene.by_name}
         held = in_hands(scene, state)
         found = []
         for action, words in TEMPLATES:
+            if action not in among:
+                continue
             kind = ACTIONS[action]
             choices = [held, meant] if kind.objects == 2 else [meant] * kind.objects
             for names in product(*choices):

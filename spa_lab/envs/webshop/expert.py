@@ -10,7 +10,18 @@ import random
 
 from spa_lab.envs.webshop.memory import Memory, Row
 from spa_lab.envs.webshop.slips import slip
-from spa_lab.envs.webshop.thoughts import BUY, NOTHING, Move, missing, promise, wish_in_words
+from spa_lab.envs.webshop.thoughts import (
+    BUY,
+    NO_NEWS,
+    NOTHING,
+    Move,
+    described,
+    in_words,
+    missing,
+    promise,
+    verdicts,
+    wish_in_words,
+)
 from spa_lab.envs.webshop.wish import read_instruction
 
 
@@ -75,20 +86,25 @@ class WebshopExpert:
         memory, item = self.memory, self.memory.item
         if item is None:
             return NOTHING, "click[back to search]"
-        if fault := missing(self.wish, memory, item):
-            return fault, "click[< prev]"
+        said, fits = in_words(verdicts(self.wish, memory, item))
+        if not fits:
+            return said, "click[< prev]"
+        step, action = self._next_click(item)
+        return f"{said} {step}".lstrip(), action
+
+    def _next_click(self, item: Row) -> Move:
+        """On the page of a product that has all that is known to be wanted."""
+        memory = self.memory
         for attribute in self.wish.attributes:
             if attribute not in item.title and item.asin not in memory.features:
                 return f"Is it {attribute}?", "click[features]"
         for value in self.wish.options:
             if memory.chosen.get(memory.offered[value]) != value:
-                return f"It fits. I need {value}.", f"click[{value}]"
+                return f"I need {value}.", f"click[{value}]"
         return BUY, "click[buy now]"
 
     def _read(self) -> Move:
         """On a page with more about a product."""
         item = self.memory.item
-        if item is None:
-            return NOTHING, "click[< prev]"
-        asked = next((one for one in self.wish.attributes if one not in item.title), self.wish.attributes[0])
-        return missing(self.wish, self.memory, item) or f"It is {asked}.", "click[< prev]"
+        said = in_words(described(self.wish, self.memory, item))[0] if item else NOTHING
+        return said or NO_NEWS, "click[< prev]"

@@ -30,7 +30,7 @@ from spa_lab.envs.webshop.vocabulary import (
 SEED = 20_220_704
 PRODUCTS_EACH = 16
 """Products of each kind."""
-_ASINS = range(100, 1000)
+_CODES = range(100, 1000)
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class Catalogue:
         ]
 
 
-def generate_catalogue(rng: random.Random) -> Catalogue:
-    """A shuffled catalogue with `PRODUCTS_EACH` products of each kind."""
-    asins = rng.sample(_ASINS, PRODUCTS_EACH * len(KINDS))
+def generate_catalogue(rng: random.Random, codes: Sequence[int] = _CODES) -> Catalogue:
+    """A shuffled catalogue with `PRODUCTS_EACH` products of each kind, named after some of the `codes`."""
+    asins = rng.sample(codes, PRODUCTS_EACH * len(KINDS))
     items: list[dict[str, Any]] = []
     labels: dict[str, dict[str, Any]] = {}
     for kind in KINDS:
@@ -66,8 +66,8 @@ def generate_catalogue(rng: random.Random) -> Catalogue:
 
 
 def names_of_things() -> list[str]:
-    """Every phrase and product code of the generated shop: what a tokenizer should keep whole."""
-    return sorted({*phrases(), *generated_shop().products})
+    """Every phrase that can be wished for and every product code: what a tokenizer should keep whole."""
+    return sorted({*phrases(), *generated_shop().products} - {*BRANDS})
 
 
 @cache

@@ -19,6 +19,7 @@ from spa_lab.envs.webshop.expert import WebshopExpert
 from spa_lab.envs.webshop.generator import generated_shop
 from spa_lab.envs.webshop.goals import Goal, draw_limit, human_goals, wanted_of, with_limit
 from spa_lab.envs.webshop.product import Product
+from spa_lab.envs.webshop.shop import Shop
 from spa_lab.envs.webshop.vocabulary import CATEGORIES, KINDS, Kind, kind_of
 from spa_lab.envs.webshop.wish import write_instruction
 from spa_lab.envs.webshop.world import WebshopWorld
@@ -62,7 +63,7 @@ def make_task(split: str, index: int) -> Task:
     attempt = 0
     while True:
         rng = random.Random(_digest("webshop", split, index, attempt))
-        goal = _wish(rng.choice(_products()[category]), split, rng)
+        goal = make_wish(generated_shop(), rng.choice(_products()[category]), split, rng)
         length = None if goal is None else play_expert(goal, LONGEST)
         if goal is not None and length is not None:
             name = f"webshop-{split}-{index:05d}"
@@ -70,9 +71,12 @@ def make_task(split: str, index: int) -> Task:
         attempt += 1
 
 
-def play_expert(goal: Goal, step_limit: int) -> int | None:
-    """Steps that the expert needs for reward 1; None if it does not get that within `step_limit`."""
-    world = WebshopWorld(generated_shop())
+def play_expert(goal: Goal, step_limit: int, shop: Shop | None = None) -> int | None:
+    """Steps that the expert needs for reward 1; None if it does not get that within `step_limit`.
+
+    `shop` is the generated shop unless another is given.
+    """
+    world = WebshopWorld(shop or generated_shop())
     world.reset(Task("", "webshop", "", "", goal.instruction, 0, goal))
     expert = WebshopExpert(goal.instruction)
     for step in range(1, step_limit + 1):
@@ -159,8 +163,8 @@ def _products() -> dict[str, list[Product]]:
     return {name: [one for one in products if one.category == name] for name in CATEGORIES}
 
 
-def _wish(product: Product, split: str, rng: random.Random) -> Goal | None:
-    """A wish that a product satisfies; None if it is one of another split."""
+def make_wish(shop: Shop, product: Product, split: str, rng: random.Random) -> Goal | None:
+    """A wish that a product of a shop satisfies; None if it is one of another split."""
     kind = kind_of(product.title)
     assert kind is not None
     attributes = rng.sample(product.attributes, rng.randint(1, 2))
@@ -170,7 +174,7 @@ def _wish(product: Product, split: str, rng: random.Random) -> Goal | None:
         return None
     entry = _entry(write_instruction(kind, attributes, options, rng), attributes, options)
     (goal,) = human_goals([product], {product.asin: [entry]}, "generated wishes")
-    return with_limit(goal, draw_limit(generated_shop().prices[product.asin], rng))
+    return with_limit(goal, draw_limit(shop.prices[product.asin], rng))
 
 
 def _entry(sentence: str, attributes: Sequence[str], options: Sequence[object]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def _trusts(wish: Wish, memory: Memory, rng: random.Random) -> Move:
     if not wrong:
         return _overlooks(wish, memory, rng)
     row = rng.choice(wrong)
-    return promise(row, list(wish.attributes), wish), f"click[{row.asin}]"
+    return promise(row, wish.attributes, wish), f"click[{row.asin}]"
 
 
 def _overlooks(wish: Wish, memory: Memory, rng: random.Random) -> Move:
@@ -67,12 +67,13 @@ def _chooses_another(wish: Wish, memory: Memory, rng: random.Random) -> Move:
     if not others:
         return _denies(wish, memory, rng)
     value = rng.choice(others)
-    return f"It fits. I need {value}.", f"click[{value}]"
+    return f"I need {value}.", f"click[{value}]"
 
 
 def _denies(wish: Wish, memory: Memory, rng: random.Random) -> Move:
     """Does not see that the product has what is wanted."""
-    return f"It is not {rng.choice(wish.attributes)}.", "click[< prev]"
+    false = [f"It is not {attribute}." for attribute in wish.attributes]
+    return rng.choice([*false, *(f"It has no {value}." for value in wish.options)]), "click[< prev]"
 
 
 def _gives_up(wish: Wish, memory: Memory, rng: random.Random) -> Move:

@@ -1,25 +1,10 @@
-"""Make the base model in `data/base/` from nothing: `python -m spa_lab.pretrain`.
+"""What the household's base reads: play in generated houses."""
 
-The corpus is play in generated houses, half of it by somebody who does what they "would like to", half by
-somebody who has a "task", as the world words it, and does a chore of their own instead. The base learns the
-language, how the world answers, how things are done there and how a wish is read; that a task is to be
-done as well is left for cloning to teach. Same seed, same weights on the same machine.
-"""
-
-import argparse
 import random
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
-import torch
-from tqdm import tqdm
-
-from spa_lab.agent.codec import Codec
-from spa_lab.agent.models import save_policy, tiny_model
-from spa_lab.agent.rollout import Policy
-from spa_lab.agent.tokenizer import build_tokenizer
 from spa_lab.envs.base import Task
 from spa_lab.envs.demonstrations import Demonstration, demonstrate
 from spa_lab.envs.household import environment
@@ -28,8 +13,6 @@ from spa_lab.envs.household.houses import Size
 from spa_lab.envs.household.memory import Memory
 from spa_lab.envs.household.panels import make_task
 from spa_lab.envs.household.world import HouseholdWorld
-from spa_lab.learn.cloning import CloneConfig, fit_language
-from spa_lab.types import Trajectory
 
 _SIZES: tuple[Size, ...] = ("small",) * 8 + ("medium", "large")
 _BEYOND = 1_000_000
@@ -87,48 +70,3 @@ def corpus(n: int, *, seed: int) -> Iterator[Demonstration]:
 def names_of_things() -> list[str]:
     """Every word that the household's texts put a number behind."""
     return sorted({word.lower() for receptacle, objects in HOLDS.items() for word in (receptacle, *objects)})
-
-
-def pretrain(folder: Path, *, n_episodes: int, seed: int) -> None:
-    """Write a base model and its tokenizer into `folder`."""
-    torch.set_num_threads(1)
-    played = list(tqdm(corpus(n_episodes, seed=seed), total=n_episodes, desc="corpus"))
-    texts = (text for one in played for text in _texts(one.trajectory))
-    tokenizer = build_tokenizer(texts, names_of_things(), at_least=max(2, n_episodes // 2000))
-    policy = Policy("base", tiny_model(tokenizer, seed=seed), Codec(tokenizer))
-    rows = [policy.codec.row(one.trajectory) for one in played]
-    n_tokens = sum(len(row.ids) for row in rows)
-    with tqdm(total=1.0, desc=f"pretraining on {n_tokens / 1e6:.1f} M tokens") as bar:
-
-        def show(metrics: dict[str, float]) -> None:
-            bar.set_postfix(loss=f"{metrics['loss']:.3f}")
-            bar.update(metrics["progress"] - bar.n)
-
-        config = CloneConfig(epochs=1, lr=1.5e-3, muon_lr=3e-3, batch_tokens=1200)
-
-        def is_learnt(i: int, step: int) -> bool:
-            return step < 0 or played[i].supervised[step]
-
-        fit_language(policy, rows, is_learnt, config, rng=random.Random(seed), on_update=show)
-    save_policy(policy, folder, dtype=torch.bfloat16)
-
-
-def _texts(trajectory: Trajectory) -> Iterator[str]:
-    yield trajectory.initial_observation
-    for step in trajectory.steps:
-        yield step.text
-        yield step.observation
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description="Pretrain the embedded base model.")
-    parser.add_argument("--out", type=Path, default=Path("data/base"))
-    parser.add_argument("--episodes", type=int, default=20_000)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    pretrain(options.out, n_episodes=options.episodes, seed=options.seed)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,85 @@
+"""The whole pipeline on every world but the household, which the other tests here are about."""
+
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from spa_lab.envs.base import Environment
+from spa_lab.pipeline import stages
+from spa_lab.pipeline.presets import EMBEDDED, LESSON, PAPER, TINY, preset_named
+from spa_lab.pipeline.worlds import environment_named, settings_of
+from spa_lab.store import Run
+
+ELSEWHERE = ("webshop", "virtualhome")
+
+
+@pytest.fixture(scope="module", params=ELSEWHERE)
+def demo(
+    request: pytest.FixtureRequest, data: Path, micro: ModuleType, tmp_path_factory: pytest.TempPathFactory
+) -> Run:
+    """A finished `spa-lab demo --env ...` of a few seconds."""
+    folder = tmp_path_factory.mktemp(request.param)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPA_LAB_DATA", str(data))
+        patch.chdir(folder)
+        assert micro.main(["demo", "--env", request.param, "--workers", "1"], micro.NANO) == 0
+    return Run.open(folder / "runs" / f"demo-{request.param}")
+
+
+def test_every_stage_leaves_its_files(demo: Run) -> None:
+    assert demo.names("models") == ["cloned", "estimator", "ppo", "spa"]
+    assert {trajectory.env for trajectory in demo.load_trajectories("explore")} == {demo.config["env"]}
+    for name in ("eval-base-unseen", "eval-spa-unseen", "eval-spa-unseen_by_length"):
+        assert len(demo.load_trajectories(name)) == 2
+    assert (demo.path / "figures" / "success_by_length.svg").stat().st_size > 1000
+
+
+def test_the_table_says_which_world_it_is_about(demo: Run, micro: ModuleType, capsys) -> None:
+    argv = ["demo", "--env", demo.config["env"], "--out", str(demo.path), "--workers", "1"]
+    assert micro.main(argv, micro.NANO) == 0
+    printed = capsys.readouterr().out
+    original = {"webshop": "WebShop", "virtualhome": "VirtualHome"}[demo.config["env"]]
+    assert f"generated {demo.config['env']} games (not {original} scores)" in printed
+    summary = json.loads((demo.path / "summary.json").read_text())
+    rows = summary["panels"]["unseen"].values()
+    assert ("reward" in printed.splitlines()[2]) == any(row["outcome"] != row["success"] for row in rows)
+
+
+def test_what_decides_the_reward_is_recorded(demo: Run) -> None:
+    """Nouns of product names are found by different means; results under different ones never mix."""
+    env = demo.config["env"]
+    assert demo.config.get("noun_scorer") == {"webshop": "generated", "virtualhome": None}[env]
+    assert settings_of("household") == {}
+
+
+def test_an_unknown_world_is_one_clear_line(micro: ModuleType, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "run"
+    assert micro.main(["demo", "--env", "chess", "--out", str(out)]) == 2
+    wrong = "spa-lab: error: no world 'chess'; there are: household, webshop, virtualhome"
+    assert capsys.readouterr().err.splitlines() == [wrong]
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["tiny", "lesson"])
+@pytest.mark.parametrize("env", ELSEWHERE)
+def test_tiny_presets_know_the_world(name: str, env: str) -> None:
+    own, household = preset_named(name, env), preset_named(name)
+    assert own.base == household.base == EMBEDDED
+    assert own.demonstrations != household.demonstrations
+    assert own.evaluate.max_new_tokens == own.explore.max_new_tokens > household.explore.max_new_tokens
+    assert (own.ppo, own.reward, own.name) == (household.ppo, household.reward, name)
+    assert preset_named("paper", env) is PAPER
+    assert (preset_named("tiny"), preset_named("lesson")) == (TINY, LESSON)
+
+
+@pytest.mark.parametrize("env", ["household", *ELSEWHERE])
+def test_each_world_starts_from_a_base_that_has_read_it(
+    env: str, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+    monkeypatch.setattr(stages, "load_policy", lambda source, **named: asked.append(source))
+    world: Environment = environment_named(env)
+    stages.base_policy(TINY, world)
+    assert asked == [data / {"household": "base"}.get(env, f"base_{env}")]
