@@ -8,10 +8,9 @@ import numpy as np
 
 from spa_lab.agent.rollout import Episode
 from spa_lab.credit.gradient import GradientView, Rules, what_the_gradient_saw
-from spa_lab.learn.estimator import load_estimator
 from spa_lab.learn.ppo import PPOConfig, PPORows, PPOTrainer
 from spa_lab.pipeline.fidelity import preset_of
-from spa_lab.pipeline.stages import adapt, reward_function, saved_policy, stage_rng
+from spa_lab.pipeline.stages import adapt, reward_function, saved_estimator, saved_policy, stage_rng
 from spa_lab.pipeline.worlds import environment_named
 from spa_lab.store import Run
 from spa_lab.types import FloatArray
@@ -52,7 +51,7 @@ def watch_first_update(*, run: Path, method: str, episodes: int = 64) -> Gradien
     rng = stage_rng(opened, f"ppo-{method}")
     policy = saved_policy(opened, "cloned", preset, environment)
     adapt(policy, preset, rng)
-    estimator = load_estimator(opened.model("estimator"), preset.estimator) if method == "spa" else None
+    estimator = saved_estimator(opened, preset, environment) if method == "spa" else None
     reward = reward_function(method, preset, estimator, np.random.default_rng(rng.randrange(2**31)))
     config = replace(preset.ppo, episodes=episodes)
     trainer = WatchedTrainer(policy, config, rng=rng, playing=preset.explore)

@@ -12,12 +12,12 @@ from spa_lab.credit import methods
 from spa_lab.credit.methods import Cost, CreditMethod, measure
 from spa_lab.credit.monte_carlo import branch_outcomes
 from spa_lab.credit.outcomes import BranchOutcomes
-from spa_lab.learn.estimator import fit_estimator, load_estimator
+from spa_lab.learn.estimator import fit_estimator
 from spa_lab.learn.heads import HeadsConfig, fit_heads
 from spa_lab.learn.returns import ReaderConfig, ReturnReader, fit_reader
 from spa_lab.pipeline.parallel import Report
 from spa_lab.pipeline.presets import Preset
-from spa_lab.pipeline.stages import explore_tasks, saved_policy, split_by_task
+from spa_lab.pipeline.stages import explore_tasks, saved_estimator, saved_policy, split_by_task
 from spa_lab.pipeline.worlds import environment_named
 from spa_lab.store import Run
 from spa_lab.types import Trajectory
@@ -93,7 +93,7 @@ def _spa(run: Run, env: str, preset: Preset, report: Report) -> list[CreditMetho
     """The estimator that the run trained its agent with."""
     fitted, _ = split_by_task(run.load_trajectories("explore"), preset.held_out)
     seconds = run.provenance["stages"].get("estimate", {}).get("seconds", 0.0)
-    estimator = load_estimator(run.model("estimator"), preset.estimator)
+    estimator = saved_estimator(run, preset, environment_named(env))
     return [methods.estimator_credit(estimator, source="spa", fitting=Cost(seconds, len(fitted)))]
 
 

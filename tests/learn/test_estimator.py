@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from spa_lab.agent.codec import ContextTooLong, TokenRow
+from spa_lab.agent.codec import Codec, ContextTooLong, TokenRow
 from spa_lab.agent.models import copy_policy
 from spa_lab.agent.rollout import Policy
 from spa_lab.learn.estimator import (
@@ -264,6 +264,15 @@ def test_what_is_saved_comes_back(
     save_estimator(estimator, tmp_path / "e")
     loaded = load_estimator(tmp_path / "e", estimator.config)
     for one, other in zip(loaded.credit(episodes), estimator.credit(episodes), strict=True):
+        np.testing.assert_allclose(one.contributions, other.contributions, atol=1e-6)
+
+
+def test_it_reads_the_manual_that_its_policy_read(policy: Policy, tmp_path: Path) -> None:
+    told = Policy("told", policy.model, Codec(policy.codec.tokenizer, manual="Be brief."))
+    estimator = fit_estimator(told, _toy(2, 0), EstimatorConfig(epochs=1), rng=random.Random(0))
+    save_estimator(estimator, tmp_path)
+    loaded = load_estimator(tmp_path, estimator.config, manual="Be brief.")
+    for one, other in zip(loaded.credit(_toy(4, 1)), estimator.credit(_toy(4, 1)), strict=True):
         np.testing.assert_allclose(one.contributions, other.contributions, atol=1e-6)
 
 
