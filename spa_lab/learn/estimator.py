@@ -24,9 +24,8 @@ from spa_lab.agent.codec import Codec, TokenBatch, TokenRow
 from spa_lab.agent.lora import let_learn
 from spa_lab.agent.models import copy_policy, disk_refusals, load_policy, save_policy
 from spa_lab.agent.rollout import Policy
-from spa_lab.learn.batches import planned_batches, token_batches
+from spa_lab.learn.fitting import fit_rows, new_head, read_rows
 from spa_lab.learn.language import hidden_states
-from spa_lab.learn.optimizer import Optimizer
 from spa_lab.types import Credit, Trajectory
 
 _HEAD_FILE = "head.safetensors"
@@ -77,18 +76,9 @@ class ProgressEstimator(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone, self.codec, self.config = backbone, codec, config
-        size = int(backbone.config.hidden_size)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.head: nn.Module
-            if config.head == "mlp":
-                self.head = nn.Sequential(
-                    nn.Linear(size, config.width), nn.GELU(), nn.Linear(config.width, 1)
-                )
-            else:
-                self.head = nn.Linear(int(backbone.config.vocab_size), 1)
-        for parameter in self.head.parameters():
-            parameter.data *= 0.1  # begin near zero: T random contributions would add up to noise
+        own = backbone.config
+        sizes = (own.hidden_size, config.width, 1) if config.head == "mlp" else (own.vocab_size, 1)
+        self.head = new_head(*sizes, device=backbone.device, seed=seed)
         let_learn(backbone, config.train_backbone)
 
     def forward(self, batch: TokenBatch) -> Tensor:
@@ -121,16 +111,14 @@ class ProgressEstimator(nn.Module):
             ContextTooLong: a trajectory needs more tokens than the model can read.
             ValueError: a row is of another trajectory.
         """
-        rows = self._rows(trajectories, rows)
-        limit = int(self.backbone.config.max_position_embeddings)
-        found: dict[int, Credit] = {}
-        lengths = [len(row.ids) for row in rows]
-        for numbers in token_batches(lengths, budget=self.config.batch_tokens, rng=random.Random(0)):
-            flat = self(self.codec.batch([rows[i] for i in numbers], limit=limit)).double().cpu().numpy()
-            borders = np.cumsum([len(trajectories[i]) for i in numbers])[:-1]
-            for i, contributions in zip(numbers, np.split(flat, borders), strict=True):
-                found[i] = Credit(trajectories[i].id, source, contributions)
-        return [found[i] for i in range(len(rows))]
+        said = read_rows(
+            self, self.codec, self._rows(trajectories, rows), [len(one) for one in trajectories],
+            limit=int(self.backbone.config.max_position_embeddings), budget=self.config.batch_tokens,
+        )  # fmt: skip
+        return [
+            Credit(one.id, source, own.double().cpu().numpy())
+            for one, own in zip(trajectories, said, strict=True)
+        ]
 
     def _rows(self, trajectories: Sequence[Trajectory], given: Sequence[TokenRow] | None) -> list[TokenRow]:
         if given is None:
@@ -173,19 +161,14 @@ def fit_estimator(
     """
     twin = copy_policy(policy, name="estimator")
     estimator = ProgressEstimator(twin.model, twin.codec, config, seed=rng.randrange(2**31))
-    rows = [policy.codec.row(trajectory) for trajectory in trajectories]
-    lengths = [len(row.ids) for row in rows]
-    plan = planned_batches(lengths, epochs=config.epochs, budget=config.batch_tokens, rng=rng, alike=False)
-    optimizer = Optimizer(estimator, lr=config.lr, n_updates=len(plan))
-    for done, numbers in enumerate(plan):
-        contributions = estimator(policy.codec.batch([rows[i] for i in numbers], limit=policy.context))
+
+    def loss(contributions: Tensor, numbers: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
         chosen = [trajectories[i] for i in numbers]
         parts = estimator_loss(contributions, [len(t) for t in chosen], [t.outcome for t in chosen])
-        parts.loss.backward()
-        optimizer.step()
-        metrics = {"loss": float(parts.loss.detach()), "bias": parts.bias}
-        metrics |= {"share_on_last_step": parts.share_on_last_step, "progress": (done + 1) / len(plan)}
-        on_update(metrics)
+        return parts.loss, {"bias": parts.bias, "share_on_last_step": parts.share_on_last_step}
+
+    rows = [policy.codec.row(trajectory) for trajectory in trajectories]
+    fit_rows(estimator, policy.codec, rows, loss, config, limit=policy.context, rng=rng, on_update=on_update)
     return estimator.eval()
 
 

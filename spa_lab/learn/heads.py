@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from spa_lab.agent.codec import TokenBatch
 from spa_lab.agent.rollout import Policy
-from spa_lab.learn.batches import token_batches
+from spa_lab.learn.fitting import read_rows
 from spa_lab.learn.returns import places
 from spa_lab.types import FloatArray, Trajectory
 
@@ -75,20 +76,18 @@ def history_features(policy: Policy, trajectories: Sequence[Trajectory], *, laye
         trajectories: N trajectories.
         layers: hidden layers, counted from the last.
     """
-    rows = [policy.codec.row(trajectory) for trajectory in trajectories]
-    found: dict[int, Tensor] = {}
-    lengths = [len(row.ids) for row in rows]
-    for numbers in token_batches(lengths, budget=_READ_TOKENS, rng=random.Random(0)):
-        batch = policy.codec.batch([rows[i] for i in numbers], limit=policy.context)
+
+    def read(batch: TokenBatch) -> Tensor:
         states = policy.model.base_model(
             input_ids=batch.ids.to(policy.model.device), use_cache=False, output_hidden_states=layers > 1
         )
-        read = states.hidden_states[-layers:] if layers > 1 else (states.last_hidden_state,)
         chosen = places(batch, "history")
-        flat = torch.cat([layer[chosen] for layer in read], dim=-1).float()
-        for i, own in zip(numbers, flat.split([len(trajectories[i]) for i in numbers]), strict=True):
-            found[i] = own
-    return [found[i] for i in range(len(rows))]
+        found = states.hidden_states[-layers:] if layers > 1 else (states.last_hidden_state,)
+        return torch.cat([layer[chosen] for layer in found], dim=-1).float()
+
+    rows = [policy.codec.row(trajectory) for trajectory in trajectories]
+    counts = [len(trajectory) for trajectory in trajectories]
+    return read_rows(read, policy.codec, rows, counts, limit=policy.context, budget=_READ_TOKENS)
 
 
 def fit_heads(

@@ -22,9 +22,8 @@ from spa_lab.agent.codec import Codec, TokenBatch
 from spa_lab.agent.lora import let_learn
 from spa_lab.agent.models import copy_policy
 from spa_lab.agent.rollout import Policy
-from spa_lab.learn.batches import planned_batches, token_batches
+from spa_lab.learn.fitting import fit_rows, new_head, read_rows
 from spa_lab.learn.language import hidden_states
-from spa_lab.learn.optimizer import Optimizer
 from spa_lab.types import FloatArray, Trajectory
 
 
@@ -67,15 +66,8 @@ class ReturnReader(nn.Module):
     def __init__(self, backbone: PreTrainedModel, codec: Codec, config: ReaderConfig, *, seed: int) -> None:
         super().__init__()
         self.backbone, self.codec, self.config = backbone, codec, config
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.head = nn.Sequential(
-                nn.Linear(int(backbone.config.hidden_size), config.width),
-                nn.GELU(),
-                nn.Linear(config.width, 1),
-            )
-        for parameter in self.head.parameters():
-            parameter.data *= 0.1  # begin near zero: T random increments would add up to noise
+        size = int(backbone.config.hidden_size)
+        self.head = new_head(size, config.width, 1, device=backbone.device, seed=seed)
         let_learn(backbone, config.train_backbone)
 
     def forward(self, batch: TokenBatch) -> Tensor:
@@ -86,16 +78,13 @@ class ReturnReader(nn.Module):
     @torch.inference_mode()
     def values(self, trajectories: Sequence[Trajectory]) -> list[FloatArray]:
         """What is predicted of R at each place: (T,) or (T + 1,), see `ReaderConfig.reads`."""
-        rows = [self.codec.row(trajectory) for trajectory in trajectories]
-        limit = int(self.backbone.config.max_position_embeddings)
-        found: dict[int, FloatArray] = {}
-        lengths = [len(row.ids) for row in rows]
-        for numbers in token_batches(lengths, budget=self.config.batch_tokens, rng=random.Random(0)):
-            said = self(self.codec.batch([rows[i] for i in numbers], limit=limit))
-            counts = [self.count(trajectories[i]) for i in numbers]
-            for i, own in zip(numbers, said.split(counts), strict=True):
-                found[i] = (own.cumsum(0) if self.config.says == "increment" else own).double().cpu().numpy()
-        return [found[i] for i in range(len(rows))]
+        said = read_rows(
+            self, self.codec, [self.codec.row(one) for one in trajectories],
+            [self.count(one) for one in trajectories],
+            limit=int(self.backbone.config.max_position_embeddings), budget=self.config.batch_tokens,
+        )  # fmt: skip
+        values = (own.cumsum(0) if self.config.says == "increment" else own for own in said)
+        return [own.double().cpu().numpy() for own in values]
 
     def predict(self, trajectories: Sequence[Trajectory]) -> FloatArray:
         """(N,) the last value of each: the prediction from all that is read."""
@@ -151,18 +140,14 @@ def fit_reader(
     """
     twin = copy_policy(policy, name="reader")
     reader = ReturnReader(twin.model, twin.codec, config, seed=rng.randrange(2**31))
-    rows = [policy.codec.row(trajectory) for trajectory in trajectories]
-    lengths = [len(row.ids) for row in rows]
-    plan = planned_batches(lengths, epochs=config.epochs, budget=config.batch_tokens, rng=rng, alike=False)
-    optimizer = Optimizer(reader, lr=config.lr, n_updates=len(plan))
-    for done, numbers in enumerate(plan):
-        said = reader(policy.codec.batch([rows[i] for i in numbers], limit=policy.context))
+
+    def loss(said: Tensor, numbers: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
         chosen = [trajectories[i] for i in numbers]
-        counts = [reader.count(one) for one in chosen]
-        loss = reader_loss(said, counts, [one.outcome for one in chosen], config, rng)
-        loss.backward()
-        optimizer.step()
-        on_update({"loss": float(loss.detach()), "progress": (done + 1) / len(plan)})
+        counts, outcomes = [reader.count(one) for one in chosen], [one.outcome for one in chosen]
+        return reader_loss(said, counts, outcomes, config, rng), {}
+
+    rows = [policy.codec.row(trajectory) for trajectory in trajectories]
+    fit_rows(reader, policy.codec, rows, loss, config, limit=policy.context, rng=rng, on_update=on_update)
     return reader.eval()
 
 
