@@ -46,16 +46,25 @@ def path_span(credits: Iterable[Credit], truths: Iterable[ValueTruth] = ()) -> S
     return _padded(ends)
 
 
-def ticks(span: Span) -> FloatArray:
-    """At most four multiples of the smallest round step (1, 2 or 5 times a power of ten), within the span."""
+def ticks(span: Span, *, most: int = 4) -> FloatArray:
+    """Multiples of the smallest round step (1, 2 or 5 times a power of ten) within the span.
+
+    Args:
+        span: low < high.
+        most: how many at most, >= 2; a third is kept where the next larger step would leave only one.
+    """
     low, high = span
     magnitude = 10.0 ** math.floor(math.log10((high - low) / 4))
-    for factor in (1, 2, 5, 10):
+    found: FloatArray = np.empty(0)
+    for factor in (1, 2, 5, 10, 20, 50):
         step = factor * magnitude
-        places = np.arange(math.ceil(low / step), math.floor(high / step) + 1, dtype=np.float64)
-        if len(places) <= 4:
+        places = np.arange(math.ceil(low / step), math.floor(high / step) + 1, dtype=np.float64) * step
+        if len(places) < 2 <= len(found):
             break
-    return places * step
+        found = places
+        if len(found) <= most:
+            break
+    return found
 
 
 def dodge(n: int) -> FloatArray:

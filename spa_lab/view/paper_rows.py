@@ -1,7 +1,4 @@
-"""The rows of a trajectory on paper, in inches: step, action, bars of every credit, how they add up.
-
-Everything is placed by hand, so that rows line up, nothing overlaps and the same input gives the same file.
-"""
+"""The rows of a trajectory on paper: step, action, bars of every credit, how they add up."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,33 +8,22 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextPath
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view import geometry, style
 from spa_lab.view.frames import progress_error
 from spa_lab.view.geometry import Span
-from spa_lab.view.text import (
-    UNGROUNDED,
-    decimal_places,
-    facts,
-    one_line,
-    shortened,
-    signed,
-    step_label,
-    sum_caption,
-)
-
-Look = dict[str, Any]
-"""Keywords of an artist."""
+from spa_lab.view.paper_page import MARGIN, Look, fitted, place, round_ticks, text_width, write
+from spa_lab.view.text import decimal_places, facts, signed, step_label, sum_caption
 
 ROW = 0.165
-HEAD = 1.12
-"""Title, facts, titles of the columns and their axes, above the first row."""
-BAR_WIDTH, PATH_WIDTH, NUMBER_WIDTH, GAP = 1.35, 1.1, 0.46, 0.16
-STEP_WIDTH, MARK_WIDTH = 0.26, 0.75
-"""Inches, all of the above."""
+HEAD = 0.92
+"""Title, facts, titles of the columns and their axes, above the first row; a line of a caption is more."""
+NUMBER_WIDTH, GAP, STEP_WIDTH, MARK_WIDTH = 0.44, 0.12, 0.22, 0.13
+LEAST_BAR, LEAST_LABEL = 0.5, 0.9
+"""Narrower columns could not be read. Inches, all of the above."""
+LABEL_SHARE = 0.58
+"""Of what is left beside numbers and gaps, the most that the actions take; less by 0.04 for each source."""
 LABEL_WIDTH = 38
 """Characters."""
 TITLE_SIZE = 9
@@ -58,6 +44,7 @@ TRUTH_LOOK: Look = {
     "markeredgewidth": 0.8,
     "linestyle": "none",
 }
+REFUSED_LOOK: Look = {"color": style.INK, "marker": "x", "markersize": 4, "linestyle": "none"}
 ERROR_LOOK: Look = {"fmt": "none", "elinewidth": 0.8, "capsize": 1.5, "clip_on": False}
 
 
@@ -72,87 +59,112 @@ class Block:
     """Common axis of the contributions."""
     paths: Span
     """Common axis of what adds up."""
+    width: float
+    """Inches."""
 
-    @cached_property
-    def labels(self) -> list[str]:
-        """(T,) the actions, shortened."""
-        return [step_label(self.trajectory, step, LABEL_WIDTH) for step in range(len(self.trajectory))]
+    def __post_init__(self) -> None:
+        least = self._beside + LEAST_LABEL + LEAST_BAR * (len(self.credits) + 1)
+        if self.width < least - 1e-9:
+            raise ValueError(
+                f"trajectory {self.trajectory.id!r}: {len(self.credits)} sources side by side need "
+                f"{least:.2f} inches, there are {self.width:.2f}; draw fewer"
+            )
+
+    @property
+    def _beside(self) -> float:
+        """Inches of numbers and gaps."""
+        return len(self.credits) * (NUMBER_WIDTH + GAP) + GAP
 
     @cached_property
     def label_width(self) -> float:
         """Inches, from the step's number to the first bars."""
-        mark = 0.0 if self.trajectory.grounded.all() else MARK_WIDTH
-        return STEP_WIDTH + max(map(text_width, self.labels)) + mark + GAP
+        labels = (step_label(self.trajectory, step, LABEL_WIDTH) for step in range(len(self.trajectory)))
+        natural = STEP_WIDTH + max(map(text_width, labels)) + self.mark_width
+        free = self.width - self._beside
+        bars = LEAST_BAR * (len(self.credits) + 1)
+        share = LABEL_SHARE - 0.04 * len(self.credits)
+        return min(max(min(natural, share * free), LEAST_LABEL), free - bars)
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """(T,) the actions, shortened to fit."""
+        room = self.label_width - STEP_WIDTH - self.mark_width
+        every = (step_label(self.trajectory, step, LABEL_WIDTH) for step in range(len(self.trajectory)))
+        return [fitted(label, room) for label in every]
 
     @property
-    def width(self) -> float:
-        """Inches."""
-        return self.label_width + len(self.credits) * (BAR_WIDTH + NUMBER_WIDTH + GAP) + PATH_WIDTH
+    def mark_width(self) -> float:
+        """Inches for the marks of ungrounded steps."""
+        return 0.0 if self.trajectory.grounded.all() else MARK_WIDTH
 
     @property
-    def height(self) -> float:
-        """Inches."""
-        return HEAD + ROW * len(self.trajectory)
+    def bar_width(self) -> float:
+        """Inches of one column of bars, and of the sums."""
+        return (self.width - self._beside - self.label_width) / (len(self.credits) + 1)
+
+    def captions(self, credit: Credit) -> list[str]:
+        """What stands under the title of a column, in as many lines as it needs."""
+        whole = sum_caption(credit)
+        return [whole] if text_width(whole) <= self.bar_width + NUMBER_WIDTH else whole.split(", ")
+
+    @cached_property
+    def head(self) -> float:
+        """Inches above the first row."""
+        return HEAD + ROW * max(len(self.captions(credit)) for credit in self.credits)
+
+    @property
+    def rows(self) -> float:
+        """Inches of all rows."""
+        return ROW * len(self.trajectory)
 
 
-def text_width(text: str, *, bold: bool = False) -> float:
-    """Inches of a line of text at the common size."""
-    font = FontProperties(family=style.PAPER_FONT[0], weight="bold" if bold else "normal")
-    plain = text.replace("$", "S")  # as wide, and no mathematics
-    # curves lie within their control points; their exact extents take ten times as long
-    outline = TextPath((0, 0), plain, size=style.PAPER_SIZE, prop=font).vertices
-    return float(outline[:, 0].max(initial=0.0)) / 72
+def most_sources(width: float) -> int:
+    """How many sources have room side by side on a page of so many inches."""
+    free = width - 2 * MARGIN - GAP - LEAST_LABEL - LEAST_BAR
+    return int(free / (NUMBER_WIDTH + GAP + LEAST_BAR))
 
 
-def fitted(text: str, width: float, *, bold: bool = False) -> str:
-    """The text on one line, shortened to a width in inches."""
-    line = one_line(text)
-    n = len(line)
-    while n > 1 and text_width(shortened(line, n), bold=bold) > width:
-        n = min(n - 1, int(n * width / text_width(shortened(line, n), bold=bold)) + 1)
-    return shortened(line, n)
-
-
-def draw(figure: Figure, block: Block, left: float) -> None:
-    """Draw a block with its left edge at `left` and its head at the figure's top, in inches."""
-    title = fitted(block.trajectory.instruction, block.width * style.PAPER_SIZE / TITLE_SIZE, bold=True)
-    _write(figure, left, 0.18, title, weight="bold", size=TITLE_SIZE)
-    _write(figure, left, 0.36, fitted(facts(block.trajectory), block.width), color=style.MUTED)
-    sheet = _axes(figure, block, left, block.width)
+def draw(figure: Figure, block: Block, left: float, head: float) -> None:
+    """Draw a block with its left edge at `left` and its rows from `head` on, in inches."""
+    title = fitted(block.trajectory.instruction, block.width, bold=True, size=TITLE_SIZE)
+    write(figure, left, 0.18, title, weight="bold", size=TITLE_SIZE)
+    write(figure, left, 0.36, fitted(facts(block.trajectory), block.width), color=style.MUTED)
+    sheet = _axes(figure, block, left, head, block.width)
     _draw_sheet(sheet, block)
-    right = block.label_width
+    right = block.label_width + GAP
     for credit in block.credits:
-        start, right = right, right + BAR_WIDTH + NUMBER_WIDTH
-        title_width = BAR_WIDTH + NUMBER_WIDTH
-        _write_column_title(figure, left + start, title_width, credit.source, sum_caption(credit))
-        _draw_bars(_axes(figure, block, left + start, BAR_WIDTH), block, credit)
+        start, right = right, right + block.bar_width + NUMBER_WIDTH
+        _write_column_title(figure, left + start, right - start, credit.source, block.captions(credit))
+        _draw_bars(_axes(figure, block, left + start, head, block.bar_width), block, credit)
         places = decimal_places(credit.contributions)
         for step, value in enumerate(credit.contributions):
             sheet.text(right, step, signed(value, places), ha="right", va="center")
         right += GAP
-    _write_column_title(figure, left + right, PATH_WIDTH, "adding up", "base + Σĉ so far")
-    _draw_paths(_axes(figure, block, left + right, PATH_WIDTH), block)
+    _write_column_title(figure, left + right, block.bar_width, "sum", ["base + Σĉ"])
+    _draw_paths(_axes(figure, block, left + right, head, block.bar_width), block)
 
 
-def _write(figure: Figure, x: float, y: float, text: str, **look: Any) -> None:
-    """A line of text; x from the left, y from the top to its base line, in inches."""
-    width, height = figure.get_size_inches()
-    figure.text(x / width, 1 - y / height, text, va="baseline", **look)
+def path_look(number: int) -> Look:
+    """The line of credit source `number`."""
+    colour, dash = style.cycled(style.SOURCES, number), style.cycled(style.DASHES, number)
+    return {"color": colour, "linestyle": dash, "linewidth": 1.4, "clip_on": False}
 
 
-def _write_column_title(figure: Figure, x: float, width: float, title: str, caption: str) -> None:
-    _write(figure, x, 0.66, fitted(title, width, bold=True), weight="bold")
-    _write(figure, x, 0.82, fitted(caption, width))
+def draw_diamonds(axes: Axes, x: np.ndarray, y: np.ndarray, **errors: Any) -> None:
+    """Measured values with standard errors `xerr` or `yerr`."""
+    axes.errorbar(x, y, ecolor=style.INK, zorder=3, **ERROR_LOOK, **errors)
+    axes.plot(x, y, zorder=4, clip_on=False, **TRUTH_LOOK)
 
 
-def _axes(figure: Figure, block: Block, left: float, width: float) -> Axes:
+def _write_column_title(figure: Figure, x: float, width: float, title: str, captions: list[str]) -> None:
+    write(figure, x, 0.64, fitted(title, width, bold=True), weight="bold")
+    for number, caption in enumerate(captions):
+        write(figure, x, 0.80 + ROW * number, fitted(caption, width))
+
+
+def _axes(figure: Figure, block: Block, left: float, head: float, width: float) -> Axes:
     """Axes over the rows of the block, in inches; nothing drawn but the axis on top."""
-    total_width, total_height = figure.get_size_inches()
-    height = ROW * len(block.trajectory)
-    bottom = total_height - HEAD - height
-    axes = figure.add_axes(
-        (left / total_width, bottom / total_height, width / total_width, height / total_height)
-    )
+    axes = place(figure, left, head, width, block.rows)
     axes.set_ylim(len(block.trajectory) - 0.5, -0.5)
     axes.set_yticks([])
     axes.xaxis.tick_top()
@@ -172,14 +184,14 @@ def _draw_sheet(sheet: Axes, block: Block) -> None:
     for step, label in enumerate(block.labels):
         if step % 2 == 0:
             sheet.axhspan(step - 0.5, step + 0.5, color=style.STRIPE, linewidth=0, zorder=0)
-        sheet.text(STEP_WIDTH - 0.08, step, str(step), ha="right", va="center", color=style.MUTED)
+        sheet.text(STEP_WIDTH - 0.07, step, str(step), ha="right", va="center", color=style.MUTED)
         sheet.text(STEP_WIDTH, step, label, va="center")
-        if not block.trajectory.steps[step].grounded:
-            sheet.text(block.label_width - GAP, step, UNGROUNDED, ha="right", va="center", style="italic")
+    refused = np.flatnonzero(~block.trajectory.grounded)
+    sheet.plot(np.full(len(refused), block.label_width - 0.04), refused, **REFUSED_LOOK)
 
 
 def _draw_bars(axes: Axes, block: Block, credit: Credit) -> None:
-    """One bar per step; negative ones in another colour and hatched."""
+    """A credit's bars with the source's standard errors, and the measured progress over them."""
     rows = np.arange(len(credit))
     negative = credit.contributions < 0
     for chosen, look in ((~negative, POSITIVE_LOOK), (negative, NEGATIVE_LOOK)):
@@ -188,9 +200,9 @@ def _draw_bars(axes: Axes, block: Block, credit: Credit) -> None:
         low, high = credit.contributions - credit.standard_error, credit.contributions + credit.standard_error
         axes.hlines(rows, low, high, color=style.BAND, linewidth=2)
     if block.truth:
-        _draw_diamonds(axes, block.truth.progress, progress_error(block.truth), rows)
+        draw_diamonds(axes, block.truth.progress, rows, xerr=progress_error(block.truth))
     axes.axvline(0, color=style.INK, linewidth=0.8)
-    _finish(axes, block.bars)
+    _finish(axes, block.bars, block.bar_width)
 
 
 def _draw_paths(axes: Axes, block: Block) -> None:
@@ -200,22 +212,11 @@ def _draw_paths(axes: Axes, block: Block) -> None:
     for number, credit in enumerate(block.credits):
         axes.plot(geometry.path(credit), rows, **path_look(number))
     if block.truth:
-        _draw_diamonds(axes, block.truth.values, block.truth.standard_error, rows)
-    _finish(axes, block.paths)
+        draw_diamonds(axes, block.truth.values, rows, xerr=block.truth.standard_error)
+    _finish(axes, block.paths, block.bar_width)
 
 
-def path_look(number: int) -> Look:
-    """The line of credit source `number`."""
-    colour, dash = style.cycled(style.SOURCES, number), style.cycled(style.DASHES, number)
-    return {"color": colour, "linestyle": dash, "linewidth": 1.4, "clip_on": False}
-
-
-def _draw_diamonds(axes: Axes, values: np.ndarray, errors: np.ndarray, rows: np.ndarray) -> None:
-    axes.errorbar(values, rows, xerr=errors, ecolor=style.INK, zorder=3, **ERROR_LOOK)
-    axes.plot(values, rows, zorder=4, clip_on=False, **TRUTH_LOOK)
-
-
-def _finish(axes: Axes, span: Span) -> None:
+def _finish(axes: Axes, span: Span, width: float) -> None:
     axes.set_xlim(span)
-    axes.set_xticks(geometry.ticks(span))
+    axes.set_xticks(*round_ticks(span, width))
     axes.grid(axis="x", color=style.GRID, linewidth=0.6)

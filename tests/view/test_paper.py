@@ -22,9 +22,10 @@ from spa_lab.view.paper import (
     contributions_pair,
     contributions_paper,
     save_figure,
-    success_by_length_paper,
 )
-from spa_lab.view.paper_rows import fitted, text_width
+from spa_lab.view.paper_page import ONE_COLUMN, TWO_COLUMNS, fitted, text_width
+from spa_lab.view.paper_rows import most_sources
+from spa_lab.view.paper_success import success_by_length_paper
 
 ROOT = Path(__file__).resolve().parents[2]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -60,7 +61,7 @@ def _assert_readable(figure: Figure) -> None:
 @pytest.mark.parametrize("n_steps", [1, 13, 60])
 def test_nothing_overlaps(drawn: Drawn, opinion: Opinion, measured: Measured, n_steps: int) -> None:
     trajectory = drawn(n_steps)
-    _assert_readable(contributions_paper(trajectory, [opinion(trajectory)]))
+    _assert_readable(contributions_paper(trajectory, [opinion(trajectory)], width=ONE_COLUMN))
     three = [opinion(trajectory, source) for source in ("spa@run-3", "a very long name of a source", "mean")]
     _assert_readable(contributions_paper(trajectory, three, measured(trajectory)))
 
@@ -72,8 +73,22 @@ def test_nothing_overlaps_in_a_pair(drawn: Drawn, opinion: Opinion, hostile: Tra
     _assert_readable(contributions_pair((hostile, [opinion(hostile)]), (failure, [opinion(failure)])))
 
 
-def test_nothing_overlaps_by_length(lengths_table: pd.DataFrame) -> None:
-    _assert_readable(success_by_length_paper(lengths_table))
+@pytest.mark.parametrize("width", [ONE_COLUMN, TWO_COLUMNS])
+def test_nothing_overlaps_by_length(lengths_table: pd.DataFrame, width: float) -> None:
+    figure = success_by_length_paper(lengths_table, width=width)
+    assert figure.get_size_inches()[0] == width
+    _assert_readable(figure)
+
+
+def test_as_many_sources_as_have_room(drawn: Drawn, opinion: Opinion) -> None:
+    trajectory = drawn(5)
+    assert (most_sources(ONE_COLUMN), most_sources(TWO_COLUMNS)) == (1, 4)
+    for width in (ONE_COLUMN, TWO_COLUMNS):
+        most = most_sources(width)
+        every = [opinion(trajectory, f"source {number}") for number in range(most + 1)]
+        _assert_readable(contributions_paper(trajectory, every[:-1], width=width))
+        with pytest.raises(ValueError, match=rf"'t5': {most + 1} sources side by side need"):
+            contributions_paper(trajectory, every, width=width)
 
 
 def test_the_numbers_are_those_of_the_frames(drawn: Drawn, opinion: Opinion, measured: Measured) -> None:
@@ -123,7 +138,7 @@ def test_rates_by_length_are_those_of_the_table(lengths_table: pd.DataFrame) -> 
         np.testing.assert_allclose(ends, own[["low", "high"]])
     written = [text.get_text() for text in counts.texts]
     assert [one for one in written if one.isdigit()] == ["4", "0", "1"] * 2
-    assert "<b>terminal</b> $R$" in written
+    assert "<b>terminal</b> $R$" in [text.get_text() for text in _written(rates.figure)]
     assert [label.get_text() for label in rates.get_xticklabels()] == ["1–4", "5–9", "10+"]
 
 

@@ -81,7 +81,8 @@ def test_undefined_is_said(table: pd.DataFrame) -> None:
 
 def test_paper_has_a_panel_for_each_metric_and_can_be_written(table: pd.DataFrame) -> None:
     figure = scoreboard_paper(table)
-    assert [axes.get_title() for axes in figure.axes] == [f"title of {metric}" for metric in SHOWN]
+    titles = [" ".join(axes.get_title().split()) for axes in figure.axes]
+    assert titles == [f"title of {metric}" for metric in SHOWN]
     shown = figure.axes[0].lines
     values = (
         table[(table.metric == SHOWN[0]) & (table.outcome == "success")]

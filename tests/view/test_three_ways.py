@@ -9,7 +9,8 @@ import pandas as pd
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view.collection import Collection
 from spa_lab.view.lengths import lengths_html
-from spa_lab.view.paper import contributions_paper, success_by_length_paper
+from spa_lab.view.paper import contributions_paper
+from spa_lab.view.paper_success import success_by_length_paper
 from spa_lab.view.steps import bar_span, path_span
 from spa_lab.view.widgets import Inspector
 
