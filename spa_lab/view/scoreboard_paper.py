@@ -85,7 +85,8 @@ def _names(sources: Sequence[str], width: float) -> list[str]:
 
 def _wrapped(title: str, width: float) -> str:
     """The title in lines that fit a panel, broken between words."""
-    return "\n".join(textwrap.wrap(title, max(int(width * len(title) / text_width(title)), 6)))
+    room = max(int(width * len(title) / text_width(title)), 6)  # characters
+    return "\n".join(textwrap.wrap(title, room, break_long_words=False))
 
 
 def _panel(axes: Axes, own: pd.DataFrame, sources: Sequence[str]) -> None:
