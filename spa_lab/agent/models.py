@@ -1,6 +1,6 @@
-"""One path for every model: a Hugging Face causal language model and its tokenizer from a folder or hub name.
+"""One path for every model: a Hugging Face causal language model and its tokenizer, from a folder or the hub.
 
-Nothing is downloaded unless the user names a model that is not a folder; no remote code is ever run.
+Nothing is downloaded unless the user asks for "hub:..."; no remote code is ever run.
 """
 
 import copy
@@ -22,24 +22,31 @@ from spa_lab.agent.codec import Codec
 from spa_lab.agent.lora import has_lora, merged
 from spa_lab.agent.rollout import Policy
 
+HUB = "hub:"
+"""Before the name of a model that is to be taken from the Hugging Face hub, as in "hub:organisation/name"."""
+
 
 def load_policy(source: str | Path, *, name: str, manual: str = "") -> Policy:
     """A policy in eval mode.
 
     Args:
-        source: a folder written by `save_policy` or by Hugging Face's `save_pretrained`, or a hub name.
+        source: a folder written by `save_policy` or by Hugging Face's `save_pretrained`, or `HUB` and a name.
         name: filed with every trajectory that it plays.
         manual: opens the first message (for large models that were never shown the world).
 
     Raises:
         ValueError: the folder is missing, or lacks the model's or the tokenizer's files.
     """
-    _check_source(source)
+    online = str(source).startswith(HUB)
+    if not online:
+        _check_folder(Path(source))
+    where = str(source).removeprefix(HUB)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(source), trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False, local_files_only=not online)
         model = AutoModelForCausalLM.from_pretrained(
-            str(source), trust_remote_code=False, use_safetensors=True, torch_dtype="auto"
-        )
+            where, trust_remote_code=False, local_files_only=not online, use_safetensors=True,
+            torch_dtype="auto",
+        )  # fmt: skip
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"{source}: cannot load a causal language model: {error}") from error
     if model.dtype == torch.bfloat16 and model.device.type == "cpu":
@@ -135,13 +142,9 @@ def _compose_names(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase) 
             table[i] = table[ids[kind]] + numbers[int(number) % len(numbers)]
 
 
-def _check_source(source: str | Path) -> None:
-    folder = Path(source)
-    local = folder.is_dir() or isinstance(source, Path) or str(source).startswith((".", "/", "~"))
-    if not local:
-        return
+def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
-        raise ValueError(f"{folder}: no such model folder")
+        raise ValueError(f"{folder}: no such model folder (one of the Hugging Face hub is {HUB}{folder})")
     if not (folder / "config.json").is_file():
         raise ValueError(f"{folder}: not a model folder, config.json is missing")
     if not any((folder / file).is_file() for file in ("tokenizer.json", "tokenizer.model", "vocab.json")):

@@ -21,7 +21,7 @@ class Preset:
 
     name: str
     base: str = EMBEDDED
-    """Model to start from: `EMBEDDED`, a folder, or a hub name."""
+    """Model to start from: `EMBEDDED`, a folder, or "hub:" and a name of the Hugging Face hub."""
     lora_rank: int | None = None
     """Rank of LoRA adapters; None trains all weights. Released code: 8."""
     use_manual: bool = False
@@ -87,7 +87,7 @@ LESSON = replace(
 
 PAPER = Preset(
     name="paper",
-    base="meta-llama/Llama-3.2-3B-Instruct",
+    base="hub:meta-llama/Llama-3.2-3B-Instruct",
     lora_rank=8,
     use_manual=True,
     demonstrations=3119,

@@ -113,13 +113,30 @@ def test_fresh_heads_attend_to_their_like(policy: Policy) -> None:
 
 
 @pytest.mark.usefixtures("offline")
-@pytest.mark.parametrize("path", ["./nowhere", "/nowhere/at/all", "~/nowhere", "../nowhere", Path("base")])
+@pytest.mark.parametrize(
+    "path", ["./nowhere", "/nowhere/at/all", "~/nowhere", "../nowhere", Path("base"), "data/base", "base"]
+)
 def test_a_path_that_is_not_there_is_not_looked_up(
     path: str | Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=rf"{Path(path).name}: no such model folder"):
         load_policy(path, name="x")
+
+
+def test_the_hub_is_asked_only_where_it_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[object, object]] = []
+    for loader in (models.AutoTokenizer, models.AutoModelForCausalLM):
+        original = loader.from_pretrained
+
+        def spy(where: object, original: Callable[..., object] = original, **options: object) -> object:
+            asked.append((where, options["local_files_only"]))
+            return original(folder, **options)
+
+        monkeypatch.setattr(loader, "from_pretrained", spy)
+    load_policy(folder, name="x")
+    load_policy("hub:somebody/something", name="x")
+    assert asked == [(str(folder), True)] * 2 + [("somebody/something", False)] * 2
 
 
 @pytest.mark.usefixtures("offline")
