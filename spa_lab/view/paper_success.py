@@ -153,7 +153,7 @@ def _draw_intervals(axes: Axes, table: pd.DataFrame, below: float) -> None:
 
 def _draw_rates(axes: Axes, table: pd.DataFrame, policies: Sequence[str], bins: Sequence[str]) -> None:
     """Points with intervals, policies side by side within each bin."""
-    places = geometry.dodge(len(policies))
+    places = 1.25 * geometry.dodge(len(policies))  # narrower columns than on the screen
     for number, policy in enumerate(policies):
         own = table[table["policy"] == policy]
         success, low, high = (own[name].to_numpy(dtype=np.float64) for name in ("success", "low", "high"))

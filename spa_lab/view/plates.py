@@ -192,7 +192,7 @@ def curves_plate(table: pd.DataFrame, *, columns: Columns = 2, name: str = "trai
 
 def _outcome(trajectory: Trajectory) -> str:
     kind = "success" if trajectory.success else "failure"
-    return f'{kind} of {len(trajectory)} steps, "{one_line(trajectory.instruction)}"'
+    return f"{kind} of {len(trajectory)} steps (task: {one_line(trajectory.instruction)})"
 
 
 def _measured(truth: ValueTruth | None) -> str:

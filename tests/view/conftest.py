@@ -1,7 +1,12 @@
 """Trajectories to draw: household-like texts, hostile texts, any length."""
 
+import re
+import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -76,3 +81,33 @@ def lengths_table() -> pd.DataFrame:
         for number, (length, success) in enumerate(zip((1, 2, 3, 4, 12), map(bool, successes), strict=True))
     ]
     return success_by_length(pd.DataFrame(rows), bins=((1, 4), (5, 9), (10, None)))
+
+
+@pytest.fixture(scope="session")
+def printed() -> Callable[[Path], list[str]]:
+    """Every line of text in an SVG or PDF, in order; a ligature of a PDF is U+0000."""
+
+    def texts(path: Path) -> list[str]:
+        content = path.read_bytes()
+        if path.suffix == ".svg":
+            nodes = ElementTree.fromstring(content).iter("{http://www.w3.org/2000/svg}text")
+            return ["".join(node.itertext()) for node in nodes]
+        found = []
+        for packed in re.findall(rb"stream\r?\n(.*?)\nendstream", content, re.DOTALL):
+            with suppress(zlib.error):  # fonts and others that are not packed
+                for block in re.findall(rb"BT\n(.*?)ET\n", zlib.decompress(packed), re.DOTALL):
+                    found.append(_pdf_line(block))
+        return found
+
+    return texts
+
+
+def _pdf_line(block: bytes) -> str:
+    r"""The text of one BT ... ET: strings of two bytes a letter, with \( \) \\ \n and the like escaped."""
+    strings = re.findall(rb"\(((?:\\.|[^\\()])*)\)", block, re.DOTALL)
+    named = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
+    plain = b"".join(
+        re.sub(rb"\\(.)", lambda match: named.get(match[1], match[1]), one, flags=re.DOTALL)
+        for one in strings
+    )
+    return plain.decode("utf-16-be")

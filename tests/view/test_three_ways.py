@@ -1,7 +1,8 @@
-"""One object, three ways: the widget's page, the static page and the figure on paper say the same numbers."""
+"""One object, many ways: widget, static page, PDF, SVG, CSV and LaTeX say the same numbers."""
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,9 +10,9 @@ import pandas as pd
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view.collection import Collection
 from spa_lab.view.lengths import lengths_html
-from spa_lab.view.paper import contributions_paper
-from spa_lab.view.paper_success import success_by_length_paper
+from spa_lab.view.plates import contributions_plate, lengths_plate, success_plate, write_plate
 from spa_lab.view.steps import bar_span, path_span
+from spa_lab.view.text import signed
 from spa_lab.view.widgets import Inspector
 
 
@@ -25,6 +26,8 @@ def test_contributions(
     drawn: Callable[[int], Trajectory],
     opinion: Callable[..., Credit],
     measured: Callable[[Trajectory], ValueTruth],
+    printed: Callable[[Path], list[str]],
+    tmp_path: Path,
 ) -> None:
     trajectory = drawn(9)
     credit, truth = opinion(trajectory), measured(trajectory)
@@ -33,7 +36,16 @@ def test_contributions(
     for page in (view.steps, view.static()):
         bars = np.array(_widths(page)) / 100 * (high - low)
         np.testing.assert_allclose(bars, credit.contributions, atol=2e-5)
-    figure = contributions_paper(trajectory, [credit], truth)
+    plate = contributions_plate(trajectory, [credit], truth, columns=1)
+    write_plate(plate, tmp_path, {})
+    table = pd.read_csv(tmp_path / "contributions.csv")
+    np.testing.assert_allclose(table[f"contribution[{credit.source}]"], credit.contributions)
+    np.testing.assert_allclose(table["value"], truth.values[1:])
+    words = [signed(value, 2) for value in table[f"contribution[{credit.source}]"]]
+    for ending in ("svg", "pdf"):
+        lines = printed(tmp_path / f"contributions.{ending}")
+        assert [line for line in lines if re.fullmatch(r"[+−]\d\.\d\d", line)] == words, ending
+    figure = plate.figure
     (bars,) = [axes.patches for axes in figure.axes if len(axes.patches) >= len(trajectory)]
     printed = {round(bar.get_y() + bar.get_height() / 2): bar.get_width() for bar in bars}
     np.testing.assert_allclose([printed[step] for step in range(len(trajectory))], credit.contributions)
@@ -43,13 +55,42 @@ def test_contributions(
     np.testing.assert_allclose(values, truth.values, atol=1e-4)
 
 
-def test_success_by_length(lengths_table: pd.DataFrame) -> None:
-    page, figure = lengths_html(lengths_table), success_by_length_paper(lengths_table)
+def test_success_by_length(
+    lengths_table: pd.DataFrame, printed: Callable[[Path], list[str]], tmp_path: Path
+) -> None:
+    page, plate = lengths_html(lengths_table), lengths_plate(lengths_table)
     rows = re.findall(r"<tr>(.*?)</tr>", page.partition("<summary>the numbers")[2])[1:]
     said = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in rows]
     known = lengths_table[lengths_table["n"] > 0]
     shown = np.array([[float(cell) for cell in row[4:]] for row in said if row[3] != "0"])
     np.testing.assert_allclose(shown, known[["success", "low", "high"]], atol=5e-4)
-    printed = [y for line in figure.axes[0].lines for y in np.atleast_1d(line.get_ydata()) if np.isfinite(y)]
+    drawn = [y for line in plate.figure.axes[0].lines for y in np.atleast_1d(line.get_ydata())]
     for value in known["success"]:
-        assert np.isclose(printed, value).any()
+        assert np.isclose(drawn, value).any()
+    write_plate(plate, tmp_path, {})
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "success-by-length.csv"), lengths_table)
+    latex = (tmp_path / "success-by-length-table.tex").read_text()
+    assert re.findall(r"([\d.–-]+) \((\d+)\)", latex) == [
+        ("--" if not row.n else f"{100 * row.success:.1f}", str(row.n)) for row in lengths_table.itertuples()
+    ]
+    for ending in ("svg", "pdf"):
+        lines = printed(tmp_path / f"success-by-length.{ending}")
+        assert [line for line in lines if line.isdigit()] == [str(n) for n in lengths_table["n"]], ending
+
+
+def test_success_rates(printed: Callable[[Path], list[str]], tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {
+            "policy": ["SPA", "SFT"], "k": [30, 0], "n": [40, 40], "success": [0.75, 0.0],
+            "low": [0.598, 0.0], "high": [0.8582, 0.0876], "n_seeds": [1, 1], "outcome": [0.75, 0.0],
+            "grounding": [0.9, 0.5], "mean_steps": [12.25, 40.0],
+        }
+    )  # fmt: skip
+    for columns in (1, 2):
+        write_plate(success_plate(table, columns=columns), tmp_path, {})
+        for ending in ("svg", "pdf"):
+            lines = printed(tmp_path / f"success.{ending}")
+            assert [line for line in lines if "[" in line] == ["75.0 [59.8, 85.8]", "0.0 [0.0, 8.8]"]
+    latex = (tmp_path / "success-table.tex").read_text()
+    assert r"SPA & 75.0 & [59.8, 85.8] & 90.0 & 12.2 & 40 & 1 \\" in latex
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "success.csv"), table)
