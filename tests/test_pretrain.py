@@ -56,10 +56,10 @@ def base(folder: Path) -> Policy:
 
 
 def test_the_households_corpus_is_what_its_base_has_read() -> None:
-    """The other worlds share the machinery; nothing that they need may change a word here."""
+    """Whoever changes a word here trains the base again, or its text and what clones it read part ways."""
     played = list(RECIPES["household"].corpus(24, seed=0))
     assert hashlib.sha256(repr(played).encode()).hexdigest() == (
-        "a1b1f09d847d83eb0ea3422db35d8b954b003d163f9ddd0c0a8cdb1dccce2f25"
+        "99053806763499d0b9247ba83f71bd7901973d31ab92f1c1bb00ca575dab4dc0"
     )
 
 

@@ -9,6 +9,7 @@ from spa_lab.envs.base import Task
 from spa_lab.envs.demonstrations import Demonstration, demonstrate
 from spa_lab.envs.household import environment
 from spa_lab.envs.household.catalogue import HOLDS
+from spa_lab.envs.household.expert import HouseholdExpert
 from spa_lab.envs.household.houses import Size
 from spa_lab.envs.household.memory import Memory
 from spa_lab.envs.household.panels import make_task
@@ -18,6 +19,8 @@ _SIZES: tuple[Size, ...] = ("small",) * 8 + ("medium", "large")
 _BEYOND = 1_000_000
 """First training task used here: far beyond those that are ever cloned or explored."""
 _MISTAKES = 0.25
+_SHARES = (0.4, 0.45, 0.15)
+"""Of wishes, of chores under a task that asks for another one, and of chores of another house."""
 _TASK, _WISH = "Your task is to", "You would like to"
 
 
@@ -46,25 +49,35 @@ def _listed(names: list[str]) -> str:
 
 
 def corpus(n: int, *, seed: int) -> Iterator[Demonstration]:
-    """`n` episodes in training houses, mostly small: by turns a wish come true and a task left undone.
+    """`n` episodes in training houses, mostly small: wishes come true, and tasks left undone.
 
     The first thought names the chore that is then done. Under a task that is a chore which the sentence
     does not ask for, so the text teaches how chores are done, and nothing about who obeys a task; under a
     wish it is the wish, so that reading a sentence and doing as it says is learnt, as in a model that has
-    read much. Rooms are listed in any order: where the order is always that of the alphabet, a small model
-    guesses instead of reading.
+    read much. Some chores are of other houses, cannot end here and fill the episode: one who is after
+    the wrong thing still acts as the world allows. Rooms are listed in any order: where the order is always
+    that of the alphabet, a small model guesses instead of reading.
     """
     rng = random.Random(seed)
-    asked = make_task("train", _BEYOND + n, "small").instruction
+    other = make_task("train", _BEYOND + n, "small").instruction
     for i in range(n):
         size = rng.choice(_SIZES)
         task = make_task("train", _BEYOND + i, size)
-        is_wish = rng.random() < 0.5
-        said = task.instruction if is_wish else asked
-        world = partial(_Told, f"{_WISH if is_wish else _TASK}: {said}", rng)
-        played = demonstrate(replace(environment(size), make_world=world), task, mistakes=_MISTAKES, rng=rng)
+        kind = rng.choices(("wish", "chore", "stray"), _SHARES)[0]
+        said = other if kind == "chore" else task.instruction
+        done = other if kind == "stray" else task.instruction
+        told = replace(
+            environment(size),
+            make_world=partial(_Told, f"{_WISH if kind == 'wish' else _TASK}: {said}", rng),
+            make_expert=partial(_expert, done),
+        )
+        played = demonstrate(told, task, mistakes=_MISTAKES, rng=rng)
         yield replace(played, trajectory=replace(played.trajectory, instruction=said))
-        asked = task.instruction
+        other = task.instruction
+
+
+def _expert(chore: str, task: Task, opening: str) -> HouseholdExpert:
+    return HouseholdExpert(chore, opening)
 
 
 def names_of_things() -> list[str]:

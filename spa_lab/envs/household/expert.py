@@ -2,8 +2,8 @@
 
 It says once what it is to do, looks for the target all around the room in the order in which the
 opening text lists it, takes it, changes it if the task says so, and puts it where it belongs. It decides
-anew at each step from its `Memory`, so it goes on sensibly after any action that was not its own. Its
-thoughts come from a small fixed set of sentences, each of which carries what the next action needs.
+anew at each step from its `Memory`, so it goes on sensibly after any action that was not its own; what the
+room has not, it goes on looking for. Its thoughts come from a small fixed set of sentences, each of which carries what the next action needs.
 """
 
 import random
@@ -89,16 +89,13 @@ class HouseholdExpert:
             opening: What the world said before the first step.
 
         Raises:
-            ValueError: If either text cannot be read, or the room lacks the goal or the tool.
+            ValueError: If either text cannot be read.
         """
         self.wish = read_sentence(sentence)
         self.sentence = sentence.strip().removesuffix(".")
         self.memory = Memory.of_opening(opening)
         self.begun = False
         """Whether a step was taken: the first thought says what is to be done."""
-        for needed in (self.wish.goal, _WORK[self.wish.state][1] if self.wish.state else ""):
-            if needed and not self._places(needed):
-                raise ValueError(f"task {sentence!r}: the room has 0 of {needed!r}, needs at least 1")
 
     def observe(self, action: str, observation: str) -> None:
         """Takes in one executed action, its own or not, and the world's reply."""
@@ -151,12 +148,16 @@ class HouseholdExpert:
     def _change(self, held: str) -> Move:
         """Heat, cool or clean the target in hand; the tool need not be open."""
         verb, tool = _WORK[self.wish.state]
+        if not self._places(tool):
+            return self._search(f"I have {held}. I need a {tool}.")
         place = self._nearest(tool)
         action = f"{verb} {held} with {place}" if self.memory.at == place else f"go to {place}"
         return f"I have {held}. I need to {verb} it.", action
 
     def _deliver(self, held: str) -> Move:
         """Bring the finished target to its goal; a second one to the same receptacle as the first."""
+        if not self._places(self.wish.goal):
+            return self._search(f"I have {held}. I need a {self.wish.goal}.")
         anchor = self._anchor() if self.wish.two else ""
         state = f"{self.wish.state} " if self.wish.state else ""
         thought = f"I have {state}{held}. I need {anchor or f'a {self.wish.goal}'}."
@@ -194,10 +195,9 @@ class HouseholdExpert:
         """Look into the next receptacle, all around the room."""
         here = self.memory.at
         unseen = [place for place in self._round() if not self.memory.knows(place)]
-        if not unseen:  # it was moved while nobody looked
+        place = here if here in unseen else (unseen or self._round())[0]
+        if not unseen:  # it was moved while nobody looked, or there is none: look everywhere again
             self.memory.forget_contents()
-            unseen = self._round()
-        place = here if here in unseen else unseen[0]
         thought = f"{need} There is none in {here}." if here and here != place else f"{need} It is not here."
         return self._approach(place, thought) or (thought, f"examine {place}")
 
@@ -219,7 +219,7 @@ class HouseholdExpert:
 
     def _anchor(self) -> str:
         """The goal receptacle that already holds the most targets (two-object tasks); empty if none does."""
-        count = {
+        count = {"": 0} | {
             place: sum(kind(name) == self.wish.target for name in self.memory.contents.get(place, ()))
             for place in self._places(self.wish.goal)
         }
