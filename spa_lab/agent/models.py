@@ -4,6 +4,7 @@ Nothing is downloaded unless the user asks for "hub:..."; no remote code is ever
 """
 
 import copy
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from spa_lab.agent.rollout import Policy
 
 HUB = "hub:"
 """Before the name of a model that is to be taken from the Hugging Face hub, as in "hub:organisation/name"."""
+_HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 
 def load_policy(source: str | Path, *, name: str, manual: str = "") -> Policy:
@@ -144,7 +146,10 @@ def _compose_names(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase) 
 
 def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
-        raise ValueError(f"{folder}: no such model folder (one of the Hugging Face hub is {HUB}{folder})")
+        hint = (
+            f" (a model of the Hugging Face hub is {HUB}{folder})" if _HUB_NAME.fullmatch(str(folder)) else ""
+        )
+        raise ValueError(f"{folder}: no such model folder{hint}")
     if not (folder / "config.json").is_file():
         raise ValueError(f"{folder}: not a model folder, config.json is missing")
     if not any((folder / file).is_file() for file in ("tokenizer.json", "tokenizer.model", "vocab.json")):

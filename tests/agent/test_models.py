@@ -122,6 +122,8 @@ def test_a_path_that_is_not_there_is_not_looked_up(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=rf"{Path(path).name}: no such model folder"):
         load_policy(path, name="x")
+    with pytest.raises(ValueError, match=r"a/b: no such model folder .*hub:a/b\)"):
+        load_policy("a/b", name="x")
 
 
 def test_the_hub_is_asked_only_where_it_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
