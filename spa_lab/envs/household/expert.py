@@ -3,7 +3,8 @@
 It says once what it is to do, looks for the target all around the room in the order in which the
 opening text lists it, takes it, changes it if the task says so, and puts it where it belongs. It decides
 anew at each step from its `Memory`, so it goes on sensibly after any action that was not its own; what the
-room has not, it goes on looking for. Its thoughts come from a small fixed set of sentences, each of which carries what the next action needs.
+room has not, it goes on looking for. Its thoughts come from a small fixed set of sentences, each of which
+carries what the next action needs.
 """
 
 import random
