@@ -28,7 +28,7 @@ from spa_lab.pipeline.presets import Preset
 from spa_lab.pipeline.stages import split_by_task
 from spa_lab.pipeline.worlds import environment_named
 from spa_lab.rewards import RewardConfig
-from spa_lab.store import Run
+from spa_lab.store import Run, writing
 from spa_lab.types import FloatArray, Trajectory, ValueTruth
 
 PART = 4
@@ -65,11 +65,17 @@ def fidelity(*, run: Path, trajectories: int = 40, branches: int = 64, workers: 
     Raises:
         ValueError: a count below 1, settings that this version does not know, or another number of branches
             than in an interrupted call.
-        StoreError: the run lacks its explorations, the cloned policy or the estimator.
+        StoreError: the run lacks its explorations, the cloned policy or the estimator, or another command
+            writes into it.
     """
     if min(trajectories, branches) < 1:
         raise ValueError(f"needs at least 1 trajectory and 1 branch, got {trajectories} and {branches}")
     opened = Run.open(run)
+    with writing(opened.path):
+        return render_scoreboard(_fidelity(opened, trajectories, branches, workers))
+
+
+def _fidelity(opened: Run, trajectories: int, branches: int, workers: int) -> pd.DataFrame:
     preset = preset_of(opened)
     _, held_out = split_by_task(opened.load_trajectories("explore"), preset.held_out)
     chosen = balanced(held_out, trajectories)
@@ -81,7 +87,7 @@ def fidelity(*, run: Path, trajectories: int = 40, branches: int = 64, workers: 
     table = _scored(opened, chosen, measured, branches)
     opened.save_metrics("fidelity", table.to_dict("records"))
     _draw(opened, table)
-    return render_scoreboard(table)
+    return table
 
 
 def balanced(trajectories: Sequence[Trajectory], each: int) -> list[Trajectory]:

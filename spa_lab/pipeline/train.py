@@ -10,7 +10,7 @@ from spa_lab.pipeline.parallel import Crew, PlannedJob
 from spa_lab.pipeline.presets import METHODS, Preset
 from spa_lab.pipeline.report import write_report
 from spa_lab.pipeline.worlds import environment_named, settings_of
-from spa_lab.store import Run
+from spa_lab.store import Run, writing
 
 UNSEEN, BY_LENGTH = "unseen", "unseen_by_length"
 Stage = Literal["clone", "explore", "estimate", "ppo", "evaluate", "report"]
@@ -40,16 +40,16 @@ def train(
 
     Raises:
         ValueError: an unknown world, method or stage, no worker, or a folder that holds another run.
-        StoreError: the disk refused.
+        StoreError: the disk refused, or another command writes into the folder.
         ChildProcessError: a process was killed in the middle of its work.
     """
     _check_known("method", methods, METHODS)
     _check_known("stage", [until], STAGES)
     environment_named(env)
     config = {"env": env, **settings_of(env), "methods": list(methods), "preset": asdict(preset)}
-    run = Run.create(out, config, seed=seed)
     learners = [method for method in methods if method != "sft"]
-    with Crew(workers) as crew:
+    with writing(out), Crew(workers) as crew:
+        run = Run.create(out, config, seed=seed)
         for stage in STAGES[: STAGES.index(until) + 1]:
             if not run.finished(stage) and (stage not in ("explore", "estimate") or "spa" in learners):
                 with run.stage(stage):

@@ -1,6 +1,7 @@
 """Run folders: trajectories, credits, truths, metrics, models, provenance; never half written."""
 
 from spa_lab.store.files import StoreError, replacing
+from spa_lab.store.lock import writing
 from spa_lab.store.run import Run
 
-__all__ = ["Run", "StoreError", "replacing"]
+__all__ = ["Run", "StoreError", "replacing", "writing"]

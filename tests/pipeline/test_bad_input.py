@@ -20,6 +20,7 @@ import pytest
 
 from spa_lab import cli
 from spa_lab.pipeline.presets import TINY
+from spa_lab.store import writing
 
 if TYPE_CHECKING:
     from tests.pipeline.conftest import Undisturbed
@@ -29,7 +30,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def _content(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """All files but that which says who writes: a run that is copied or killed at work keeps it."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def _complaint(err: str) -> str:
@@ -71,6 +74,14 @@ def test_unknown_names(
     assert micro.main(_run(tmp_path / "run", **given)) == 2
     assert capsys.readouterr() == ("", f"spa-lab: error: {line}\n")
     assert not (tmp_path / "run").exists()
+
+
+def test_one_command_at_a_time(micro: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    with writing(tmp_path / "run"):
+        assert micro.main(_run(tmp_path / "run")) == 2
+    line = f"{tmp_path / 'run'}: process {os.getpid()} is writing there; one at a time"
+    assert capsys.readouterr() == ("", f"spa-lab: error: {line}\n")
+    assert not _content(tmp_path)
 
 
 @pytest.mark.parametrize(
