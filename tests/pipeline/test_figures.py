@@ -1,0 +1,142 @@
+"""`spa-lab figures` on runs made by hand: what is drawn, what is left out and why, what is pooled."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spa_lab.envs.household import environment
+from spa_lab.pipeline import figure_makers, figures
+from spa_lab.pipeline.figure_makers import MAKERS, Asked, LeftOut
+from spa_lab.store import Run
+from spa_lab.types import Credit, Trajectory
+from spa_lab.view.plates import Plate
+
+ROOT = Path(__file__).resolve().parents[2]
+PRESET = {
+    "name": "micro", "held_out": 0.5, "evaluation_tasks": 6, "by_length_tasks": 0, "rollouts_per_task": 2,
+    "reward": {"alpha": 1.0, "beta": 0.25, "grounding_form": "penalty"}, "ppo": {"gamma": 0.9, "lam": 0.5},
+}  # fmt: skip
+
+
+@pytest.fixture
+def finished(make_trajectory: Callable[..., Trajectory], tmp_path: Path) -> Callable[..., Run]:
+    """(seed, successes of each policy) -> a run that was evaluated, trained and has two credited episodes."""
+    tasks = environment().tasks("unseen", 6)
+
+    def build(seed: int, name: str = "", preset: dict = PRESET, **won: str) -> Run:
+        config = {"env": "household", "methods": [one for one in won if one != "cloned"], "preset": preset}
+        run = Run.create(tmp_path / (name or f"run-{seed}"), config, seed=seed)
+        for policy, letters in won.items():
+            played = [
+                replace(
+                    make_trajectory(float(letter), (True, False), id=f"{policy}/{i}"), task_id=tasks[i].id
+                )
+                for i, letter in enumerate(letters)
+            ]
+            run.save_trajectories(f"eval-{policy}-unseen", played)
+        explored = [make_trajectory(R, (True, False, True), id=f"x/{R}") for R in (1.0, 0.0)]
+        run.save_trajectories("explore", explored)
+        credits = [Credit(one.id, source, np.full(3, 0.25)) for one in explored for source in ("mine", "spa")]
+        run.save_credits("held-out", credits)
+        run.save_metrics("ppo-spa", [{"success": 0.25 * seed, "kl": 0.01}] * 3)
+        run.note(n=6)
+        return run
+
+    return build
+
+
+def _made(runs: list[Run], asked: Asked | None = None) -> tuple[dict[str, Plate], dict[str, str]]:
+    found = [one for make in MAKERS for one in make(runs, asked or Asked())]
+    left = {one.name: one.why for one in found if isinstance(one, LeftOut)}
+    return {one.name: one for one in found if isinstance(one, Plate)}, left
+
+
+def test_one_run(finished: Callable[..., Run]) -> None:
+    made, left = _made([finished(0, cloned="100000", spa="111100", ppo="110000")])
+    assert list(made) == [
+        "contributions-success", "running-sum-success", "advantages-success", "contributions-failure",
+        "running-sum-failure", "advantages-failure", "success", "differences", "success-by-length",
+        "training-ppo",
+    ]  # fmt: skip
+    assert set(left) == {"scoreboard", "training-clone", "training-estimator"}
+    table = made["success"].numbers.set_index("policy")
+    assert table["k"].to_dict() == {"cloned (SFT)": 1, "PPO, terminal reward": 2, "PPO, SPA-RL": 4}
+    assert "Wilson" in made["success"].caption and made["success"].facts["n"] == 6
+    assert [column for column in made["contributions-success"].numbers if "contrib" in column] == [
+        "contribution[spa]", "contribution[mine]",
+    ]  # fmt: skip
+    assert "β = 0.25 (penalty), γ = 0.9, λ = 0.5" in made["advantages-success"].caption
+
+
+def test_several_seeds_are_pooled(finished: Callable[..., Run]) -> None:
+    """Two folders of one seed share their clone, which counts once."""
+    runs = [
+        finished(0, cloned="100000", spa="111100"), finished(1, cloned="000000", spa="111111"),
+        finished(1, "other", cloned="000000", ppo="110000"),
+    ]  # fmt: skip
+    made, _ = _made(runs)
+    table = made["success"].numbers.set_index("policy")
+    assert table["n"].to_dict() == {"cloned (SFT)": 12, "PPO, terminal reward": 6, "PPO, SPA-RL": 12}
+    assert table["n_seeds"].tolist() == [2, 1, 2] and table.loc["PPO, SPA-RL", "k"] == 10
+    assert "over tasks and up to 2 seeds" in made["success"].caption
+    compared = made["differences"].numbers.set_index(["ours", "theirs"])
+    assert compared.loc[("PPO, SPA-RL", "cloned (SFT)"), ["n", "n_seeds"]].tolist() == [6, 2]
+    assert compared.loc[("PPO, SPA-RL", "PPO, terminal reward"), "n_seeds"] == 1
+    assert made["training-ppo"].numbers.set_index("metric").loc["success", "high"].iloc[0] == 0.25
+
+
+def test_what_is_written_and_said(
+    finished: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "MAKERS", MAKERS[1:3])
+    run, out = finished(3, cloned="100000", spa="111100"), tmp_path / "out"
+    said = figures.figures(runs=[run.path], out=out, asked=Asked(1), in_caption=True)
+    assert said.startswith(f"3 figures in {out}, one column wide\n\nsuccess  ")
+    assert said.endswith("left out: scoreboard: no run has measured values; see spa-lab fidelity")
+    endings = (".pdf", ".svg", ".png", ".csv", ".tex", "-table.tex")
+    names = ("success", "differences", "success-by-length")
+    assert {path.name for path in out.iterdir()} == {f"{name}{end}" for name in names for end in endings}
+    caption = (out / "success.tex").read_text()
+    assert "n = 6; seed 3; 2 rollouts per task; preset micro; commit" in caption
+
+
+def test_the_tour_has_truths_and_no_evaluations() -> None:
+    runs = [Run.open(ROOT / "data" / "tour")]
+    found = list(figure_makers._of_scoreboards(runs, Asked()))
+    (plate,) = [one for one in found if isinstance(one, Plate)]
+    assert set(plate.numbers["source"]) == {"SPA, linear", "Monte Carlo, 5 branches", "random"}
+    assert "12 of success (12 tasks), 12 of failure" in plate.caption
+    (left,) = figure_makers._of_evaluations(runs, Asked())
+    assert isinstance(left, LeftOut) and "no run was evaluated" in left.why
+
+
+def test_sources_without_room_are_named(finished: Callable[..., Run]) -> None:
+    made, left = _made([finished(0, cloned="100000")], Asked(1))
+    assert left["contributions-success"] == "no room for the sources mine; choose with --sources"
+    assert "contribution[mine]" not in made["contributions-success"].numbers
+    assert "sum[mine]" in made["running-sum-success"].numbers
+
+
+def test_what_is_asked_for(finished: Callable[..., Run]) -> None:
+    run = finished(0, cloned="100000")
+    made, _ = _made([run], Asked(2, "x/0.0", ("mine",)))
+    assert made["contributions-failure"].facts["trajectory"] == "x/0.0"
+    assert "contribution[spa]" not in made["contributions-failure"].numbers
+    with pytest.raises(ValueError, match=r"no trajectory 'y' among 2 with credits"):
+        _made([run], Asked(2, "y"))
+    with pytest.raises(ValueError, match=r"no source 'theirs'; there are: mine, spa"):
+        _made([run], Asked(sources=("theirs",)))
+
+
+def test_other_settings_are_no_other_seeds(finished: Callable[..., Run], tmp_path: Path) -> None:
+    one = finished(0, cloned="100000")
+    changed = PRESET | {"ppo": {"gamma": 1.0, "lam": 0.5}}
+    other = finished(1, preset=changed, cloned="100000")
+    with pytest.raises(ValueError, match=r"run-1: preset\.ppo\.gamma is 1\.0, but 0\.9 in .*run-0"):
+        figures.figures(runs=[one.path, other.path], out=tmp_path / "out")
+    with pytest.raises(ValueError, match="at least 1 run"):
+        figures.figures(runs=[], out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
