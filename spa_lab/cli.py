@@ -134,6 +134,11 @@ def _parser() -> argparse.ArgumentParser:
         "--caption", action="store_true", help="say n, seeds and commit in the captions, too"
     )
 
+    foreign = _add(commands, "import", _import, "someone else's log as a run to inspect")
+    foreign.add_argument("format", metavar="FORMAT", help="steps or chat; see spa_lab/importers/")
+    foreign.add_argument("file", type=Path, metavar="FILE", help="JSON lines, an episode each")
+    foreign.add_argument("--out", type=Path, required=True, metavar="DIR")
+
     _add(commands, "bench", _bench, "time the parts that training waits for")
     _add(commands, "doctor", _doctor, "what is installed, which device, which data were found")
     return parser
@@ -220,6 +225,17 @@ def _figures(options: argparse.Namespace) -> int:
 
     asked = Asked(options.columns, options.trajectory, tuple(options.sources))
     print(figures(runs=options.runs, out=options.out, asked=asked, in_caption=options.caption))
+    return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    from spa_lab.importers import import_file
+
+    run, found = import_file(options.format, options.file, options.out)
+    n_successes = sum(one.success for one in found.trajectories)
+    sources = ", ".join(dict.fromkeys(credit.source for credit in found.credits)) or "nobody"
+    print(f"{len(found.trajectories)} trajectories, {n_successes} successes, credits by {sources}")
+    print(*found.notes, f'look: spa_lab.inspect("{run.path}")', sep="\n")
     return 0
 
 

@@ -73,6 +73,38 @@ def test_parity_exit_code(
     assert capsys.readouterr().out == "the report\n"
 
 
+def test_figures_hands_on_what_is_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls: list[dict[str, Any]] = []
+
+    def called(**given: Any) -> str:
+        calls.append(given)
+        return "what was drawn"
+
+    _replace(monkeypatch, "pipeline.figures", figures=called)
+    assert cli.main(["figures", "a"]) == 0
+    argv = ["figures", "a", "b", "--out", "c", "--columns", "1", "--trajectory", "t", "--caption"]
+    assert cli.main([*argv, "--sources", "x", "y z"]) == 0
+    assert capsys.readouterr().out == "what was drawn\n" * 2
+    assert [call["runs"] for call in calls] == [[Path("a")], [Path("a"), Path("b")]]
+    assert [call["out"] for call in calls] == [Path("runs/figures"), Path("c")]
+    assert [tuple(call["asked"]) for call in calls] == [(2, None, ()), (1, "t", ("x", "y z"))]
+    assert [call["in_caption"] for call in calls] == [False, True]
+
+
+def test_import_says_what_came_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log, out = tmp_path / "log.jsonl", tmp_path / "run"
+    log.write_text('{"outcome": 1, "steps": [{"action": "look"}], "credits": {"judge": [1]}}\n')
+    assert cli.main(["import", "steps", str(log), "--out", str(out)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "1 trajectories, 1 successes, credits by judge"
+    assert said[1].startswith("1 of 1 steps do not say") and said[2] == f'look: spa_lab.inspect("{out}")'
+    log.write_text('{"outcome": 2, "steps": [{"action": "look"}]}\n')
+    assert cli.main(["import", "steps", str(log), "--out", str(tmp_path / "other")]) == 2
+    assert f"{log}, line 1: trajectory 'line-1': outcome must lie" in capsys.readouterr().err
+
+
 def test_doctor_prints_a_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     _replace(monkeypatch, "doctor", report=lambda: [("python", "3.11"), ("device", "cpu")])
     assert cli.main(["doctor"]) == 0

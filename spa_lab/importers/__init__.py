@@ -1,0 +1,41 @@
+"""Other people's logs as trajectories and credits: from files in, run folders out.
+
+Two formats, JSON lines both: `steps` (`importers.steps`, the smallest that holds a trajectory) and `chat`
+(`importers.chat`, messages of a chat model). A bad row is an error that names file and line; nothing is
+skipped and nothing is guessed in silence.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from spa_lab.importers.chat import read_chat
+from spa_lab.importers.rows import Imported
+from spa_lab.importers.steps import read_steps
+from spa_lab.store import Run
+
+FORMATS: Mapping[str, Callable[[Path], Imported]] = MappingProxyType({"steps": read_steps, "chat": read_chat})
+"""Name -> what reads a file of it."""
+
+
+def import_file(kind: str, path: Path, out: Path) -> tuple[Run, Imported]:
+    """Read a log and keep it as a run folder, for `spa_lab.inspect` and `spa-lab figures`.
+
+    Args:
+        kind: key of `FORMATS`.
+        path: the log.
+        out: the run's folder; made if missing.
+
+    Raises:
+        ValueError: an unknown format, a bad row (names file and line), or a folder that holds another run.
+        StoreError: the file cannot be read or the folder not be written.
+    """
+    if kind not in FORMATS:
+        raise ValueError(f"no format {kind!r}; there are: {', '.join(FORMATS)}")
+    found = FORMATS[kind](path)
+    run = Run.create(out, {"imported": path.name, "format": kind}, seed=0)
+    run.save_trajectories("imported", found.trajectories)
+    if found.credits:
+        run.save_credits("imported", found.credits)
+    run.note(n=len(found.trajectories))
+    return run, found

@@ -1,0 +1,160 @@
+"""One row of a log, as a checked trajectory with its credits; shared by all formats."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from spa_lab import react
+from spa_lab.store.files import read_text
+from spa_lab.store.records import refuse_twins
+from spa_lab.types import Credit, Step, Trajectory
+
+Row = dict[str, Any]
+FIELDS: Mapping[str, Any] = {
+    "id": str, "task_id": str, "env": str, "split": str, "instruction": str, "initial_observation": str,
+    "steps": list, "outcome": (int, float), "success": bool, "ended": str, "policy": str, "seed": int,
+    "credits": dict,
+}  # fmt: skip
+"""Of a row: name -> JSON type. `steps` and `outcome` must be there."""
+STEP_FIELDS: Mapping[str, Any] = {
+    "text": str, "thought": str, "action": str, "observation": str, "grounded": bool,
+}  # fmt: skip
+"""Of a step; `action` or `text` must be there."""
+
+
+class Imported(NamedTuple):
+    """What a log holds."""
+
+    trajectories: list[Trajectory]
+    credits: list[Credit]
+    notes: list[str]
+    """What the log does not say and was assumed, a sentence each."""
+
+
+def read_rows(path: Path, plain: Callable[[Row], Row]) -> Imported:
+    """Every line of a file that is not blank, made into a row of `FIELDS` by `plain`.
+
+    Raises:
+        StoreError: the file is missing or cannot be read.
+        ValueError: naming file and line: broken JSON, or what `plain` or `trajectory_of` refuses; two
+            trajectories of one id; or a file without rows.
+    """
+    trajectories, credits, ungiven = [], [], 0
+    for where, number, row in _lines(path):
+        try:
+            checked = plain(row)
+            one = trajectory_of(checked, f"line-{number}")
+            credits += credits_of(checked, one)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from error
+        trajectories.append(one)
+        ungiven += sum("grounded" not in step for step in checked["steps"])
+    if not trajectories:
+        raise ValueError(f"{path}: holds no rows")
+    try:
+        refuse_twins([one.id for one in trajectories], "trajectory")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    total = sum(map(len, trajectories))
+    notes = [f"{ungiven} of {total} steps do not say whether the world could execute them: taken as yes"]
+    return Imported(trajectories, credits, notes if ungiven else [])
+
+
+def trajectory_of(row: Row, name: str) -> Trajectory:
+    """The trajectory of a row; what is not given is filled in as `importers.steps` says.
+
+    Args:
+        row: fields of `FIELDS`.
+        name: the id if the row has none.
+
+    Raises:
+        ValueError: a field is missing, unknown or of a wrong type, or its value out of range.
+    """
+    check_fields(row, FIELDS, ("steps", "outcome"), "row")
+    steps = tuple(_step(step, number) for number, step in enumerate(row["steps"]))
+    own: str = row.get("id", name)
+    return Trajectory(
+        id=own, task_id=row.get("task_id", own), env=row.get("env", "imported"),
+        split=row.get("split", "imported"), instruction=row.get("instruction", ""),
+        initial_observation=row.get("initial_observation", ""), steps=steps, outcome=_number(row["outcome"]),
+        success=row.get("success", row["outcome"] == 1), ended=row.get("ended", "done"),
+        policy=row.get("policy", "agent"), seed=row.get("seed", 0),
+    )  # fmt: skip
+
+
+def credits_of(row: Row, trajectory: Trajectory) -> list[Credit]:
+    """The credits of a row, source -> a number for every step.
+
+    Raises:
+        ValueError: a source gives no list of finite numbers, or not one for each step.
+    """
+    found = []
+    for source, values in row.get("credits", {}).items():
+        if not isinstance(values, list) or any(_is_no_number(value) for value in values):
+            raise ValueError(f"credits of {source!r} must be a list of numbers, found {values!r:.60}")
+        if len(values) != len(trajectory):
+            raise ValueError(
+                f"credits of {source!r} are {len(values)} numbers, there are {len(trajectory)} steps"
+            )
+        found.append(Credit(trajectory.id, source, [_number(value) for value in values]))  # type: ignore[arg-type]
+    return found
+
+
+def check_fields(row: object, fields: Mapping[str, Any], needed: tuple[str, ...], what: str) -> None:
+    """Refuse anything but an object of these fields; a misspelt name is met with the right one.
+
+    Raises:
+        ValueError: naming the field.
+    """
+    if not isinstance(row, dict):
+        raise ValueError(f"{what}: expected a JSON object, found {type(row).__name__}")
+    for name in row:
+        if name not in fields:
+            near = get_close_matches(name, fields, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(fields)}"
+            raise ValueError(f"{what}: unknown field {name!r}; {hint}")
+    for name in needed:
+        if name not in row:
+            raise ValueError(f"{what}: field {name!r} is missing")
+    for name, value in row.items():
+        kind = fields[name]
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise ValueError(f"{what}: field {name!r} holds {type(value).__name__} {value!r:.60}")
+
+
+def _lines(path: Path) -> Iterator[tuple[str, int, Row]]:
+    """Where it is, number from 1, and the object of every line that is not blank."""
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if line.strip():
+            where = f"{path}, line {number}"
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"{where}: broken JSON at column {error.colno}: {error.msg}") from None
+            except (ValueError, RecursionError) as error:  # numbers or nests without end
+                raise ValueError(f"{where}: {error}") from None
+            yield where, number, row
+
+
+def _step(given: Row, number: int) -> Step:
+    what = f"step {number}"
+    check_fields(given, STEP_FIELDS, (), what)
+    if "action" not in given and "text" not in given:
+        raise ValueError(f"{what}: needs an 'action' or the 'text' that the model wrote")
+    thought, action = react.parse(given["text"]) if "text" in given else ("", "")
+    thought, action = given.get("thought", thought), given.get("action", action)
+    text = given.get("text", react.write(thought, action))
+    return Step(text, thought, action.strip(), given.get("observation", ""), given.get("grounded", True))
+
+
+def _is_no_number(value: object) -> bool:
+    return not isinstance(value, int | float) or isinstance(value, bool)
+
+
+def _number(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{value!r:.20}... is too large for a number") from None
