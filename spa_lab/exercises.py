@@ -149,6 +149,72 @@ def check_within(mine: Callable[[list[list[float]], list[list[float]]], float]) 
     return _verdict(mine, cases)
 
 
+def check_replies(mine: Callable[[list[dict[str, str]]], list[str]]) -> str:
+    """Notebook 06. `mine(messages)`: what the world answered to each message of the assistant, in order.
+
+    Several answers in a row are joined by a newline; a step that nobody answered has "".
+    """
+    assistant = {"role": "assistant", "content": "x"}
+
+    def user(words: str) -> dict[str, str]:
+        return {"role": "user", "content": words}
+
+    cases: list[Case] = [
+        (([user("start"), assistant, user("a"), assistant, user("b")],), ["a", "b"]),
+        (([user("start"), assistant, user("a"), assistant],), ["a", ""]),
+        (([assistant, user("a"), user("b")],), ["a\nb"]),
+        (([assistant, assistant, {"role": "tool", "content": "c"}],), ["", "c"]),
+    ]
+    return _verdict_of_texts(mine, cases)
+
+
+def check_gap(mine: Callable[[FloatArray, float, float], float]) -> str:
+    """Notebook 06. `mine(contributions, base_value, outcome)`: how far a credit is from adding up to R."""
+    cases: list[Case] = [
+        ((np.array([0.25, 0.5]), 0.0, 0.75), 0.0),
+        ((np.array([0.25, 0.5]), 0.25, 0.0), 1.0),
+        ((np.array([-0.5, 0.0, 0.25]), 0.125, 1.0), -1.125),
+    ]
+    return _verdict(mine, cases)
+
+
+def check_resample(mine: Callable[[FloatArray, list[int], list[int]], float]) -> str:
+    """Notebook 07. `mine(scores, seeds, tasks)`: mean of (K, tasks) scores in one crossed resample.
+
+    `seeds` and `tasks` are the drawn rows and columns; what is drawn twice counts twice.
+    """
+    scores = np.array([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
+    cases: list[Case] = [
+        ((scores, [0, 1], [0, 1, 2]), 0.5),
+        ((scores, [0, 0], [0, 2, 2]), 1.0),
+        ((scores, [1, 1], [0, 0, 2]), 1 / 3),
+        ((scores, [0, 1], [0, 0, 1]), 1 / 3),
+    ]
+    return _verdict(mine, cases)
+
+
+def check_escaped(mine: Callable[[str], str]) -> str:
+    r"""Notebook 07. `mine(text)`: the text with a backslash before each of the LaTeX signs & % $ # _ { }."""
+    cases: list[Case] = [
+        (("100 % & more",), r"100 \% \& more"),
+        (("critic_td",), r"critic\_td"),
+        (("{$#}",), r"\{\$\#\}"),
+        (("plain",), "plain"),
+    ]
+    return _verdict_of_texts(mine, cases)
+
+
+def _verdict_of_texts(mine: Callable[..., Any], cases: Sequence[Case]) -> str:
+    """As `_verdict`, for answers that are text or lists of text."""
+    for arguments, expected in cases:
+        answer = mine(*arguments)
+        if answer is None:
+            return NOT_WRITTEN
+        if answer != expected:
+            return _not_yet(arguments, repr(expected), repr(answer))
+    return f"Right: all {len(cases)} cases agree."
+
+
 def _verdict(mine: Callable[..., Any], cases: Sequence[Case]) -> str:
     """Try all cases; arrays and lists are copied, so the reader's function may change what it gets."""
     for arguments, expected in cases:

@@ -49,6 +49,20 @@ def within(opinions: list[list[float]], truths: list[list[float]]) -> float:
     return float(np.nanmean([spearman(c, d) for c, d in zip(opinions, truths, strict=True)]))
 
 
+def replies(messages: list[dict[str, str]]) -> list[str]:
+    found: list[list[str]] = []
+    for message in messages:
+        if message["role"] == "assistant":
+            found.append([])
+        elif found:
+            found[-1].append(message["content"])
+    return ["\n".join(own) for own in found]
+
+
+def escaped(text: str) -> str:
+    return "".join("\\" + sign if sign in "&%$#_{}" else sign for sign in text)
+
+
 RIGHT: list[tuple[str, Callable[..., Any]]] = [
     ("check_supervised", supervised),
     ("check_tempered", tempered),
@@ -61,6 +75,10 @@ RIGHT: list[tuple[str, Callable[..., Any]]] = [
     ("check_standard_error", lambda x: float(np.sqrt(np.var([*x, 0, 1]) / len(x)))),
     ("check_branches", lambda error: math.ceil(0.5 / error**2)),
     ("check_within", within),
+    ("check_replies", replies),
+    ("check_gap", lambda c, base, outcome: base + c.sum() - outcome),
+    ("check_resample", lambda scores, seeds, tasks: scores[np.ix_(seeds, tasks)].mean()),
+    ("check_escaped", escaped),
 ]
 WRONG: list[tuple[str, Callable[..., Any]]] = [
     ("check_supervised", lambda steps, marks: [marks[step] for step in steps]),
@@ -88,6 +106,14 @@ WRONG: list[tuple[str, Callable[..., Any]]] = [
     ("check_branches", lambda error: math.floor(0.5 / error**2)),
     ("check_within", lambda c, d: spearman(np.concatenate(c), np.concatenate(d))),
     ("check_within", lambda c, d: within(c, d) * len(c)),
+    ("check_replies", lambda chat: [one["content"] for one in chat if one["role"] == "user"][1:]),
+    ("check_replies", lambda chat: [reply.replace("\n", " ") for reply in replies(chat)]),
+    ("check_gap", lambda c, base, outcome: outcome - base - c.sum()),
+    ("check_gap", lambda c, base, outcome: c.sum() - outcome),
+    ("check_resample", lambda scores, seeds, tasks: scores[sorted(set(seeds))][:, sorted(set(tasks))].mean()),
+    ("check_resample", lambda scores, seeds, tasks: scores.mean()),
+    ("check_escaped", lambda text: text.replace("%", r"\%").replace("&", r"\&")),
+    ("check_escaped", lambda text: text),
 ]
 
 
