@@ -17,31 +17,32 @@ from spa_lab.credit.choice import Menu
 from spa_lab.credit.outcome_files import load_outcomes, save_outcomes, settings_of
 from spa_lab.credit.outcomes import BranchOutcomes
 from spa_lab.envs.base import Environment, Task
-from spa_lab.types import FloatArray, Trajectory, ValueTruth
+from spa_lab.types import FloatArray, Trajectory
 
 OnTrajectory = Callable[[BranchOutcomes], object]
 
 
-def value_truth(
-    policy: Policy,
-    environment: Environment,
-    trajectories: Sequence[Trajectory],
-    tasks: Iterable[Task],
-    config: RolloutConfig,
-    *,
-    branches: int,
-    rng: random.Random,
-    common: bool = False,
-    menu: Menu | None = None,
-    folder: Path | None = None,
-    on_trajectory: OnTrajectory = lambda outcomes: None,
-) -> list[ValueTruth]:
-    """Values of every history of N trajectories; see `branch_outcomes`, which keeps the single outcomes."""
-    found = branch_outcomes(
-        policy, environment, trajectories, tasks, config, branches=branches, rng=rng, common=common,
-        menu=menu, folder=folder, on_trajectory=on_trajectory,
-    )  # fmt: skip
-    return [outcomes.to_truth() for outcomes in found]
+@dataclass(frozen=True)
+class Budget:
+    """Branches where the error of progress is, see `allocate`, instead of equally many from every history.
+
+    Every history gets the first ones; what is left is spent in equal rounds, each by what the earlier ones
+    found. Where a number of branches depends on outcomes their mean is no longer quite unbiased; the bias is
+    of order 1/n and small beside the standard error.
+    """
+
+    total: int
+    """Branches of all histories of all trajectories together."""
+    first: int = 16
+    """Branches of each history before the first round, >= 2."""
+    rounds: int = 3
+    """At least 1."""
+    target: float = 0.0
+    """Standard error of progress that is good enough, outcome units; 0 spends the whole budget."""
+
+    def __post_init__(self) -> None:
+        if self.first < 2 or self.rounds < 1:
+            raise ValueError(f"needs first >= 2 and rounds >= 1, got {self}")
 
 
 def branch_outcomes(
@@ -51,14 +52,14 @@ def branch_outcomes(
     tasks: Iterable[Task],
     config: RolloutConfig,
     *,
-    branches: int,
+    branches: int | Budget,
     rng: random.Random,
     common: bool = False,
     menu: Menu | None = None,
     folder: Path | None = None,
     on_trajectory: OnTrajectory = lambda outcomes: None,
 ) -> list[BranchOutcomes]:
-    """Play `branches` continuations from every history h_0 ... h_{T-1} of each trajectory.
+    """Play continuations from every history h_0 ... h_{T-1} of each trajectory; `to_truth` gives the values.
 
     Args:
         policy: continues; need not be the one that wrote the trajectories.
@@ -67,76 +68,31 @@ def branch_outcomes(
         tasks: the tasks of these trajectories, in any order; others are ignored.
         config: temperature and longest step of the policy; `parallel` is the number of branches in flight
             (256 is fast for small models).
-        branches: continuations from each history, >= 1.
+        branches: continuations from each history, >= 1, or a budget for all of them.
         rng: gives the base of all random numbers; branches of one trajectory do not depend on the others.
         common: common random numbers, see `BranchOutcomes.common`; progress gets surer.
         menu: the only texts that the policy may write, or None.
         folder: one file a trajectory is kept here as soon as it is finished; what is there already is not
             played again, and more branches than are there are added to them.
-        on_trajectory: called with each trajectory's outcomes as soon as it is finished, in any order.
+        on_trajectory: called with each trajectory's outcomes as soon as it is finished, in any order; with a
+            budget after each round.
 
     Returns:
         N outcomes, in the order of the trajectories; more than asked for where the folder holds more.
 
     Raises:
-        ValueError: a task is missing, an id is there twice, replaying a trajectory gives something else, or
-            the folder holds what was measured otherwise.
+        ValueError: a task is missing, an id is there twice, replaying a trajectory gives something else, the
+            folder holds what was measured otherwise, or a budget does not suffice for the first branches.
         StoreError: the disk refused.
     """
+    measurement = _Measurement(
+        policy, environment, config, menu, common, rng.getrandbits(63), folder, on_trajectory
+    )
+    if isinstance(branches, Budget):
+        return measurement.spend(trajectories, list(tasks), branches)
     if branches < 1:
         raise ValueError(f"needs at least 1 branch, got {branches}")
-    measurement = _Measurement(
-        policy, environment, config, menu, common, rng.getrandbits(63), folder, on_trajectory
-    )
     return measurement.take(trajectories, tasks, [(branches,) * len(one) for one in trajectories])
-
-
-def budgeted_outcomes(
-    policy: Policy,
-    environment: Environment,
-    trajectories: Sequence[Trajectory],
-    tasks: Iterable[Task],
-    config: RolloutConfig,
-    *,
-    budget: int,
-    rng: random.Random,
-    first: int = 16,
-    rounds: int = 3,
-    target: float = 0.0,
-    common: bool = False,
-    menu: Menu | None = None,
-    folder: Path | None = None,
-    on_trajectory: OnTrajectory = lambda outcomes: None,
-) -> list[BranchOutcomes]:
-    """As `branch_outcomes`, with branches where the error of progress is: see `allocate`.
-
-    Every history gets `first` branches; what is left of the budget is spent in equal rounds, each by what
-    the earlier ones found. Where a number of branches depends on outcomes their mean is no longer exactly
-    unbiased; the bias is of order 1/n and small beside the standard error.
-
-    `budget` counts branches of all histories of all trajectories together, `first` is >= 2, and `target` is a
-    standard error of progress that is good enough (0: the budget is spent); `on_trajectory` is called at the
-    end of each round. All other arguments are those of `branch_outcomes`.
-
-    Raises:
-        ValueError: as there, or the budget does not suffice for the first branches.
-    """
-    n_histories = sum(map(len, trajectories))
-    if first < 2 or rounds < 1 or budget < first * n_histories:
-        raise ValueError(
-            f"needs first >= 2, rounds >= 1 and a budget of first x {n_histories} histories, "
-            f"got first = {first}, rounds = {rounds}, budget = {budget}"
-        )
-    measurement = _Measurement(
-        policy, environment, config, menu, common, rng.getrandbits(63), folder, on_trajectory
-    )
-    tasks = list(tasks)
-    found = measurement.take(trajectories, tasks, [(first,) * len(one) for one in trajectories])
-    for left in range(rounds, 0, -1):
-        unspent = max(budget - sum(int(one.counts.sum()) for one in found), 0)
-        counts = allocate(found, unspent // left, target=target)
-        found = measurement.take(trajectories, tasks, counts, earlier=found)
-    return found
 
 
 @dataclass(frozen=True)
@@ -184,6 +140,23 @@ class _Measurement:
                 save_outcomes(self.folder, there[one.id], one, settings)
             self.on_trajectory(there[one.id])
         return [there[one.id] for one in trajectories]
+
+    def spend(
+        self, trajectories: Sequence[Trajectory], tasks: Sequence[Task], budget: Budget
+    ) -> list[BranchOutcomes]:
+        """Play until the budget is spent, or all progress is known well enough."""
+        n_histories = sum(map(len, trajectories))
+        if budget.total < budget.first * n_histories:
+            raise ValueError(
+                f"the first {budget.first} branches of {n_histories} histories need a budget of "
+                f"{budget.first * n_histories}, got {budget.total}"
+            )
+        found = self.take(trajectories, tasks, [(budget.first,) * len(one) for one in trajectories])
+        for left in range(budget.rounds, 0, -1):
+            unspent = max(budget.total - sum(int(one.counts.sum()) for one in found), 0)
+            counts = allocate(found, unspent // left, target=budget.target)
+            found = self.take(trajectories, tasks, counts, earlier=found)
+        return found
 
     def _order(
         self,

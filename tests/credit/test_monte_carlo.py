@@ -12,7 +12,7 @@ import pytest
 from spa_lab.agent.rollout import Policy, RolloutConfig
 from spa_lab.credit.choice import Menu
 from spa_lab.credit.exact import exact_values, language_chances, play
-from spa_lab.credit.monte_carlo import branch_outcomes, budgeted_outcomes, value_truth
+from spa_lab.credit.monte_carlo import Budget, branch_outcomes
 from spa_lab.credit.outcomes import BranchOutcomes
 from spa_lab.envs.base import Environment, Task
 from spa_lab.envs.probe_rules import PROBES
@@ -34,7 +34,7 @@ class Known(NamedTuple):
     values: list[FloatArray]
     config: RolloutConfig
 
-    def branches(self, n: int, **options: object) -> list[BranchOutcomes]:
+    def branches(self, n: int | Budget, **options: object) -> list[BranchOutcomes]:
         """n branches from each history; the seed is 0 unless `options` say otherwise."""
         chosen = {"branches": n, "rng": random.Random(0), "menu": self.menu} | options
         return branch_outcomes(
@@ -198,9 +198,8 @@ def test_a_broken_file_is_named(known: Callable[[str], Known], tmp_path: Path, c
 
 def test_a_budget_is_kept_and_spent_where_outcomes_are_open(known: Callable[[str], Known]) -> None:
     it = known("key")
-    arguments = (it.policy, it.environment, it.trajectories, it.tasks, it.config)
     n = sum(map(len, it.trajectories))
-    found = budgeted_outcomes(*arguments, budget=100 * n, rng=random.Random(0), menu=it.menu)
+    found = it.branches(Budget(100 * n))
     assert sum(int(one.counts.sum()) for one in found) == 100 * n
     counts = np.concatenate([one.counts for one in found])
     spread = np.concatenate([values[:-1] * (1 - values[:-1]) for values in it.values])
@@ -211,16 +210,17 @@ def test_a_budget_is_kept_and_spent_where_outcomes_are_open(known: Callable[[str
     assert sum((one.progress_error**2).sum() for one in found) < sum(
         (one.progress_error**2).sum() for one in even
     )
-    with pytest.raises(ValueError, match=f"budget of first x {n} histories, .* budget = 3"):
-        budgeted_outcomes(*arguments, budget=3, rng=random.Random(0), menu=it.menu)
+    with pytest.raises(ValueError, match=f"of {n} histories need a budget of {16 * n}, got 3"):
+        it.branches(Budget(3))
+    for bad in ({"first": 1}, {"rounds": 0}):
+        with pytest.raises(ValueError, match=next(iter(bad))):
+            Budget(100, **bad)
 
 
 def test_truths_come_in_the_order_of_the_trajectories(known: Callable[[str], Known]) -> None:
     it = known("fork")
-    found = value_truth(
-        it.policy, it.environment, it.trajectories[::-1], it.tasks, it.config,
-        branches=3, rng=random.Random(0), menu=it.menu,
-    )  # fmt: skip
+    outcomes = it._replace(trajectories=it.trajectories[::-1]).branches(3)
+    found = [one.to_truth() for one in outcomes]
     assert [one.trajectory_id for one in found] == [one.id for one in it.trajectories[::-1]]
     assert [one.branches for one in found] == [3, 3]
 
