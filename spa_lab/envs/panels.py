@@ -1,8 +1,50 @@
-"""What all panels share: the file that says which generated tasks make up `unseen_by_length`."""
+"""What all panels share: which generated tasks make up `unseen_by_length`, and the file that says so."""
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+Bins = Sequence[tuple[int, int]]
+"""Expert lengths, both ends included."""
+_Key = TypeVar("_Key")
+
+
+def length_bin(length: int, bins: Bins) -> int:
+    """Index of the bin that an expert length falls in.
+
+    Raises:
+        ValueError: It falls in none.
+    """
+    for index, (low, high) in enumerate(bins):
+        if low <= length <= high:
+            return index
+    raise ValueError(f"expert length must lie in [{bins[0][0]}, {bins[-1][1]}], got {length}")
+
+
+def balanced_by_length(candidates: Iterable[tuple[_Key, int]], bins: Bins, size: int) -> list[_Key]:
+    """The first `size` candidates of each bin; looks at no more of them than it takes.
+
+    Bins take turns in the result, so that a part of it from its start is balanced too.
+
+    Args:
+        candidates: What a world makes a task from, with the expert's length.
+        bins: Lengths.
+        size: Candidates of each bin.
+
+    Raises:
+        ValueError: They do not fill the bins, or a length falls in none.
+    """
+    found: list[list[_Key]] = [[] for _ in bins]
+    n = 0
+    for key, length in candidates:
+        n += 1
+        place = found[length_bin(length, bins)]
+        if len(place) < size:
+            place.append(key)
+        if all(len(place) == size for place in found):
+            return [place[i] for i in range(size) for place in found]
+    raise ValueError(f"bins hold {[len(place) for place in found]} tasks after {n}, need {size} each")
 
 
 def chosen_tasks(file: Path, panel: str, n: int) -> list[Any]:

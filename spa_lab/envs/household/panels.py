@@ -16,7 +16,7 @@ from spa_lab.envs.household.game import HouseholdTask
 from spa_lab.envs.household.generator import TASK_TYPES, generate_game
 from spa_lab.envs.household.houses import Size, digest
 from spa_lab.envs.household.world import HouseholdWorld
-from spa_lab.envs.panels import chosen_tasks
+from spa_lab.envs.panels import balanced_by_length, chosen_tasks
 
 STEP_LIMIT = 40
 SPLITS = ("train", "seen", "unseen")
@@ -80,18 +80,6 @@ def play_expert(game: HouseholdTask, step_limit: int) -> int | None:
     return None
 
 
-def length_bin(length: int) -> int:
-    """Index of the bin of `BINS` that an expert length falls in.
-
-    Raises:
-        ValueError: If it falls in none.
-    """
-    for index, (low, high) in enumerate(BINS):
-        if low <= length <= high:
-            return index
-    raise ValueError(f"expert length must lie in [{BINS[0][0]}, {BINS[-1][1]}], got {length}")
-
-
 def panel_hash(panel: list[Task]) -> str:
     """SHA-256 of all that makes up the tasks of a panel, in order."""
     digester = hashlib.sha256()
@@ -104,20 +92,12 @@ def panel_hash(panel: list[Task]) -> str:
 def find_by_length(limit: int = 200_000) -> list[tuple[Size, int]]:
     """Searches for the (size, index) of the tasks of `unseen_by_length`; takes minutes.
 
-    Bins take turns in the result, so that a part of the panel from its start is balanced too.
-
     Raises:
         ValueError: If `limit` tasks of each size do not fill the bins.
     """
-    found: list[list[tuple[Size, int]]] = [[] for _ in BINS]
-    for index in range(limit):
-        for size in get_args(Size):
-            place = found[length_bin(make_task(BY_LENGTH, index, size).expert_length)]
-            if len(place) < BIN_SIZE:
-                place.append((size, index))
-        if all(len(place) == BIN_SIZE for place in found):
-            return [place[i] for i in range(BIN_SIZE) for place in found]
-    raise ValueError(f"bins hold {[len(place) for place in found]} tasks after {limit}, need {BIN_SIZE} each")
+    keys = ((size, index) for index in range(limit) for size in get_args(Size))
+    candidates = (((size, index), make_task(BY_LENGTH, index, size).expert_length) for size, index in keys)
+    return balanced_by_length(candidates, BINS, BIN_SIZE)
 
 
 def _tasks_by_length(n: int) -> list[Task]:

@@ -10,7 +10,7 @@ import random
 from pathlib import Path
 
 from spa_lab.envs.base import Task
-from spa_lab.envs.panels import chosen_tasks
+from spa_lab.envs.panels import balanced_by_length, chosen_tasks
 from spa_lab.envs.virtualhome.expert import VirtualHomeExpert
 from spa_lab.envs.virtualhome.flats import digest
 from spa_lab.envs.virtualhome.generator import KINDS, generate
@@ -88,34 +88,14 @@ def panel_hash(panel: list[Task]) -> str:
     return digester.hexdigest()
 
 
-def length_bin(length: int) -> int:
-    """Index of the bin of `BINS` that an expert length falls in.
-
-    Raises:
-        ValueError: If it falls in none.
-    """
-    for index, (low, high) in enumerate(BINS):
-        if low <= length <= high:
-            return index
-    raise ValueError(f"expert length must lie in [{BINS[0][0]}, {BINS[-1][1]}], got {length}")
-
-
 def find_by_length(limit: int = 20_000) -> list[int]:
     """Searches for the indices of the tasks of `unseen_by_length`; takes a minute.
-
-    Bins take turns in the result, so that a part of the panel from its start is balanced too.
 
     Raises:
         ValueError: If `limit` tasks do not fill the bins.
     """
-    found: list[list[int]] = [[] for _ in BINS]
-    for index in range(limit):
-        place = found[length_bin(make_task(BY_LENGTH, index).expert_length)]
-        if len(place) < BIN_SIZE:
-            place.append(index)
-        if all(len(place) == BIN_SIZE for place in found):
-            return [place[i] for i in range(BIN_SIZE) for place in found]
-    raise ValueError(f"bins hold {[len(place) for place in found]} tasks after {limit}, need {BIN_SIZE} each")
+    candidates = ((index, make_task(BY_LENGTH, index).expert_length) for index in range(limit))
+    return balanced_by_length(candidates, BINS, BIN_SIZE)
 
 
 def _tasks_by_length(n: int) -> list[Task]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spa_lab.envs.base import Task
-from spa_lab.envs.panels import chosen_tasks
+from spa_lab.envs.panels import balanced_by_length, chosen_tasks
 from spa_lab.envs.webshop.expert import WebshopExpert
 from spa_lab.envs.webshop.generator import generated_shop
 from spa_lab.envs.webshop.goals import Goal, draw_limit, human_goals, wanted_of, with_limit
@@ -136,20 +136,11 @@ def human_instructions(panel: Iterable[Task]) -> dict[str, list[dict[str, Any]]]
 def find_by_length(limit: int = 20_000) -> list[int]:
     """Searches for the numbers of the tasks of `unseen_by_length`; takes some seconds.
 
-    Lengths take turns in the result, so that a part of the panel from its start is balanced too.
-
     Raises:
         ValueError: If `limit` tasks do not hold enough of each length.
     """
-    found: dict[int, list[int]] = {length: [] for length in LENGTHS}
-    for index in range(limit):
-        place = found[make_task(BY_LENGTH, index).expert_length]
-        if len(place) < LENGTH_SIZE:
-            place.append(index)
-        if all(len(place) == LENGTH_SIZE for place in found.values()):
-            return [place[i] for i in range(LENGTH_SIZE) for place in found.values()]
-    counts = {length: len(place) for length, place in found.items()}
-    raise ValueError(f"lengths have {counts} tasks after {limit}, need {LENGTH_SIZE} each")
+    candidates = ((index, make_task(BY_LENGTH, index).expert_length) for index in range(limit))
+    return balanced_by_length(candidates, [(length, length) for length in LENGTHS], LENGTH_SIZE)
 
 
 def _tasks_by_length(n: int) -> list[Task]:
