@@ -7,6 +7,7 @@ from typing import Any
 
 from spa_lab.pipeline.figure_makers import MAKERS, Asked, LeftOut
 from spa_lab.store import Run
+from spa_lab.view.origin import in_words, provenance_of
 from spa_lab.view.plates import write_plate
 
 
@@ -43,38 +44,6 @@ def figures(*, runs: Sequence[Path], out: Path, asked: Asked | None = None, in_c
             )
     head = f"{len(lines)} figures in {out}, {'one column' if asked.columns == 1 else 'two columns'} wide"
     return "\n".join([head, "", *lines, *([""] if missing else []), *missing])
-
-
-def provenance_of(runs: Sequence[Run]) -> dict[str, Any]:
-    """Where the figures of these runs come from: plain JSON values; lists have an entry per run."""
-    known = [run.provenance for run in runs]
-    preset = known[0]["config"].get("preset")
-    return {
-        "config": known[0]["config"],
-        "runs": [run.path.name for run in runs],
-        "seeds": [run.seed for run in runs],
-        "n": known[0]["n"],
-        "n_seeds": len({run.seed for run in runs}),
-        "rollouts": preset.get("rollouts_per_task") if isinstance(preset, dict) else None,
-        "device": [one["device"] for one in known],
-        "git_commit": [one["git_commit"] for one in known],
-        "versions": known[0]["versions"],
-    }
-
-
-def in_words(known: dict[str, Any]) -> str:
-    """Provenance as a sentence for a caption."""
-    preset = known["config"].get("preset")
-    name = preset["name"] if isinstance(preset, dict) else preset
-    seeds = sorted(set(known["seeds"]))
-    parts = [f"n = {known['n']}", f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"]
-    if known["rollouts"]:
-        parts.append(f"{known['rollouts']} rollouts per task")
-    if known.get("branches"):
-        parts.append(f"{known['branches']} branches per value")
-    parts.append(f"preset {name}")
-    commits = sorted({commit[:10] for commit in known["git_commit"] if commit})
-    return "; ".join([*parts, f"commit {', '.join(commits) or 'unknown'}"]) + "."
 
 
 def _check_alike(runs: Sequence[Run]) -> None:

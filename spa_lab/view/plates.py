@@ -5,18 +5,22 @@ here make the plate of each kind from the data that the screen shows.
 """
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from spa_lab.store.files import write_text
 from spa_lab.types import Credit, Trajectory, ValueTruth
-from spa_lab.view import latex, paper, paper_curves, paper_steps, paper_success
+from spa_lab.view import latex, paper, paper_curves, paper_steps, paper_success, style
 from spa_lab.view.explore import Knobs, knobs_frame
+from spa_lab.view.markup import safe
 from spa_lab.view.numbers import contribution_numbers, sum_numbers
 from spa_lab.view.paper_page import ONE_COLUMN, TWO_COLUMNS
 from spa_lab.view.scoreboard import SHOWN, counts
@@ -43,6 +47,18 @@ class Plate:
     """Of this figure alone, for its provenance: plain JSON values such as n."""
     table: str = ""
     """The same numbers as a LaTeX `tabular`; empty if the figure has none."""
+
+    def _repr_html_(self) -> str:
+        """As it will be printed, at its own size, with its caption."""
+        picture = BytesIO()
+        with rc_context(style.PAPER_RC):
+            self.figure.savefig(picture, format="png", dpi=paper.DPI)
+        source = f"data:image/png;base64,{b64encode(picture.getvalue()).decode()}"
+        words, width = safe(self.caption), f"width:{width_of(self.columns)}in"
+        return (
+            f'<figure style="{width};max-width:100%;margin:0"><img alt="{words}" src="{source}" '
+            f'style="width:100%"><figcaption>{words}</figcaption></figure>'
+        )
 
 
 def width_of(columns: Columns) -> float:

@@ -17,6 +17,7 @@ from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view import plates
 from spa_lab.view.explore import Knobs
 from spa_lab.view.latex import booktabs, escaped, figure_environment
+from spa_lab.view.origin import in_words
 from spa_lab.view.paper_curves import curves_table
 from spa_lab.view.plates import Columns, Plate, write_plate
 from spa_lab.view.pooled import Z, pooled_board
@@ -131,6 +132,24 @@ def test_captions_say_how(every: Callable[[Columns], list[Plate]]) -> None:
     assert "β = 0.5 (bonus)" in pushed and "no critic" in pushed
     assert "paired bootstrap" in compared and "5 of success (4 tasks)" in board
     assert "mean and range of 2 seeds" in training
+
+
+def test_a_plate_shows_itself(hostile: Trajectory) -> None:
+    credit = Credit(hostile.id, '"><script>alert(1)</script>', np.linspace(-1, 1, len(hostile)))
+    page = plates.contributions_plate(hostile, [credit], columns=1)._repr_html_()
+    assert "width:3.35in" in page and "data:image/png;base64," in page
+    assert "<script>" not in page and page.count("&quot;&gt;&lt;script&gt;") == 2  # alt and caption
+
+
+def test_where_it_comes_from_in_words() -> None:
+    known = {"config": {"preset": {"name": "tiny"}}, "n": 12, "seeds": [1, 0, 1], "rollouts": 10,
+             "git_commit": ["c" * 40, "c" * 40 + "-dirty", None]}  # fmt: skip
+    assert in_words(known) == (
+        "n = 12; seeds 0, 1; 10 rollouts per task; preset tiny; commit cccccccccc, cccccccccc-dirty."
+    )
+    assert "seed 0; preset none; commit unknown." in in_words(
+        {"config": {}, "n": 1, "seeds": [0], "rollouts": None, "git_commit": [None]}
+    )
 
 
 def test_hostile_text_in_latex(hostile: Trajectory, tmp_path: Path) -> None:
