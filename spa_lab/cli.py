@@ -118,6 +118,14 @@ def _parser() -> argparse.ArgumentParser:
             name, type=_count, default=default, metavar="N", help=meaning + " (%(default)s)"
         )
 
+    _add_looking(commands)
+    _add(commands, "bench", _bench, "time the parts that training waits for")
+    _add(commands, "doctor", _doctor, "what is installed, which device, which data were found")
+    return parser
+
+
+def _add_looking(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Commands for runs that are there already, and for other people's logs."""
     figures = _add(
         commands, "figures", _figures, "figures and tables for a paper; runs of several seeds as one"
     )
@@ -138,10 +146,6 @@ def _parser() -> argparse.ArgumentParser:
     foreign.add_argument("format", metavar="FORMAT", help="steps or chat; see spa_lab/importers/")
     foreign.add_argument("file", type=Path, metavar="FILE", help="JSON lines, an episode each")
     foreign.add_argument("--out", type=Path, required=True, metavar="DIR")
-
-    _add(commands, "bench", _bench, "time the parts that training waits for")
-    _add(commands, "doctor", _doctor, "what is installed, which device, which data were found")
-    return parser
 
 
 def _add(
