@@ -18,7 +18,9 @@ from spa_lab.agent.models import load_policy
 from spa_lab.agent.rollout import Job, Policy, RolloutConfig, rollout
 from spa_lab.credit.monte_carlo import branch_outcomes
 from spa_lab.credit.plain import plain_outcomes
+from spa_lab.envs import virtualhome, webshop
 from spa_lab.envs.base import Environment, Task
+from spa_lab.envs.demonstrations import demonstrate
 from spa_lab.envs.household import environment
 from spa_lab.envs.household.bench import world_speed
 from spa_lab.paths import data_folder
@@ -33,6 +35,9 @@ def main() -> None:
     world = environment()
     speed = world_speed(world.tasks("train", 64), steps=50_000, rng=random.Random(0))
     print(f"household world, one core, resets included: {speed}")
+    for other in (webshop.environment(), virtualhome.environment()):
+        rate = replayed(other, other.tasks("train", 64), steps=20_000)
+        print(f"{other.name} world, one core, the expert's actions, resets included: {rate:,.0f} steps/s")
     policy = load_policy(data_folder() / "base", name="base")
     short = replace(world, step_limit=STEPS)
     tasks = world.tasks("unseen", PARALLEL)
@@ -52,6 +57,29 @@ def main() -> None:
     print(f"model.generate on the whole text at each step: {n_tokens / slow:,.0f} tokens/s")
     print(f"ratio: {ratio:.1f} (median of {ROUNDS} paired rounds)")
     branching(policy, short, tasks[:2])
+
+
+def replayed(world: Environment, tasks: Sequence[Task], *, steps: int) -> float:
+    """Steps per second of CPU of the expert's own actions, a few tasks in turn, resets included.
+
+    Args:
+        world: any world.
+        tasks: its tasks, at least 1; reading them is not timed.
+        steps: at least as many are timed.
+    """
+    rng = random.Random(0)
+    played = [demonstrate(world, task, mistakes=0.0, rng=rng).trajectory.steps for task in tasks]
+    place, done = world.make_world(), 0
+    for task in tasks:
+        place.reset(task)
+    start = time.process_time()
+    while done < steps:
+        for task, episode in zip(tasks, played, strict=True):
+            place.reset(task)
+            for step in episode:
+                place.step(step.action)
+            done += len(episode)
+    return done / (time.process_time() - start)
 
 
 def branching(

@@ -3,11 +3,21 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
 from spa_lab import bench
 from spa_lab.agent.rollout import Policy
 from spa_lab.envs.base import Reply, Task
 from spa_lab.envs.household import environment
 from spa_lab.envs.household.world import HouseholdWorld
+from spa_lab.pipeline.worlds import environment_named
+
+
+@pytest.mark.parametrize("env", ["household", "webshop", "virtualhome"])
+def test_every_world_can_be_timed(env: str) -> None:
+    world = environment_named(env)
+    assert bench.replayed(world, world.tasks("train", 3), steps=50) > 0
+
 
 TEXTS = ("Action: look", "Action: go to", "Nothing happens.")
 

@@ -19,7 +19,7 @@ _SIZES: tuple[Size, ...] = ("small",) * 8 + ("medium", "large")
 _BEYOND = 1_000_000
 """First training task used here: far beyond those that are ever cloned or explored."""
 _MISTAKES = 0.25
-_SHARES = (0.4, 0.45, 0.15)
+_SHARES = (0.5, 0.4, 0.1)
 """Of wishes, of chores under a task that asks for another one, and of chores of another house."""
 _TASK, _WISH = "Your task is to", "You would like to"
 

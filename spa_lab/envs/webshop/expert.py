@@ -1,7 +1,8 @@
 """A customer of the generated shop who plays only from what was read.
 
-Searches, opens the product on the page that promises most, looks whether it has what is wanted (reads
-"Features" where the title does not say), chooses the options and buys; else goes back for the next one.
+Searches, opens the first product on the page whose title promises something that is wanted, looks whether it
+has the rest (reads "Features" where the title does not say), chooses the options and buys; else goes back for
+the next one.
 Decides anew at each step from the `Memory`, so it goes on sensibly after any action that was not its own. Its
 thoughts (`thoughts.py`) come from a small fixed set of sentences.
 """
@@ -17,8 +18,7 @@ from spa_lab.envs.webshop.thoughts import (
     Move,
     described,
     in_words,
-    missing,
-    promise,
+    looked_through,
     verdicts,
     wish_in_words,
 )
@@ -68,18 +68,11 @@ class WebshopExpert:
         return next((query for query in queries if query not in self.memory.queries), queries[0])
 
     def _pick(self) -> Move:
-        rows = [row for row in self.memory.rows if not missing(self.wish, self.memory, row)]
-        if rows:
-            row = max(rows, key=lambda row: len(self._promised(row)))  # the first of equals
-            return promise(row, self._promised(row), self.wish), f"click[{row.asin}]"
-        if self.memory.more and self.memory.number < 2:
-            return NOTHING, "click[next >]"
-        return NOTHING, "click[back to search]"
-
-    def _promised(self, row: Row) -> list[str]:
-        """The wanted attributes that are known of a listed product."""
-        known = row.title + self.memory.features.get(row.asin, "")
-        return [attribute for attribute in self.wish.attributes if attribute in known]
+        thought, row = looked_through(self.wish, self.memory)
+        if row:
+            return thought, f"click[{row.asin}]"
+        turns = self.memory.more and self.memory.number < 2
+        return thought, "click[next >]" if turns else "click[back to search]"
 
     def _judge(self) -> Move:
         """On a product's page."""
@@ -97,10 +90,10 @@ class WebshopExpert:
         memory = self.memory
         for attribute in self.wish.attributes:
             if attribute not in item.title and item.asin not in memory.features:
-                return f"Is it {attribute}?", "click[features]"
+                return f"{attribute}: not said.", "click[features]"
         for value in self.wish.options:
             if memory.chosen.get(memory.offered[value]) != value:
-                return f"I need {value}.", f"click[{value}]"
+                return f"I take {value}.", f"click[{value}]"
         return BUY, "click[buy now]"
 
     def _read(self) -> Move:

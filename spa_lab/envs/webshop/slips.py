@@ -8,7 +8,7 @@ import random
 from dataclasses import replace
 
 from spa_lab.envs.webshop.memory import Memory
-from spa_lab.envs.webshop.thoughts import BUY, NOTHING, Move, missing, promise, wish_in_words
+from spa_lab.envs.webshop.thoughts import BUY, NOTHING, Move, at_a_glance, wish_in_words
 from spa_lab.envs.webshop.vocabulary import KINDS
 from spa_lab.envs.webshop.wish import Wish
 
@@ -49,11 +49,11 @@ def _buys_nothing(wish: Wish, memory: Memory, rng: random.Random) -> Move:
 
 def _trusts(wish: Wish, memory: Memory, rng: random.Random) -> Move:
     """Opens a listed product that does not fit, as if it did."""
-    wrong = [row for row in memory.rows if missing(wish, memory, row)]
+    wrong = [row for row in memory.rows if at_a_glance(wish, memory, row) not in ("yes", "perhaps")]
     if not wrong:
         return _overlooks(wish, memory, rng)
     row = rng.choice(wrong)
-    return promise(row, wish.attributes, wish), f"click[{row.asin}]"
+    return f"{row.asin}: yes.", f"click[{row.asin}]"
 
 
 def _overlooks(wish: Wish, memory: Memory, rng: random.Random) -> Move:
@@ -67,13 +67,13 @@ def _chooses_another(wish: Wish, memory: Memory, rng: random.Random) -> Move:
     if not others:
         return _denies(wish, memory, rng)
     value = rng.choice(others)
-    return f"I need {value}.", f"click[{value}]"
+    return f"I take {value}.", f"click[{value}]"
 
 
 def _denies(wish: Wish, memory: Memory, rng: random.Random) -> Move:
     """Does not see that the product has what is wanted."""
-    false = [f"It is not {attribute}." for attribute in wish.attributes]
-    return rng.choice([*false, *(f"It has no {value}." for value in wish.options)]), "click[< prev]"
+    false = [f"{attribute}: no." for attribute in wish.attributes]
+    return rng.choice([*false, *(f"{value}: missing." for value in wish.options)]), "click[< prev]"
 
 
 def _gives_up(wish: Wish, memory: Memory, rng: random.Random) -> Move:

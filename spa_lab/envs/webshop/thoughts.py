@@ -1,21 +1,23 @@
 """The sentences that a customer thinks in, and what they say about a product.
 
-A small fixed set, each of which carries what the next action needs.
+A small fixed set. Each names a thing before it judges it ("white: missing."): a small model finds what it has
+just named on the page, but hardly knows a verdict before the name is said.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from spa_lab.envs.webshop.memory import Memory, Row
 from spa_lab.envs.webshop.wish import Wish
 
+_SEEN = r"(B\d+: (other|too dear|seen|perhaps)\. )*"
+_FOUND = r"([a-z0-9 -]+: (here|chosen|yes)\. )*"
 THOUGHTS = (
     r"I need [a-z -]+(, [a-z0-9 -]+)*(, below \d+\.00)?\.",
-    r"(I see|Perhaps) [a-z -]+( and [a-z -]+)* for \$[\d.]+: B\d+\.",
-    r"Nothing fits here\.",
+    _SEEN + r"(B\d+: yes|I try B\d+|Nothing fits here)\.",
     r"It is (not [a-z -]+|too dear)\.",
-    r"(It has [a-z0-9 ]+\. |I have [a-z0-9 ]+\. )*(It is [a-z ]+\. )*"
-    r"(It has no [a-z0-9 ]+|It is (not )?[a-z ]+|Is it [a-z ]+\?|I need [a-z0-9 ]+|I buy it)[.?]?",
+    _FOUND + r"[a-z0-9 -]+: (missing|no|not said|yes)\.",
+    _FOUND + r"I (take [a-z0-9 ]+|buy it)\.",
     r"It says nothing new\.",
 )
 """Regular expressions that together match every thought of the expert."""
@@ -41,13 +43,33 @@ def wish_in_words(wish: Wish) -> str:
     return f"I need {wanted}{limit}."
 
 
-def promise(row: Row, attributes: Sequence[str], wish: Wish) -> str:
-    """The thought that goes with opening a listed product of which these wanted attributes are known.
+def looked_through(wish: Wish, memory: Memory) -> tuple[str, Row | None]:
+    """A page of results row by row, up to one that is known to be like what is wanted.
 
-    The code comes last: to name it is to have compared rows, and a small model compares while it writes.
+    Returns:
+        The thought, and the product to open: that one, or else the first that may fit, or none.
     """
-    found = f"I see {' and '.join(attributes)}" if attributes else "Perhaps"
-    return f"{found} {wish.kind.noun} for ${row.price}: {row.asin}."
+    said, perhaps = [], None
+    for row in memory.rows:
+        word = at_a_glance(wish, memory, row)
+        said.append(f"{row.asin}: {word}.")
+        if word == "yes":
+            return " ".join(said), row
+        if word == "perhaps" and perhaps is None:
+            perhaps = row
+    return " ".join((*said, f"I try {perhaps.asin}." if perhaps else NOTHING)), perhaps
+
+
+def at_a_glance(wish: Wish, memory: Memory, row: Row) -> str:
+    """What is thought of a listed product: "other" kind, "too dear", "seen" and left, "yes" or "perhaps"."""
+    if wish.kind.noun not in row.title:
+        return "other"
+    if row.price > wish.limit:
+        return "too dear"
+    if missing(wish, memory, row):
+        return "seen"
+    known = row.title + memory.features.get(row.asin, "")
+    return "yes" if any(attribute in known for attribute in wish.attributes) else "perhaps"
 
 
 def missing(wish: Wish, memory: Memory, row: Row) -> str:
@@ -64,10 +86,10 @@ def verdicts(wish: Wish, memory: Memory, row: Row) -> Iterator[Verdict]:
     if row.asin in memory.options:
         for value in wish.options:
             if value in memory.chosen.values():
-                yield Verdict(f"I have {value}.", True)
+                yield Verdict(f"{value}: chosen.", True)
             else:
                 has = value in memory.options[row.asin]
-                yield Verdict(f"It has {value}." if has else f"It has no {value}.", has)
+                yield Verdict(f"{value}: {'here' if has else 'missing'}.", has)
     yield from described(wish, memory, row)
 
 
@@ -77,7 +99,7 @@ def described(wish: Wish, memory: Memory, row: Row) -> Iterator[Verdict]:
         for attribute in wish.attributes:
             if attribute not in row.title:
                 fits = attribute in memory.features[row.asin]
-                yield Verdict(f"It is {attribute}." if fits else f"It is not {attribute}.", fits)
+                yield Verdict(f"{attribute}: {'yes' if fits else 'no'}.", fits)
 
 
 def in_words(found: Iterable[Verdict]) -> tuple[str, bool]:
