@@ -1,10 +1,12 @@
-"""Notebooks: one shape, short cells, and all of them run without a word of complaint.
+"""Notebooks: one shape, short cells, tables that name what exists.
 
-What a notebook may hold is checked on its source; then every notebook is executed, in order, in one folder,
-as a reader would who begins with the first.
+All of this is checked on their source. That they run to the end, without a word of complaint, is tried in a
+real JupyterLab (`browser/test_lessons.py`), and here only where there is no browser.
 """
 
 import ast
+import importlib.util
+import pkgutil
 import re
 import shutil
 from collections.abc import Iterator
@@ -20,6 +22,10 @@ from spa_lab.store import Run
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 STAGES = ("01_behaviour_cloning", "02_exploration", "03_progress_estimator", "04_ppo")
+PARSED = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+BROWSER = importlib.util.find_spec("playwright") is not None and any(
+    map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
+)
 
 
 def _read(path: Path) -> NotebookNode:
@@ -54,7 +60,9 @@ def test_cells_hold_few_and_plain_things(path: Path) -> None:
     assert len(notebook.cells) <= 40
     for place, (number, source) in enumerate(_code(notebook)):
         assert "sys.path" not in source, f"cell {number}"
-        for node in ast.walk(ast.parse(source)):  # magics and shell lines are no Python
+        tree = compile(source, f"cell {number}", "exec", PARSED)  # magics and shell lines are no Python
+        assert isinstance(tree, ast.AST)
+        for node in ast.walk(tree):
             assert not isinstance(node, ast.ClassDef), f"cell {number}: class"
             if isinstance(node, ast.FunctionDef):
                 length = (node.end_lineno or 0) - node.lineno + 1
@@ -63,21 +71,45 @@ def test_cells_hold_few_and_plain_things(path: Path) -> None:
                 assert place == 0, f"cell {number} imports {ast.unparse(node)}"
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_all_are_taught_in_one_shape(path: Path) -> None:
+    notebook = _read(path)
+    text, opening = _text(notebook), notebook.cells[0].source
+    assert opening.startswith(f"# {int(path.stem[:2])} · ")
+    assert all(part in opening for part in ("**You will learn**", "| **Reads** |", "| **Writes** |"))
+    (parameters,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
+    assert re.search(r"^RUN\w* = ", parameters.source, re.MULTILINE)
+    assert "\n## Exercises\n" in text
+    assert any("exercises.check_" in source for _, source in _code(notebook))
+
+
 @pytest.mark.parametrize("stem", STAGES)
-def test_stages_are_taught_in_one_shape(stem: str) -> None:
+def test_stages_have_a_formula_and_own_up_to_their_power(stem: str) -> None:
     notebook = _read(ROOT / "notebooks" / f"{stem}.ipynb")
     text = _text(notebook)
-    opening = notebook.cells[0].source
-    assert opening.startswith(f"# {int(stem[:2])} · ")
-    assert "**You will learn**" in opening and "| **Reads** |" in opening and _said_to_be_written(notebook)
+    assert _said_to_be_written(notebook)
     (parameters,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
     assert re.findall(r"^(\w+) = ", parameters.source, re.MULTILINE) == ["SCALE", "SEED", "RUN"]
-    assert "$$" in text and "\n## What would falsify this\n" in text and "\n## Exercises\n" in text
+    assert "$$" in text and "\n## What would falsify this\n" in text
     source = "\n".join(source for _, source in _code(notebook))
-    assert "np.testing.assert_allclose(" in source and "exercises.check_" in source
+    assert "np.testing.assert_allclose(" in source
     assert "minimal_detectable_difference(" in source and "1 seed" in source
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_tables_name_functions_that_exist_and_tests_that_use_them(path: Path) -> None:
+    """The last word of a function's name stands in the test file that is said to try it."""
+    _, found, table = _text(_read(path)).partition("\n## Equation, function, test\n")
+    assert found
+    rows = re.findall(r"^\|.*\| `([\w.]+)` \| `(tests/[\w/]+\.py)` \|$", table, re.MULTILINE)
+    lines = [line for line in table.split("\n## ")[0].splitlines() if line.startswith("|")]
+    assert rows and len(rows) == len(lines) - 2, "every row has a function and a test"
+    for function, test in rows:
+        assert pkgutil.resolve_name(f"spa_lab.{function}") is not None
+        assert re.search(rf"\b{function.split('.')[-1]}\b", (ROOT / test).read_text()), f"{test}: {function}"
+
+
+@pytest.mark.skipif(BROWSER, reason="they run in a real JupyterLab, see browser/test_lessons.py")
 def test_all_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each does its stage in the run folder that they share, says nothing on stderr and keeps its word."""
     shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")

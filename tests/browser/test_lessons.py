@@ -1,0 +1,75 @@
+"""Every notebook, run to its end in a real JupyterLab without a complaint, and read again as a dead page.
+
+Notebooks 1 to 4 share a run folder, as for a reader who begins with the first; all others run alone.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from spa_lab.store import Run
+
+NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
+STAGES = [path for path in NOTEBOOKS if path.stem[:2] in ("01", "02", "03", "04")]
+ALONE = [path for path in NOTEBOOKS if path not in STAGES]
+COMPLAINTS = '[data-mime-type="application/vnd.jupyter.stderr"]'
+SAVE = "window.jupyterapp.commands.execute('docmanager:save')"
+HEIGHTS = "all => all.map(one => one.getBoundingClientRect().height)"
+SECONDS = 900
+
+
+@pytest.mark.parametrize("path", ALONE, ids=lambda path: path.stem)
+def test_it_runs_alone(path: Path, lab: Any, run_notebook: Any, open_page: Any, picture: Any) -> None:
+    _run(path, lab, run_notebook, open_page, picture)
+
+
+def test_the_stages_run_in_order(lab: Any, run_notebook: Any, open_page: Any, picture: Any) -> None:
+    folder = lab.folder / "runs/notebooks-lesson"
+    for path in STAGES:
+        _run(path, lab, run_notebook, open_page, picture)
+        missing = [name for name in _said_to_be_written(path) if not any(folder.glob(name))]
+        assert missing == [], path.stem
+    run = Run.open(folder)
+    assert any(one.success for one in run.load_trajectories("eval-cloned-unseen")), "the clone learnt nothing"
+
+
+def _run(path: Path, lab: Any, run_notebook: Any, open_page: Any, picture: Any) -> None:
+    """Run it, save it, and find all that it showed in the page that is made of the saved file."""
+    folder = lab.folder / "notebooks"
+    folder.mkdir(exist_ok=True)
+    shutil.copy(path, folder)
+    page = run_notebook(lab.address(f"notebooks/{path.name}"), seconds=SECONDS)
+    assert page.locator(COMPLAINTS).count() == 0, page.locator(COMPLAINTS).first.inner_text()
+    names = page.locator(".spa-lab.live").evaluate_all(
+        "all => all.map(one => one.getAttribute('aria-label'))"
+    )
+    page.evaluate(SAVE)
+    page.close()
+    dead = open_page(f"file://{_as_html(folder / path.name, lab)}", height=1400, alone=True)
+    views = dead.locator(".spa-lab-static")
+    assert views.count() == len(names) >= 1, names
+    assert min(views.evaluate_all(HEIGHTS)) > 40, names
+    assert dead.locator(".spa-lab input, .spa-lab script, .spa-lab button:visible").count() == 0
+    picture(dead, f"lesson-{path.stem}")
+
+
+def _said_to_be_written(path: Path) -> list[str]:
+    """Paths inside the run folder that the opening table promises."""
+    _, _, writes = nbformat.read(path, as_version=4).cells[0].source.partition("| **Writes** |")
+    return [name.rstrip("/") for name in re.findall(r"`([\w*./-]+)`", writes)]
+
+
+def _as_html(path: Path, lab: Any) -> Path:
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", path.name]
+    environment = lab.environment | {"PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(
+        command, cwd=path.parent, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return path.with_suffix(".html")
