@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
@@ -211,3 +212,31 @@ def test_boards_of_several_runs() -> None:
     pd.testing.assert_frame_equal(pooled_board([one]), one.assign(n_seeds=1))
     with pytest.raises(ValueError, match="at least 1 scoreboard"):
         pooled_board([])
+
+
+def _drawn(figure: Figure) -> list[np.ndarray]:
+    """Every line's, bar row's and point row's numbers along the axis that carries the value."""
+    found: list[np.ndarray] = []
+    for axes in figure.axes:
+        found += [np.asarray(data, dtype=float) for line in axes.lines for data in line.get_data()]
+        for container in axes.containers:
+            if isinstance(container, BarContainer):
+                found.append(np.array([[bar.get_width(), bar.get_height()] for bar in container]).ravel())
+    return found
+
+
+def test_what_is_drawn_is_what_is_written(every: Callable[[Columns], list[Plate]]) -> None:
+    """Each number of a plate's table that its picture shows is found among what was drawn."""
+    shown = {
+        "contributions": ["contribution[spa@run-3]", "progress", "sum[spa@run-3]", "value"],
+        "running-sum": ["sum[spa@run-3]", "sum[a source with quite a long name]", "value", "outcome"],
+        "advantages": ["from_credit", "from_grounding", "advantage", "terminal", "reach"],
+        "differences": ["point"],
+        "scoreboard": ["value", "ceiling", "chance"],
+        "training": ["value", "update"],
+    }
+    for plate in every(2):
+        numbers = np.concatenate(_drawn(plate.figure))
+        for column in shown[plate.name]:
+            for value in plate.numbers[column].dropna():
+                assert np.isclose(numbers, value, atol=1e-12).any(), (plate.name, column, value)
