@@ -45,7 +45,7 @@ def seen_steps_html(steps: pd.DataFrame, words: Sequence[str]) -> str:
     for row, text in zip(steps.to_dict("records"), words, strict=True):
         mark = "" if row["grounded"] else f' <span class="refused">✗ {UNGROUNDED}</span>'
         cells = "".join(
-            lane([bar(row[name], spans[name])], signed(row[name], decimal_places(steps[name])), spans[name])
+            lane([bar(row[name], spans[name])], signed(row[name], decimal_places(spans[name])), spans[name])
             for name in LANES
         )
         rows.append(

@@ -169,6 +169,8 @@ def test_all_views(notebook: Any, lab: Any, run_notebook: Any, picture: Any, the
             "RewardExplorer(several, selection)",
             "branch = BranchView(several, scene.grow, selection, what_if=scene.what_if)\nbranch",
             "LengthView(scene.lengths())",
+            "one = several.trajectory(0)\nsteps, tokens, words = scene.update(one)\n"
+            "GradientInspector(steps, tokens, [], selection, trajectories=[one], spell=words.__getitem__)",
             "Scoreboard(scene.board())",
             f"made = scene.run('runs-{theme}/one')\nMonitor(made)",
             f"RunBrowser('runs-{theme}')",
@@ -178,7 +180,8 @@ def test_all_views(notebook: Any, lab: Any, run_notebook: Any, picture: Any, the
     )
     lab.theme("JupyterLab Light")
     names = ("Trajectory inspector", "Reward and advantage explorer", "Branch from here", "Success by length")
-    for name in (*names, "Fidelity scoreboard", "Training monitor", "Runs"):
+    others = ("What the gradient saw", "Fidelity scoreboard", "Training monitor", "Runs")
+    for name in (*names, *others):
         _view(page, name).wait_for()
     branch = _view(page, "Branch from here")
     branch.locator("input[name=action]").fill("go to <b>fridge 9</b>")
@@ -193,7 +196,7 @@ def test_all_views(notebook: Any, lab: Any, run_notebook: Any, picture: Any, the
     _view(page, "Runs").locator("text=run one").wait_for()
     _view(page, "Success by length").locator("select[name=by]").select_option("n_steps")
     _view(page, "Success by length").locator("text=By episode length.").wait_for()
-    for name in (*names, "Fidelity scoreboard", "Training monitor", "Runs"):
+    for name in (*names, *others):
         picture(_view(page, name), f"{name.lower().replace(' ', '-')}-{theme.lower()}-{width}")
     ground = branch.evaluate("element => getComputedStyle(element).backgroundColor")
     assert (ground == "rgb(22, 24, 28)") is (theme == "Dark")

@@ -81,9 +81,10 @@ class Host(anywidget.AnyWidget):
 
     def _ipython_display_(self) -> None:
         display(HTML(f'<div class="spa-lab-static" data-for="{markup.safe(self.uid)}">{self.static()}</div>'))
-        data = self._repr_mimebundle_()
-        if data is not None:
-            display(data[0] if isinstance(data, tuple) else data, raw=True)
+        found = self._repr_mimebundle_()
+        if found is not None:
+            data = found[0] if isinstance(found, tuple) else found
+            display(data | {"text/plain": ""}, raw=True)  # the static copy is what there is to read
 
 
 def pane() -> Any:
