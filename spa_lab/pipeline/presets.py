@@ -76,14 +76,14 @@ discounting (0.99 and 0.95 per token) lets credit die within two steps, so both 
 LESSON = replace(
     TINY,
     name="lesson",
-    explore_tasks=32,
-    rollouts_per_task=8,
-    estimator=replace(TINY.estimator, epochs=4),
-    ppo=replace(TINY.ppo, iterations=3, episodes=48),
-    evaluation_tasks=64,
+    explore_tasks=24,
+    rollouts_per_task=6,
+    estimator=replace(TINY.estimator, epochs=3),
+    ppo=replace(TINY.ppo, iterations=2, episodes=32),
+    evaluation_tasks=48,
     by_length_tasks=28,
 )
-"""About a minute a stage: the clone and the estimator learn something, PPO hardly. For the notebooks."""
+"""Half a minute a stage: the clone and the estimator learn something, PPO hardly. For the notebooks."""
 
 PAPER = Preset(
     name="paper",
