@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from spa_lab.envs.household import environment
+from spa_lab.importers import import_file
 from spa_lab.pipeline import figure_makers, figures
 from spa_lab.pipeline.figure_makers import MAKERS, Asked, LeftOut
 from spa_lab.store import Run
 from spa_lab.types import Credit, Trajectory
+from spa_lab.view.origin import in_words, provenance_of
 from spa_lab.view.plates import Plate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,6 +120,20 @@ def test_sources_without_room_are_named(finished: Callable[..., Run]) -> None:
     assert left["contributions-success"] == "no room for the sources mine; choose with --sources"
     assert "contribution[mine]" not in made["contributions-success"].numbers
     assert "sum[mine]" in made["running-sum-success"].numbers
+
+
+def test_an_imported_log_is_a_run_like_any_other(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text(
+        '{"outcome": 0, "steps": [{"action": "a"}, {"text": "b"}], "credits": {"judge": [1, -1]}}\n'
+    )
+    run, _ = import_file("steps", log, tmp_path / "run")
+    made, left = _made([run])
+    assert list(made) == ["contributions-failure", "running-sum-failure", "advantages-failure"]
+    assert left["contributions-success"] == "no success has credits" and "success, differences" in " ".join(
+        left
+    )
+    assert "preset none" in in_words(provenance_of([run]))
 
 
 def test_what_is_asked_for(finished: Callable[..., Run]) -> None:
