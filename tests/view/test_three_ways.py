@@ -47,8 +47,8 @@ def test_contributions(
         assert [line for line in lines if re.fullmatch(r"[+−]\d\.\d\d", line)] == words, ending
     figure = plate.figure
     (bars,) = [axes.patches for axes in figure.axes if len(axes.patches) >= len(trajectory)]
-    printed = {round(bar.get_y() + bar.get_height() / 2): bar.get_width() for bar in bars}
-    np.testing.assert_allclose([printed[step] for step in range(len(trajectory))], credit.contributions)
+    widths = {round(bar.get_y() + bar.get_height() / 2): bar.get_width() for bar in bars}
+    np.testing.assert_allclose([widths[step] for step in range(len(trajectory))], credit.contributions)
     span = path_span([credit], [truth])
     tops = re.findall(r'class="truth" d="M[\d.]+ ([\d.]+)l', view.sums)[: len(truth.values)]
     values = span[1] - (np.array(tops, dtype=float) + 5 - 26) / 190 * (span[1] - span[0])
