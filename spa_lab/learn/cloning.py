@@ -62,7 +62,8 @@ def clone_loss(model: PreTrainedModel, batch: TokenBatch, supervised: Tensor) ->
         raise ValueError(f"none of {len(supervised)} rows has a supervised token")
     logits = written_logits(model, hidden_states(model, batch.ids), supervised)
     logprobs = written_logprobs(logits, batch.ids, supervised)
-    hits = (logits.argmax(dim=-1) == batch.ids[supervised]).float().mean()
+    written = batch.ids[supervised].to(logits.device)
+    hits = (logits.argmax(dim=-1) == written).float().mean()
     return CloneLoss(-logprobs.mean(), float(hits), len(logprobs))
 
 
