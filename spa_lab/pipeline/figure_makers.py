@@ -35,6 +35,8 @@ CURVES = {
     ),
 }
 """Figure -> files of metrics, and what is drawn of them."""
+ORDER = tuple(NAMES.values())
+"""A policy looks the same in all figures."""
 
 
 class LeftOut(NamedTuple):
@@ -176,7 +178,7 @@ def _of_evaluations(runs: Sequence[Run], asked: Asked) -> Found:
         yield LeftOut("differences", "no two trained policies that could be compared share a seed")
     first, own = next(iter(played.items()))
     panel = _panel(played, longest_panel(own), expert_lengths(first))
-    yield plates.lengths_plate(success_by_length(panel, rng=rng), columns=columns)
+    yield plates.lengths_plate(success_by_length(panel, rng=rng), columns=columns, order=ORDER)
 
 
 def _evaluated(run: Run) -> bool:
@@ -243,7 +245,7 @@ def _of_training(runs: Sequence[Run], asked: Asked) -> Found:
         if table.empty:
             yield LeftOut(name, "no run was trained in this way (metrics/)")
         else:
-            yield plates.curves_plate(table, name=name, columns=asked.columns)
+            yield plates.curves_plate(table, name=name, columns=asked.columns, order=ORDER)
 
 
 MAKERS: tuple[Callable[[Sequence[Run], Asked], Found], ...] = (

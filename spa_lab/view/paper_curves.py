@@ -18,6 +18,7 @@ from spa_lab.view.paper_page import (
     Look,
     draw_legend,
     flowed,
+    looks,
     mark,
     place,
     tidy,
@@ -59,12 +60,13 @@ def curves_table(stages: Mapping[str, Mapping[int, Rows]], metrics: Sequence[str
     return pd.DataFrame(found, columns=columns)
 
 
-def curves_paper(table: pd.DataFrame, *, width: float = TWO_COLUMNS) -> Figure:
+def curves_paper(table: pd.DataFrame, *, width: float = TWO_COLUMNS, order: Sequence[str] = ()) -> Figure:
     """The table of `curves_table`, a picture per metric; the band is the range of the seeds.
 
     Args:
         table: of `curves_table`.
         width: inches.
+        order: stages whose look is decided by their place here, see `paper_page.looks`.
 
     Raises:
         ValueError: the table has no rows.
@@ -75,7 +77,8 @@ def curves_paper(table: pd.DataFrame, *, width: float = TWO_COLUMNS) -> Figure:
     across = min(len(metrics), max(int((width - 2 * MARGIN) / LEAST), 1), 3)
     down = -(-len(metrics) // across)
     one = (width - 2 * MARGIN) / across
-    handles = [mark(shortened(stage, 40), _look(number)) for number, stage in enumerate(stages)]
+    own = {stage: _look(number) for stage, number in zip(stages, looks(stages, order), strict=True)}
+    handles = [mark(shortened(stage, 40), look) for stage, look in own.items()]
     rows = flowed(handles, width - 2 * MARGIN) if len(stages) > 1 else []
     foot = down * (HEAD + TALL + AXIS)
     with rc_context(style.PAPER_RC):
@@ -84,7 +87,7 @@ def curves_paper(table: pd.DataFrame, *, width: float = TWO_COLUMNS) -> Figure:
             line, place_ = divmod(number, across)
             left, top = MARGIN + place_ * one + LEFT, line * (HEAD + TALL + AXIS) + HEAD
             axes = place(figure, left, top, one - LEFT - 0.12, TALL)
-            _draw(axes, table[table["metric"] == metric], stages)
+            _draw(axes, table[table["metric"] == metric], own)
             axes.set_xticks(whole_ticks(int(table["update"].max()), one - LEFT))
             axes.set_title(metric.replace("_", " "), fontsize=style.PAPER_SIZE, pad=3)
             axes.set_xlabel("update")
@@ -92,15 +95,15 @@ def curves_paper(table: pd.DataFrame, *, width: float = TWO_COLUMNS) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, own: pd.DataFrame, stages: Sequence[str]) -> None:
-    for number, stage in enumerate(stages):
+def _draw(axes: Axes, own: pd.DataFrame, stages: Mapping[str, Look]) -> None:
+    for stage, look in stages.items():
         rows = own[own["stage"] == stage]
         if len(rows):
             if rows["n_seeds"].max() > 1:
-                band: Look = {"color": style.cycled(style.SERIES, number), "alpha": 0.22, "linewidth": 0}
+                band: Look = {"color": look["color"], "alpha": 0.22, "linewidth": 0}
                 axes.fill_between(rows["update"], rows["low"], rows["high"], **band)
             axes.plot(
-                rows["update"], rows["value"], markevery=max(len(rows) // 6, 1), **_look(number)
+                rows["update"], rows["value"], markevery=max(len(rows) // 6, 1), **look
             )  # fmt: skip
     axes.locator_params(axis="y", nbins=4)
     tidy(axes, "y")

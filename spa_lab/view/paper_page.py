@@ -96,6 +96,15 @@ def mark(label: str, look: Look) -> Line2D:
     return Line2D([], [], **look, label=label)
 
 
+def looks(names: Sequence[str], order: Sequence[str]) -> list[int]:
+    """Number of the look of every name: its place in `order`, so that it looks the same in all figures.
+
+    Names that are not in `order` come after it, in their own order.
+    """
+    others = [name for name in names if name not in order]
+    return [list(order).index(name) if name in order else len(order) + others.index(name) for name in names]
+
+
 def tidy(axes: Axes, grid: str) -> None:
     """No frame on top and right, short ticks, a faint grid along "x" or "y"."""
     axes.tick_params(length=2, pad=2)

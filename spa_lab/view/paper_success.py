@@ -1,6 +1,6 @@
 """Success rates on paper: by length of the task, of every policy, and of policies against each other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -18,6 +18,7 @@ from spa_lab.view.paper_page import (
     draw_legend,
     fitted,
     flowed,
+    looks,
     mark,
     place,
     text_width,
@@ -37,20 +38,24 @@ LONG_NAME = 0.5
 """A name that would take more of the width stands above."""
 
 
-def success_by_length_paper(table: pd.DataFrame, *, width: float = TWO_COLUMNS) -> Figure:
+def success_by_length_paper(
+    table: pd.DataFrame, *, width: float = TWO_COLUMNS, order: Sequence[str] = ()
+) -> Figure:
     """Success rate of every policy by length of the task, with intervals; n of each bin below.
 
     Args:
         table: of `evaluation.success_by_length`; empty bins are left blank.
         width: inches.
+        order: policies whose look is decided by their place here, see `paper_page.looks`.
 
     Raises:
         ValueError: the table has no rows.
     """
     policies, bins = geometry.policies_and_bins(table)
+    own = [_policy_look(number) for number in looks(policies, order)]
     handles = [
-        mark(shortened(policy, 40), _policy_look(number) | {"linestyle": "none"})
-        for number, policy in enumerate(policies)
+        mark(shortened(policy, 40), look | {"linestyle": "none"})
+        for policy, look in zip(policies, own, strict=True)
     ]
     rows = flowed(handles, width - LEFT - MARGIN)
     counts = MARGIN + TALL + AXIS
@@ -59,10 +64,10 @@ def success_by_length_paper(table: pd.DataFrame, *, width: float = TWO_COLUMNS) 
         figure = Figure(figsize=(width, foot + LEGEND_ROW * len(rows) + 0.02))
         inside = width - LEFT - MARGIN
         axes = place(figure, LEFT, MARGIN, inside, TALL)
-        _draw_rates(axes, table, policies, bins)
+        _draw_rates(axes, table, dict(zip(policies, own, strict=True)), bins)
         write(figure, LEFT + inside / 2, counts - 0.08, BY_LENGTH[table["by"].iloc[0]], ha="center")
         below = place(figure, LEFT, counts, inside, COUNT_ROW * len(policies))
-        _write_counts(below, table, policies, axes.get_xlim(), inside)
+        _write_counts(below, table, dict(zip(policies, own, strict=True)), axes.get_xlim(), inside)
         draw_legend(figure, rows, LEFT, foot)
     return figure
 
@@ -151,16 +156,16 @@ def _draw_intervals(axes: Axes, table: pd.DataFrame, below: float) -> None:
     axes.spines["left"].set_visible(False)
 
 
-def _draw_rates(axes: Axes, table: pd.DataFrame, policies: Sequence[str], bins: Sequence[str]) -> None:
+def _draw_rates(axes: Axes, table: pd.DataFrame, policies: Mapping[str, Look], bins: Sequence[str]) -> None:
     """Points with intervals, policies side by side within each bin."""
     places = 1.25 * geometry.dodge(len(policies))  # narrower columns than on the screen
-    for number, policy in enumerate(policies):
+    for number, (policy, look) in enumerate(policies.items()):
         own = table[table["policy"] == policy]
         success, low, high = (own[name].to_numpy(dtype=np.float64) for name in ("success", "low", "high"))
         reach = np.maximum([success - low, high - success], 0.0)
         axes.errorbar(
             np.arange(len(bins)) + places[number], success, yerr=reach,
-            linestyle="none", elinewidth=1.0, capsize=1.5, clip_on=False, **_policy_look(number),
+            linestyle="none", elinewidth=1.0, capsize=1.5, clip_on=False, **look,
         )  # fmt: skip
     for edge in np.arange(1, len(bins)) - 0.5:
         axes.axvline(edge, color=style.GRID, linewidth=0.6)
@@ -170,19 +175,19 @@ def _draw_rates(axes: Axes, table: pd.DataFrame, policies: Sequence[str], bins: 
 
 
 def _write_counts(
-    axes: Axes, table: pd.DataFrame, policies: Sequence[str], span: tuple[float, float], inches: float
+    axes: Axes, table: pd.DataFrame, policies: Mapping[str, Look], span: geometry.Span, inches: float
 ) -> None:
     """A row per policy: its marker, and n of every bin below the bin."""
     axes.set(xlim=span, ylim=(len(policies) - 0.5, -0.5))
     axes.set_axis_off()
     margin = axes.get_yaxis_transform()  # across: the axis is 0 to 1; down: rows
-    for number, policy in enumerate(policies):
+    for number, (policy, look) in enumerate(policies.items()):
         for place_, n in enumerate(table["n"][table["policy"] == policy]):
             axes.text(place_, number, str(n), ha="center", va="center")
         axes.text(-0.26 / inches, number, N_TITLE, transform=margin, ha="right", va="center")
         axes.plot(
             [-0.12 / inches], [number], linestyle="none", clip_on=False, transform=margin,
-            **_policy_look(number),
+            **look,
         )  # fmt: skip
 
 

@@ -159,9 +159,15 @@ def advantages_plate(
     return Plate(name, figure, numbers, caption, columns, _facts(trajectory, None))
 
 
-def lengths_plate(table: pd.DataFrame, *, columns: Columns = 2, name: str = "success-by-length") -> Plate:
+def lengths_plate(
+    table: pd.DataFrame,
+    *,
+    columns: Columns = 2,
+    name: str = "success-by-length",
+    order: Sequence[str] = (),
+) -> Plate:
     """Success by length of the task, see `evaluation.success_by_length`."""
-    figure = paper_success.success_by_length_paper(table, width=width_of(columns))
+    figure = paper_success.success_by_length_paper(table, width=width_of(columns), order=order)
     by = "the length of the expert's solution" if table["by"].iloc[0] == "expert_length" else "episode length"
     caption = f"Strict success by {by} with {_intervals(table)}; n counts trajectories."
     return Plate(name, figure, table, caption, columns, _counted(table), latex.length_rows(table))
@@ -197,9 +203,11 @@ def scoreboard_plate(
     return Plate(name, figure, drawn, caption, columns, {}, latex.board_rows(drawn, shown))
 
 
-def curves_plate(table: pd.DataFrame, *, columns: Columns = 2, name: str = "training") -> Plate:
+def curves_plate(
+    table: pd.DataFrame, *, columns: Columns = 2, name: str = "training", order: Sequence[str] = ()
+) -> Plate:
     """Metrics of training, see `paper_curves.curves_table`."""
-    figure = paper_curves.curves_paper(table, width=width_of(columns))
+    figure = paper_curves.curves_paper(table, width=width_of(columns), order=order)
     n_seeds = int(table["n_seeds"].max())
     seeds = f"mean and range of {n_seeds} seeds" if n_seeds > 1 else "1 seed"
     caption = f"Training of {_listed(table['stage'].unique())} over the updates, {seeds}."

@@ -73,6 +73,20 @@ def test_one_run(finished: Callable[..., Run]) -> None:
     assert "β = 0.25 (penalty), γ = 0.9, λ = 0.5" in made["advantages-success"].caption
 
 
+def test_a_policy_looks_the_same_in_all_figures(finished: Callable[..., Run]) -> None:
+    run = finished(0, cloned="100000", spa="111100", ppo="110000")
+    run.save_metrics("ppo-ppo", [{"success": 0.5}] * 3)
+    made, _ = _made([run])
+
+    def keys(name: str) -> dict[str, tuple]:
+        handles = [handle for legend in made[name].figure.legends for handle in legend.legend_handles]
+        return {one.get_label(): (one.get_color(), one.get_marker()) for one in handles}
+
+    rates, curves = keys("success-by-length"), keys("training-ppo")
+    assert set(curves) == {"PPO, terminal reward", "PPO, SPA-RL"} and curves.items() <= rates.items()
+    assert len(set(rates.values())) == len(rates) == 3
+
+
 def test_several_seeds_are_pooled(finished: Callable[..., Run]) -> None:
     """Two folders of one seed share their clone, which counts once."""
     runs = [
