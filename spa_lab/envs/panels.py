@@ -1,13 +1,30 @@
-"""What all panels share: which generated tasks make up `unseen_by_length`, and the file that says so."""
+"""What all panels share: expert lengths, what makes up `unseen_by_length`, and the file that says so."""
 
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from spa_lab.envs.base import Expert, World
+
 Bins = Sequence[tuple[int, int]]
 """Expert lengths, both ends included."""
 _Key = TypeVar("_Key")
+
+
+def expert_length(world: World, expert: Expert, step_limit: int) -> int | None:
+    """Steps in which an expert succeeds in a world that has just begun a task.
+
+    Returns:
+        None if it does not succeed within `step_limit`.
+    """
+    for step in range(1, step_limit + 1):
+        _, action = expert.act()
+        reply = world.step(action)
+        if reply.done:
+            return step if reply.outcome == 1.0 else None
+        expert.observe(action, reply.observation)
+    return None
 
 
 def length_bin(length: int, bins: Bins) -> int:

@@ -4,9 +4,39 @@ import itertools
 
 import pytest
 
-from spa_lab.envs.panels import balanced_by_length, length_bin
+from spa_lab.envs.base import Reply
+from spa_lab.envs.panels import balanced_by_length, expert_length, length_bin
 
 BINS = ((1, 2), (3, 3), (4, 9))
+
+
+class Counting:
+    """World and expert in one: done after four steps, with the outcome that it was made with."""
+
+    def __init__(self, outcome: float) -> None:
+        self.outcome, self.n, self.told = outcome, 0, []
+
+    def step(self, action: str) -> Reply:
+        self.n += 1
+        return Reply(f"{self.n}", True, self.n == 4, self.outcome if self.n == 4 else 0.0)
+
+    def act(self) -> tuple[str, str]:
+        return "", f"say {self.n}"
+
+    def observe(self, action: str, observation: str) -> None:
+        self.told.append((action, observation))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "step_limit", "length"), [(1.0, 4, 4), (1.0, 9, 4), (1.0, 3, None), (0.5, 9, None)]
+)
+def test_the_experts_length_is_that_of_its_success(
+    outcome: float, step_limit: int, length: int | None
+) -> None:
+    both = Counting(outcome)
+    assert expert_length(both, both, step_limit) == length
+    assert both.told[:2] == [("say 0", "1"), ("say 1", "2")]
+    assert both.n == min(4, step_limit)
 
 
 def test_the_first_of_each_bin_in_turn() -> None:

@@ -16,7 +16,7 @@ from spa_lab.envs.household.game import HouseholdTask
 from spa_lab.envs.household.generator import TASK_TYPES, generate_game
 from spa_lab.envs.household.houses import Size, digest
 from spa_lab.envs.household.world import HouseholdWorld
-from spa_lab.envs.panels import balanced_by_length, chosen_tasks
+from spa_lab.envs.panels import balanced_by_length, chosen_tasks, expert_length
 
 STEP_LIMIT = 40
 SPLITS = ("train", "seen", "unseen")
@@ -70,14 +70,7 @@ def play_expert(game: HouseholdTask, step_limit: int) -> int | None:
     """Steps that the expert needs for `game`; None if it does not finish within `step_limit`."""
     world = HouseholdWorld()
     task = Task(game.game_id, "household", "", game.task_type, game.task, 0, game)
-    expert = HouseholdExpert(game.task, world.reset(task))
-    for step in range(1, step_limit + 1):
-        _, action = expert.act()
-        reply = world.step(action)
-        if reply.done:
-            return step
-        expert.observe(action, reply.observation)
-    return None
+    return expert_length(world, HouseholdExpert(game.task, world.reset(task)), step_limit)
 
 
 def panel_hash(panel: list[Task]) -> str:

@@ -10,7 +10,7 @@ import random
 from pathlib import Path
 
 from spa_lab.envs.base import Task
-from spa_lab.envs.panels import balanced_by_length, chosen_tasks
+from spa_lab.envs.panels import balanced_by_length, chosen_tasks, expert_length
 from spa_lab.envs.virtualhome.expert import VirtualHomeExpert
 from spa_lab.envs.virtualhome.flats import digest
 from spa_lab.envs.virtualhome.generator import KINDS, generate
@@ -69,14 +69,7 @@ def play_expert(payload: VirtualHomeTask, step_limit: int) -> int | None:
     """Steps that the expert needs for a task; None if it does not finish within `step_limit`."""
     world = VirtualHomeWorld()
     world.reset(Task(payload.scene, NAME, "", "", payload.instruction, 0, payload))
-    expert = VirtualHomeExpert(payload.instruction)
-    for step in range(1, step_limit + 1):
-        _, action = expert.act()
-        reply = world.step(action)
-        if reply.done:
-            return step
-        expert.observe(action, reply.observation)
-    return None
+    return expert_length(world, VirtualHomeExpert(payload.instruction), step_limit)
 
 
 def panel_hash(panel: list[Task]) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spa_lab.envs.base import Task
-from spa_lab.envs.panels import balanced_by_length, chosen_tasks
+from spa_lab.envs.panels import balanced_by_length, chosen_tasks, expert_length
 from spa_lab.envs.webshop.expert import WebshopExpert
 from spa_lab.envs.webshop.generator import generated_shop
 from spa_lab.envs.webshop.goals import Goal, draw_limit, human_goals, wanted_of, with_limit
@@ -78,14 +78,7 @@ def play_expert(goal: Goal, step_limit: int, shop: Shop | None = None) -> int | 
     """
     world = WebshopWorld(shop or generated_shop())
     world.reset(Task("", "webshop", "", "", goal.instruction, 0, goal))
-    expert = WebshopExpert(goal.instruction)
-    for step in range(1, step_limit + 1):
-        _, action = expert.act()
-        reply = world.step(action)
-        if reply.done:
-            return step if reply.outcome == 1.0 else None
-        expert.observe(action, reply.observation)
-    return None
+    return expert_length(world, WebshopExpert(goal.instruction), step_limit)
 
 
 def split_of(kind: Kind, attributes: Iterable[str], options: Iterable[str]) -> str:
