@@ -55,8 +55,8 @@ class Preset:
 
 _STEPS_ARE_SHORT = 16
 """Tokens: the tiny tokenizer writes a household step in four to eight."""
-_STEPS_ARE_LONGER = 32
-"""Tokens in the other worlds, whose first thought names up to five things."""
+_STEPS_ARE_LONGER = 96
+"""Tokens in the other worlds: a thought of the web shop goes through a page of ten products."""
 
 TINY = Preset(
     name="tiny",

@@ -17,11 +17,15 @@ from spa_lab.envs.webshop.generator import generate_catalogue, generated_shop
 from spa_lab.envs.webshop.goals import Goal
 from spa_lab.envs.webshop.pages import PER_PAGE
 from spa_lab.envs.webshop.panels import LONGEST, make_wish, play_expert
+from spa_lab.envs.webshop.product import Product
 from spa_lab.envs.webshop.shop import HITS, Shop
+from spa_lab.envs.webshop.vocabulary import KINDS
 from spa_lab.envs.webshop.world import WebshopWorld
 
-_EACH = 100
+_EACH = 10
 """Episodes in one shop."""
+_SMALL = 0.8
+"""Share of the shops that have a handful of products: short pages first, as houses are mostly small."""
 _MISTAKES = 0.15
 _TASK, _WISH = "Instruction:", "Your wish:"
 
@@ -86,6 +90,9 @@ def _shop(rng: random.Random) -> Shop:
     """A shop with the product codes of the one that tasks are played in, and nothing else of it."""
     own = generated_shop()
     products = generate_catalogue(rng, [int(asin[1:]) for asin in own.products]).products()
+    if rng.random() < _SMALL:
+        sold = {kind.noun: rng.randint(1, 4) for kind in rng.sample(KINDS, 3)}
+        products = [one for noun, n in sold.items() for one in _of_kind(products, noun)[:n]]
     index = index_of((product.asin, product.document) for product in products)
 
     def search(query: str) -> list[str]:
@@ -93,6 +100,10 @@ def _shop(rng: random.Random) -> Shop:
 
     prices = {product.asin: product.pricing[0] for product in products}
     return Shop({product.asin: product for product in products}, prices, search, scorer=own.scorer)
+
+
+def _of_kind(products: Sequence[Product], noun: str) -> list[Product]:
+    return [product for product in products if product.query == noun]
 
 
 def _mixed(hits: Sequence[str], rng: random.Random) -> list[str]:

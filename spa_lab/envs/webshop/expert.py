@@ -10,6 +10,7 @@ thoughts (`thoughts.py`) come from a small fixed set of sentences.
 import random
 
 from spa_lab.envs.webshop.memory import Memory, Row
+from spa_lab.envs.webshop.pages import SEPARATOR
 from spa_lab.envs.webshop.slips import slip
 from spa_lab.envs.webshop.thoughts import (
     BUY,
@@ -99,5 +100,10 @@ class WebshopExpert:
     def _read(self) -> Move:
         """On a page with more about a product."""
         item = self.memory.item
-        said = in_words(described(self.wish, self.memory, item))[0] if item else NOTHING
-        return said or NO_NEWS, "click[< prev]"
+        if item is None:
+            return NOTHING, "click[< prev]"
+        said, _ = in_words(described(self.wish, self.memory, item))
+        if not said:
+            return NO_NEWS, "click[< prev]"
+        features = self.memory.features[item.asin].replace(SEPARATOR, ", ")
+        return f"It is {features}. {said}", "click[< prev]"

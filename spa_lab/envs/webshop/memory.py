@@ -41,8 +41,8 @@ class Memory:
     """The product that is looked at."""
     offered: dict[str, str] = field(default_factory=dict)
     """Option value → its group, on the product's page."""
-    options: dict[str, frozenset[str]] = field(default_factory=dict)
-    """asin → option values offered, for products that were looked at."""
+    options: dict[str, dict[str, str]] = field(default_factory=dict)
+    """asin → offered option value → its group, for products that were looked at."""
     features: dict[str, str] = field(default_factory=dict)
     """asin → text of its features, for those that were read."""
     chosen: dict[str, str] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class Memory:
             else:
                 self.offered[piece] = group
         if self.item is not None:
-            self.options[self.item.asin] = frozenset(self.offered)
+            self.options[self.item.asin] = self.offered
 
     def _more_about(self, clicked: str, pieces: list[str]) -> None:
         if self.page != "item" or clicked not in SUB_PAGES:

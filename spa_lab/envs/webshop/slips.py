@@ -8,7 +8,7 @@ import random
 from dataclasses import replace
 
 from spa_lab.envs.webshop.memory import Memory
-from spa_lab.envs.webshop.thoughts import BUY, NOTHING, Move, at_a_glance, wish_in_words
+from spa_lab.envs.webshop.thoughts import BUY, NOTHING, Move, at_a_glance, row_in_words, wish_in_words
 from spa_lab.envs.webshop.vocabulary import KINDS
 from spa_lab.envs.webshop.wish import Wish
 
@@ -53,7 +53,7 @@ def _trusts(wish: Wish, memory: Memory, rng: random.Random) -> Move:
     if not wrong:
         return _overlooks(wish, memory, rng)
     row = rng.choice(wrong)
-    return f"{row.asin}: yes.", f"click[{row.asin}]"
+    return row_in_words(row, "yes"), f"click[{row.asin}]"
 
 
 def _overlooks(wish: Wish, memory: Memory, rng: random.Random) -> Move:

@@ -1,22 +1,25 @@
 """The sentences that a customer thinks in, and what they say about a product.
 
-A small fixed set. Each names a thing before it judges it ("white: missing."): a small model finds what it has
-just named on the page, but hardly knows a verdict before the name is said.
+A small fixed set. Each repeats what the page says before it judges it ("Of color: black, red. white:
+missing."): a small model easily copies what is there, and compares what it has just written with what it
+needs; to compare in silence is beyond it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from spa_lab.envs.webshop.memory import Memory, Row
 from spa_lab.envs.webshop.wish import Wish
 
-_SEEN = r"(B\d+: (other|too dear|seen|perhaps)\. )*"
-_FOUND = r"([a-z0-9 -]+: (here|chosen|yes)\. )*"
+_ROW = r"B\d+ [a-z -]+(, [a-z ]+, \$[\d.]+)?"
+_SEEN = rf"({_ROW}: (other|too dear|seen|perhaps)\. )*"
+_FOUND = r"((Of [a-z]+: [a-z0-9 ,]+\. )?[a-z0-9 -]+: (here|chosen|yes)\. )*"
 THOUGHTS = (
     r"I need [a-z -]+(, [a-z0-9 -]+)*(, below \d+\.00)?\.",
-    _SEEN + r"(B\d+: yes|I try B\d+|Nothing fits here)\.",
+    _SEEN + rf"({_ROW}: yes|I try B\d+|Nothing fits here)\.",
     r"It is (not [a-z -]+|too dear)\.",
-    _FOUND + r"[a-z0-9 -]+: (missing|no|not said|yes)\.",
+    r"It is [a-z ,]+\. ([a-z ]+: (yes|no)\. ?)+",
+    _FOUND + r"(Of [a-z]+: [a-z0-9 ,]+\. )?[a-z0-9 -]+: (missing|no|not said|yes)\.",
     _FOUND + r"I (take [a-z0-9 ]+|buy it)\.",
     r"It says nothing new\.",
 )
@@ -52,12 +55,22 @@ def looked_through(wish: Wish, memory: Memory) -> tuple[str, Row | None]:
     said, perhaps = [], None
     for row in memory.rows:
         word = at_a_glance(wish, memory, row)
-        said.append(f"{row.asin}: {word}.")
+        said.append(row_in_words(row, word))
         if word == "yes":
             return " ".join(said), row
         if word == "perhaps" and perhaps is None:
             perhaps = row
     return " ".join((*said, f"I try {perhaps.asin}." if perhaps else NOTHING)), perhaps
+
+
+def row_in_words(row: Row, word: str) -> str:
+    """A listed product and what is thought of it; of another kind of product only the kind is said."""
+    kind, _, attribute = row.title.partition(" ")[2].partition(", ")
+    return (
+        f"{row.asin} {kind}: {word}."
+        if word == "other"
+        else f"{row.asin} {kind}, {attribute}, ${row.price}: {word}."
+    )
 
 
 def at_a_glance(wish: Wish, memory: Memory, row: Row) -> str:
@@ -84,13 +97,25 @@ def verdicts(wish: Wish, memory: Memory, row: Row) -> Iterator[Verdict]:
     if row.price > wish.limit:
         yield Verdict("It is too dear.", False)
     if row.asin in memory.options:
-        for value in wish.options:
-            if value in memory.chosen.values():
-                yield Verdict(f"{value}: chosen.", True)
-            else:
-                has = value in memory.options[row.asin]
-                yield Verdict(f"{value}: {'here' if has else 'missing'}.", has)
+        yield from _options(wish, memory, memory.options[row.asin])
     yield from described(wish, memory, row)
+
+
+def _options(wish: Wish, memory: Memory, offered: Mapping[str, str]) -> Iterator[Verdict]:
+    """What a product offers of the wanted options; after the first choice it is known that it has all."""
+    begun = not memory.chosen.keys().isdisjoint(offered.values())
+    for value in wish.options:
+        if value in memory.chosen.values():
+            yield Verdict(f"{value}: chosen.", True)
+        elif begun and value in offered:
+            yield Verdict(f"{value}: here.", True)
+        else:
+            (group,) = (name for name, values in wish.kind.groups if value in values)
+            all_of_it = ", ".join(other for other, its_group in offered.items() if its_group == group)
+            yield Verdict(
+                f"Of {group}: {all_of_it}. {value}: {'here' if value in offered else 'missing'}.",
+                value in offered,
+            )
 
 
 def described(wish: Wish, memory: Memory, row: Row) -> Iterator[Verdict]:
