@@ -32,12 +32,12 @@ WIDTH, LEFT = 1000, 64
 def pivotal_step(credits: Sequence[Credit], truth: ValueTruth | None) -> int | None:
     """The step of the largest |progress|; without a truth, of the largest |contribution| of the first credit.
 
-    The first of several equal ones; None where there is neither.
+    The first of several equal ones; None where there is neither, or all steps are said to be worth the same.
     """
     if truth is None and not credits:
         return None
-    sizes = truth.progress if truth is not None else credits[0].contributions
-    return int(np.argmax(np.abs(sizes)))
+    sizes = np.abs(truth.progress if truth is not None else credits[0].contributions)
+    return None if len(sizes) > 1 and np.ptp(sizes) == 0 else int(np.argmax(sizes))
 
 
 def disagreement(credit: Credit, truth: ValueTruth) -> float:

@@ -21,7 +21,8 @@ ALONE = [path for path in NOTEBOOKS if path not in STAGES]
 COMPLAINTS = '[data-mime-type="application/vnd.jupyter.stderr"]'
 SAVE = "window.jupyterapp.commands.execute('docmanager:save')"
 HEIGHTS = "all => all.map(one => one.getBoundingClientRect().height)"
-SECONDS = 900
+SECONDS = 1800
+"""Enough for a busy machine; an idle one takes half a minute to two minutes a notebook."""
 
 
 @pytest.mark.parametrize("path", ALONE, ids=lambda path: path.stem)

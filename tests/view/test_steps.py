@@ -79,6 +79,8 @@ def test_the_pivotal_step_is_told_by_the_truth_first(trajectory: Trajectory) -> 
     credit = Credit("t1", "spa", [0.1, -0.9, 0.2])
     truth = ValueTruth("t1", [0.5, 0.4, 0.2, 1.0], np.zeros(4), 0, "p", 40)
     assert steps.pivotal_step([], None) is None
+    alike = Credit(trajectory.id, "mean", np.full(len(trajectory), 0.25))
+    assert steps.pivotal_step([alike], None) is None, "no step stands out"
     assert steps.pivotal_step([credit], None) == 1
     assert steps.pivotal_step([credit], truth) == 2
     assert steps.disagreement(credit, truth) == pytest.approx((0.2 + 0.7 + 0.6) / 3)

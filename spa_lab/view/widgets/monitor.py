@@ -109,7 +109,7 @@ class Monitor(Host):
             if rows
             else "no stage is finished yet"
         )
-        state = f"<b>{safe(self.run.path.name)}</b> · {len(rows)} stages finished"
+        state = f"<b>{safe(self.run.path.name)}</b> · {len(rows)} stage{'s' * (len(rows) != 1)} finished"
         self.stages = f"<details><summary>{state}</summary>{table}</details>"
         self.curves = curves_html({name: self._metrics[name] for name in self.shown if name in self._metrics})
 

@@ -51,8 +51,12 @@ def test_one_selection_moves_all_views(collection: Collection) -> None:
 
 def test_the_pages_controls_do_what_they_say(collection: Collection) -> None:
     view = Inspector(collection)
+    press(view, trajectory="2")
     press(view, pivotal="")
-    assert view.chosen == view.pivotal()
+    assert view.chosen == view.pivotal() > 0
+    press(view, trajectory="0")
+    press(view, pivotal="")
+    assert view.pivotal() is None and view.chosen == 0, "no step of this truth stands out"
     press(view, outcome="failure")
     assert view.numbers == [2]
     press(view, outcome="all", shortest="6", order="longest")

@@ -106,7 +106,7 @@ def test_monitor_sees_what_a_run_writes(tmp_path: Path, press: Press) -> None:
     run.save_metrics("ppo", [{"success": 0.1}])
     run.save_metrics("fidelity", [{"source": "spa", "value": 0.1}])  # no curve
     press(view, look="")
-    assert "1 stages finished" in view.stages and "<i>" not in view.stages and "success" in view.curves
+    assert "1 stage finished" in view.stages and "<i>" not in view.stages and "success" in view.curves
     press(view, shown="[]")
     assert "No metrics yet" in view.curves
     with pytest.raises(ValueError, match="seconds between two looks must be > 0"):
