@@ -51,9 +51,10 @@ class Plate:
     def _repr_html_(self) -> str:
         """As it will be printed, at its own size, with its caption."""
         picture = BytesIO()
-        with rc_context(style.PAPER_RC):
-            self.figure.savefig(picture, format="png", dpi=paper.DPI)
-        source = f"data:image/png;base64,{b64encode(picture.getvalue()).decode()}"
+        # letters as curves: a browser may lack the font, and no script runs in an image
+        with rc_context(style.PAPER_RC | {"svg.fonttype": "path"}):
+            self.figure.savefig(picture, format="svg", metadata={"Date": None})
+        source = f"data:image/svg+xml;base64,{b64encode(picture.getvalue()).decode()}"
         words, width = safe(self.caption), f"width:{width_of(self.columns)}in"
         return (
             f'<figure style="{width};max-width:100%;margin:0"><img alt="{words}" src="{source}" '

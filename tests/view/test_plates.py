@@ -138,7 +138,7 @@ def test_captions_say_how(every: Callable[[Columns], list[Plate]]) -> None:
 def test_a_plate_shows_itself(hostile: Trajectory) -> None:
     credit = Credit(hostile.id, '"><script>alert(1)</script>', np.linspace(-1, 1, len(hostile)))
     page = plates.contributions_plate(hostile, [credit], columns=1)._repr_html_()
-    assert "width:3.35in" in page and "data:image/png;base64," in page
+    assert "width:3.35in" in page and "data:image/svg+xml;base64," in page
     assert "<script>" not in page and page.count("&quot;&gt;&lt;script&gt;") == 2  # alt and caption
 
 
