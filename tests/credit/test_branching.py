@@ -113,25 +113,27 @@ def _alone(
 
 
 @pytest.mark.parametrize("common", [False, True])
-@pytest.mark.parametrize("parallel", [1, 64])
 def test_every_branch_ends_as_if_it_were_alone(
-    writer: Policy, episodes: list[Trajectory], common: bool, parallel: int
+    writer: Policy, episodes: list[Trajectory], common: bool
 ) -> None:
     """Whatever shares the batch with it, however the history was come by."""
-    config = replace(CONFIG, parallel=parallel)
     orders = [
         Order(one, task, tuple(range(t % 2, 2 + t % 3) for t in range(len(one))), 7, common)
         for one, task in zip(episodes, TASKS, strict=True)
     ]
-    trees = {tree.order.trajectory.id: tree for tree in grow(writer, _echo(), orders, config)}
-    seen = set()
-    for order in orders:
-        found = trees[order.trajectory.id].in_order()
-        for t, numbers in enumerate(order.numbers):
-            expected = [_alone(writer, _echo(), order, t, n, config) for n in numbers]
-            assert found[t].tolist() == expected
-            seen |= set(expected)
-    assert len(seen) > 2, "the world tells branches apart"
+    expected = {
+        order.trajectory.id: [
+            [_alone(writer, _echo(), order, t, n, CONFIG) for n in numbers]
+            for t, numbers in enumerate(order.numbers)
+        ]
+        for order in orders
+    }
+    for parallel in (1, 64):
+        trees = grow(writer, _echo(), orders, replace(CONFIG, parallel=parallel))
+        found = {tree.order.trajectory.id: [own.tolist() for own in tree.in_order()] for tree in trees}
+        assert found == expected
+    ends = {end for trajectory in expected.values() for step in trajectory for end in step}
+    assert len(ends) > 2, "the world tells branches apart"
 
 
 def _menu_scene(
