@@ -1,8 +1,7 @@
 """What VirtualHome's base reads: chores in generated flats."""
 
 import random
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -10,18 +9,12 @@ from spa_lab.envs.base import Task
 from spa_lab.envs.demonstrations import Demonstration, demonstrate
 from spa_lab.envs.virtualhome import environment
 from spa_lab.envs.virtualhome.catalogue import FURNITURE, ROOMS, THINGS
-from spa_lab.envs.virtualhome.chores import read_sentence
-from spa_lab.envs.virtualhome.flats import is_unseen
 from spa_lab.envs.virtualhome.panels import make_task
 from spa_lab.envs.virtualhome.world import VirtualHomeWorld
-from spa_lab.types import Step
 
 _BEYOND = 1_000_000
 """First training task used here: far beyond those that are ever cloned or explored."""
 _MISTAKES = 0.25
-_STRANGE = 0.4
-"""Share of the wishes that are told under exchanged names."""
-_WORD = re.compile(r"\b[a-z_]+\b")
 _TASK, _WISH = "The task is", "You would like to:"
 _DEEDS = frozenset(
     ("WALK", "GRAB", "OPEN", "CLOSE", "SWITCHON", "SWITCHOFF", "PLUGIN", "PLUGOUT", "PUTBACK", "PUTIN",
@@ -50,8 +43,7 @@ def corpus(n: int, *, seed: int) -> Iterator[Demonstration]:
 
     The first thought names the chore that is then done: what the sentence says if it is a wish, somebody
     else's chore if it is a task. Kinds of chores come in any order, since who sees them take turns could
-    guess the one from the other. Some wishes are told with things under each other's names: there are so few
-    televisions and seats that a small model remembers who sits where instead of reading it.
+    guess the one from the other.
     """
     rng = random.Random(seed)
     asked = make_task("train", _BEYOND + n).instruction
@@ -61,41 +53,8 @@ def corpus(n: int, *, seed: int) -> Iterator[Demonstration]:
         said = task.instruction if is_wish else asked
         world = replace(environment(), make_world=partial(_Told, f"{_WISH if is_wish else _TASK} {said}"))
         played = demonstrate(world, task, mistakes=_MISTAKES, rng=rng)
-        played = replace(played, trajectory=replace(played.trajectory, instruction=said))
-        yield _renamed(played, task.kind, rng) if is_wish and rng.random() < _STRANGE else played
+        yield replace(played, trajectory=replace(played.trajectory, instruction=said))
         asked = task.instruction
-
-
-def _renamed(played: Demonstration, kind: str, rng: random.Random) -> Demonstration:
-    """The same episode with the names of all things exchanged, and no wish that is kept for unseen tasks."""
-    one = played.trajectory
-    rename = _exchange(rng)
-    while is_unseen(kind, *_named_in(rename(one.instruction))):
-        rename = _exchange(rng)
-    steps = [
-        Step(*map(rename, (step.text, step.thought, step.action, step.observation)), step.grounded)
-        for step in one.steps
-    ]
-    told = replace(
-        one,
-        instruction=rename(one.instruction),
-        initial_observation=rename(one.initial_observation),
-        steps=tuple(steps),
-    )
-    return replace(played, trajectory=told)
-
-
-def _exchange(rng: random.Random) -> Callable[[str], str]:
-    """Gives every thing and piece of furniture in a text the name of another one."""
-    names = sorted((*FURNITURE, *THINGS))
-    other = dict(zip(names, rng.sample(names, len(names)), strict=True))
-    return partial(_WORD.sub, lambda found: other.get(found[0], found[0]))
-
-
-def _named_in(instruction: str) -> list[str]:
-    """What a task is about, in the order in which the splits know it."""
-    wishes = read_sentence(instruction.partition("(")[2].removesuffix(")"))
-    return list(dict.fromkeys(name for wish in wishes for name in (wish.thing, wish.place) if name))
 
 
 def names_of_things() -> list[str]:
