@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spa_lab.envs.base import Task
+from spa_lab.envs.household import world as world_module
 from spa_lab.envs.household.bench import world_speed
 from spa_lab.envs.household.game import HouseholdTask
 from spa_lab.envs.household.reader import read_game
@@ -135,7 +136,9 @@ def test_a_snapshot_outlives_the_kept_games(tiny_task: MakeTask) -> None:
     assert world.admissible() == listed
 
 
-def test_no_leak_over_many_steps_and_games(tiny_task: MakeTask) -> None:
+def test_no_leak_over_many_steps_and_games(tiny_task: MakeTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = 16
+    monkeypatch.setattr(world_module, "GAMES_KEPT", kept)
     world, rng = HouseholdWorld(), random.Random(0)
     texts = [rng.choice(every_command("lamp_pickupable")) for _ in range(75)]
 
@@ -149,10 +152,10 @@ def test_no_leak_over_many_steps_and_games(tiny_task: MakeTask) -> None:
         return tracemalloc.get_traced_memory()[0]
 
     tracemalloc.start()
-    full = traced(0, GAMES_KEPT + 6)
-    after = traced(100, 100 + 3 * GAMES_KEPT)
+    full = traced(0, kept + 6)
+    after = traced(100, 100 + 3 * kept)
     tracemalloc.stop()
-    assert after < 1.1 * full  # keeping all 192 new games would make it 4 * full
+    assert after < 1.1 * full  # keeping all 48 new games would make it 3 * full
 
 
 def test_speed_is_measured(tiny_task: MakeTask) -> None:
