@@ -70,7 +70,7 @@ TINY = Preset(
 Departs from the paper in the grounding: PPO plays online here, and a bonus for every executable action
 would pay an agent that never finishes more than one that does. As a penalty of 0.5 it can still outweigh the
 outcome twentyfold in 40 steps: measured on an earlier base, grounding rose from 69 to 94 % and success fell.
-Released code's discounting (0.99 and 0.95 per token) lets credit die within two steps, so both are larger here.
+Released code's discounting (0.99, 0.95 per token) lets credit die within two steps, so both are larger here.
 """
 
 LESSON = replace(
