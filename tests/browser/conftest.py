@@ -22,6 +22,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 REQUIRED = os.environ.get("SPA_LAB_BROWSER") == "required"
+PATIENCE = 240
+"""Seconds that JupyterLab may take to start: one on an idle machine, minutes on a crowded one."""
 HOMES = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_WORKSPACES_DIR")
 READY = "window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady"
 SETTINGS = {
@@ -120,13 +122,14 @@ class Lab:
         path.write_text(json.dumps(value))
 
     def _wait(self) -> None:
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE
         while time.monotonic() < end and self.process.poll() is None:
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api", timeout=2):
                     return
             except OSError:
                 time.sleep(0.1)
+        self.stop()
         pytest.fail(f"JupyterLab did not start:\n{(self.folder / 'lab.log').read_text()[-2000:]}")
 
 
