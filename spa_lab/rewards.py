@@ -18,6 +18,7 @@ from spa_lab.types import Credit, FloatArray, Trajectory
 GroundingForm = Literal["bonus", "penalty"]
 GroundingRule = Literal["world", "substring"]
 StepWeight = Literal["one", "remaining"]
+Residual = Literal["kept", "spread"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class RewardConfig:
     grounding_rule: GroundingRule = "world"
     """Who says g_t. "world": the world's own verdict (paper: executability). "substring": the released
     prm/rl_data_org.py:77-90, see `grounding`."""
+    residual: Residual = "kept"
+    """What becomes of the error R - base_value - sum_t c_t of a credit. "kept": nothing (paper). "spread": an
+    equal part of it goes to every step, so that an episode is paid what it brought, however it was split
+    (ours). A policy that plays online finds texts which a fitted credit takes for progress; so it gains
+    nothing by them. The idea is RUDDER's (arXiv:1806.07857), which puts the error on the last step."""
     step_weight: StepWeight = "one"
     """Factor on the whole reward of step t, dimensionless. "one": 1 (paper). "remaining": T - t - 1, the
     released ppo/step_ppotrainer.py:396, which pays the last step nothing."""
@@ -43,6 +49,7 @@ class RewardConfig:
             weight = getattr(self, name)
             if not (math.isfinite(weight) and weight >= 0):
                 raise ValueError(f"RewardConfig: {name} must be finite and >= 0, got {weight}")
+        _check_choice("residual", self.residual, get_args(Residual))
         _check_choice("grounding_form", self.grounding_form, get_args(GroundingForm))
         _check_choice("grounding_rule", self.grounding_rule, get_args(GroundingRule))
         _check_choice("step_weight", self.step_weight, get_args(StepWeight))
@@ -52,6 +59,7 @@ def fuse(trajectory: Trajectory, credit: Credit, config: RewardConfig) -> FloatA
     """Training reward of each step: weighted contribution plus what grounding pays.
 
     r_t = w_t * (alpha * c_t + beta * g_t), w_t = 1                                   SPA, fused reward
+    with `residual="spread"`: c_t + (R - base_value - sum_k c_k) / T in the place of c_t
 
     The credit's `base_value` belongs to no step and is not paid.
 
@@ -72,7 +80,10 @@ def fuse(trajectory: Trajectory, credit: Credit, config: RewardConfig) -> FloatA
     _check_same(trajectory, credit)
     executable = grounding(trajectory, config.grounding_rule)
     paid = executable if config.grounding_form == "bonus" else executable - 1.0
-    reward = config.alpha * credit.contributions + config.beta * paid
+    contributions = credit.contributions
+    if config.residual == "spread":
+        contributions = contributions + (trajectory.outcome - credit.predicted_outcome) / len(trajectory)
+    reward = config.alpha * contributions + config.beta * paid
     if config.step_weight == "remaining":
         reward = reward * np.arange(len(trajectory) - 1, -1, -1)
     return reward

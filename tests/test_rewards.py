@@ -16,6 +16,7 @@ def test_defaults_are_the_papers():
         "beta": 0.5,
         "grounding_form": "bonus",
         "grounding_rule": "world",
+        "residual": "kept",
         "step_weight": "one",
     }
 
@@ -65,6 +66,16 @@ def test_terminal_under_the_remaining_weight_is_lost(make_trajectory):
     trajectory = make_trajectory(1.0)
     config = RewardConfig(beta=0, step_weight="remaining")
     assert fuse(trajectory, rewards.terminal(trajectory), config).tolist() == [0, 0, 0]
+
+
+def test_a_spread_residual_pays_what_the_episode_brought(make_trajectory):
+    """By hand: R = 1, the credit says 0.25 + (2 + 0 - 0.5) = 1.75, so each of three steps loses 0.25."""
+    trajectory = make_trajectory(outcome=1.0, grounded=(True, True, True))
+    credit = Credit(trajectory.id, "told", np.array([2.0, 0.0, -0.5]), base_value=0.25)
+    config = RewardConfig(beta=0.0, residual="spread")
+    assert fuse(trajectory, credit, config).tolist() == [1.75, -0.25, -0.75]
+    assert fuse(trajectory, credit, RewardConfig(beta=0.0)).tolist() == [2.0, 0.0, -0.5]
+    assert fuse(trajectory, rewards.terminal(trajectory), config).tolist() == [0, 0, 1]
 
 
 def test_fuse_refuses_a_foreign_credit(make_trajectory):
