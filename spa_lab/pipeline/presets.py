@@ -105,8 +105,8 @@ PAPER = Preset(
 
 PRESETS = MappingProxyType({preset.name: preset for preset in (TINY, LESSON, PAPER)})
 _ELSEWHERE = MappingProxyType({"webshop": (1000, 96), "virtualhome": (130, 32)})
-"""World -> demonstrations that leave its tiny agent room to improve, and tokens of its longest steps: a thought
-of the web shop goes through a page of ten products. The household's are in `TINY`.
+"""World -> demonstrations that leave its tiny agent room to improve, and tokens of its longest steps: a
+thought of the web shop goes through a page of ten products. The household's are in `TINY`.
 
 VirtualHome, one cloning run each, `unseen`: 120 give 37.5 % (n = 200), 140 give 66.4 %, 160 give 75.0 %
 (n = 256). The web shop's number is not measured.
