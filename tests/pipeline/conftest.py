@@ -19,6 +19,7 @@ from spa_lab.pipeline import train as train_module
 from spa_lab.pipeline.worlds import environment_named
 from spa_lab.pretrain.train import RECIPES
 from spa_lab.store import Run
+from spa_lab.store import run as run_module
 
 HERE = Path(__file__).resolve().parent
 
@@ -64,9 +65,15 @@ def data(tmp_path_factory: pytest.TempPathFactory, make_policy: Callable[..., Po
     return folder
 
 
+def _commit() -> str:
+    """Somebody may commit between a run and its resumption, which a run writes down."""
+    return "0" * 40
+
+
 @pytest.fixture(autouse=True)
 def _data_of_this_run(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPA_LAB_DATA", str(data))
+    monkeypatch.setattr(run_module, "git_commit", _commit)
     monkeypatch.delenv("SPA_LAB_DEBUG", raising=False)
 
 
@@ -86,6 +93,7 @@ def undisturbed(data: Path, micro: ModuleType, tmp_path_factory: pytest.TempPath
         redirect_stderr(io.StringIO()) as err,
     ):
         patch.setenv("SPA_LAB_DATA", str(data))
+        patch.setattr(run_module, "git_commit", _commit)
         patch.setattr(train_module, "_do", copy_and_do)
         code = micro.main(["demo", "--out", str(folder / "run"), "--workers", "2"])
     assert code == 0, err.getvalue()

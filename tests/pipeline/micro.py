@@ -24,8 +24,8 @@ from spa_lab.pipeline.presets import TINY, Preset
 MICRO = replace(
     TINY,
     name="micro",
-    demonstrations=60,
-    clone=replace(TINY.clone, epochs=6, batch_tokens=800, lr=1e-2, muon_lr=2e-2),
+    demonstrations=24,
+    clone=replace(TINY.clone, epochs=4, batch_tokens=800, lr=1e-2, muon_lr=2e-2),
     explore_tasks=6,
     rollouts_per_task=2,
     explore=replace(TINY.explore, max_new_tokens=6, parallel=4),

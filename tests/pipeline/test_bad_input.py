@@ -115,7 +115,7 @@ def test_a_run_of_another_preset_or_method(
     before = _content(undisturbed.path)
     assert cli.main(["demo", "--out", str(undisturbed.path)]) == 2
     line = _complaint(capsys.readouterr().err)
-    assert f"config.preset.demonstrations is 60, asked {TINY.demonstrations}" in line
+    assert f"config.preset.demonstrations is 24, asked {TINY.demonstrations}" in line
     assert micro.main(_run(undisturbed.path)) == 2
     line = _complaint(capsys.readouterr().err)
     assert line.endswith("config.methods is ['spa', 'ppo'], asked ['spa']")
