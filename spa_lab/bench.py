@@ -23,7 +23,7 @@ from spa_lab.envs.base import Environment, Task
 from spa_lab.envs.demonstrations import demonstrate
 from spa_lab.envs.household import environment
 from spa_lab.envs.household.bench import world_speed
-from spa_lab.paths import data_folder
+from spa_lab.paths import base_folder
 from spa_lab.react import parse
 
 PARALLEL, STEPS, MAX_NEW_TOKENS, ROUNDS = 32, 20, 16, 3
@@ -38,7 +38,7 @@ def main() -> None:
     for other in (webshop.environment(), virtualhome.environment()):
         rate = replayed(other, other.tasks("train", 64), steps=20_000)
         print(f"{other.name} world, one core, the expert's actions, resets included: {rate:,.0f} steps/s")
-    policy = load_policy(data_folder() / "base", name="base")
+    policy = load_policy(base_folder(world.name), name="base")
     short = replace(world, step_limit=STEPS)
     tasks = world.tasks("unseen", PARALLEL)
     ours, plain = [], []

@@ -43,18 +43,22 @@ def base_policy(preset: Preset, environment: Environment) -> Policy:
     source: str | Path = preset.base
     if preset.base == EMBEDDED:
         source = base_folder(environment.name)
-    return load_policy(source, name="base", manual=environment.manual if preset.use_manual else "")
+    return load_policy(source, name="base", manual=_manual(preset, environment))
 
 
 def saved_policy(run: Run, name: str, preset: Preset, environment: Environment) -> Policy:
     """A policy that an earlier stage left in the run."""
-    return load_policy(run.model(name), name=name, manual=environment.manual if preset.use_manual else "")
+    return load_policy(run.model(name), name=name, manual=_manual(preset, environment))
 
 
 def saved_estimator(run: Run, preset: Preset, environment: Environment) -> ProgressEstimator:
     """The estimator that an earlier stage left in the run."""
-    manual = environment.manual if preset.use_manual else ""
-    return load_estimator(run.model("estimator"), preset.estimator, manual=manual)
+    return load_estimator(run.model("estimator"), preset.estimator, manual=_manual(preset, environment))
+
+
+def _manual(preset: Preset, environment: Environment) -> str:
+    """What the models of this preset are told before the first observation."""
+    return environment.manual if preset.use_manual else ""
 
 
 def adapt(policy: Policy, preset: Preset, rng: random.Random) -> None:

@@ -38,9 +38,8 @@ def _locked(path: Path) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(
-                descriptor
-            ).st_nlink:  # else its owner removed it meanwhile, and others find a new one
+            # else its owner removed it meanwhile, and others find a new one
+            if os.fstat(descriptor).st_nlink:
                 os.ftruncate(descriptor, 0)
                 os.write(descriptor, str(os.getpid()).encode())
                 return descriptor

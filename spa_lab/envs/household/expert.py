@@ -224,8 +224,7 @@ class HouseholdExpert:
             place: sum(kind(name) == self.wish.target for name in self.memory.contents.get(place, ()))
             for place in self._places(self.wish.goal)
         }
-        best = max(count, key=lambda place: count[place])
-        return best if count[best] else ""
+        return max(count, key=lambda place: count[place])
 
     def _nearest(self, wanted: str) -> str:
         """The receptacle of a type to go to: the one here, else number 1."""
