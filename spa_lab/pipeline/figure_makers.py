@@ -152,8 +152,9 @@ def _knobs(run: Run) -> Knobs:
         return Knobs()
     reward, ppo = preset["reward"], preset["ppo"]
     return Knobs(
-        reward["alpha"], reward["beta"], ppo["gamma"], ppo["lam"], grounding_form=reward["grounding_form"]
-    )
+        reward["alpha"], reward["beta"], ppo["gamma"], ppo["lam"], grounding_form=reward["grounding_form"],
+        residual=reward.get("residual", "kept"),  # runs of older versions do not say; they kept it
+    )  # fmt: skip
 
 
 def _of_evaluations(runs: Sequence[Run], asked: Asked) -> Found:

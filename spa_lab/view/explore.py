@@ -5,14 +5,14 @@ Before normalisation, and without the KL term; `credit.gradient` looks at those,
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from spa_lab.learn.advantages import advantages
-from spa_lab.rewards import GroundingForm, RewardConfig, fuse, grounding, terminal
+from spa_lab.rewards import GroundingForm, Residual, RewardConfig, fuse, grounding, terminal
 from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
 
 Placement = Literal["last token", "first token", "all tokens"]
@@ -37,16 +37,22 @@ class Knobs:
     granularity: Granularity = "token"
     """"step": the whole step is one action, and all of its tokens get its advantage."""
     grounding_form: GroundingForm = "bonus"
+    residual: Residual = "kept"
+    """"spread": every step is paid an equal part of the credit's error, see `RewardConfig.residual`."""
     critic: Critic = "none"
     """"none": V = 0 everywhere, an untrained critic. "truth": the measured V(h_t) before every step."""
 
     def __post_init__(self) -> None:
-        RewardConfig(self.alpha, self.beta, self.grounding_form)  # says what is wrong with these
+        self.as_fused()  # says what is wrong with these
         if not (0 <= self.gamma <= 1 and 0 <= self.lam <= 1):
             raise ValueError(f"gamma and lam must lie in [0, 1], got {self.gamma} and {self.lam}")
         for name, kind in (("placement", Placement), ("granularity", Granularity), ("critic", Critic)):
             if getattr(self, name) not in get_args(kind):
                 raise ValueError(f"{name} must be one of {get_args(kind)}, got {getattr(self, name)!r}")
+
+    def as_fused(self) -> RewardConfig:
+        """What `rewards.fuse` takes."""
+        return RewardConfig(self.alpha, self.beta, self.grounding_form, residual=self.residual)
 
 
 def knobs_frame(
@@ -62,7 +68,9 @@ def knobs_frame(
     Columns:
         step: int64; n_tokens: int64, written in the step.
         contribution, grounding: float64, c_t and g_t.
-        from_credit, from_grounding: float64, outcome units, the two parts of the reward.
+        from_error: float64, outcome units, the step's part of the credit's error times alpha; 0 if kept.
+        from_credit, from_grounding: float64, outcome units, the two parts of the reward; the first with the
+            error's part.
         reward: float64, outcome units, their sum r_t.
         advantage: float64, outcome units, mean over the step's tokens.
         terminal: float64, outcome units, the advantage if R on the last step were the only reward.
@@ -87,8 +95,10 @@ def knobs_frame(
 def _frame(
     trajectory: Trajectory, credit: Credit, knobs: Knobs, values: FloatArray, counts: list[int]
 ) -> pd.DataFrame:
-    paid = grounding(trajectory) - (0.0 if knobs.grounding_form == "bonus" else 1.0)
-    reward = fuse(trajectory, credit, RewardConfig(knobs.alpha, knobs.beta, knobs.grounding_form))
+    config = knobs.as_fused()
+    from_credit = fuse(trajectory, credit, replace(config, beta=0.0))
+    kept = fuse(trajectory, credit, replace(config, beta=0.0, residual="kept"))
+    reward = fuse(trajectory, credit, config)
     last = np.zeros(len(trajectory))
     last[-1] = 1.0
     at_end = Knobs(gamma=knobs.gamma, lam=knobs.lam, granularity=knobs.granularity)
@@ -98,8 +108,9 @@ def _frame(
             "n_tokens": np.array(counts, dtype=np.int64),
             "contribution": credit.contributions,
             "grounding": grounding(trajectory),
-            "from_credit": knobs.alpha * credit.contributions,
-            "from_grounding": knobs.beta * paid,
+            "from_error": from_credit - kept,
+            "from_credit": from_credit,
+            "from_grounding": fuse(trajectory, credit, replace(config, alpha=0.0)),
             "reward": reward,
             "advantage": step_advantages(reward, values, counts, knobs),
             "terminal": step_advantages(terminal(trajectory).contributions, values, counts, at_end),
@@ -135,6 +146,11 @@ def step_advantages(rewards: FloatArray, values: FloatArray, counts: list[int], 
 def word_count(text: str) -> int:
     """Words and signs of a text, and one for its end: about the tokens of the small tokenizer, at least 1."""
     return len(re.findall(r"\w+|[^\w\s]", text)) + 1
+
+
+def credit_term(frame: pd.DataFrame) -> str:
+    """The credit's part of the reward as a formula; e = R - base_value - sum_k c_k where that is spread."""
+    return "α·(ĉ + e/T)" if frame["from_error"].any() else "α·ĉ"
 
 
 def half_reach(frame: pd.DataFrame) -> int | None:

@@ -5,7 +5,7 @@ import pandas as pd
 
 from spa_lab.types import Trajectory
 from spa_lab.view import svg
-from spa_lab.view.explore import half_reach
+from spa_lab.view.explore import credit_term, half_reach
 from spa_lab.view.markup import frame_table
 from spa_lab.view.steps import LEFT, WIDTH, step_areas, step_labels
 from spa_lab.view.text import decimal_places, signed
@@ -37,12 +37,15 @@ def _rewards(frame: pd.DataFrame, top: float) -> str:
     """Two bars a step: what the credit pays, what grounding pays."""
     span = _span(frame[["from_credit", "from_grounding", "reward"]].to_numpy().ravel())
     plot = _plot(top, len(frame), span)
-    parts = [plot.y_axis("reward r = α·ĉ + β·g")]
+    parts = [plot.y_axis(f"reward r = {credit_term(frame)} + β·g")]
     for row in frame.itertuples():
         parts.append(plot.bar(row.step + 0.32, row.from_credit, 0.3))
         parts.append(f'<g class="hollow">{plot.bar(row.step + 0.68, row.from_grounding, 0.3)}</g>')
     parts.append(
-        plot.x_axis(step_labels(len(frame)), "filled: from the credit, α·ĉ; hollow: from grounding, β·g")
+        plot.x_axis(
+            step_labels(len(frame)),
+            f"filled: from the credit, {credit_term(frame)}; hollow: from grounding, β·g",
+        )
     )
     return f'<g class="bars rewards">{"".join(parts)}</g>'
 
@@ -79,10 +82,16 @@ def _in_words(frame: pd.DataFrame) -> str:
         "nowhere" if steps is None else f"{steps} step(s) before the last" if steps else "at the last step"
     )
     paid = float(frame["from_grounding"].sum())
+    part = float(frame["from_error"].iloc[0])
+    error = (
+        f"The credit's error e = R − b − Σĉ is spread: {signed(part, 4)} of it on every step. "
+        if part
+        else ""
+    )
     return (
         f"A reward at the end fades: less than half of it arrives {where}, {first:.2g} of it at the first. "
-        f"Sum of the rewards {signed(float(frame['reward'].sum()), 2)}, grounding's part {signed(paid, 2)}; "
-        f"{int(frame['n_tokens'].sum())} tokens in {len(frame)} steps."
+        f"Sum of the rewards {signed(float(frame['reward'].sum()), 2)}, grounding's part {signed(paid, 2)}. "
+        f"{error}{int(frame['n_tokens'].sum())} tokens in {len(frame)} steps."
     )
 
 
@@ -98,5 +107,5 @@ def _numbers(frame: pd.DataFrame) -> str:
         ]
         for row in frame.itertuples()
     ]
-    heads = ["step", "tokens", "α·ĉ", "β·g", "reward", "advantage", "outcome alone", "reach"]
+    heads = ["step", "tokens", credit_term(frame), "β·g", "reward", "advantage", "outcome alone", "reach"]
     return frame_table(heads, rows, numeric=7)

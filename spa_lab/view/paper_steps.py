@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view import geometry, style
+from spa_lab.view.explore import credit_term
 from spa_lab.view.paper_page import (
     LEGEND_ROW,
     MARGIN,
@@ -94,7 +95,7 @@ def advantages_paper(table: pd.DataFrame, *, width: float = TWO_COLUMNS) -> Figu
     if table.empty:
         raise ValueError("advantages: the table has no rows")
     handles: list[Artist] = [
-        Patch(**POSITIVE_LOOK, label="α·ĉ and advantage > 0"),
+        Patch(**POSITIVE_LOOK, label=f"{credit_term(table)} and advantage > 0"),
         Patch(**NEGATIVE_LOOK, label="< 0"),
         Patch(**GROUNDING_LOOK, label="β·g, from grounding"),
         mark("advantage if R were the only reward", TERMINAL_LOOK),

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from spa_lab.store.files import write_text
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view import latex, paper, paper_curves, paper_steps, paper_success, style
-from spa_lab.view.explore import Knobs, knobs_frame
+from spa_lab.view.explore import Knobs, credit_term, knobs_frame
 from spa_lab.view.markup import safe
 from spa_lab.view.numbers import contribution_numbers, sum_numbers
 from spa_lab.view.paper_page import ONE_COLUMN, TWO_COLUMNS
@@ -151,9 +151,10 @@ def advantages_plate(
     """What PPO makes of a credit, see `paper_steps.advantages_paper`; without a critic."""
     numbers = knobs_frame(trajectory, credit, knobs)
     figure = paper_steps.advantages_paper(numbers, width=width_of(columns))
+    reward = f"{credit_term(numbers)} + β·g"
     caption = (
-        f"Reward r = α·ĉ + β·g, its advantage and the reach of a reward at the end, in one "
-        f"{_outcome(trajectory)}, with the credit of {credit.source}: α = {knobs.alpha:g}, "
+        f"Reward r = {reward}, its advantage and the reach of a reward at the end, in one "
+        f"{_outcome(trajectory)}, with the credit of {credit.source}{_error(numbers)}: α = {knobs.alpha:g}, "
         f"β = {knobs.beta:g} ({knobs.grounding_form}), γ = {knobs.gamma:g}, λ = {knobs.lam:g} per "
         f"{knobs.granularity}, no critic; tokens are counted as words and signs."
     )
@@ -218,6 +219,10 @@ def curves_plate(
 def _outcome(trajectory: Trajectory) -> str:
     kind = "success" if trajectory.success else "failure"
     return f"{kind} of {len(trajectory)} steps (task: {one_line(trajectory.instruction)})"
+
+
+def _error(numbers: pd.DataFrame) -> str:
+    return ", whose error e = R − b − Σĉ is spread over the steps" if numbers["from_error"].any() else ""
 
 
 def _measured(truth: ValueTruth | None) -> str:

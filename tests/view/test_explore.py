@@ -48,6 +48,24 @@ def test_the_parts_add_up_to_the_fused_reward(trajectory: Trajectory, credit: Cr
         np.testing.assert_array_equal(frame["reward"], fused)
 
 
+def test_a_credits_error_is_spread_as_it_is_fused(trajectory: Trajectory, credit: Credit) -> None:
+    """R = 1 and the credit says 0.25: each of three steps is paid a third of 0.75 more."""
+    credit = replace(credit, contributions=np.array([0.5, -0.5, 0.125]), base_value=0.125)
+    for alpha, form in ((1.0, "bonus"), (2.0, "penalty")):
+        knobs = Knobs(alpha=alpha, grounding_form=form)  # type: ignore[arg-type]
+        kept, spread = (
+            knobs_frame(trajectory, credit, replace(knobs, residual=how))  # type: ignore[arg-type]
+            for how in ("kept", "spread")
+        )
+        config = RewardConfig(alpha, knobs.beta, knobs.grounding_form, residual="spread")
+        np.testing.assert_array_equal(spread["reward"], fuse(trajectory, credit, config))
+        np.testing.assert_allclose(spread["reward"] - kept["reward"], alpha * 0.25)
+        np.testing.assert_allclose(spread["from_error"], alpha * 0.25)
+        np.testing.assert_allclose(spread["from_credit"] + spread["from_grounding"], spread["reward"])
+        assert not kept["from_error"].any() and (spread["advantage"] > kept["advantage"]).all()
+        assert "α·(ĉ + e/T)" in knobs_html(trajectory, spread) and "e/T" not in knobs_html(trajectory, kept)
+
+
 def test_a_true_critic_turns_the_outcome_into_progress(trajectory: Trajectory) -> None:
     """lambda = 0, gamma = 1: r_t + V(h_{t+1}) - V(h_t) is the progress, for R at the end."""
     truth = ValueTruth("t1", [0.5, 0.4, 0.2, 1.0], np.zeros(4), 0, "p", 40)
@@ -68,6 +86,8 @@ def test_sparse_reward_does_not_reach_the_start_of_a_long_episode(
 def test_what_makes_no_sense_is_refused(trajectory: Trajectory, credit: Credit) -> None:
     with pytest.raises(ValueError, match="gamma and lam"):
         Knobs(gamma=1.5)
+    with pytest.raises(ValueError, match="residual must be one of"):
+        Knobs(residual="lost")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="placement must be one of"):
         Knobs(placement="middle")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"'t1': needs 3 token counts >= 1, got \[1, 0, 1\]"):

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pandas as pd
 import traitlets
 
-from spa_lab.rewards import GroundingForm
+from spa_lab.rewards import GroundingForm, Residual
 from spa_lab.types import Trajectory
 from spa_lab.view.collection import Collection
 from spa_lab.view.explore import Critic, Granularity, Knobs, Placement, knobs_frame
@@ -30,6 +30,7 @@ CHOICES = {
     "placement": ("reward stands on", Placement),
     "granularity": ("an action is a", Granularity),
     "grounding_form": ("grounding is paid as", GroundingForm),
+    "residual": ("the credit's error is", Residual),
     "critic": ("critic V", Critic),
 }
 

@@ -1,9 +1,11 @@
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from spa_lab.rewards import RewardConfig, fuse
 from spa_lab.types import Credit, Trajectory
 from spa_lab.view.collection import Collection
 from spa_lab.view.widgets import RewardExplorer, Selection
@@ -26,6 +28,23 @@ def test_a_slider_moves_reward_and_advantage(
     assert view.knobs.alpha == 1
     view.chosen = 2
     assert selection.step == 2
+
+
+def test_spreading_the_error_moves_widget_and_static_page(
+    trajectory: Trajectory, credit: Credit, press: Callable[..., None]
+) -> None:
+    credit = replace(credit, base_value=0.0)  # it lacks 0.25 of R = 1
+    view = RewardExplorer(Collection.of([trajectory], [credit]), Selection(source="by hand"))
+    kept = view.to_frame()
+    press(view, residual="spread")
+    spread, config = view.to_frame(), RewardConfig(residual="spread")
+    np.testing.assert_array_equal(spread["reward"], fuse(trajectory, credit, config))
+    assert abs(spread["reward"] - kept["reward"]).min() > 0.01
+    assert '<option value="spread" selected>' in view.controls
+    for page in (view.chart, view.static()):
+        rows = re.findall(r"<tr>(.*?)</tr>", page.partition("<summary>the numbers")[2])[1:]
+        said = [re.findall(r"<td[^>]*>(.*?)</td>", row)[4].replace("−", "-") for row in rows]
+        np.testing.assert_allclose([float(cell) for cell in said], spread["reward"], atol=5e-3)
 
 
 def test_knobs_out_of_range_are_said(
