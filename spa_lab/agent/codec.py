@@ -116,6 +116,24 @@ class Codec:
                 step += [-1] * len(reply)
         return TokenRow(trajectory.id, tuple(ids), tuple(step))
 
+    def rows_of(
+        self, trajectories: Sequence[Trajectory], written: Sequence[TokenRow] | None = None
+    ) -> list[TokenRow]:
+        """One row for each trajectory: what was `written`, closed, or else its text encoded anew.
+
+        Raises:
+            ValueError: a written row is of another trajectory.
+        """
+        if written is None:
+            return [self.row(trajectory) for trajectory in trajectories]
+        for one, row in zip(trajectories, written, strict=True):
+            if (row.trajectory_id, max(row.step) + 1) != (one.id, len(one)):
+                raise ValueError(
+                    f"trajectory {one.id!r} of {len(one)} steps: "
+                    f"got the tokens of {row.trajectory_id!r}, {max(row.step) + 1} steps"
+                )
+        return [self.closed(row) for row in written]
+
     def closed(self, row: TokenRow) -> TokenRow:
         """An episode's row with the end token of every step counted as the step's, as `row` does.
 

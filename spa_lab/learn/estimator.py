@@ -112,24 +112,13 @@ class ProgressEstimator(nn.Module):
             ValueError: a row is of another trajectory.
         """
         said = read_rows(
-            self, self.codec, self._rows(trajectories, rows), [len(one) for one in trajectories],
+            self, self.codec, self.codec.rows_of(trajectories, rows), [len(one) for one in trajectories],
             limit=int(self.backbone.config.max_position_embeddings), budget=self.config.batch_tokens,
         )  # fmt: skip
         return [
             Credit(one.id, source, own.double().cpu().numpy())
             for one, own in zip(trajectories, said, strict=True)
         ]
-
-    def _rows(self, trajectories: Sequence[Trajectory], given: Sequence[TokenRow] | None) -> list[TokenRow]:
-        if given is None:
-            return [self.codec.row(trajectory) for trajectory in trajectories]
-        for one, row in zip(trajectories, given, strict=True):
-            if (row.trajectory_id, max(row.step) + 1) != (one.id, len(one)):
-                raise ValueError(
-                    f"trajectory {one.id!r} of {len(one)} steps: "
-                    f"got the tokens of {row.trajectory_id!r}, {max(row.step) + 1} steps"
-                )
-        return [self.codec.closed(row) for row in given]
 
 
 def estimator_loss(contributions: Tensor, lengths: Sequence[int], outcomes: Sequence[float]) -> EstimatorLoss:

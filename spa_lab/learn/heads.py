@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from spa_lab.agent.codec import TokenBatch
+from spa_lab.agent.codec import TokenBatch, TokenRow
 from spa_lab.agent.rollout import Policy
 from spa_lab.learn.fitting import read_rows
 from spa_lab.learn.returns import places
@@ -55,26 +55,48 @@ class ValueHeads:
         self.policy, self.config, self.heads = policy, config, tuple(heads)
 
     @torch.inference_mode()
-    def values(self, trajectories: Sequence[Trajectory]) -> list[FloatArray]:
-        """(T,) values V(h_0), ..., V(h_{T-1}) of each trajectory, in [0, 1]."""
-        return [own.mean(axis=0) for own in self.each(trajectories)]
+    def values(
+        self, trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow] | None = None
+    ) -> list[FloatArray]:
+        """(T,) values V(h_0), ..., V(h_{T-1}) of each trajectory, in [0, 1]; `rows` as in `each`."""
+        return [own.mean(axis=0) for own in self.each(trajectories, rows=rows)]
 
     @torch.inference_mode()
-    def each(self, trajectories: Sequence[Trajectory]) -> list[FloatArray]:
-        """(K, T) of each trajectory: what every head says."""
-        found = history_features(self.policy, trajectories, layers=self.config.layers)
+    def each(
+        self, trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow] | None = None
+    ) -> list[FloatArray]:
+        """(K, T) of each trajectory: what every head says.
+
+        Args:
+            trajectories: N trajectories.
+            rows: the tokens that each was really written as (`Episode.row`).
+
+        Raises:
+            ValueError: a row is of another trajectory.
+        """
+        found = history_features(self.policy, trajectories, layers=self.config.layers, rows=rows)
         said = [torch.stack([head(own).squeeze(-1).sigmoid() for head in self.heads]) for own in found]
         return [own.double().cpu().numpy() for own in said]
 
 
 @torch.inference_mode()
-def history_features(policy: Policy, trajectories: Sequence[Trajectory], *, layers: int = 1) -> list[Tensor]:
+def history_features(
+    policy: Policy,
+    trajectories: Sequence[Trajectory],
+    *,
+    layers: int = 1,
+    rows: Sequence[TokenRow] | None = None,
+) -> list[Tensor]:
     """(T, layers * d) float32 of each trajectory: the policy's hidden states before each of its T steps.
 
     Args:
         policy: reads; its model must be in eval mode.
         trajectories: N trajectories.
         layers: hidden layers, counted from the last.
+        rows: the tokens that each was really written as; without them its text is encoded anew.
+
+    Raises:
+        ValueError: a row is of another trajectory.
     """
 
     def read(batch: TokenBatch) -> Tensor:
@@ -85,9 +107,11 @@ def history_features(policy: Policy, trajectories: Sequence[Trajectory], *, laye
         found = states.hidden_states[-layers:] if layers > 1 else (states.last_hidden_state,)
         return torch.cat([layer[chosen] for layer in found], dim=-1).float()
 
-    rows = [policy.codec.row(trajectory) for trajectory in trajectories]
     counts = [len(trajectory) for trajectory in trajectories]
-    return read_rows(read, policy.codec, rows, counts, limit=policy.context, budget=_READ_TOKENS)
+    return read_rows(
+        read, policy.codec, policy.codec.rows_of(trajectories, rows), counts,
+        limit=policy.context, budget=_READ_TOKENS,
+    )  # fmt: skip
 
 
 def fit_heads(

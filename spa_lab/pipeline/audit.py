@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from spa_lab.agent.rollout import Episode
 from spa_lab.credit.gradient import GradientView, Rules, what_the_gradient_saw
 from spa_lab.learn.ppo import PPOConfig, PPORows, PPOTrainer
 from spa_lab.pipeline.fidelity import preset_of
-from spa_lab.pipeline.stages import adapt, reward_function, saved_estimator, saved_policy, stage_rng
+from spa_lab.pipeline.stages import adapt, saved_policy, saved_reward, stage_rng
 from spa_lab.pipeline.worlds import environment_named
 from spa_lab.store import Run
 from spa_lab.types import FloatArray
@@ -38,7 +36,7 @@ def watch_first_update(*, run: Path, method: str, episodes: int = 64) -> Gradien
 
     Args:
         run: folder of a run with a cloned policy, and an estimator if the method is "spa".
-        method: "spa", "ppo", "mean" or "random".
+        method: member of `METHODS`, not "sft".
         episodes: played for the update.
 
     Raises:
@@ -51,8 +49,7 @@ def watch_first_update(*, run: Path, method: str, episodes: int = 64) -> Gradien
     rng = stage_rng(opened, f"ppo-{method}")
     policy = saved_policy(opened, "cloned", preset, environment)
     adapt(policy, preset, rng)
-    estimator = saved_estimator(opened, preset, environment) if method == "spa" else None
-    reward = reward_function(method, preset, estimator, np.random.default_rng(rng.randrange(2**31)))
+    reward = saved_reward(opened, method, preset, environment, rng)
     config = replace(preset.ppo, episodes=episodes)
     trainer = WatchedTrainer(policy, config, rng=rng, playing=preset.explore)
     first = preset.demonstrations + preset.explore_tasks

@@ -15,10 +15,14 @@ NAMES = {
     "cloned": "cloned (SFT)",
     "ppo": "PPO, terminal reward",
     "spa": "PPO, SPA-RL",
+    "critic_heads": "PPO, critic's credit",
     "mean": "PPO, mean credit",
     "random": "PPO, random credit",
 }
-COMPARISONS = (*((method, "cloned") for method in ("spa", "ppo", "mean", "random")), ("spa", "ppo"))
+COMPARISONS = (
+    *((method, "cloned") for method in ("spa", "ppo", "critic_heads", "mean", "random")),
+    ("spa", "ppo"),
+)
 
 
 def evaluations(run: Run) -> dict[str, dict[str, list[Trajectory]]]:

@@ -13,11 +13,16 @@ from spa_lab.credit.methods import Cost, CreditMethod, measure
 from spa_lab.credit.monte_carlo import branch_outcomes
 from spa_lab.credit.outcomes import BranchOutcomes
 from spa_lab.learn.estimator import fit_estimator
-from spa_lab.learn.heads import HeadsConfig, fit_heads
 from spa_lab.learn.returns import ReaderConfig, ReturnReader, fit_reader
 from spa_lab.pipeline.parallel import Report
 from spa_lab.pipeline.presets import Preset
-from spa_lab.pipeline.stages import explore_tasks, saved_estimator, saved_policy, split_by_task
+from spa_lab.pipeline.stages import (
+    explore_tasks,
+    fitted_heads,
+    saved_estimator,
+    saved_policy,
+    split_by_task,
+)
 from spa_lab.pipeline.worlds import environment_named
 from spa_lab.store import Run
 from spa_lab.types import Trajectory
@@ -136,13 +141,10 @@ def _prefix(run: Run, env: str, preset: Preset, report: Report) -> list[CreditMe
 def _heads(run: Run, env: str, preset: Preset, report: Report) -> list[CreditMethod]:
     """A critic on the frozen policy's features: seconds instead of minutes."""
     fitted, _ = split_by_task(run.load_trajectories("explore"), preset.held_out)
-    policy = saved_policy(run, "cloned", preset, environment_named(env))
-    config = HeadsConfig(heads=min(5, len({one.task_id for one in fitted})))
-    rng = random.Random(f"{run.seed}/fidelity-heads")
     start = perf_counter()
-    found = fit_heads(policy, fitted, config, rng=rng, on_update=_reporting(report))
+    heads = fitted_heads(run, preset, environment_named(env), _reporting(report))
     cost = Cost(perf_counter() - start, len(fitted))
-    return [methods.critic_td(found.values, fitting=cost, source="critic_heads")]
+    return [methods.critic_td(heads.values, fitting=cost, source="critic_heads")]
 
 
 READERS: Mapping[str, Callable[[Run, str, Preset, Report], list[CreditMethod]]] = MappingProxyType(

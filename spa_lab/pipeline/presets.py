@@ -9,8 +9,8 @@ from spa_lab.learn.estimator import EstimatorConfig
 from spa_lab.learn.ppo import PPOConfig
 from spa_lab.rewards import RewardConfig
 
-METHODS = ("sft", "ppo", "spa", "mean", "random")
-"""How a policy is trained: cloned only, or PPO on terminal, progress, mean or random step rewards."""
+METHODS = ("sft", "ppo", "spa", "critic_heads", "mean", "random")
+"""How a policy is trained: cloned only, or PPO on terminal, progress, critic's, mean or random rewards."""
 EMBEDDED = "embedded"
 """The small model in `data/` that has read the texts of the world it is to play in."""
 

@@ -6,31 +6,45 @@ not earlier stages were done by the same process.
 
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from time import perf_counter
+from typing import Protocol
 
 import numpy as np
 
 from spa_lab import rewards
+from spa_lab.agent.codec import TokenRow
 from spa_lab.agent.lora import add_lora
 from spa_lab.agent.models import load_policy, save_policy
 from spa_lab.agent.rollout import Episode, Job, Policy, RolloutConfig, rollout
+from spa_lab.credit.methods import Cost, critic_td
 from spa_lab.envs.base import Environment, Task
 from spa_lab.envs.demonstrations import demonstrate
 from spa_lab.learn.cloning import clone
 from spa_lab.learn.estimator import ProgressEstimator, fit_estimator, load_estimator, save_estimator
+from spa_lab.learn.heads import HeadsConfig, ValueHeads, fit_heads
 from spa_lab.learn.ppo import PPOTrainer, RewardFunction
 from spa_lab.paths import base_folder
 from spa_lab.pipeline.parallel import Report
 from spa_lab.pipeline.presets import EMBEDDED, Preset
 from spa_lab.pipeline.worlds import environment_named
 from spa_lab.store import Run
-from spa_lab.types import FloatArray, Trajectory
+from spa_lab.types import Credit, FloatArray, Trajectory
 
 WATCHED_EVERY = 2.0
 """Seconds between two savings of the metrics of a stage at work, for `view.widgets.Monitor`."""
 SMOOTHED_OVER = 20
 """Updates over which a progress bar's numbers are averaged."""
+
+
+class ReadCredit(Protocol):
+    """Credit by a model that reads."""
+
+    def __call__(
+        self, trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow] | None = None
+    ) -> list[Credit]:
+        """N trajectories, and the tokens that they were really written as → N credits."""
 
 
 def stage_rng(run: Run, stage: str) -> random.Random:
@@ -188,8 +202,7 @@ def ppo_stage(folder: Path, env: str, preset: Preset, method: str, *, report: Re
     rng = stage_rng(run, f"ppo-{method}")
     policy = saved_policy(run, "cloned", preset, environment)
     adapt(policy, preset, rng)
-    estimator = saved_estimator(run, preset, environment) if method == "spa" else None
-    reward = reward_function(method, preset, estimator, np.random.default_rng(rng.randrange(2**31)))
+    reward = saved_reward(run, method, preset, environment, rng)
     trainer = PPOTrainer(policy, preset.ppo, rng=rng, playing=preset.explore)
     first = preset.demonstrations + preset.explore_tasks
     tasks = environment.tasks("train", first + preset.ppo.iterations * preset.ppo.episodes)[first:]
@@ -204,18 +217,60 @@ def ppo_stage(folder: Path, env: str, preset: Preset, method: str, *, report: Re
         save_policy(policy, target)
 
 
-def reward_function(
-    method: str, preset: Preset, estimator: ProgressEstimator | None, rng: np.random.Generator
+def saved_reward(
+    run: Run, method: str, preset: Preset, environment: Environment, rng: random.Random
 ) -> RewardFunction:
-    """What PPO is paid for: "ppo" the bare outcome, all others their credit fused with grounding."""
+    """What PPO is paid for by a method, with what earlier stages left in the run for it."""
+    read: ReadCredit | None = None
+    if method == "spa":
+        read = saved_estimator(run, preset, environment).credit
+    elif method == "critic_heads":
+        read = heads_credit(fitted_heads(run, preset, environment))
+    return reward_function(method, preset, read, np.random.default_rng(rng.randrange(2**31)))
+
+
+def fitted_heads(
+    run: Run,
+    preset: Preset,
+    environment: Environment,
+    on_update: Callable[[dict[str, float]], object] = lambda metrics: None,
+) -> ValueHeads:
+    """A critic on the cloned policy's features, fitted to the explorations in seconds; the same each time."""
+    fitted, _ = split_by_task(run.load_trajectories("explore"), preset.held_out)
+    config = HeadsConfig(heads=min(5, len({one.task_id for one in fitted})))
+    policy = saved_policy(run, "cloned", preset, environment)
+    return fit_heads(policy, fitted, config, rng=stage_rng(run, "critic_heads"), on_update=on_update)
+
+
+def heads_credit(heads: ValueHeads) -> ReadCredit:
+    """TD errors of the heads: what a step changed in the outcome that the cloned policy may expect."""
+
+    def read(trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow] | None = None) -> list[Credit]:
+        return critic_td(partial(heads.values, rows=rows), fitting=Cost(), source="critic_heads")(
+            trajectories
+        )
+
+    return read
+
+
+def reward_function(
+    method: str, preset: Preset, read: ReadCredit | None, rng: np.random.Generator
+) -> RewardFunction:
+    """What PPO is paid for: "ppo" the bare outcome, all others their credit fused with grounding.
+
+    Args:
+        method: member of `METHODS`, not "sft".
+        preset: how credit and grounding are fused.
+        read: credit by a model that reads, for the methods that have one.
+        rng: of random credit.
+    """
 
     def reward(episodes: Sequence[Episode]) -> list[FloatArray]:
         trajectories = [episode.trajectory for episode in episodes]
         if method == "ppo":
             return [rewards.terminal(trajectory).contributions for trajectory in trajectories]
-        if method == "spa":
-            assert estimator is not None
-            credits = estimator.credit(trajectories, rows=[episode.row for episode in episodes])
+        if read is not None:
+            credits = read(trajectories, rows=[episode.row for episode in episodes])
         elif method == "mean":
             credits = [rewards.mean(trajectory) for trajectory in trajectories]
         else:

@@ -51,10 +51,16 @@ def train(
     with writing(out), Crew(workers) as crew:
         run = Run.create(out, config, seed=seed)
         for stage in STAGES[: STAGES.index(until) + 1]:
-            if not run.finished(stage) and (stage not in ("explore", "estimate") or "spa" in learners):
+            if not run.finished(stage) and _needed(stage, learners):
                 with run.stage(stage):
                     _do(stage, run, env, preset, learners, crew)
     return run
+
+
+def _needed(stage: Stage, learners: Sequence[str]) -> bool:
+    if stage == "explore":
+        return not {"spa", "critic_heads"}.isdisjoint(learners)
+    return stage != "estimate" or "spa" in learners
 
 
 def _check_known(what: str, names: Sequence[str], known: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,6 +48,15 @@ def test_features_are_the_hidden_states_before_each_step(
     before = [step.index(t) - 1 for t in range(4)]
     expected = torch.cat([layer[0, before] for layer in states.hidden_states[-layers:]], dim=-1)
     torch.testing.assert_close(found, expected)
+
+
+def test_what_was_written_is_read_and_not_encoded_anew(policy: Policy, forks: list[Trajectory]) -> None:
+    written = policy.codec.row(replace(forks[0], initial_observation="noted noted noted"))
+    (found,) = history_features(policy, forks[:1], rows=[written])
+    (anew,) = history_features(policy, forks[:1])
+    assert found.shape == anew.shape and not torch.equal(found, anew)
+    with pytest.raises(ValueError, match=r"'t0' of 4 steps: got the tokens of 't1', 4 steps"):
+        history_features(policy, forks[:1], rows=[policy.codec.row(forks[1])])
 
 
 def test_the_deciding_step_is_found(policy: Policy, forks: list[Trajectory]) -> None:

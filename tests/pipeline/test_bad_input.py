@@ -65,7 +65,7 @@ def _run(out: Path, **given: str) -> list[str]:
     [
         ({"preset": "huge"}, "no preset 'huge'; there are: micro"),
         ({"env": "chess"}, "no world 'chess'; there are: household, webshop, virtualhome"),
-        ({"method": "dpo"}, "no method 'dpo'; there are: sft, ppo, spa, mean, random"),
+        ({"method": "dpo"}, "no method 'dpo'; there are: sft, ppo, spa, critic_heads, mean, random"),
     ],
 )
 def test_unknown_names(

@@ -10,10 +10,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
+from spa_lab.pipeline import stages
 from spa_lab.pipeline import train as train_module
 from spa_lab.pipeline.train import STAGES, train
+from spa_lab.pipeline.worlds import environment_named
 from spa_lab.store import Run
 
 if TYPE_CHECKING:
@@ -143,6 +146,29 @@ def test_until_and_then_on_with_another_seed(
         assert ours[name] != theirs[name], name
     assert ours["trajectories/eval-base-unseen.jsonl"] == theirs["trajectories/eval-base-unseen.jsonl"]
     assert run.load_metrics("ppo-mean") != run.load_metrics("ppo-random")
+
+
+def test_a_critic_is_paid_by_what_was_explored_and_needs_no_estimator(
+    undisturbed: "Undisturbed", micro: ModuleType, tmp_path: Path
+) -> None:
+    how = {"env": "household", "methods": ("critic_heads",), "preset": micro.MICRO, "seed": 0, "workers": 1}
+    run = train(tmp_path, **how, until="ppo")
+    assert tuple(_stages(tmp_path)) == ("clone", "explore", "ppo")
+    assert run.names("models") == ["cloned", "critic_heads"]
+    assert run.load_trajectories("explore") == Run.open(undisturbed.path).load_trajectories("explore")
+
+
+def test_heads_pay_each_step_the_change_of_their_value(undisturbed: "Undisturbed", micro: ModuleType) -> None:
+    run = Run.open(undisturbed.path)
+    heads = stages.fitted_heads(run, micro.MICRO, environment_named("household"))
+    played = run.load_trajectories("explore")[:3]
+    rows = [heads.policy.codec.row(one) for one in played]
+    for one, credit, values in zip(
+        played, stages.heads_credit(heads)(played, rows=rows), heads.values(played), strict=True
+    ):
+        assert (credit.trajectory_id, credit.source) == (one.id, "critic_heads")
+        np.testing.assert_allclose(credit.contributions[:-1], np.diff(values))
+        assert credit.predicted_outcome == pytest.approx(one.outcome)
 
 
 def test_cloning_alone(micro: ModuleType, tmp_path: Path, capsys) -> None:
