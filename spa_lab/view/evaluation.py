@@ -157,6 +157,14 @@ def rate_over_runs(own: pd.DataFrame, *, rng: np.random.Generator) -> Interval:
     return crossed_bootstrap(scores, rng=rng)
 
 
+def intervals_in_words(table: pd.DataFrame) -> str:
+    """What the intervals of a table of this module are, and of how many training runs."""
+    n_seeds = int(table["n_seeds"].max())
+    if n_seeds > 1:
+        return f"95 % bootstrap intervals over tasks and up to {n_seeds} seeds"
+    return "95 % Wilson intervals (1 seed)"
+
+
 def bin_label(edges: Bin) -> str:
     """A bin in words: "5–9", "7" or "30+"."""
     first, last = edges

@@ -1,9 +1,10 @@
-"""Success by length as a picture in a page: rates with Wilson intervals, and n under every one of them."""
+"""Success by length as a picture in a page: rates with intervals, and n under every one of them."""
 
 import numpy as np
 import pandas as pd
 
 from spa_lab.view import svg
+from spa_lab.view.evaluation import intervals_in_words
 from spa_lab.view.geometry import dodge, policies_and_bins
 from spa_lab.view.markup import frame_table, safe
 from spa_lab.view.text import BY_LENGTH, shortened
@@ -35,7 +36,7 @@ def lengths_html(table: pd.DataFrame) -> str:
     by = str(table["by"].iloc[0])
     n_rows = 18 * len(policies)
     plot = svg.Plot(LEFT, 24, WIDTH - LEFT - 10, TALL, (-0.5, len(bins) - 0.5), (-0.03, 1.03))
-    parts = [plot.y_axis("success rate, 95 % Wilson interval")]
+    parts = [plot.y_axis(f"success rate, {intervals_in_words(table)}")]
     parts += [
         svg.rule(plot.x(edge), 24, plot.x(edge), 24 + TALL + 58 + n_rows, "grid")
         for edge in np.arange(1, len(bins)) - 0.5
@@ -61,7 +62,7 @@ def _rates(plot: svg.Plot, own: pd.DataFrame, place: float, number: int) -> str:
         if row.n:
             x = at + place
             rate = f"{row.success:.3f} ({row.k} of {row.n}), {row.low:.3f} to {row.high:.3f}"
-            tip = f"{row.policy}, {row.bin} steps: {rate}"
+            tip = f"{row.policy}, {row.bin} steps: {rate}, seeds: {row.n_seeds}"
             bar = plot.error(x, row.low, row.high, f"error s{number % svg.COLOURS['s']}")
             parts.append(
                 f"<g><title>{safe(tip)}</title>{bar}{svg.mark(plot.x(x), plot.y(row.success), number)}</g>"
@@ -73,5 +74,7 @@ def _numbers(table: pd.DataFrame) -> str:
     rows = []
     for row in table.itertuples():
         rate = ["–"] * 3 if not row.n else [f"{value:.3f}" for value in (row.success, row.low, row.high)]
-        rows.append([safe(shortened(row.policy, 40)), safe(row.bin), str(row.k), str(row.n), *rate])
-    return frame_table(["policy", "steps", "successes", "n", "rate", "low", "high"], rows, numeric=5)
+        rows.append(
+            [safe(shortened(row.policy, 40)), safe(row.bin), str(row.k), str(row.n), *rate, str(row.n_seeds)]
+        )
+    return frame_table(["policy", "steps", "successes", "n", "rate", "low", "high", "seeds"], rows, numeric=6)

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from spa_lab.store.files import write_text
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view import latex, paper, paper_curves, paper_steps, paper_success, style
+from spa_lab.view.evaluation import intervals_in_words
 from spa_lab.view.explore import Knobs, credit_term, knobs_frame
 from spa_lab.view.markup import safe
 from spa_lab.view.numbers import contribution_numbers, sum_numbers
@@ -171,14 +172,14 @@ def lengths_plate(
     """Success by length of the task, see `evaluation.success_by_length`."""
     figure = paper_success.success_by_length_paper(table, width=width_of(columns), order=order)
     by = "the length of the expert's solution" if table["by"].iloc[0] == "expert_length" else "episode length"
-    caption = f"Strict success by {by} with {_intervals(table)}; n counts trajectories."
+    caption = f"Strict success by {by} with {intervals_in_words(table)}; n counts trajectories."
     return Plate(name, figure, table, caption, columns, _counted(table), latex.length_rows(table))
 
 
 def success_plate(table: pd.DataFrame, *, columns: Columns = 2, name: str = "success") -> Plate:
     """Success of every policy, see `evaluation.success_table`."""
     figure = paper_success.success_paper(table, width=width_of(columns))
-    caption = f"Strict success in per cent with {_intervals(table)}."
+    caption = f"Strict success in per cent with {intervals_in_words(table)}."
     return Plate(name, figure, table, caption, columns, _counted(table), latex.success_rows(table))
 
 
@@ -227,13 +228,6 @@ def _error(numbers: pd.DataFrame) -> str:
 
 def _measured(truth: ValueTruth | None) -> str:
     return f" Diamonds: measured values, {truth_label(truth)}, with standard errors." if truth else ""
-
-
-def _intervals(table: pd.DataFrame) -> str:
-    n_seeds = int(table["n_seeds"].max())
-    if n_seeds > 1:
-        return f"95 % bootstrap intervals over tasks and up to {n_seeds} seeds"
-    return "95 % Wilson intervals (1 seed)"
 
 
 def _listed(names: Sequence[str]) -> str:

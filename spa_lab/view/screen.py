@@ -15,6 +15,7 @@ from plotly.subplots import make_subplots
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view import geometry, style
+from spa_lab.view.evaluation import intervals_in_words
 from spa_lab.view.frames import progress_error
 from spa_lab.view.text import (
     BY_LENGTH,
@@ -87,7 +88,7 @@ def contributions_figure(
 
 
 def success_by_length_figure(table: pd.DataFrame) -> go.Figure:
-    """Success rate of every policy by length of the task, with Wilson intervals; n of each bin below.
+    """Success rate of every policy by length of the task, with intervals; n of each bin below.
 
     Args:
         table: of `success_by_length`; empty bins are left blank.
@@ -114,7 +115,7 @@ def success_by_length_figure(table: pd.DataFrame) -> go.Figure:
         )
         figure.add_trace(counts, row=2, col=1)
     _lay_out_lengths(figure, table, policies, bins)
-    _lay_out(figure, "<b>Success by length</b>", "with 95 % Wilson intervals", 84, 50, body)
+    _lay_out(figure, "<b>Success by length</b>", f"with {intervals_in_words(table)}", 84, 50, body)
     return figure
 
 
@@ -272,7 +273,7 @@ def _rates(own: pd.DataFrame, place: np.ndarray, number: int) -> Any:
         name=inert(shortened(own["policy"].iloc[0], 40)),
         customdata=own[["bin", "k", "n", "low", "high"]].to_numpy(dtype=object),
         hovertemplate="%{customdata[0]} steps: %{y:.3f} (%{customdata[1]} of %{customdata[2]})<br>"
-        "95 % Wilson %{customdata[3]:.3f} to %{customdata[4]:.3f}<extra>%{fullData.name}</extra>",
+        "95 % %{customdata[3]:.3f} to %{customdata[4]:.3f}<extra>%{fullData.name}</extra>",
         meta="success",
     )
 

@@ -9,11 +9,12 @@ import pandas as pd
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view.collection import Collection
+from spa_lab.view.evaluation import success_by_length
 from spa_lab.view.lengths import lengths_html
 from spa_lab.view.plates import contributions_plate, lengths_plate, success_plate, write_plate
 from spa_lab.view.steps import bar_span, path_span
 from spa_lab.view.text import signed
-from spa_lab.view.widgets import Inspector
+from spa_lab.view.widgets import Inspector, LengthView
 
 
 def _widths(page: str) -> list[float]:
@@ -62,7 +63,7 @@ def test_success_by_length(
     rows = re.findall(r"<tr>(.*?)</tr>", page.partition("<summary>the numbers")[2])[1:]
     said = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in rows]
     known = lengths_table[lengths_table["n"] > 0]
-    shown = np.array([[float(cell) for cell in row[4:]] for row in said if row[3] != "0"])
+    shown = np.array([[float(cell) for cell in row[4:7]] for row in said if row[3] != "0"])
     np.testing.assert_allclose(shown, known[["success", "low", "high"]], atol=5e-4)
     drawn = [y for line in plate.figure.axes[0].lines for y in np.atleast_1d(line.get_ydata())]
     for value in known["success"]:
@@ -76,6 +77,41 @@ def test_success_by_length(
     for ending in ("svg", "pdf"):
         lines = printed(tmp_path / f"success-by-length.{ending}")
         assert [line for line in lines if line.isdigit()] == [str(n) for n in lengths_table["n"]], ending
+
+
+def test_success_by_length_of_several_seeds(printed: Callable[[Path], list[str]], tmp_path: Path) -> None:
+    """Two policies, three trainings each, on the same 24 tasks; one of the policies always wins."""
+    rng = np.random.default_rng(0)
+    rows = [
+        {
+            "trajectory_id": f"{policy}/{seed}/{task}", "policy": policy, "run_seed": seed,
+            "task_id": f"task {task}", "expert_length": 2 + task,
+            "success": policy == "sure" or bool(rng.random() < 0.3 + 0.2 * seed),
+        }
+        for policy in ("SPA", "sure") for seed in range(3) for task in range(24)
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows)
+    view = LengthView(frame, rng=np.random.default_rng(5))
+    plate = lengths_plate(success_by_length(frame, rng=np.random.default_rng(5)))
+    pd.testing.assert_frame_equal(view.to_frame(), plate.numbers)
+    (said,) = set(re.findall(r"95 % bootstrap intervals over tasks and up to 3 seeds", plate.caption))
+    assert said in view.chart and "Wilson" not in view.chart + plate.caption
+    found = re.findall(r"<tr>(.*?)</tr>", view.static().partition("<summary>the numbers")[2])[1:]
+    cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in found]
+    known = plate.numbers[plate.numbers["n"] > 0]
+    shown = np.array([[float(cell) for cell in row[4:]] for row in cells if row[3] != "0"])
+    np.testing.assert_allclose(shown, known[["success", "low", "high", "n_seeds"]], atol=5e-4)
+    write_plate(plate, tmp_path, {})
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "success-by-length.csv"), view.to_frame())
+    drawn = [y for line in plate.figure.axes[0].lines for y in np.atleast_1d(line.get_ydata())]
+    ends = [
+        y
+        for lines in plate.figure.axes[0].collections
+        for path in lines.get_paths()
+        for y in path.vertices[:, 1]
+    ]
+    assert all(np.isclose(drawn, value).any() for value in known["success"])
+    assert all(np.isclose(ends, value).any() for value in known[["low", "high"]].to_numpy().ravel())
 
 
 def test_success_rates(printed: Callable[[Path], list[str]], tmp_path: Path) -> None:

@@ -3,10 +3,11 @@
 import json
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import traitlets
 
-from spa_lab.view.evaluation import success_by_length
+from spa_lab.view.evaluation import LengthColumn, success_by_length
 from spa_lab.view.lengths import lengths_html
 from spa_lab.view.widgets import controls
 from spa_lab.view.widgets.host import Host, pane
@@ -19,10 +20,13 @@ class LengthView(Host):
 
     Args:
         frame: of `frames.trajectories_frame`, N rows; where no expert's length is known, only episode lengths
-            can be shown, and the view says so.
+            can be shown, and the view says so. Of several training runs, with the column `run_seed` as in
+            `evaluation`, it shows bins by the expert's length alone.
+        rng: draws the resamples; needed where a policy has several runs. The numbers are drawn once, so that
+            they stay the same whatever is chosen, and those of a figure for print with an equal `rng`.
 
     Raises:
-        ValueError: no rows.
+        ValueError: no rows, no length to show, or as `evaluation.success_by_length`.
     """
 
     controls = pane()
@@ -31,27 +35,30 @@ class LengthView(Host):
     """Which are drawn; setting it draws anew."""
     by: Any = traitlets.Enum(list(BY), "expert_length")
 
-    def __init__(self, frame: pd.DataFrame) -> None:
+    def __init__(self, frame: pd.DataFrame, *, rng: np.random.Generator | None = None) -> None:
         if frame.empty:
             raise ValueError("success by length: the frame has no rows")
+        self._tables = {
+            by: success_by_length(frame[frame[by].notna()], by=by, rng=rng) for by in _ways(frame)
+        }
         super().__init__(panes=["controls", "status", "chart"], name="Success by length")
         self.frame = frame
         self.policies = [str(policy) for policy in frame["policy"].unique()]
-        self.by = "expert_length" if frame["expert_length"].notna().any() else "n_steps"
+        self.by = next(iter(self._tables))
         self._draw()
         self.observe(self._redraw, names=["policies", "by"])
 
     def to_frame(self) -> pd.DataFrame:
         """What is drawn, see `evaluation.success_by_length`."""
-        chosen = self.frame[self.frame["policy"].isin(self.policies)]
-        return success_by_length(chosen[chosen[self.by].notna()], by=self.by)
+        table = self._tables[self.by]
+        return table[table["policy"].isin(self.policies)].reset_index(drop=True)
 
     def moved(self, name: str, value: str) -> None:
         """A control of the page."""
         if name == "policies":
             wanted = json.loads(value)
             self.policies = [one for one in map(str, self.frame["policy"].unique()) if one in wanted]
-        elif name == "by" and value in BY:
+        elif name == "by" and value in self._tables:
             self.by = value
 
     def _redraw(self, _: Any) -> None:
@@ -59,7 +66,7 @@ class LengthView(Host):
 
     def _draw(self) -> None:
         known = self.frame["expert_length"].notna()
-        options = BY if known.any() else {"n_steps": BY["n_steps"]}
+        options = {str(by): BY[by] for by in self._tables}
         there = [str(policy) for policy in self.frame["policy"].unique()]
         self.controls = controls.row(
             controls.choice("by", "bins by the length of", self.by, options),
@@ -73,3 +80,16 @@ class LengthView(Host):
         note = f"{lost:,} of {len(self.frame):,} episodes are of tasks whose expert length is not known."
         said = lost and self.by == "expert_length"
         self.chart = (f'<span class="note">{note}</span>' if said else "") + lengths_html(table)
+
+
+def _ways(frame: pd.DataFrame) -> list[LengthColumn]:
+    """The lengths that bins can be of; episodes of several runs put other tasks into each bin."""
+    ways: list[LengthColumn] = ["expert_length"] if frame["expert_length"].notna().any() else []
+    if "run_seed" not in frame or frame.groupby("policy")["run_seed"].nunique().max() == 1:
+        ways.append("n_steps")
+    if not ways:
+        raise ValueError(
+            "success by length: no expert's length is known, and bins by the lengths of episodes would hold "
+            f"different tasks for each of {frame['run_seed'].nunique()} training runs"
+        )
+    return ways

@@ -3,6 +3,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -48,6 +49,27 @@ def test_bins_of_episodes_carry_their_warning(frame: pd.DataFrame, press: Press)
     assert "By episode length." in view.chart and "this length is a result" in view.chart
     assert "is not known" not in view.chart
     assert not re.search(r'value="n_steps" selected', LengthView(frame).controls)
+
+
+def test_several_trainings_are_pooled_over_seeds_and_tasks(frame: pd.DataFrame, press: Press) -> None:
+    """The choice of policies moves no number, and episodes of other tasks share no bin."""
+    known = frame[frame["expert_length"].notna()]
+    other = known.assign(success=~known["success"], trajectory_id=known["trajectory_id"] + "/1", run_seed=1)
+    several = pd.concat([known.assign(run_seed=0), other])
+    with pytest.raises(ValueError, match=r"'<b>spa' has 2 training runs: pass rng"):
+        LengthView(several)
+    view = LengthView(several, rng=np.random.default_rng(0))
+    whole = success_by_length(several, rng=np.random.default_rng(0))
+    pd.testing.assert_frame_equal(view.to_frame(), whole)
+    assert view.to_frame()["n_seeds"].max() == 2 and "up to 2 seeds" in view.static()
+    press(view, policies=json.dumps(["ppo"]))
+    own = whole[whole["policy"] == "ppo"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(view.to_frame(), own)
+    assert "the episode itself" not in view.controls
+    press(view, by="n_steps")
+    assert view.by == "expert_length"
+    with pytest.raises(ValueError, match="each of 2 training runs"):
+        LengthView(several.assign(expert_length=pd.Series([pd.NA] * len(several), dtype="Int64")))
 
 
 def test_without_an_expert_only_episodes_have_a_length(frame: pd.DataFrame) -> None:
