@@ -28,13 +28,14 @@ HUB = "hub:"
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 
-def load_policy(source: str | Path, *, name: str, manual: str = "") -> Policy:
+def load_policy(source: str | Path, *, name: str, manual: str = "", device: str = "cpu") -> Policy:
     """A policy in eval mode.
 
     Args:
         source: a folder written by `save_policy` or by Hugging Face's `save_pretrained`, or `HUB` and a name.
         name: filed with every trajectory that it plays.
         manual: opens the first message (for large models that were never shown the world).
+        device: where its weights go; a torch device.
 
     Raises:
         ValueError: the folder is missing, or lacks the model's or the tokenizer's files.
@@ -51,6 +52,7 @@ def load_policy(source: str | Path, *, name: str, manual: str = "") -> Policy:
         )  # fmt: skip
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"{source}: cannot load a causal language model: {error}") from error
+    model.to(device)  # type: ignore[arg-type]  # their decorator hides `self`
     if model.dtype == torch.bfloat16 and model.device.type == "cpu":
         model = model.float()  # stored small, computed exactly
     return Policy(name, model.eval(), Codec(tokenizer, manual=manual))

@@ -168,13 +168,15 @@ def save_estimator(estimator: ProgressEstimator, folder: Path) -> None:
         save_file(estimator.head.state_dict(), folder / _HEAD_FILE)
 
 
-def load_estimator(folder: Path, config: EstimatorConfig, *, manual: str = "") -> ProgressEstimator:
-    """The estimator written by `save_estimator`; `manual` opens what it reads, as in `load_policy`.
+def load_estimator(
+    folder: Path, config: EstimatorConfig, *, manual: str = "", device: str = "cpu"
+) -> ProgressEstimator:
+    """The estimator written by `save_estimator`; `manual` and `device` as in `load_policy`.
 
     Raises:
         ValueError: files are missing, or `config` has another head than the saved one.
     """
-    policy = load_policy(folder, name="estimator", manual=manual)
+    policy = load_policy(folder, name="estimator", manual=manual, device=device)
     estimator = ProgressEstimator(policy.model, policy.codec, config, seed=0)
     try:
         estimator.head.load_state_dict(load_file(folder / _HEAD_FILE))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Literal
 
 from spa_lab.agent.rollout import RolloutConfig
 from spa_lab.learn.cloning import CloneConfig
@@ -22,6 +23,9 @@ class Preset:
     name: str
     base: str = EMBEDDED
     """Model to start from: `EMBEDDED`, a folder, or "hub:" and a name of the Hugging Face hub."""
+    device: Literal["cpu", "auto"] = "cpu"
+    """Where models read, learn and play. "auto": the accelerator that torch finds, or else the processor.
+    Tiny models are fastest on the processor, one thread each, and give the same results everywhere."""
     lora_rank: int | None = None
     """Rank of LoRA adapters; None trains all weights. Released code: 8."""
     use_manual: bool = False
@@ -88,6 +92,7 @@ LESSON = replace(
 PAPER = Preset(
     name="paper",
     base="hub:meta-llama/Llama-3.2-3B-Instruct",
+    device="auto",
     lora_rank=8,
     use_manual=True,
     demonstrations=3119,

@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Protocol
 
 import numpy as np
+import torch
 
 from spa_lab import rewards
 from spa_lab.agent.codec import TokenRow
@@ -57,22 +58,28 @@ def base_policy(preset: Preset, environment: Environment) -> Policy:
     source: str | Path = preset.base
     if preset.base == EMBEDDED:
         source = base_folder(environment.name)
-    return load_policy(source, name="base", manual=_manual(preset, environment))
+    return load_policy(source, name="base", **_how(preset, environment))
 
 
 def saved_policy(run: Run, name: str, preset: Preset, environment: Environment) -> Policy:
     """A policy that an earlier stage left in the run."""
-    return load_policy(run.model(name), name=name, manual=_manual(preset, environment))
+    return load_policy(run.model(name), name=name, **_how(preset, environment))
 
 
 def saved_estimator(run: Run, preset: Preset, environment: Environment) -> ProgressEstimator:
     """The estimator that an earlier stage left in the run."""
-    return load_estimator(run.model("estimator"), preset.estimator, manual=_manual(preset, environment))
+    return load_estimator(run.model("estimator"), preset.estimator, **_how(preset, environment))
 
 
-def _manual(preset: Preset, environment: Environment) -> str:
-    """What the models of this preset are told before the first observation."""
-    return environment.manual if preset.use_manual else ""
+def _how(preset: Preset, environment: Environment) -> dict[str, str]:
+    """What the models of this preset are told before the first observation, and where they are."""
+    return {"manual": environment.manual if preset.use_manual else "", "device": device_of(preset)}
+
+
+def device_of(preset: Preset) -> str:
+    """The torch device of this preset's models on this machine."""
+    found = torch.accelerator.current_accelerator(check_available=True) if preset.device == "auto" else None
+    return str(found or "cpu")
 
 
 def adapt(policy: Policy, preset: Preset, rng: random.Random) -> None:

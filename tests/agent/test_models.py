@@ -56,6 +56,11 @@ def test_what_is_saved_comes_back(policy: Policy, folder: Path) -> None:
     assert (loaded.codec.end_id, loaded.codec.pad_id) == (policy.codec.end_id, policy.codec.pad_id)
 
 
+def test_it_goes_where_it_is_told_to(folder: Path) -> None:
+    assert load_policy(folder, name="p").model.device.type == "cpu"
+    assert load_policy(folder, name="p", device="meta").model.device.type == "meta"
+
+
 def test_small_on_disk_exact_on_the_processor(policy: Policy, tmp_path: Path) -> None:
     before = _weights(policy)
     save_policy(policy, tmp_path / "small", dtype=torch.bfloat16)

@@ -1,10 +1,13 @@
 """The whole pipeline on every world but the household, which the other tests here are about."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Literal
 
 import pytest
+import torch
 
 from spa_lab.envs.base import Environment
 from spa_lab.pipeline import stages
@@ -83,3 +86,16 @@ def test_each_world_starts_from_a_base_that_has_read_it(
     world: Environment = environment_named(env)
     stages.base_policy(TINY, world)
     assert asked == [data / {"household": "base"}.get(env, f"base_{env}")]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "expected"),
+    [("cpu", "meta", "cpu"), ("auto", "meta", "meta"), ("auto", None, "cpu")],
+)
+def test_models_go_to_the_accelerator_where_the_preset_says_so_and_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, wanted: Literal["cpu", "auto"], there: str | None, expected: str
+) -> None:
+    found = there and torch.device(there)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: found)
+    policy = stages.base_policy(replace(TINY, device=wanted), environment_named("household"))
+    assert policy.model.device.type == expected
