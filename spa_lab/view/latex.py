@@ -10,6 +10,8 @@ import pandas as pd
 
 from spa_lab.view.text import one_line
 
+_JOINED = "-',"
+"""Two of these would become one sign: a dash or a quotation mark."""
 _SPECIAL = str.maketrans(
     {
         "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
@@ -20,6 +22,7 @@ _SPECIAL = str.maketrans(
         "τ": r"$\tau$", "·": r"$\cdot$", "…": r"\ldots{}", "–": "--", "—": "---", "→": r"$\to$",
         "≤": r"$\le$", "≥": r"$\ge$", "\N{NO-BREAK SPACE}": "~", "₀": "$_0$",
     }
+    | dict.fromkeys("ĦħĸĿŀŉŦŧſ", "?")  # letters of Latin Extended-A that T1 fonts lack
 )  # fmt: skip
 """What LaTeX would take for a command, and signs that pdfLaTeX's default fonts lack."""
 
@@ -29,7 +32,11 @@ def escaped(text: str) -> str:
 
     Needs `\usepackage[T1]{fontenc}`.
     """
-    signs = (character.translate(_SPECIAL) for character in one_line(text))
+    line = one_line(text)
+    signs = [character.translate(_SPECIAL) for character in line]
+    for place in range(1, len(line)):
+        if line[place] == line[place - 1] and line[place] in _JOINED:
+            signs[place] = "{}" + signs[place]
     return "".join(sign if sign.isascii() or ord(sign) < 0x180 else "?" for sign in signs)
 
 
@@ -106,7 +113,10 @@ def board_rows(table: pd.DataFrame, metrics: Sequence[str]) -> str:
 
 
 def _row(cells: Sequence[str]) -> str:
-    return " & ".join(map(escaped, cells)) + r" \\"
+    line = " & ".join(map(escaped, cells)) + r" \\"
+    return (
+        "{}" + line if line[0] in "[*" else line
+    )  # else the end of the row before would take it for its own
 
 
 def _number(value: float, places: int, sign: str = "") -> str:

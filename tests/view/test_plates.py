@@ -169,6 +169,10 @@ def test_latex_by_hand() -> None:
         r"$-$0.1 $\pm$ 2 $\Sigma$$\hat{c}$ $\to$ \textasciitilde{}\textasciicircum{}é \ldots{}"
     )
     assert escaped("\ud800 漢 🙂") == "? ? ?"
+    assert escaped("Ħſŉ é ß") == "??? é ß"  # what pdfLaTeX stops at
+    assert escaped("--a-b---''x'',,") == "-{}-a-b-{}-{}-'{}'x'{}',{},"  # no ligatures
+    rows = booktabs(["a", "b"], [["[5pt] x", "1"], ["*", "2"]])
+    assert "{}[5pt] x & 1" in rows and "{}* & 2" in rows  # no argument of the row before
     assert booktabs(["a_b", "n"], [["x", "1"]]).splitlines() == [
         r"\begin{tabular}{lr}", r"\toprule", r"a\_b & n \\", r"\midrule", r"x & 1 \\", r"\bottomrule",
         r"\end{tabular}",
