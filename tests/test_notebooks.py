@@ -90,10 +90,20 @@ def test_stages_have_a_formula_and_own_up_to_their_power(stem: str) -> None:
     assert _said_to_be_written(notebook)
     (parameters,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
     assert re.findall(r"^(\w+) = ", parameters.source, re.MULTILINE) == ["SCALE", "SEED", "RUN"]
-    assert "$$" in text and "\n## What would falsify this\n" in text
+    assert re.search("^> .* = ", text, re.MULTILINE)  # a formula on lines of its own
+    assert "\n## What would falsify this\n" in text
     source = "\n".join(source for _, source in _code(notebook))
     assert "np.testing.assert_allclose(" in source
     assert "minimal_detectable_difference(" in source and "1 seed" in source
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_formulas_need_no_script(path: Path) -> None:
+    """A saved page would fetch one to set LaTeX; without network it would show the source."""
+    for number, cell in enumerate(_read(path).cells):
+        if cell.cell_type == "markdown":
+            plain = re.sub("`[^`]*`", "", cell.source)
+            assert not re.search(r"\$|\\[a-zA-Z(\[]", plain), f"cell {number}"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

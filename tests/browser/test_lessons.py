@@ -21,6 +21,12 @@ ALONE = [path for path in NOTEBOOKS if path not in STAGES]
 COMPLAINTS = '[data-mime-type="application/vnd.jupyter.stderr"]'
 SAVE = "window.jupyterapp.commands.execute('docmanager:save')"
 HEIGHTS = "all => all.map(one => one.getBoundingClientRect().height)"
+WRITTEN = """all => all.map(one => {
+  const copy = one.cloneNode(true);
+  copy.querySelectorAll("code").forEach(code => code.remove());
+  return copy.textContent;
+}).join("\\n")"""
+"""What stands in the cells of text, but for code."""
 SECONDS = 1800
 """Enough for a busy machine; an idle one takes half a minute to two minutes a notebook."""
 
@@ -57,6 +63,9 @@ def _run(path: Path, lab: Any, run_notebook: Any, open_page: Any, picture: Any) 
     assert views.count() == len(names) >= 1, names
     assert min(views.evaluate_all(HEIGHTS)) > 20, names  # a line of text at least
     assert dead.locator(".spa-lab input, .spa-lab script, .spa-lab button:visible").count() == 0
+    prose = dead.locator(".jp-RenderedMarkdown")
+    assert prose.locator("sub").count() >= 1
+    assert prose.evaluate_all(WRITTEN).count("$") == 0, "LaTeX that no script sets without a network"
     picture(dead, f"lesson-{path.stem}")
 
 
