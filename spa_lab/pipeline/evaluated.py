@@ -41,6 +41,20 @@ def longest_panel(played: Mapping[str, object]) -> str:
     return "unseen_by_length" if "unseen_by_length" in played else "unseen"
 
 
+def long_ones(trajectories: Sequence[Trajectory]) -> dict[str, Trajectory]:
+    """The longest "success" and the "failure" nearest to it in length, as far as there are any.
+
+    Of equals the first id is taken; a failure alone is the longest.
+    """
+    found: dict[str, Trajectory] = {}
+    for kind in ("success", "failure"):
+        own = [one for one in trajectories if one.success == (kind == "success")]
+        if own:
+            goal = len(found["success"]) if found else max(len(one) for one in own)
+            found[kind] = min(own, key=lambda one: (abs(len(one) - goal), one.id))
+    return found
+
+
 def panel_frame(
     played: Mapping[str, Sequence[Trajectory]], expert_length: Mapping[str, int] | None = None
 ) -> "pd.DataFrame":

@@ -12,6 +12,7 @@ from spa_lab.pipeline.evaluated import (
     NAMES,
     evaluations,
     expert_lengths,
+    long_ones,
     longest_panel,
     panel_frame,
 )
@@ -135,14 +136,9 @@ def _chosen(every: Sequence[_Credited], asked: Asked, run: Run) -> dict[str, _Cr
             if one.trajectory.id == asked.trajectory:
                 return {"success" if one.trajectory.success else "failure": one}
         raise ValueError(f"{run.path}: no trajectory {asked.trajectory!r} among {len(every)} with credits")
-    measured = [one for one in every if one.truth] or list(every)
-    chosen: dict[str, _Credited] = {}
-    for kind in ("success", "failure"):
-        own = [one for one in measured if one.trajectory.success == (kind == "success")]
-        if own:
-            goal = len(chosen["success"].trajectory) if chosen else max(len(one.trajectory) for one in own)
-            chosen[kind] = min(own, key=lambda one: (abs(len(one.trajectory) - goal), one.trajectory.id))
-    return chosen
+    measured = {one.trajectory.id: one for one in [one for one in every if one.truth] or every}
+    found = long_ones([one.trajectory for one in measured.values()])
+    return {kind: measured[trajectory.id] for kind, trajectory in found.items()}
 
 
 def _knobs(run: Run) -> Knobs:

@@ -13,6 +13,7 @@ from spa_lab.pipeline.evaluated import (
     NAMES,
     evaluations,
     expert_lengths,
+    long_ones,
     longest_panel,
     panel_frame,
 )
@@ -159,10 +160,8 @@ def long_pair(run: Run) -> tuple[tuple[Trajectory, list[Credit]], tuple[Trajecto
     """A long success and a failure among the held-out trajectories, with credits; None if one is missing."""
     _, held_out = split_by_task(run.load_trajectories("explore"), run.config["preset"]["held_out"])
     credits = {credit.trajectory_id: credit for credit in run.load_credits("held-out-spa")}
-    successes = [trajectory for trajectory in held_out if trajectory.success]
-    failures = [trajectory for trajectory in held_out if not trajectory.success]
-    if not successes or not failures:
+    found = long_ones(held_out)
+    if len(found) < 2:
         return None
-    success = max(successes, key=lambda trajectory: (len(trajectory), trajectory.id))
-    failure = min(failures, key=lambda trajectory: (abs(len(trajectory) - len(success)), trajectory.id))
-    return (success, [credits[success.id]]), (failure, [credits[failure.id]])
+    success, failure = ((one, [credits[one.id]]) for one in (found["success"], found["failure"]))
+    return success, failure
