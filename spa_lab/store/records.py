@@ -219,6 +219,10 @@ def _check_fields(record: object, fields: Mapping[str, Any], what: str) -> None:
 def _check_numbers(record: Record, *names: str) -> None:
     """Lists of numbers: numpy would read a list of digits in quotes, too."""
     for name in names:
-        for position, value in enumerate(record[name] or ()):
-            if not isinstance(value, int | float) or isinstance(value, bool):
-                raise ValueError(f"field {name!r}, value {position}: expected a number, found {value!r:.60}")
+        values = record[name] or ()
+        if set(map(type, values)) <= {int, float}:  # quick: a run may hold millions; True is a bool here
+            continue
+        position = next(place for place, value in enumerate(values) if type(value) not in (int, float))
+        raise ValueError(
+            f"field {name!r}, value {position}: expected a number, found {values[position]!r:.60}"
+        )

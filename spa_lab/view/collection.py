@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -61,6 +61,26 @@ class Query:
             raise ValueError(f"order must be one of {get_args(Order)}, got {self.order!r}")
 
 
+class Said(NamedTuple):
+    """All opinions and measurements that a run holds, of whatever trajectories."""
+
+    credits: list[Credit]
+    truths: list[ValueTruth]
+
+    @classmethod
+    def of(cls, run: Run) -> "Said":
+        """Read it all.
+
+        Where two files hold a credit of one source, the one that comes later by name counts; where two hold
+        a truth of one trajectory, the earlier: "again" stands behind the measurement that it repeats.
+        """
+        files = sorted(run.names("truths"), reverse=True)  # the last one read counts
+        return cls(
+            [one for file in run.names("credits") for one in run.load_credits(file)],
+            [one for file in files for one in run.load_truths(file)],
+        )
+
+
 @dataclass(eq=False)
 class Collection:
     """Trajectories by number, 0 to N - 1; each is decoded only when somebody looks at it.
@@ -109,20 +129,23 @@ class Collection:
         return _collected(name, index, held.__getitem__, lambda i: _words(held[i]), credits, truths)
 
     @classmethod
-    def read(cls, run: Run, name: str, *, kinds: Mapping[str, str] | None = None) -> "Collection":
+    def read(
+        cls, run: Run, name: str, *, kinds: Mapping[str, str] | None = None, said: Said | None = None
+    ) -> "Collection":
         """What a run saved under `name`, with all credits and truths of the run that are of these.
 
-        Where two files hold a credit of one source, the one that comes later by name counts; where two hold
-        a truth of one trajectory, the earlier: "again" stands behind the measurement that it repeats.
+        Args:
+            run: where.
+            name: of a file of trajectories.
+            kinds: as in `of`.
+            said: `Said.of(run)`, where that was read already.
 
         Raises:
             StoreError: there is nothing of that name.
             ValueError: a line is broken (names file and line), or there is no trajectory.
         """
         records = run.peek_trajectories(name)
-        credits = [one for file in run.names("credits") for one in run.load_credits(file)]
-        files = sorted(run.names("truths"), reverse=True)  # the last one read counts
-        truths = [one for file in files for one in run.load_truths(file)]
+        said = said or Said.of(run)
         title = f"{run.path.name} / {name}"
 
         def open_one(number: int) -> Trajectory:
@@ -132,7 +155,7 @@ class Collection:
                 raise ValueError(f"{title}, trajectory {number} of {len(records)}: {error}") from error
 
         index = _index(records, kinds)
-        return _collected(title, index, open_one, lambda i: _record_words(records[i]), credits, truths)
+        return _collected(title, index, open_one, lambda i: _record_words(records[i]), *said)
 
     def __len__(self) -> int:
         """N, the number of trajectories."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from spa_lab.store import Run, StoreError
 from spa_lab.store.records import decode_trajectory, read_lines
 from spa_lab.types import Credit, Trajectory, ValueTruth
-from spa_lab.view.collection import Collection
+from spa_lab.view.collection import Collection, Said
 from spa_lab.view.widgets.inspector import Inspector
 from spa_lab.view.widgets.selection import Selection
 
@@ -49,28 +49,30 @@ def inspect(
     return Inspector(Collection.of(what, credits, truths, kinds=kinds), selection)
 
 
-def shelves(run: Run, kinds: Mapping[str, str] | None = None) -> dict[str, Callable[[], Collection]]:
-    """Name of every file of trajectories of a run -> what reads it, once."""
+def shelves(
+    run: Run, said: Said, kinds: Mapping[str, str] | None = None
+) -> dict[str, Callable[[], Collection]]:
+    """Name of every file of trajectories of a run -> what reads it, once; `said` is all that the run says."""
     return {
-        name: cache(partial(Collection.read, run, name, kinds=kinds)) for name in run.names("trajectories")
+        name: cache(partial(Collection.read, run, name, kinds=kinds, said=said))
+        for name in run.names("trajectories")
     }
 
 
 def _inspect_run(
     run: Run, name: str, kinds: Mapping[str, str] | None, selection: Selection | None
 ) -> Inspector:
-    there = shelves(run, kinds)
+    said = Said.of(run)
+    there = shelves(run, said, kinds)
     if not there:
         raise ValueError(f"{run.path}: the run holds no trajectories yet")
-    name = name or _best(run, list(there))
+    name = name or _best(said, list(there))
     return Inspector(there[name](), selection, shelves=there, shelf=name)
 
 
-def _best(run: Run, names: list[str]) -> str:
-    """The episodes that most credits are of, told by how credits name them; else the first."""
-    credited = {
-        one.trajectory_id.partition("/")[0] for file in run.names("credits") for one in run.load_credits(file)
-    }
+def _best(said: Said, names: list[str]) -> str:
+    """The first file of which there are credits, told by how they name their episodes; else the first."""
+    credited = {one.trajectory_id.partition("/")[0] for one in said.credits}
     return next((name for name in names if name in credited), names[0])
 
 

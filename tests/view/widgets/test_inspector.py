@@ -117,6 +117,22 @@ def test_nothing_of_a_stranger_becomes_markup(hostile: Trajectory) -> None:
         assert not re.search(r"<[^>]*\son\w+=", re.sub(r'"[^"]*"', '""', page)), name
 
 
+def test_what_a_run_says_is_read_once(
+    drawn: Drawn, opinion: Opinion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten thousand credits take a second: they are not read for every file of episodes anew."""
+    run = Run.create(tmp_path / "r", {}, seed=0)
+    for name in ("a", "b"):
+        run.save_trajectories(name, [replace(drawn(4), id=f"{name}/0")])
+    run.save_credits("b-spa", [replace(opinion(drawn(4)), trajectory_id="b/0")])
+    read, plain = [], Run.load_credits
+    monkeypatch.setattr(Run, "load_credits", lambda self, name: read.append(name) or plain(self, name))
+    view = spa_lab.inspect(run)
+    assert view.shelf == "b"
+    press(view, shelf="a")
+    assert view.trajectory.id == "a/0" and read == ["b-spa"]
+
+
 def test_inspect_takes_whatever_somebody_has(drawn: Drawn, opinion: Opinion, tmp_path: Path) -> None:
     several = [drawn(4), drawn(6)]
     run = Run.create(tmp_path / "r", {}, seed=0)
