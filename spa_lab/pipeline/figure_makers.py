@@ -175,6 +175,13 @@ def _of_evaluations(runs: Sequence[Run], asked: Asked) -> Found:
         yield LeftOut("differences", "no two trained policies that could be compared share a seed")
     first, own = next(iter(played.items()))
     panel = _panel(played, longest_panel(own), expert_lengths(first))
+    unknown = panel.loc[panel["expert_length"].isna(), "task_id"]
+    if len(unknown):
+        why = f"{unknown.nunique()} of {panel['task_id'].nunique()} tasks, the first {unknown.iloc[0]!r}"
+        yield LeftOut(
+            "success-by-length", f"the worlds of this version do not have {why}; played by another?"
+        )
+        return
     yield plates.lengths_plate(success_by_length(panel, rng=rng), columns=columns, order=ORDER)
 
 

@@ -87,6 +87,16 @@ def test_a_policy_looks_the_same_in_all_figures(finished: Callable[..., Run]) ->
     assert len(set(rates.values())) == len(rates) == 3
 
 
+def test_tasks_of_another_version_cost_one_figure(finished: Callable[..., Run]) -> None:
+    run = finished(0, cloned="100000", spa="111100")
+    for name in ("eval-cloned-unseen", "eval-spa-unseen"):
+        first, *others = run.load_trajectories(name)
+        run.save_trajectories(name, [replace(first, task_id="of old"), *others])
+    made, left = _made([run])
+    assert {"success", "differences"} <= set(made) and "success-by-length" not in made
+    assert "1 of 6 tasks, the first 'of old'" in left["success-by-length"]
+
+
 def test_several_seeds_are_pooled(finished: Callable[..., Run]) -> None:
     """Two folders of one seed share their clone, which counts once."""
     runs = [
