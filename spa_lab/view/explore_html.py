@@ -12,6 +12,8 @@ from spa_lab.view.text import decimal_places, signed
 
 TALL = 120
 """Pixels of one of the three plots."""
+LITTLE = 0.001
+"""A share below it is not told exactly."""
 
 
 def knobs_html(trajectory: Trajectory, frame: pd.DataFrame) -> str:
@@ -78,18 +80,16 @@ def _span(values: np.ndarray) -> tuple[float, float]:
 
 def _in_words(frame: pd.DataFrame) -> str:
     first, steps = float(frame["reach"].iloc[0]), half_reach(frame)
-    where = (
-        "nowhere" if steps is None else f"{steps} step(s) before the last" if steps else "at the last step"
-    )
+    before = "1 step before" if steps == 1 else f"{steps} steps before" if steps else "at"
+    where = "nowhere" if steps is None else f"{before} the last"
+    there = f"{first:.2g}" if first >= LITTLE else f"less than {LITTLE:g}"
     paid = float(frame["from_grounding"].sum())
     part = float(frame["from_error"].iloc[0])
     error = (
-        f"The credit's error e = R − b − Σĉ is spread: {signed(part, 4)} of it on every step. "
-        if part
-        else ""
+        f"The credit's error e = R − b − Σĉ is spread: it pays every step {signed(part, 4)}. " if part else ""
     )
     return (
-        f"A reward at the end fades: less than half of it arrives {where}, {first:.2g} of it at the first. "
+        f"A reward at the end fades: less than half of it arrives {where}, {there} of it at the first. "
         f"Sum of the rewards {signed(float(frame['reward'].sum()), 2)}, grounding's part {signed(paid, 2)}. "
         f"{error}{int(frame['n_tokens'].sum())} tokens in {len(frame)} steps."
     )
