@@ -33,19 +33,23 @@ def build_tokenizer(
         names: words for kinds of things; with a number behind them they are one token.
         at_least: occurrences that earn a phrase its own token.
         numbered: names stand behind a blank and mostly before a number, which both belong to the token
-            (" mug 2"); else they stand between anything but letters, digits and hyphens ("[red]", "$2.50").
+            (" mug 2"); else they stand between anything but letters, digits and hyphens ("[red]", "$2.50"),
+            or reach as far as they say, if they end with a blank (" - $2.50 - ").
 
     Returns:
         A fast tokenizer with end, pad and two role tokens and a chat template.
     """
-    alternatives = "|".join(re.escape(name) for name in sorted(names, key=lambda name: (-len(name), name)))
-    pattern = rf" (?:{alternatives})(?: \d+)?\b" if numbered else rf"(?<![\w-])(?:{alternatives})(?![\w-])"
+    alone = _alternatives(name for name in names if not name.endswith(" "))
+    pattern = rf" (?:{alone})(?: \d+)?\b" if numbered else rf"(?<![\w-])(?:{alone})(?![\w-])"
+    if reaching := _alternatives(name for name in names if name.endswith(" ")):
+        pattern = f"{reaching}|{pattern}"
     split = pre_tokenizers.Split(Regex(pattern), "isolated")
     to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     cut = pre_tokenizers.Sequence([split, to_bytes])
     counts: Counter[str] = Counter()
-    for text in texts:
-        counts.update(piece for piece, _ in cut.pre_tokenize_str(text))
+    for text, times in Counter(texts).items():  # pages come again and again
+        for piece, _ in cut.pre_tokenize_str(text):
+            counts[piece] += times
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     for special in (END, WORLD, AGENT, PAD):
         counts.pop(special, None)  # spelled out in a text it stays bytes, or it would be the special token
@@ -59,3 +63,8 @@ def build_tokenizer(
     fast.add_special_tokens({"additional_special_tokens": [WORLD, AGENT]})
     fast.chat_template = CHAT_TEMPLATE
     return fast
+
+
+def _alternatives(names: Iterable[str]) -> str:
+    """A pattern for any of the names, the longest that fits."""
+    return "|".join(re.escape(name) for name in sorted(names, key=lambda name: (-len(name), name)))

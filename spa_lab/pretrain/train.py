@@ -10,6 +10,7 @@ import torch
 from tqdm import tqdm
 
 from spa_lab.agent.codec import Codec
+from spa_lab.agent.copying import begin_copying
 from spa_lab.agent.models import save_policy, tiny_model
 from spa_lab.agent.rollout import Policy
 from spa_lab.agent.tokenizer import build_tokenizer
@@ -32,12 +33,16 @@ class Recipe:
     """Whether names come with numbers behind them."""
     episodes: int
     """As many as the shipped base has read."""
+    copies: bool = False
+    """Whether the model begins with heads that copy, for names that mean nothing, as codes of products."""
+    muon_lr: float = 3e-3
+    """Peak rate of Muon; less where heads that copy are to be kept."""
 
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         "household": Recipe(household.corpus, household.names_of_things, True, 30_000),
-        "webshop": Recipe(webshop.corpus, generator.names_of_things, False, 10_000),
+        "webshop": Recipe(webshop.corpus, generator.names_of_things, False, 5_000, True, 2e-3),
         "virtualhome": Recipe(virtualhome.corpus, virtualhome.names_of_things, False, 12_000),
     }
 )
@@ -59,7 +64,10 @@ def pretrain(folder: Path, env: str, *, n_episodes: int, seed: int) -> None:
     texts = (text for one in played for text in _texts(one.trajectory))
     at_least = max(2, n_episodes // 2000)
     tokenizer = build_tokenizer(texts, recipe.names(), at_least=at_least, numbered=recipe.numbered)
-    policy = Policy("base", tiny_model(tokenizer, seed=seed), Codec(tokenizer))
+    model = tiny_model(tokenizer, seed=seed)
+    if recipe.copies:
+        begin_copying(model, seed=seed)
+    policy = Policy("base", model, Codec(tokenizer))
     rows = [policy.codec.row(one.trajectory) for one in played]
     n_tokens = sum(len(row.ids) for row in rows)
     with tqdm(total=1.0, desc=f"pretraining on {n_tokens / 1e6:.1f} M tokens") as bar:
@@ -68,7 +76,7 @@ def pretrain(folder: Path, env: str, *, n_episodes: int, seed: int) -> None:
             bar.set_postfix(loss=f"{metrics['loss']:.3f}")
             bar.update(metrics["progress"] - bar.n)
 
-        config = CloneConfig(epochs=1, lr=1.5e-3, muon_lr=3e-3, batch_tokens=1200)
+        config = CloneConfig(epochs=1, lr=1.5e-3, muon_lr=recipe.muon_lr, batch_tokens=1200)
 
         def is_learnt(i: int, step: int) -> bool:
             return step < 0 or played[i].supervised[step]

@@ -36,6 +36,13 @@ def test_what_occurs_twice_is_one_token(text: str, expected: Sequence[str]) -> N
     assert _pieces(build_tokenizer(TEXTS, NAMES, at_least=2), text) == expected
 
 
+def test_a_name_that_ends_with_a_blank_reaches_as_far_as_it_says() -> None:
+    tokenizer = build_tokenizer(["see B1 - $2 - B2 - $2", "$2", "B1"] * 2, ["B1", "B2", "$2", " - $2 - "],
+                                at_least=2, numbered=False)  # fmt: skip
+    assert _pieces(tokenizer, "B1 - $2 - B2") == ["B1", " - $2 - ", "B2"]
+    assert _pieces(tokenizer, "B2 - $2") == ["B2", " - ", "$2"]
+
+
 def test_a_name_inside_a_longer_name_does_not_cut_it() -> None:
     tokenizer = build_tokenizer(["use desklamp 1 on desk 1"], NAMES, at_least=1)
     assert _pieces(tokenizer, "use desklamp 1 on desk 1") == ["use", " desklamp 1", " on", " desk 1"]

@@ -1,8 +1,7 @@
 """A customer of the generated shop who plays only from what was read.
 
-Searches, opens the first product on the page whose title promises something that is wanted, looks whether it
-has the rest (reads "Features" where the title does not say), chooses the options and buys; else goes back for
-the next one.
+Searches for all that is wanted, opens the first product on the page that may fit, looks whether it has what
+the title does not say (reads "Features"), chooses the options and buys; else goes back for the next one.
 Decides anew at each step from the `Memory`, so it goes on sensibly after any action that was not its own. Its
 thoughts (`thoughts.py`) come from a small fixed set of sentences.
 """
@@ -19,7 +18,7 @@ from spa_lab.envs.webshop.thoughts import (
     Move,
     described,
     in_words,
-    looked_through,
+    read_through,
     verdicts,
     wish_in_words,
 )
@@ -65,11 +64,12 @@ class WebshopExpert:
         """The first of a few searches, more and more general, that was not made yet; then they start anew."""
         wish = self.wish
         noun = wish.kind.noun
-        queries = [" ".join((*wish.attributes, noun)), " ".join((noun, *wish.options)), noun]
+        like_it = (*wish.attributes, noun)
+        queries = [" ".join((*like_it, *wish.options)), " ".join(like_it), noun]
         return next((query for query in queries if query not in self.memory.queries), queries[0])
 
     def _pick(self) -> Move:
-        thought, row = looked_through(self.wish, self.memory)
+        thought, row = read_through(self.wish, self.memory)
         if row:
             return thought, f"click[{row.asin}]"
         turns = self.memory.more and self.memory.number < 2

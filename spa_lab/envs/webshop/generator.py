@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from spa_lab.envs.webshop.pages import SEPARATOR
 from spa_lab.envs.webshop.product import Product, read_product
 from spa_lab.envs.webshop.shop import Shop, make_shop
 from spa_lab.envs.webshop.vocabulary import (
@@ -66,8 +67,12 @@ def generate_catalogue(rng: random.Random, codes: Sequence[int] = _CODES) -> Cat
 
 
 def names_of_things() -> list[str]:
-    """Every phrase that can be wished for and every product code: what a tokenizer should keep whole."""
-    return sorted({*phrases(), *generated_shop().products} - {*BRANDS})
+    """Every phrase that can be wished for and every product code: what a tokenizer should keep whole.
+
+    Also what stands before a code in a list, a price for one.
+    """
+    priced = {f"{SEPARATOR}${price}{SEPARATOR}" for price in PRICES}
+    return sorted({*phrases(), *priced, f"Next >{SEPARATOR}", *generated_shop().products} - {*BRANDS})
 
 
 @cache

@@ -39,6 +39,8 @@ class Memory:
     """All products ever listed, by asin."""
     item: Row | None = None
     """The product that is looked at."""
+    left: str = ""
+    """asin of the product from which the customer came back to this page of results; else empty."""
     offered: dict[str, str] = field(default_factory=dict)
     """Option value → its group, on the product's page."""
     options: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -63,6 +65,10 @@ class Memory:
             self._more_about(_clicked(action), pieces)
 
     def _results(self, action: str, pieces: list[str], number: int, total: int) -> None:
+        if self.item is not None:
+            self.left = self.item.asin
+        elif _SEARCH.match(action) or number != self.number:
+            self.left = ""
         self.page, self.item, self.chosen = "results", None, {}
         self.number, self.more = number, total > number * PER_PAGE
         if search := _SEARCH.match(action):

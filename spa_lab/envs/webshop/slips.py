@@ -8,7 +8,7 @@ import random
 from dataclasses import replace
 
 from spa_lab.envs.webshop.memory import Memory
-from spa_lab.envs.webshop.thoughts import BUY, NOTHING, Move, at_a_glance, row_in_words, wish_in_words
+from spa_lab.envs.webshop.thoughts import BUY, FITS, NOTHING, Move, missing, rows_in_words, wish_in_words
 from spa_lab.envs.webshop.vocabulary import KINDS
 from spa_lab.envs.webshop.wish import Wish
 
@@ -49,11 +49,11 @@ def _buys_nothing(wish: Wish, memory: Memory, rng: random.Random) -> Move:
 
 def _trusts(wish: Wish, memory: Memory, rng: random.Random) -> Move:
     """Opens a listed product that does not fit, as if it did."""
-    wrong = [row for row in memory.rows if at_a_glance(wish, memory, row) not in ("yes", "perhaps")]
+    wrong = [row for row in memory.rows if missing(wish, memory, row)]
     if not wrong:
         return _overlooks(wish, memory, rng)
     row = rng.choice(wrong)
-    return row_in_words(row, "yes"), f"click[{row.asin}]"
+    return rows_in_words([row], FITS), f"click[{row.asin}]"
 
 
 def _overlooks(wish: Wish, memory: Memory, rng: random.Random) -> Move:

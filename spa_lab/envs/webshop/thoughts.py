@@ -1,6 +1,7 @@
 """The sentences that a customer thinks in, and what they say about a product.
 
-A small fixed set. Each repeats what the page says before it judges it ("Of color: black, red. white:
+A small fixed set. A list is read word for word, since a model that copies falls out of step where words are
+left out. Else each repeats what the page says before it judges it ("Of color: black, red. white:
 missing."): a small model easily copies what is there, and compares what it has just written with what it
 needs; to compare in silence is beyond it.
 """
@@ -9,14 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from spa_lab.envs.webshop.memory import Memory, Row
+from spa_lab.envs.webshop.pages import SEPARATOR
 from spa_lab.envs.webshop.wish import Wish
 
-_ROW = r"B\d+ [a-z -]+(, [a-z ]+, \$[\d.]+)?"
-_SEEN = rf"({_ROW}: (other|too dear|seen|perhaps)\. )*"
+_ROW = r"B\d+ \[SEP\] [a-z, -]+ \[SEP\] \$[\d.]+ \[SEP\] "
 _FOUND = r"((Of [a-z]+: [a-z0-9 ,]+\. )?[a-z0-9 -]+: (here|chosen|yes)\. )*"
 THOUGHTS = (
     r"I need [a-z -]+(, [a-z0-9 -]+)*(, below \d+\.00)?\.",
-    _SEEN + rf"({_ROW}: yes|I try B\d+|Nothing fits here)\.",
+    rf"(Next > \[SEP\] )?({_ROW})*(This one may fit|Nothing fits here)\.",
     r"It is (not [a-z -]+|too dear)\.",
     r"It is [a-z ,]+\. ([a-z ]+: (yes|no)\. ?)+",
     _FOUND + r"(Of [a-z]+: [a-z0-9 ,]+\. )?[a-z0-9 -]+: (missing|no|not said|yes)\.",
@@ -24,6 +25,9 @@ THOUGHTS = (
     r"It says nothing new\.",
 )
 """Regular expressions that together match every thought of the expert."""
+LIST = f"Next >{SEPARATOR}"
+"""What stands before the products of a page."""
+FITS = "This one may fit."
 NOTHING = "Nothing fits here."
 NO_NEWS = "It says nothing new."
 BUY = "I buy it."
@@ -46,43 +50,31 @@ def wish_in_words(wish: Wish) -> str:
     return f"I need {wanted}{limit}."
 
 
-def looked_through(wish: Wish, memory: Memory) -> tuple[str, Row | None]:
-    """A page of results row by row, up to one that is known to be like what is wanted.
+def read_through(wish: Wish, memory: Memory) -> tuple[str, Row | None]:
+    """A page of results word for word, up to the first product that may fit.
+
+    Who comes back from a product reads on from there.
 
     Returns:
-        The thought, and the product to open: that one, or else the first that may fit, or none.
+        The thought, and the product to open, or none.
     """
-    said, perhaps = [], None
-    for row in memory.rows:
-        word = at_a_glance(wish, memory, row)
-        said.append(row_in_words(row, word))
-        if word == "yes":
-            return " ".join(said), row
-        if word == "perhaps" and perhaps is None:
-            perhaps = row
-    return " ".join((*said, f"I try {perhaps.asin}." if perhaps else NOTHING)), perhaps
+    asins = [row.asin for row in memory.rows]
+    goes_on = memory.left in asins
+    read: list[Row] = []
+    found = None
+    for row in memory.rows[asins.index(memory.left) if goes_on else 0 :]:
+        read.append(row)
+        if not missing(wish, memory, row):
+            found = row
+            break
+    said = rows_in_words(read, FITS if found else NOTHING)
+    return said if goes_on else f"{LIST}{said}", found
 
 
-def row_in_words(row: Row, word: str) -> str:
-    """A listed product and what is thought of it; of another kind of product only the kind is said."""
-    kind, _, attribute = row.title.partition(" ")[2].partition(", ")
-    return (
-        f"{row.asin} {kind}: {word}."
-        if word == "other"
-        else f"{row.asin} {kind}, {attribute}, ${row.price}: {word}."
-    )
-
-
-def at_a_glance(wish: Wish, memory: Memory, row: Row) -> str:
-    """What is thought of a listed product: "other" kind, "too dear", "seen" and left, "yes" or "perhaps"."""
-    if wish.kind.noun not in row.title:
-        return "other"
-    if row.price > wish.limit:
-        return "too dear"
-    if missing(wish, memory, row):
-        return "seen"
-    known = row.title + memory.features.get(row.asin, "")
-    return "yes" if any(attribute in known for attribute in wish.attributes) else "perhaps"
+def rows_in_words(rows: Iterable[Row], verdict: str) -> str:
+    """Products as the page lists them, and what is thought of the last one."""
+    listed = (piece for row in rows for piece in (row.asin, row.title, f"${row.price}"))
+    return SEPARATOR.join((*listed, verdict))
 
 
 def missing(wish: Wish, memory: Memory, row: Row) -> str:
