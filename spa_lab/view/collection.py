@@ -99,6 +99,7 @@ class Collection:
     _truths: dict[str, ValueTruth] = field(repr=False)
     _texts: list[str] = field(default_factory=list, repr=False)
     _numbers: dict[str, int] = field(default_factory=dict, repr=False)
+    _ids: list[str] = field(default_factory=list, repr=False)
 
     @classmethod
     def of(
@@ -160,6 +161,10 @@ class Collection:
     def __len__(self) -> int:
         """N, the number of trajectories."""
         return len(self.index)
+
+    def __contains__(self, trajectory_id: object) -> bool:
+        """Whether one of them has that id."""
+        return trajectory_id in self._numbers
 
     @property
     def sources(self) -> list[str]:
@@ -230,7 +235,7 @@ class Collection:
         return self.index.copy()
 
     def _id(self, number: int) -> str:
-        return str(self.index["trajectory_id"].iloc[number])
+        return self._ids[number]
 
     def _holding(self, text: str) -> np.ndarray:
         """(N,) bool: where every word of the text occurs. The first search lays the texts out."""
@@ -271,7 +276,8 @@ def _collected(
         if credit.trajectory_id in numbers:
             given.setdefault(credit.trajectory_id, {})[credit.source] = credit
     measured = {one.trajectory_id: one for one in truths if one.trajectory_id in numbers}
-    return Collection(name, index[list(COLUMNS)], open_one, words, given, measured, _numbers=numbers)
+    index = index[list(COLUMNS)]
+    return Collection(name, index, open_one, words, given, measured, _numbers=numbers, _ids=list(numbers))
 
 
 def _index(records: Sequence[Record], kinds: Mapping[str, str] | None) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """The trajectory inspector: find an episode, read its steps, see who credits which step, beside the truth."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -140,7 +140,7 @@ class Inspector(Linked):
         """Look at another collection."""
         self.shelf, self.collection = shelf, self.shelves[shelf]()
         self.numbers = []
-        if self.selection.trajectory_id not in set(self.collection.index["trajectory_id"]):
+        if self.selection.trajectory_id not in self.collection:
             self._choose(0)
         self.open_chosen()
         self._begin()
@@ -187,7 +187,11 @@ class Inspector(Linked):
         shown = self.numbers[:MOST_FOUND]
         gaps = self.collection.disagreements(self.selection.source) if self.collection.has_truths else None
         focused = self.number if self.number in shown else next(iter(shown), -1)
-        rows = "".join(self._row(number, gaps, focused=number == focused) for number in shown)
+        records = self.collection.index.iloc[shown].to_dict("records")
+        rows = "".join(
+            self._row(number, one, gaps, focused=number == focused)
+            for number, one in zip(shown, records, strict=True)
+        )
         names = ["trajectory", "task type", "outcome", "R", "steps", "grounded"]
         names += ["disagreement"] if gaps is not None else []
         heads = "".join(
@@ -202,8 +206,9 @@ class Inspector(Linked):
             f"</thead><tbody>{rows}</tbody></table></div>"
         )
 
-    def _row(self, number: int, gaps: FloatArray | None, *, focused: bool) -> str:
-        one = self.collection.index.iloc[number]
+    def _row(
+        self, number: int, one: Mapping[Hashable, Any], gaps: FloatArray | None, *, focused: bool
+    ) -> str:
         cells = [
             f"<td>{safe(shortened(str(one['trajectory_id']), 60))}</td><td>{safe(str(one['kind']))}</td>",
             f"<td>{'✓ success' if one['success'] else '✗ failure'}</td>",

@@ -21,7 +21,7 @@ class Linked(Host):
         super().__init__(**traits)
         self.collection = collection
         self.selection = selection if selection is not None else Selection()
-        if self.selection.trajectory_id not in set(collection.index["trajectory_id"]):
+        if self.selection.trajectory_id not in collection:
             self.selection.choose(str(collection.index["trajectory_id"].iloc[0]))
         self.open_chosen()
         self.selection.observe(self._follow, names=["trajectory_id"])
@@ -57,7 +57,7 @@ class Linked(Host):
         self.chosen = self.step
 
     def _follow(self, _: Any) -> None:
-        if self.selection.trajectory_id in set(self.collection.index["trajectory_id"]):
+        if self.selection.trajectory_id in self.collection:
             self.open_chosen()
             self.draw()
 
