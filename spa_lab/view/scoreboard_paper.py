@@ -67,7 +67,7 @@ def scoreboard_paper(
             _panel(axes, table[table["metric"] == metric], sources)
             axes.set_title(title, fontsize=style.PAPER_SIZE, pad=3)
             axes.set_yticks(range(len(sources)), names if number == 0 else [])
-            axes.locator_params(axis="x", nbins=max(int(panel / 0.35), 2))
+            _few_ticks(axes, max(int(panel / 0.35), 2))
         draw_legend(figure, rows, MARGIN, head + body + AXIS)
     return figure
 
@@ -107,6 +107,16 @@ def _panel(axes: Axes, own: pd.DataFrame, sources: Sequence[str]) -> None:
     axes.tick_params(length=2, pad=2)
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _few_ticks(axes: Axes, most: int) -> None:
+    """Ticks whose labels lean inward at the border of a panel, or they would run into the next one's."""
+    axes.locator_params(axis="x", nbins=most)
+    low, high = axes.get_xlim()
+    axes.set_xticks([at for at in axes.get_xticks() if low <= at <= high])
+    for at, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True):
+        if not low + 0.1 * (high - low) < at < high - 0.1 * (high - low):
+            label.set_horizontalalignment("left" if at < (low + high) / 2 else "right")
 
 
 def _handles() -> list[Artist]:
