@@ -23,6 +23,7 @@ from spa_lab.envs.base import Environment, Task
 from spa_lab.envs.demonstrations import demonstrate
 from spa_lab.envs.household import environment
 from spa_lab.envs.household.bench import world_speed
+from spa_lab.learn.cloning import CloneConfig, clone
 from spa_lab.paths import base_folder
 from spa_lab.react import parse
 
@@ -56,7 +57,15 @@ def main() -> None:
     print(f"cache kept over steps: {n_tokens / fast:,.0f} tokens/s")
     print(f"model.generate on the whole text at each step: {n_tokens / slow:,.0f} tokens/s")
     print(f"ratio: {ratio:.1f} (median of {ROUNDS} paired rounds)")
+    learn(policy, world)
     branching(policy, short, tasks[:2])
+
+
+def learn(policy: Policy, world: Environment, *, demonstrations: int = 200) -> None:
+    """Clone the expert: every value of the base is 0, and two ways that measure nothing but that agree."""
+    rng = random.Random(0)
+    tasks = world.tasks("train", demonstrations)
+    clone(policy, [demonstrate(world, task, mistakes=0.2, rng=rng) for task in tasks], CloneConfig(), rng=rng)
 
 
 def replayed(world: Environment, tasks: Sequence[Task], *, steps: int) -> float:
@@ -96,7 +105,7 @@ def branching(
     jobs = [Job(task.id, task, i) for i, task in enumerate(tasks)]
     episodes = [episode.trajectory for episode in rollout(policy, world, jobs, config)]
     n_truths, rng = rounds * sum(map(len, episodes)), random.Random(0)
-    seconds, means, errors = {"branching": 0.0, "plain": 0.0}, [], []
+    seconds, values, means, errors = {"branching": 0.0, "plain": 0.0}, [], [], []
     for _ in range(rounds):
         for one, task in zip(episodes, tasks, strict=True):
             start = time.perf_counter()
@@ -106,13 +115,15 @@ def branching(
             seconds["branching"] += middle - start
             seconds["plain"] += time.perf_counter() - middle
             theirs = replace(ours, outcomes=plain)
+            values += ours.values.tolist()
             means += (ours.values - theirs.values)[:-1].tolist()
             errors += (ours.standard_error**2 + theirs.standard_error**2)[:-1].tolist()
     apart = sum(means) / math.sqrt(sum(errors))
     if abs(apart) > 4:
         raise ValueError(f"branching and the plain way measure values {apart:.1f} standard errors apart")
     print(
-        f"values of {n_truths} histories by {branches} continuations each, {apart:+.1f} standard errors apart"
+        f"values of {n_truths} histories, {min(values):.2f} to {max(values):.2f}, by {branches} "
+        f"continuations each, {apart:+.1f} standard errors apart"
     )
     for name, spent in seconds.items():
         print(f"{name}: {n_truths / spent:.2f} values/s")
