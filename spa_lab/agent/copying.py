@@ -33,12 +33,19 @@ _COPY = 16.0
 """Strength of what it copies, against an embedding."""
 
 
+_SHARE_LATER = 0.47
+"""As `_SHARE`, in the second layer, where the note has come in."""
+
+
 @torch.no_grad()
-def begin_copying(model: LlamaForCausalLM, *, seed: int) -> None:
+def begin_copying(model: LlamaForCausalLM, *, back: int, seed: int) -> None:
     """Turn the first key-value head of each of the first two layers of a fresh model into the circuit.
 
+    The second head of the second layer copies what stands `back` tokens before.
+
     Args:
-        model: at least two layers, tied embeddings, default rotations.
+        model: at least two layers of two key-value heads, tied embeddings, default rotations.
+        back: how far the product that a list was read up to lies behind the verdict upon it; tokens.
         seed: draws the directions in which tokens are noted.
     """
     config = model.config
@@ -54,10 +61,10 @@ def begin_copying(model: LlamaForCausalLM, *, seed: int) -> None:
     table -= torch.outer(table @ common, common)
     table += common * size * math.sqrt(width) * _COMMON
     pitches = model.model.rotary_emb.inv_freq.cpu()
-    query, key = _one_back(pitches)
+    query, key = _looking_back(pitches, 1)
     scale = math.sqrt(width) * _SHARE
     _set_head(
-        model, 0,
+        model, 0, 0,
         query=torch.outer(query / scale, common), key=torch.outer(key / scale, common),
         value=own.T, output=noted * size * _NOTED,
     )  # fmt: skip
@@ -65,26 +72,42 @@ def begin_copying(model: LlamaForCausalLM, *, seed: int) -> None:
     places = [*slow, *(head // 2 + i for i in slow)]
     query, key = torch.zeros(head, width), torch.zeros(head, width)
     query[places], key[places] = own.T[: len(places)] * _MATCH, noted.T[: len(places)] * _MATCH
-    _set_head(model, 1, query=query, key=key, value=own.T, output=own * size * _COPY)
+    _set_head(model, 1, 0, query=query, key=key, value=own.T, output=own * size * _COPY)
+    query, key = _looking_back(pitches, back)
+    scale = math.sqrt(width) * _SHARE_LATER
+    _set_head(
+        model, 1, 1,
+        query=torch.outer(query / scale, common), key=torch.outer(key / scale, common),
+        value=own.T, output=own * size * _COPY,
+    )  # fmt: skip
 
 
-def _one_back(pitches: Tensor) -> tuple[Tensor, Tensor]:
-    """A query and a key, (d,) each, that fit best where the key stands one token before the query."""
+def _looking_back(pitches: Tensor, far: int) -> tuple[Tensor, Tensor]:
+    """A query and a key, (d,) each, that fit best where the key stands `far` tokens before the query."""
     weights = torch.zeros(len(pitches))
     weights[: len(_PITCHES)] = torch.tensor(_PITCHES) * _SHARP
     still = torch.zeros(len(pitches))
-    return torch.cat([weights, still]), torch.cat([weights * pitches.cos(), weights * pitches.sin()])
+    return torch.cat([weights, still]), torch.cat(
+        [weights * (far * pitches).cos(), weights * (far * pitches).sin()]
+    )
 
 
 def _set_head(
-    model: LlamaForCausalLM, layer: int, *, query: Tensor, key: Tensor, value: Tensor, output: Tensor
+    model: LlamaForCausalLM,
+    layer: int,
+    number: int,
+    *,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    output: Tensor,
 ) -> None:
-    """Set the first key-value head of a layer, (d, D) each, and all its query heads alike, output (D, d)."""
+    """Set a key-value head of a layer, (d, D) each, and all its query heads alike, output (D, d)."""
     attention = model.model.layers[layer].self_attn
     sharing = model.config.num_attention_heads // (model.config.num_key_value_heads or 1)
     d = len(key)
-    attention.k_proj.weight[:d] = key
-    attention.v_proj.weight[:d] = value
-    for place in range(0, sharing * d, d):
+    attention.k_proj.weight[number * d : (number + 1) * d] = key
+    attention.v_proj.weight[number * d : (number + 1) * d] = value
+    for place in range(number * sharing * d, (number + 1) * sharing * d, d):
         attention.q_proj.weight[place : place + d] = query
         attention.o_proj.weight[:, place : place + d] = output / sharing

@@ -33,8 +33,9 @@ class Recipe:
     """Whether names come with numbers behind them."""
     episodes: int
     """As many as the shipped base has read."""
-    copies: bool = False
-    """Whether the model begins with heads that copy, for names that mean nothing, as codes of products."""
+    copies: int = 0
+    """If positive, the model begins with heads that copy, for names that mean nothing, as codes of products;
+    one of them from so many tokens before."""
     muon_lr: float = 3e-3
     """Peak rate of Muon; less where heads that copy are to be kept."""
 
@@ -42,7 +43,7 @@ class Recipe:
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         "household": Recipe(household.corpus, household.names_of_things, True, 30_000),
-        "webshop": Recipe(webshop.corpus, generator.names_of_things, False, 5_000, True, 2e-3),
+        "webshop": Recipe(webshop.corpus, generator.names_of_things, False, 3_000, 6, 2e-3),
         "virtualhome": Recipe(virtualhome.corpus, virtualhome.names_of_things, False, 12_000),
     }
 )
@@ -66,7 +67,7 @@ def pretrain(folder: Path, env: str, *, n_episodes: int, seed: int) -> None:
     tokenizer = build_tokenizer(texts, recipe.names(), at_least=at_least, numbered=recipe.numbered)
     model = tiny_model(tokenizer, seed=seed)
     if recipe.copies:
-        begin_copying(model, seed=seed)
+        begin_copying(model, back=recipe.copies, seed=seed)
     policy = Policy("base", model, Codec(tokenizer))
     rows = [policy.codec.row(one.trajectory) for one in played]
     n_tokens = sum(len(row.ids) for row in rows)

@@ -28,11 +28,11 @@ def _copied(model: LlamaForCausalLM) -> float:
 def test_what_stood_behind_a_token_is_expected_behind_it(fresh: LlamaForCausalLM) -> None:
     before = {name: weight.clone() for name, weight in fresh.state_dict().items()}
     assert _copied(fresh) < 0.05
-    begin_copying(fresh, seed=0)
-    assert _copied(fresh) > 0.5
+    begin_copying(fresh, back=6, seed=0)
+    assert _copied(fresh) > 0.3
     changed = {name for name, weight in fresh.state_dict().items() if not weight.equal(before[name])}
     assert not any("mlp" in name or "layers.2" in name or "layers.3" in name for name in changed)
     once = {name: weight.clone() for name, weight in fresh.state_dict().items()}
     fresh.load_state_dict(before)
-    begin_copying(fresh, seed=0)
+    begin_copying(fresh, back=6, seed=0)
     assert all(weight.equal(once[name]) for name, weight in fresh.state_dict().items())
