@@ -1,9 +1,10 @@
 """A widget that looks at the trajectory and the step of a `Selection`."""
 
+from itertools import chain
 from typing import Any
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
-from spa_lab.view.collection import Collection
+from spa_lab.view.collection import PLAIN, Collection
 from spa_lab.view.widgets.host import Host
 from spa_lab.view.widgets.selection import Selection
 
@@ -14,7 +15,7 @@ class Linked(Host):
     Args:
         collection: what there is to look at.
         selection: shared with other widgets; one of its own if None. Where it names no trajectory of the
-            collection, the first is chosen.
+            collection, the first is chosen that was measured, or else that somebody gave credit.
     """
 
     def __init__(self, collection: Collection, selection: Selection | None = None, **traits: Any) -> None:
@@ -22,7 +23,7 @@ class Linked(Host):
         self.collection = collection
         self.selection = selection if selection is not None else Selection()
         if self.selection.trajectory_id not in collection:
-            self.selection.choose(str(collection.index["trajectory_id"].iloc[0]))
+            self.selection.choose(str(collection.index["trajectory_id"].iloc[_first(collection)]))
         self.open_chosen()
         self.selection.observe(self._follow, names=["trajectory_id"])
         self.selection.observe(self._mark, names=["step"])
@@ -66,3 +67,12 @@ class Linked(Host):
 
     def _report(self, _: Any) -> None:
         self.selection.step = max(self.chosen, 0)
+
+
+def _first(collection: Collection) -> int:
+    """Number of the first trajectory with something to see beside its text; 0 if there is none."""
+    numbers = range(len(collection))
+    sources = [source for source in collection.sources if source not in PLAIN]
+    measured = (number for number in numbers if collection.truth(number))
+    credited = (number for number in numbers if collection.credits(number, sources))
+    return next(chain(measured, credited), 0)

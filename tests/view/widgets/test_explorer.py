@@ -60,6 +60,7 @@ def test_knobs_out_of_range_are_said(
 def test_who_gave_no_credit_is_said(make_trajectory: Callable[..., Trajectory]) -> None:
     one, two = make_trajectory(id="a"), make_trajectory(id="b")
     view = RewardExplorer(Collection.of([one, two], [Credit("b", "<i>spa", [0.0, 0, 1])]))
+    view.selection.choose("a")
     assert "&lt;i&gt;spa gave this trajectory no credit" in view.chart
     with pytest.raises(ValueError, match="gave 'a' no credit"):
         view.to_frame()

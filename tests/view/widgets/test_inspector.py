@@ -49,6 +49,18 @@ def test_one_selection_moves_all_views(collection: Collection) -> None:
     assert one.chosen == 5
 
 
+def test_what_has_something_to_see_is_opened_first(
+    drawn: Drawn, opinion: Opinion, measured: Measured
+) -> None:
+    several = [drawn(n) for n in (4, 6, 7)]
+    truths, credits = [measured(several[2])], [opinion(several[1], "spa")]
+
+    def opened(*said: list[Credit] | list[ValueTruth]) -> str:
+        return Inspector(Collection.of(several, *said)).trajectory.id
+
+    assert (opened(credits, truths), opened(credits), opened()) == ("t7", "t6", "t4")
+
+
 def test_the_pages_controls_do_what_they_say(collection: Collection) -> None:
     view = Inspector(collection)
     press(view, trajectory="2")
@@ -90,7 +102,7 @@ def test_nonsense_from_a_page_is_said_and_changes_nothing(collection: Collection
 
 def test_who_says_nothing_is_named_and_not_drawn_as_zero(drawn: Drawn, opinion: Opinion) -> None:
     several = [drawn(4), drawn(6)]
-    view = Inspector(Collection.of(several, [opinion(several[1], "spa")]))
+    view = Inspector(Collection.of(several, [opinion(several[1], "spa")]), Selection(trajectory_id="t4"))
     assert "No credit of this trajectory by: spa" in view.head
     assert 'class="bar' not in view.steps
     press(view, next="")
