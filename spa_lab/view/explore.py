@@ -153,6 +153,11 @@ def credit_term(frame: pd.DataFrame) -> str:
     return "α·(ĉ + e/T)" if frame["from_error"].any() else "α·ĉ"
 
 
+def grounding_term(frame: pd.DataFrame) -> str:
+    """Grounding's part of the reward as a formula: a bonus, or a penalty where any step was paid one."""
+    return "β·(g − 1)" if (frame["from_grounding"] < 0).any() else "β·g"
+
+
 def half_reach(frame: pd.DataFrame) -> int | None:
     """How many steps before the last less than half of a reward at its end arrives; None if nowhere."""
     below = np.flatnonzero(frame["reach"].to_numpy() < 0.5)

@@ -5,7 +5,7 @@ import pandas as pd
 
 from spa_lab.types import Trajectory
 from spa_lab.view import svg
-from spa_lab.view.explore import credit_term, half_reach
+from spa_lab.view.explore import credit_term, grounding_term, half_reach
 from spa_lab.view.markup import frame_table
 from spa_lab.view.steps import LEFT, WIDTH, step_areas, step_labels
 from spa_lab.view.text import decimal_places, signed
@@ -39,14 +39,14 @@ def _rewards(frame: pd.DataFrame, top: float) -> str:
     """Two bars a step: what the credit pays, what grounding pays."""
     span = _span(frame[["from_credit", "from_grounding", "reward"]].to_numpy().ravel())
     plot = _plot(top, len(frame), span)
-    parts = [plot.y_axis(f"reward r = {credit_term(frame)} + β·g")]
+    parts = [plot.y_axis(f"reward r = {credit_term(frame)} + {grounding_term(frame)}")]
     for row in frame.itertuples():
         parts.append(plot.bar(row.step + 0.32, row.from_credit, 0.3))
         parts.append(f'<g class="hollow">{plot.bar(row.step + 0.68, row.from_grounding, 0.3)}</g>')
     parts.append(
         plot.x_axis(
             step_labels(len(frame)),
-            f"filled: from the credit, {credit_term(frame)}; hollow: from grounding, β·g",
+            f"filled: from the credit, {credit_term(frame)}; hollow: from grounding, {grounding_term(frame)}",
         )
     )
     return f'<g class="bars rewards">{"".join(parts)}</g>'
@@ -107,5 +107,6 @@ def _numbers(frame: pd.DataFrame) -> str:
         ]
         for row in frame.itertuples()
     ]
-    heads = ["step", "tokens", credit_term(frame), "β·g", "reward", "advantage", "outcome alone", "reach"]
+    paid = [credit_term(frame), grounding_term(frame)]
+    heads = ["step", "tokens", *paid, "reward", "advantage", "outcome alone", "reach"]
     return frame_table(heads, rows, numeric=7)

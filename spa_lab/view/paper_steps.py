@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view import geometry, style
-from spa_lab.view.explore import credit_term
+from spa_lab.view.explore import credit_term, grounding_term
 from spa_lab.view.paper_page import (
     LEGEND_ROW,
     MARGIN,
@@ -97,7 +97,7 @@ def advantages_paper(table: pd.DataFrame, *, width: float = TWO_COLUMNS) -> Figu
     handles: list[Artist] = [
         Patch(**POSITIVE_LOOK, label=f"{credit_term(table)} and advantage > 0"),
         Patch(**NEGATIVE_LOOK, label="< 0"),
-        Patch(**GROUNDING_LOOK, label="β·g, from grounding"),
+        Patch(**GROUNDING_LOOK, label=f"{grounding_term(table)}, from grounding"),
         mark("advantage if R were the only reward", TERMINAL_LOOK),
         mark("share of a reward at the end that arrives", REACH_LOOK),
     ]

@@ -20,7 +20,7 @@ from spa_lab.store.files import write_text
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view import latex, paper, paper_curves, paper_steps, paper_success, style
 from spa_lab.view.evaluation import intervals_in_words
-from spa_lab.view.explore import Knobs, credit_term, knobs_frame
+from spa_lab.view.explore import Knobs, credit_term, grounding_term, knobs_frame
 from spa_lab.view.markup import safe
 from spa_lab.view.numbers import contribution_numbers, sum_numbers
 from spa_lab.view.paper_page import ONE_COLUMN, TWO_COLUMNS
@@ -152,7 +152,7 @@ def advantages_plate(
     """What PPO makes of a credit, see `paper_steps.advantages_paper`; without a critic."""
     numbers = knobs_frame(trajectory, credit, knobs)
     figure = paper_steps.advantages_paper(numbers, width=width_of(columns))
-    reward = f"{credit_term(numbers)} + β·g"
+    reward = f"{credit_term(numbers)} + {grounding_term(numbers)}"
     caption = (
         f"Reward r = {reward}, its advantage and the reach of a reward at the end, in one "
         f"{_outcome(trajectory)}, with the credit of {credit.source}{_error(numbers)}: α = {knobs.alpha:g}, "

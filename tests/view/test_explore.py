@@ -4,9 +4,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spa_lab.rewards import RewardConfig, fuse, terminal
+from spa_lab.rewards import GroundingForm, RewardConfig, fuse, terminal
 from spa_lab.types import Credit, Trajectory, ValueTruth
-from spa_lab.view.explore import Knobs, half_reach, knobs_frame, word_count
+from spa_lab.view.explore import Knobs, grounding_term, half_reach, knobs_frame, word_count
 from spa_lab.view.explore_html import knobs_html
 
 PLAIN = Knobs(gamma=0.9, lam=0.8, beta=0.0)
@@ -46,6 +46,17 @@ def test_the_parts_add_up_to_the_fused_reward(trajectory: Trajectory, credit: Cr
         np.testing.assert_allclose(frame["from_credit"] + frame["from_grounding"], frame["reward"])
         fused = fuse(trajectory, credit, RewardConfig(2.0, 0.25, knobs.grounding_form))
         np.testing.assert_array_equal(frame["reward"], fused)
+
+
+@pytest.mark.parametrize(("form", "term"), [("bonus", "β·g"), ("penalty", "β·(g − 1)")])
+def test_groundings_part_is_written_as_it_is_paid(
+    trajectory: Trajectory, credit: Credit, form: GroundingForm, term: str
+) -> None:
+    refused = replace(trajectory.steps[0], grounded=False)
+    frame = knobs_frame(
+        replace(trajectory, steps=(refused, *trajectory.steps[1:])), credit, Knobs(grounding_form=form)
+    )
+    assert grounding_term(frame) == term
 
 
 def test_a_credits_error_is_spread_as_it_is_fused(trajectory: Trajectory, credit: Credit) -> None:
