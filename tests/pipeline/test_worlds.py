@@ -70,7 +70,7 @@ def test_an_unknown_world_is_one_clear_line(micro: ModuleType, tmp_path: Path, c
 def test_tiny_presets_know_the_world(name: str, env: str) -> None:
     own, household = preset_named(name, env), preset_named(name)
     assert own.base == household.base == EMBEDDED
-    assert own.demonstrations == {"webshop": 1000, "virtualhome": 130}[env]
+    assert own.demonstrations == {"webshop": 600, "virtualhome": 130}[env]
     assert own.evaluate.max_new_tokens == own.explore.max_new_tokens > household.explore.max_new_tokens
     assert (own.ppo, own.reward, own.name) == (household.ppo, household.reward, name)
     assert preset_named("paper", env) is PAPER
