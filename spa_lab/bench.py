@@ -23,8 +23,10 @@ from spa_lab.envs.base import Environment, Task
 from spa_lab.envs.demonstrations import demonstrate
 from spa_lab.envs.household import environment
 from spa_lab.envs.household.bench import world_speed
-from spa_lab.learn.cloning import CloneConfig, clone
+from spa_lab.learn.cloning import clone
 from spa_lab.paths import base_folder
+from spa_lab.pipeline.presets import TINY
+from spa_lab.pipeline.stages import demonstrations
 from spa_lab.react import parse
 
 PARALLEL, STEPS, MAX_NEW_TOKENS, ROUNDS = 32, 20, 16, 3
@@ -61,11 +63,10 @@ def main() -> None:
     branching(policy, short, tasks[:2])
 
 
-def learn(policy: Policy, world: Environment, *, demonstrations: int = 200) -> None:
+def learn(policy: Policy, world: Environment) -> None:
     """Clone the expert: every value of the base is 0, and two ways that measure nothing but that agree."""
     rng = random.Random(0)
-    tasks = world.tasks("train", demonstrations)
-    clone(policy, [demonstrate(world, task, mistakes=0.2, rng=rng) for task in tasks], CloneConfig(), rng=rng)
+    clone(policy, demonstrations(world, TINY, rng), TINY.clone, rng=rng)
 
 
 def replayed(world: Environment, tasks: Sequence[Task], *, steps: int) -> float:

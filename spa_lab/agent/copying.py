@@ -19,6 +19,8 @@ _COMMON = 0.7
 """Of the length of an embedding, the part that all tokens share, for heads that look at positions only."""
 _SHARE = 0.57
 """Of the norm of a normed embedding, about what that part makes up."""
+_SHARE_LATER = 0.47
+"""As `_SHARE`, in the second layer, where the note has come in."""
 _SHARP = 8.0
 """How sharply the first layer's head looks one token back."""
 _PITCHES = (1.0, 0.9, 0.6)
@@ -31,10 +33,6 @@ _SLOW = 0.01
 """Radians a token: only rotations slower than this compare tokens that stand far apart."""
 _COPY = 16.0
 """Strength of what it copies, against an embedding."""
-
-
-_SHARE_LATER = 0.47
-"""As `_SHARE`, in the second layer, where the note has come in."""
 
 
 @torch.no_grad()
@@ -61,35 +59,28 @@ def begin_copying(model: LlamaForCausalLM, *, back: int, seed: int) -> None:
     table -= torch.outer(table @ common, common)
     table += common * size * math.sqrt(width) * _COMMON
     pitches = model.model.rotary_emb.inv_freq.cpu()
-    query, key = _looking_back(pitches, 1)
-    scale = math.sqrt(width) * _SHARE
-    _set_head(
-        model, 0, 0,
-        query=torch.outer(query / scale, common), key=torch.outer(key / scale, common),
-        value=own.T, output=noted * size * _NOTED,
-    )  # fmt: skip
+    query, key = _looking_back(pitches, 1, common, _SHARE)
+    _set_head(model, 0, 0, query=query, key=key, value=own.T, output=noted * size * _NOTED)
     slow = [i for i, pitch in enumerate(pitches) if pitch < _SLOW]
     places = [*slow, *(head // 2 + i for i in slow)]
     query, key = torch.zeros(head, width), torch.zeros(head, width)
     query[places], key[places] = own.T[: len(places)] * _MATCH, noted.T[: len(places)] * _MATCH
     _set_head(model, 1, 0, query=query, key=key, value=own.T, output=own * size * _COPY)
-    query, key = _looking_back(pitches, back)
-    scale = math.sqrt(width) * _SHARE_LATER
-    _set_head(
-        model, 1, 1,
-        query=torch.outer(query / scale, common), key=torch.outer(key / scale, common),
-        value=own.T, output=own * size * _COPY,
-    )  # fmt: skip
+    query, key = _looking_back(pitches, back, common, _SHARE_LATER)
+    _set_head(model, 1, 1, query=query, key=key, value=own.T, output=own * size * _COPY)
 
 
-def _looking_back(pitches: Tensor, far: int) -> tuple[Tensor, Tensor]:
-    """A query and a key, (d,) each, that fit best where the key stands `far` tokens before the query."""
+def _looking_back(pitches: Tensor, far: int, common: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """Query and key weights, (d, D) each, that fit best where the key stands `far` tokens before the query.
+
+    They read the direction `common` (D,) alone, which makes up `share` of every normed state.
+    """
     weights = torch.zeros(len(pitches))
     weights[: len(_PITCHES)] = torch.tensor(_PITCHES) * _SHARP
-    still = torch.zeros(len(pitches))
-    return torch.cat([weights, still]), torch.cat(
-        [weights * (far * pitches).cos(), weights * (far * pitches).sin()]
-    )
+    query = torch.cat([weights, torch.zeros(len(pitches))])
+    key = torch.cat([weights * (far * pitches).cos(), weights * (far * pitches).sin()])
+    scale = math.sqrt(len(common)) * share
+    return torch.outer(query / scale, common), torch.outer(key / scale, common)
 
 
 def _set_head(

@@ -141,8 +141,9 @@ def _prefix(run: Run, env: str, preset: Preset, report: Report) -> list[CreditMe
 def _heads(run: Run, env: str, preset: Preset, report: Report) -> list[CreditMethod]:
     """A critic on the frozen policy's features: seconds instead of minutes."""
     fitted, _ = split_by_task(run.load_trajectories("explore"), preset.held_out)
+    policy = saved_policy(run, "cloned", preset, environment_named(env))
     start = perf_counter()
-    heads = fitted_heads(run, preset, environment_named(env), _reporting(report))
+    heads = fitted_heads(run, policy, fitted, _reporting(report))
     cost = Cost(perf_counter() - start, len(fitted))
     return [methods.critic_td(heads.values, fitting=cost, source="critic_heads")]
 

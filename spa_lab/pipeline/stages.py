@@ -21,7 +21,7 @@ from spa_lab.agent.models import load_policy, save_policy
 from spa_lab.agent.rollout import Episode, Job, Policy, RolloutConfig, rollout
 from spa_lab.credit.methods import Cost, critic_td
 from spa_lab.envs.base import Environment, Task
-from spa_lab.envs.demonstrations import demonstrate
+from spa_lab.envs.demonstrations import Demonstration, demonstrate
 from spa_lab.learn.cloning import clone
 from spa_lab.learn.estimator import ProgressEstimator, fit_estimator, load_estimator, save_estimator
 from spa_lab.learn.heads import HeadsConfig, ValueHeads, fit_heads
@@ -106,6 +106,12 @@ def _noting(
     return note
 
 
+def demonstrations(environment: Environment, preset: Preset, rng: random.Random) -> list[Demonstration]:
+    """The expert's episodes that a preset clones."""
+    tasks = environment.tasks("train", preset.demonstrations)
+    return [demonstrate(environment, task, mistakes=preset.mistakes, rng=rng) for task in tasks]
+
+
 def clone_stage(folder: Path, env: str, preset: Preset, *, report: Report) -> None:
     """Stage 1: base → `models/cloned`."""
     run, environment = Run.open(folder), environment_named(env)
@@ -113,11 +119,9 @@ def clone_stage(folder: Path, env: str, preset: Preset, *, report: Report) -> No
     policy = base_policy(preset, environment)
     run.note(device=str(policy.model.device))
     adapt(policy, preset, rng)
-    tasks = environment.tasks("train", preset.demonstrations)
-    demonstrations = [demonstrate(environment, task, mistakes=preset.mistakes, rng=rng) for task in tasks]
     history: list[dict[str, float]] = []
     note = _noting(run, "clone", history, report, "loss", "accuracy")
-    clone(policy, demonstrations, preset.clone, rng=rng, on_update=note)
+    clone(policy, demonstrations(environment, preset, rng), preset.clone, rng=rng, on_update=note)
     run.save_metrics("clone", history)
     with run.saving_model("cloned") as target:
         save_policy(policy, target)
@@ -232,20 +236,20 @@ def saved_reward(
     if method == "spa":
         read = saved_estimator(run, preset, environment).credit
     elif method == "critic_heads":
-        read = heads_credit(fitted_heads(run, preset, environment))
+        fitted, _ = split_by_task(run.load_trajectories("explore"), preset.held_out)
+        policy = saved_policy(run, "cloned", preset, environment)
+        read = heads_credit(fitted_heads(run, policy, fitted))
     return reward_function(method, preset, read, np.random.default_rng(rng.randrange(2**31)))
 
 
 def fitted_heads(
     run: Run,
-    preset: Preset,
-    environment: Environment,
+    policy: Policy,
+    fitted: Sequence[Trajectory],
     on_update: Callable[[dict[str, float]], object] = lambda metrics: None,
 ) -> ValueHeads:
-    """A critic on the cloned policy's features, fitted to the explorations in seconds; the same each time."""
-    fitted, _ = split_by_task(run.load_trajectories("explore"), preset.held_out)
+    """A critic on the cloned policy's features, fitted to its trajectories in seconds; the same each time."""
     config = HeadsConfig(heads=min(5, len({one.task_id for one in fitted})))
-    policy = saved_policy(run, "cloned", preset, environment)
     return fit_heads(policy, fitted, config, rng=stage_rng(run, "critic_heads"), on_update=on_update)
 
 
@@ -276,12 +280,13 @@ def reward_function(
         trajectories = [episode.trajectory for episode in episodes]
         if method == "ppo":
             return [rewards.terminal(trajectory).contributions for trajectory in trajectories]
-        if read is not None:
-            credits = read(trajectories, rows=[episode.row for episode in episodes])
-        elif method == "mean":
+        if method == "mean":
             credits = [rewards.mean(trajectory) for trajectory in trajectories]
-        else:
+        elif method == "random":
             credits = [rewards.random(trajectory, rng=rng) for trajectory in trajectories]
+        else:
+            assert read is not None
+            credits = read(trajectories, rows=[episode.row for episode in episodes])
         return [
             rewards.fuse(one, credit, preset.reward)
             for one, credit in zip(trajectories, credits, strict=True)

@@ -43,7 +43,7 @@ class Recipe:
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         "household": Recipe(household.corpus, household.names_of_things, True, 30_000),
-        "webshop": Recipe(webshop.corpus, generator.names_of_things, False, 6_000, 6, 2e-3),
+        "webshop": Recipe(webshop.corpus, generator.names_of_things, False, 6_000, copies=6, muon_lr=2e-3),
         "virtualhome": Recipe(virtualhome.corpus, virtualhome.names_of_things, False, 12_000),
     }
 )

@@ -114,9 +114,8 @@ def board_rows(table: pd.DataFrame, metrics: Sequence[str]) -> str:
 
 def _row(cells: Sequence[str]) -> str:
     line = " & ".join(map(escaped, cells)) + r" \\"
-    return (
-        "{}" + line if line[0] in "[*" else line
-    )  # else the end of the row before would take it for its own
+    # the end of the row before would take these signs for its own
+    return "{}" + line if line[0] in "[*" else line
 
 
 def _number(value: float, places: int, sign: str = "") -> str:

@@ -160,8 +160,9 @@ def test_a_critic_is_paid_by_what_was_explored_and_needs_no_estimator(
 
 def test_heads_pay_each_step_the_change_of_their_value(undisturbed: "Undisturbed", micro: ModuleType) -> None:
     run = Run.open(undisturbed.path)
-    heads = stages.fitted_heads(run, micro.MICRO, environment_named("household"))
+    policy = stages.saved_policy(run, "cloned", micro.MICRO, environment_named("household"))
     played = run.load_trajectories("explore")[:3]
+    heads = stages.fitted_heads(run, policy, run.load_trajectories("explore"))
     rows = [heads.policy.codec.row(one) for one in played]
     for one, credit, values in zip(
         played, stages.heads_credit(heads)(played, rows=rows), heads.values(played), strict=True
