@@ -14,18 +14,14 @@ import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType
 
 from spa_lab import __version__
+from spa_lab.envs import ORIGINALS
 from spa_lab.envs.parity import ParityReport
 from spa_lab.store import StoreError
 
 NEEDS_ATTENTION, USER_ERROR, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 """Exit codes: a check found something; wrong input; Ctrl-C and a closed pipe as a shell reports them."""
-_RECORDINGS = MappingProxyType(
-    {"household": "ALFWorld", "webshop": "WebShop", "virtualhome": "VirtualHome's graph engine"}
-)
-"""World -> the engine whose recordings `spa_lab.envs.<world>.parity` replays."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     demo = _add(commands, "demo", _demo, "the whole loop at the tiny preset: train, evaluate, draw")
-    worlds = f"the world: {', '.join(_RECORDINGS)}"
+    worlds = f"the world: {', '.join(ORIGINALS)}"
     demo.add_argument("--env", default="household", metavar="E", help=f"{worlds} (%(default)s)")
     demo.add_argument("--seed", type=int, default=0)
     demo.add_argument("--out", type=Path, metavar="DIR", help="(runs/demo, with the world's name behind it)")
@@ -104,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "lab", _lab, "JupyterLab on notebooks/; further options are handed to JupyterLab")
 
     parity = _add(commands, "parity", _parity, "replay an original engine's recorded episodes in our world")
-    parity.add_argument("env", metavar="ENV", help=", ".join(_RECORDINGS))
+    parity.add_argument("env", metavar="ENV", help=", ".join(ORIGINALS))
     parity.add_argument("folder", type=Path, metavar="FOLDER", help="folder of *.jsonl.gz recordings")
 
     fidelity = _add(commands, "fidelity", _fidelity, "the scoreboard: every credit source against the truth")
@@ -198,8 +194,8 @@ def _lab(options: argparse.Namespace) -> int:
 
 
 def _parity(options: argparse.Namespace) -> int:
-    if options.env not in _RECORDINGS:
-        there = ", ".join(f"{name} (recordings of {engine})" for name, engine in _RECORDINGS.items())
+    if options.env not in ORIGINALS:
+        there = ", ".join(f"{name} (recordings of {engine})" for name, engine in ORIGINALS.items())
         raise ValueError(f"parity: no world {options.env!r}; there is: {there}")
     if not options.folder.is_dir():
         raise NotADirectoryError(f"parity: {options.folder} is not a folder")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from spa_lab.credit.calibration import calibrate, calibration_bins
+from spa_lab.envs import ORIGINALS
 from spa_lab.pipeline.evaluated import (
     COMPARISONS,
     NAMES,
@@ -18,12 +19,8 @@ from spa_lab.pipeline.evaluated import (
     panel_frame,
 )
 from spa_lab.pipeline.stages import split_by_task
-from spa_lab.stats import Interval, paired_bootstrap
 from spa_lab.store import Run, replacing
 from spa_lab.types import Credit, Trajectory
-
-ORIGINALS = {"household": "ALFWorld", "webshop": "WebShop", "virtualhome": "VirtualHome"}
-"""World -> the benchmark whose rules it follows."""
 
 
 def write_report(run: Run) -> None:
@@ -112,28 +109,12 @@ def _judged(played: Mapping[str, Sequence[Trajectory]]) -> dict[str, dict[str, A
     return rows.to_dict("index")
 
 
-def _differences(played: dict[str, list[Trajectory]], seed: int) -> list[dict[str, Any]]:
-    rows = []
-    for ours, theirs in COMPARISONS:
-        if ours in played and theirs in played:
-            interval = paired_difference(played[ours], played[theirs], seed)
-            rows.append({"ours": ours, "theirs": theirs} | asdict(interval))
-    return rows
+def _differences(played: Mapping[str, Sequence[Trajectory]], seed: int) -> list[dict[str, Any]]:
+    """Lines of `evaluation.differences_table`."""
+    from spa_lab.view.evaluation import differences_table  # as in `_judged`
 
-
-def paired_difference(ours: Sequence[Trajectory], theirs: Sequence[Trajectory], seed: int) -> Interval:
-    """Difference of success on the same tasks, outcome units.
-
-    Raises:
-        ValueError: the two did not play the same tasks in the same order.
-    """
-    if len(ours) != len(theirs):
-        raise ValueError(f"cannot pair {len(ours)} trajectories with {len(theirs)}")
-    for one, other in zip(ours, theirs, strict=True):
-        if one.task_id != other.task_id:
-            raise ValueError(f"cannot pair task {one.task_id!r} with task {other.task_id!r}")
-    scores = [np.array([float(trajectory.success) for trajectory in side]) for side in (ours, theirs)]
-    return paired_bootstrap(*scores, rng=np.random.default_rng(seed))
+    table = differences_table(panel_frame(played), COMPARISONS, rng=np.random.default_rng(seed))
+    return [dict(row) for row in table.drop(columns="n_seeds").to_dict("records")]
 
 
 def _draw(run: Run) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spa_lab.envs.household import environment
-from spa_lab.pipeline.report import paired_difference, render_summary, summarise, write_report
+from spa_lab.pipeline.report import render_summary, summarise, write_report
 from spa_lab.pipeline.stages import split_by_task
 from spa_lab.store import Run
 from spa_lab.types import Credit, Trajectory
@@ -111,22 +111,6 @@ def test_the_table(run: Run, make_trajectory: Make) -> None:
     )
     assert "on 2 held-out episodes (1 successes)" in table and "AUC 1.000" in table
     assert table.endswith(f"figures: {run.path / 'figures'}")
-
-
-def test_other_tasks_cannot_be_paired(played: Callable[..., list[Trajectory]]) -> None:
-    ours, theirs = played("spa", (1, 0, 1)), played("ppo", (0, 0, 1))
-    assert paired_difference(ours, theirs, 0).point == pytest.approx(1 / 3)
-    with pytest.raises(
-        ValueError, match=f"cannot pair task '{ours[0].task_id}' with task '{ours[1].task_id}'"
-    ):
-        paired_difference(ours, [theirs[1], theirs[0], theirs[2]], 0)
-    with pytest.raises(ValueError, match="cannot pair 3 trajectories with 2"):
-        paired_difference(ours, theirs[:2], 0)
-
-
-def test_an_interval_depends_on_its_seed_only(played: Callable[..., list[Trajectory]]) -> None:
-    ours, theirs = played("spa", (1, 0, 1, 1, 0)), played("ppo", (0, 0, 1, 0, 1))
-    assert paired_difference(ours, theirs, 5) == paired_difference(ours, theirs, 5)
 
 
 @pytest.mark.parametrize(("held_out", "n_fitted"), [(0.25, 3), (0.5, 2), (0.01, 3), (0.99, 1)])
