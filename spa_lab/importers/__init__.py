@@ -12,7 +12,7 @@ from types import MappingProxyType
 from spa_lab.importers.chat import read_chat
 from spa_lab.importers.rows import Imported
 from spa_lab.importers.steps import read_steps
-from spa_lab.store import Run
+from spa_lab.store import Run, writing
 
 FORMATS: Mapping[str, Callable[[Path], Imported]] = MappingProxyType({"steps": read_steps, "chat": read_chat})
 """Name -> what reads a file of it."""
@@ -28,14 +28,15 @@ def import_file(kind: str, path: Path, out: Path) -> tuple[Run, Imported]:
 
     Raises:
         ValueError: an unknown format, a bad row (names file and line), or a folder that holds another run.
-        StoreError: the file cannot be read or the folder not be written.
+        StoreError: the file cannot be read, or the folder not be written or another command writes there.
     """
     if kind not in FORMATS:
         raise ValueError(f"no format {kind!r}; there are: {', '.join(FORMATS)}")
     found = FORMATS[kind](path)
-    run = Run.create(out, {"imported": path.name, "format": kind}, seed=0)
-    run.save_trajectories("imported", found.trajectories)
-    if found.credits:
-        run.save_credits("imported", found.credits)
-    run.note(n=len(found.trajectories))
+    with writing(out):
+        run = Run.create(out, {"imported": path.name, "format": kind}, seed=0)
+        run.save_trajectories("imported", found.trajectories)
+        if found.credits:
+            run.save_credits("imported", found.credits)
+        run.note(n=len(found.trajectories))
     return run, found

@@ -11,7 +11,7 @@ import pytest
 from spa_lab.importers import FORMATS, import_file
 from spa_lab.importers.chat import chat_row, read_chat
 from spa_lab.importers.steps import read_steps
-from spa_lab.store import Run, StoreError
+from spa_lab.store import Run, StoreError, writing
 
 SMALLEST = {"outcome": 1, "steps": [{"action": "look"}]}
 
@@ -155,3 +155,13 @@ def test_an_imported_run_opens(log: Callable[..., Path], tmp_path: Path) -> None
     with pytest.raises(ValueError, match="no format 'verl'; there are: steps, chat"):
         import_file("verl", path, tmp_path / "other")
     assert set(FORMATS) == {"steps", "chat"} and not (tmp_path / "other").exists()
+
+
+def test_a_folder_that_another_command_writes_into_is_left_alone(
+    log: Callable[..., Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    with writing(out), pytest.raises(StoreError, match="one at a time"):
+        import_file("steps", log(SMALLEST), out)
+    assert not list(out.iterdir())
+    import_file("steps", log(SMALLEST), out)
