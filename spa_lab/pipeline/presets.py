@@ -139,9 +139,9 @@ _ELSEWHERE = MappingProxyType(
 66.4 %, 160 give 75.0 % (one cloning run each).
 
 Web shop: a wish has shades (rewards between 0 and 1), and its thoughts are copied word by word, which the
-household's rates undo. Measured with seed 0: an estimator at rate 2e-3 predicts held-out outcomes no better than
-a constant does (RMSE 0.324 to 0.316), at 5e-4 and with twice the epochs it does (0.226). PPO with the
-household's rate takes 3 to 14 points from the clone.
+household's rates undo. Measured with seed 0: an estimator at rate 2e-3 predicts held-out outcomes no better
+than a constant does (RMSE 0.324 to 0.316), at 5e-4 and with twice the epochs it does (0.226). PPO with the
+household's rate took 3 to 14 points from the clone.
 """
 
 

@@ -68,6 +68,7 @@ def knobs_frame(
     Columns:
         step: int64; n_tokens: int64, written in the step.
         contribution, grounding: float64, c_t and g_t.
+        grounding_form: str, "bonus" or "penalty", the same in every row.
         from_error: float64, outcome units, the step's part of the credit's error times alpha; 0 if kept.
         from_credit, from_grounding: float64, outcome units, the two parts of the reward; the first with the
             error's part.
@@ -108,6 +109,7 @@ def _frame(
             "n_tokens": np.array(counts, dtype=np.int64),
             "contribution": credit.contributions,
             "grounding": grounding(trajectory),
+            "grounding_form": knobs.grounding_form,
             "from_error": from_credit - kept,
             "from_credit": from_credit,
             "from_grounding": fuse(trajectory, credit, replace(config, alpha=0.0)),
@@ -154,8 +156,8 @@ def credit_term(frame: pd.DataFrame) -> str:
 
 
 def grounding_term(frame: pd.DataFrame) -> str:
-    """Grounding's part of the reward as a formula: a bonus, or a penalty where any step was paid one."""
-    return "β·(g − 1)" if (frame["from_grounding"] < 0).any() else "β·g"
+    """Grounding's part of the reward as a formula."""
+    return "β·g" if frame["grounding_form"].iloc[0] == "bonus" else "β·(g − 1)"
 
 
 def half_reach(frame: pd.DataFrame) -> int | None:

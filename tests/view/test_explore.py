@@ -52,10 +52,9 @@ def test_the_parts_add_up_to_the_fused_reward(trajectory: Trajectory, credit: Cr
 def test_groundings_part_is_written_as_it_is_paid(
     trajectory: Trajectory, credit: Credit, form: GroundingForm, term: str
 ) -> None:
-    refused = replace(trajectory.steps[0], grounded=False)
-    frame = knobs_frame(
-        replace(trajectory, steps=(refused, *trajectory.steps[1:])), credit, Knobs(grounding_form=form)
-    )
+    """Also where every step is grounded, and a penalty pays nothing."""
+    steps = tuple(replace(step, grounded=True) for step in trajectory.steps)
+    frame = knobs_frame(replace(trajectory, steps=steps), credit, Knobs(grounding_form=form))
     assert grounding_term(frame) == term
 
 
