@@ -141,7 +141,7 @@ class Inspector(Linked):
         self.shelf, self.collection = shelf, self.shelves[shelf]()
         self.numbers = []
         if self.selection.trajectory_id not in self.collection:
-            self._choose(0)
+            self._choose(self.collection.first)
         self.open_chosen()
         self._begin()
 

@@ -1,10 +1,9 @@
 """A widget that looks at the trajectory and the step of a `Selection`."""
 
-from itertools import chain
 from typing import Any
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
-from spa_lab.view.collection import PLAIN, Collection
+from spa_lab.view.collection import Collection
 from spa_lab.view.widgets.host import Host
 from spa_lab.view.widgets.selection import Selection
 
@@ -23,7 +22,7 @@ class Linked(Host):
         self.collection = collection
         self.selection = selection if selection is not None else Selection()
         if self.selection.trajectory_id not in collection:
-            self.selection.choose(str(collection.index["trajectory_id"].iloc[_first(collection)]))
+            self.selection.choose(str(collection.index["trajectory_id"].iloc[collection.first]))
         self.open_chosen()
         self.selection.observe(self._follow, names=["trajectory_id"])
         self.selection.observe(self._mark, names=["step"])
@@ -67,12 +66,3 @@ class Linked(Host):
 
     def _report(self, _: Any) -> None:
         self.selection.step = max(self.chosen, 0)
-
-
-def _first(collection: Collection) -> int:
-    """Number of the first trajectory with something to see beside its text; 0 if there is none."""
-    numbers = range(len(collection))
-    sources = [source for source in collection.sources if source not in PLAIN]
-    measured = (number for number in numbers if collection.truth(number))
-    credited = (number for number in numbers if collection.credits(number, sources))
-    return next(chain(measured, credited), 0)

@@ -129,6 +129,19 @@ def test_nothing_of_a_stranger_becomes_markup(hostile: Trajectory) -> None:
         assert not re.search(r"<[^>]*\son\w+=", re.sub(r'"[^"]*"', '""', page)), name
 
 
+def test_another_shelf_opens_what_has_something_to_see(
+    drawn: Drawn, opinion: Opinion, tmp_path: Path
+) -> None:
+    run = Run.create(tmp_path / "r", {}, seed=0)
+    run.save_trajectories("a", [drawn(4)])
+    run.save_trajectories("b", [drawn(6), drawn(5)])
+    run.save_credits("spa", [opinion(drawn(5)), opinion(drawn(4))])
+    view = spa_lab.inspect(run)
+    assert (view.shelf, view.trajectory.id) == ("a", "t4")
+    press(view, shelf="b")
+    assert view.trajectory.id == "t5"
+
+
 def test_what_a_run_says_is_read_once(
     drawn: Drawn, opinion: Opinion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
