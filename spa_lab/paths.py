@@ -34,7 +34,16 @@ def base_folder(env: str) -> Path:
     Raises:
         FileNotFoundError: If there is no data folder.
     """
-    return data_folder() / ("base" if env == "household" else f"base_{env}")
+    return _of_world("base", env)
+
+
+def tour_folder(env: str) -> Path:
+    """The folder of the small measured run in a world that notebooks look at; it need not be there.
+
+    Raises:
+        FileNotFoundError: If there is no data folder.
+    """
+    return _of_world("tour", env)
 
 
 def notebooks_folder() -> Path:
@@ -44,6 +53,10 @@ def notebooks_folder() -> Path:
         FileNotFoundError: If there is no such folder.
     """
     return _in_checkout("notebooks", "and open it from there")
+
+
+def _of_world(name: str, env: str) -> Path:
+    return data_folder() / (name if env == "household" else f"{name}_{env}")
 
 
 def _in_checkout(name: str, otherwise: str) -> Path:

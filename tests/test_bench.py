@@ -10,7 +10,7 @@ from spa_lab.agent.rollout import Policy
 from spa_lab.envs.base import Reply, Task
 from spa_lab.envs.household import environment
 from spa_lab.envs.household.world import HouseholdWorld
-from spa_lab.pipeline.worlds import environment_named
+from spa_lab.envs.worlds import environment_named
 
 
 @pytest.mark.parametrize("env", ["household", "webshop", "virtualhome"])

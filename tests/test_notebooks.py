@@ -89,7 +89,7 @@ def test_stages_have_a_formula_and_own_up_to_their_power(stem: str) -> None:
     text = _text(notebook)
     assert _said_to_be_written(notebook)
     (parameters,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
-    assert re.findall(r"^(\w+) = ", parameters.source, re.MULTILINE) == ["SCALE", "SEED", "RUN"]
+    assert re.findall(r"^(\w+) = ", parameters.source, re.MULTILINE) == ["ENV", "SCALE", "SEED", "RUN"]
     assert re.search("^> .* = ", text, re.MULTILINE)  # a formula on lines of its own
     assert "\n## What would falsify this\n" in text
     source = "\n".join(source for _, source in _code(notebook))
@@ -133,7 +133,7 @@ def test_all_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         if path.stem in STAGES:
             missing = [name for name in _said_to_be_written(notebook) if not _in_run(tmp_path, name)]
             assert missing == [], path.stem
-    run = Run.open(tmp_path / "runs/notebooks-lesson")
+    run = Run.open(tmp_path / "runs/notebooks-household-lesson")
     assert any(one.success for one in run.load_trajectories("eval-cloned-unseen")), "the clone learnt nothing"
 
 
@@ -149,4 +149,4 @@ def _complaints(notebook: NotebookNode) -> list[str]:
 
 
 def _in_run(folder: Path, pattern: str) -> bool:
-    return any((folder / "runs/notebooks-lesson").glob(pattern.rstrip("/")))
+    return any((folder / "runs/notebooks-household-lesson").glob(pattern.rstrip("/")))

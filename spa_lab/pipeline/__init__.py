@@ -5,7 +5,7 @@ own results there, so a run that was killed goes on where it stopped.
 """
 
 from spa_lab.pipeline.demo import demo
-from spa_lab.pipeline.presets import METHODS, PRESETS, Preset
+from spa_lab.pipeline.presets import METHODS, PRESETS, Preset, preset_named
 from spa_lab.pipeline.single import run
 
-__all__ = ["METHODS", "PRESETS", "Preset", "demo", "run"]
+__all__ = ["METHODS", "PRESETS", "Preset", "demo", "preset_named", "run"]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from spa_lab.agent.rollout import Episode
 from spa_lab.credit.gradient import GradientView, Rules, what_the_gradient_saw
+from spa_lab.envs.worlds import environment_named
 from spa_lab.learn.ppo import PPOConfig, PPORows, PPOTrainer
 from spa_lab.pipeline.fidelity import preset_of
 from spa_lab.pipeline.stages import adapt, saved_policy, saved_reward, stage_rng
-from spa_lab.pipeline.worlds import environment_named
 from spa_lab.store import Run
 from spa_lab.types import FloatArray
 

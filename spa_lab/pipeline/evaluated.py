@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from spa_lab.pipeline.worlds import environment_named
+from spa_lab.envs.worlds import environment_named
 from spa_lab.store import Run
 from spa_lab.types import Trajectory
 

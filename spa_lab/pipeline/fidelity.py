@@ -19,6 +19,7 @@ from spa_lab.agent.rollout import RolloutConfig
 from spa_lab.credit import methods
 from spa_lab.credit.fidelity import scoreboard
 from spa_lab.credit.outcomes import BranchOutcomes
+from spa_lab.envs.worlds import environment_named
 from spa_lab.learn.cloning import CloneConfig
 from spa_lab.learn.estimator import EstimatorConfig
 from spa_lab.learn.ppo import PPOConfig
@@ -26,7 +27,6 @@ from spa_lab.pipeline.fidelity_jobs import READERS, branch_job, reader_job, save
 from spa_lab.pipeline.parallel import Crew, PlannedJob
 from spa_lab.pipeline.presets import Preset
 from spa_lab.pipeline.stages import split_by_task
-from spa_lab.pipeline.worlds import environment_named
 from spa_lab.rewards import RewardConfig
 from spa_lab.store import Run, writing
 from spa_lab.types import FloatArray, Trajectory, ValueTruth

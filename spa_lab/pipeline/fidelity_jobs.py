@@ -12,6 +12,7 @@ from spa_lab.credit import methods
 from spa_lab.credit.methods import Cost, CreditMethod, measure
 from spa_lab.credit.monte_carlo import branch_outcomes
 from spa_lab.credit.outcomes import BranchOutcomes
+from spa_lab.envs.worlds import environment_named
 from spa_lab.learn.estimator import fit_estimator
 from spa_lab.learn.returns import ReaderConfig, ReturnReader, fit_reader
 from spa_lab.pipeline.parallel import Report
@@ -23,7 +24,6 @@ from spa_lab.pipeline.stages import (
     saved_policy,
     split_by_task,
 )
-from spa_lab.pipeline.worlds import environment_named
 from spa_lab.store import Run
 from spa_lab.types import Trajectory
 

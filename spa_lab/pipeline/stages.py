@@ -22,6 +22,7 @@ from spa_lab.agent.rollout import Episode, Job, Policy, RolloutConfig, rollout
 from spa_lab.credit.methods import Cost, critic_td
 from spa_lab.envs.base import Environment, Task
 from spa_lab.envs.demonstrations import Demonstration, demonstrate
+from spa_lab.envs.worlds import environment_named
 from spa_lab.learn.cloning import clone
 from spa_lab.learn.estimator import ProgressEstimator, fit_estimator, load_estimator, save_estimator
 from spa_lab.learn.heads import HeadsConfig, ValueHeads, fit_heads
@@ -29,7 +30,6 @@ from spa_lab.learn.ppo import PPOTrainer, RewardFunction
 from spa_lab.paths import base_folder
 from spa_lab.pipeline.parallel import Report
 from spa_lab.pipeline.presets import EMBEDDED, Preset
-from spa_lab.pipeline.worlds import environment_named
 from spa_lab.store import Run
 from spa_lab.types import Credit, FloatArray, Trajectory
 

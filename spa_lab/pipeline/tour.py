@@ -1,22 +1,25 @@
-"""Makes the small run in data/tour: measured episodes of a careless expert, with opinions about them.
+"""Makes the small runs in data/tour*: measured episodes of a careless expert, with opinions about them.
 
-No model and no training: `python -m spa_lab.pipeline.tour` takes a minute. What it plays, measures and judges
-is the same every time.
+No model and no training: `python -m spa_lab.pipeline.tour WORLD` takes minutes. What it plays, measures and
+judges is the same every time.
 """
 
+import argparse
 import random
+import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from spa_lab import rewards
-from spa_lab.envs import household
 from spa_lab.envs.base import Task
 from spa_lab.envs.careless import Careless
-from spa_lab.paths import data_folder
+from spa_lab.envs.worlds import environment_named
+from spa_lab.paths import tour_folder
 from spa_lab.store import Run
 from spa_lab.types import Credit, FloatArray, Step, Trajectory
 
@@ -41,19 +44,30 @@ class TourConfig:
     """Weight of its squared weights."""
 
 
-def make_tour(out: Path, config: TourConfig | None = None, *, seed: int = 0) -> Run:
+TOURS: Mapping[str, TourConfig] = MappingProxyType(
+    {
+        "household": TourConfig(),
+        "webshop": TourConfig(slips=0.3, step_cap=15),
+        "virtualhome": TourConfig(branches=64),
+    }
+)
+"""World -> its tour. The careless expert is to fail about as often as not, within a minute of reading."""
+
+
+def make_tour(out: Path, env: str = "household", config: TourConfig | None = None, *, seed: int = 0) -> Run:
     """Play, measure and judge; replaces the run at `out`.
 
     Args:
         out: folder of the run.
-        config: the sizes.
+        env: name of the world.
+        config: the sizes; those of `TOURS` if None.
         seed: of everything that is drawn.
 
     Raises:
         ValueError: the first tasks hold too few successes or failures.
     """
-    config = config or TourConfig()
-    player = Careless(household.environment(), config.slips, config.step_cap)
+    config = config or TOURS[env]
+    player = Careless(environment_named(env), config.slips, config.step_cap)
     chosen = _chosen(player, config.each)
     rng = random.Random(seed)
     truths = [player.measure(task, one, config.branches, rng=rng) for task, one in chosen]
@@ -61,9 +75,7 @@ def make_tour(out: Path, config: TourConfig | None = None, *, seed: int = 0) -> 
     again = [player.measure(task, one, config.branches, rng=rng) for task, one in chosen]
     trajectories = [one for _, one in chosen]
     shutil.rmtree(out, ignore_errors=True)
-    run = Run.create(
-        out, {"env": "household", "method": "none", "preset": "tour", **asdict(config)}, seed=seed
-    )
+    run = Run.create(out, {"env": env, "method": "none", "preset": "tour", **asdict(config)}, seed=seed)
     weights = fit_linear(_played(player, config.fitted), ridge=config.ridge)
     numbers = np.random.default_rng(seed)
     run.save_trajectories("careless", trajectories)
@@ -85,7 +97,7 @@ def make_tour(out: Path, config: TourConfig | None = None, *, seed: int = 0) -> 
 
 def features(step: Step) -> tuple[str, ...]:
     """What the linear estimator knows of a step: its verb, and whether the world refused it."""
-    verb = step.action.split(" ", 1)[0]
+    (verb,) = re.findall(r"^\w*", step.action)
     return ("any", verb if step.grounded else f"{verb}, refused")
 
 
@@ -132,4 +144,7 @@ def _played(player: Careless, n: int) -> list[Trajectory]:
 
 
 if __name__ == "__main__":
-    make_tour(data_folder() / "tour")
+    parser = argparse.ArgumentParser(description="Make a world's small run in data/ again.")
+    parser.add_argument("env", choices=tuple(TOURS))
+    chosen = parser.parse_args().env
+    make_tour(tour_folder(chosen), chosen)

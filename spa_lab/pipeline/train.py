@@ -5,11 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal, get_args
 
+from spa_lab.envs.worlds import environment_named, settings_of
 from spa_lab.pipeline import stages
 from spa_lab.pipeline.parallel import Crew, PlannedJob
 from spa_lab.pipeline.presets import METHODS, Preset
 from spa_lab.pipeline.report import write_report
-from spa_lab.pipeline.worlds import environment_named, settings_of
 from spa_lab.store import Run, writing
 
 UNSEEN, BY_LENGTH = "unseen", "unseen_by_length"

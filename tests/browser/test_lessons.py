@@ -37,7 +37,7 @@ def test_it_runs_alone(path: Path, lab: Any, run_notebook: Any, open_page: Any, 
 
 
 def test_the_stages_run_in_order(lab: Any, run_notebook: Any, open_page: Any, picture: Any) -> None:
-    folder = lab.folder / "runs/notebooks-lesson"
+    folder = lab.folder / "runs/notebooks-household-lesson"
     for path in STAGES:
         _run(path, lab, run_notebook, open_page, picture)
         missing = [name for name in _said_to_be_written(path) if not any(folder.glob(name))]

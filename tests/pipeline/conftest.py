@@ -15,8 +15,8 @@ import pytest
 from spa_lab.agent.models import save_policy
 from spa_lab.agent.rollout import Policy
 from spa_lab.envs.demonstrations import demonstrate
+from spa_lab.envs.worlds import environment_named
 from spa_lab.pipeline import train as train_module
-from spa_lab.pipeline.worlds import environment_named
 from spa_lab.pretrain.train import RECIPES
 from spa_lab.store import Run
 from spa_lab.store import run as run_module

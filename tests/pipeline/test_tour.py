@@ -6,33 +6,41 @@ import numpy as np
 import pytest
 
 import spa_lab
-from spa_lab.pipeline.tour import TourConfig, fit_linear, linear_credit, make_tour
+from spa_lab.paths import tour_folder
+from spa_lab.pipeline.tour import TOURS, features, fit_linear, linear_credit, make_tour
 from spa_lab.store import Run
 from spa_lab.types import Trajectory
 from spa_lab.view.collection import Collection
 
-SHIPPED = Path(__file__).resolve().parent.parent.parent / "data/tour"
+DATA = Path(__file__).resolve().parent.parent.parent / "data"
+WORLDS = pytest.mark.parametrize("env", sorted(TOURS))
 
 
-def test_the_shipped_run_is_what_the_tour_needs() -> None:
-    view = spa_lab.inspect(SHIPPED)
+@WORLDS
+def test_the_shipped_run_is_what_the_tour_needs(env: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPA_LAB_DATA", str(DATA))
+    view = spa_lab.inspect(tour_folder(env))
     collection = view.collection
+    assert Run.open(tour_folder(env)).config["env"] == env
     assert len(collection) == 24 and int(collection.index["success"].sum()) == 12
     assert set(collection.sources) == {"SPA, linear", "Monte Carlo, 5 branches", "random", "terminal", "mean"}
     for number in range(24):
         truth, one = collection.truth(number), collection.trajectory(number)
-        assert truth is not None and truth.values[-1] == one.outcome and truth.branches == 128
+        assert truth is not None and truth.values[-1] == one.outcome
+        assert truth.branches == TOURS[env].branches
     assert not np.isnan(collection.disagreements("SPA, linear")).any()
 
 
-def test_the_second_measurement_is_another_one_of_the_same() -> None:
+@WORLDS
+def test_the_second_measurement_is_another_one_of_the_same(env: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is what ceilings are made of; the inspector shows the first."""
-    run = Run.open(SHIPPED)
+    monkeypatch.setenv("SPA_LAB_DATA", str(DATA))
+    run = Run.open(tour_folder(env))
     one, again = (run.load_truths(name) for name in ("monte-carlo", "monte-carlo-again"))
     shown = Collection.read(run, "careless")
     apart = []
     for first, second in zip(one, again, strict=True):
-        assert first.trajectory_id == second.trajectory_id and second.branches == 128
+        assert first.trajectory_id == second.trajectory_id and second.branches == first.branches
         truth = shown.truth(shown.number(first.trajectory_id))
         assert truth is not None and truth.values.tolist() == first.values.tolist()
         error = np.hypot(first.standard_error, second.standard_error)[:-1]
@@ -40,15 +48,25 @@ def test_the_second_measurement_is_another_one_of_the_same() -> None:
     assert 0.8 < np.std(apart) < 1.2 and np.max(np.abs(apart)) < 4.5, "errors say how far they are apart"
 
 
-def test_making_it_is_repeatable(tmp_path: Path) -> None:
-    small = TourConfig(each=1, branches=4, fitted=12)
-    one, two = (make_tour(tmp_path / name, small) for name in ("one", "two"))
+@WORLDS
+def test_making_it_is_repeatable(env: str, tmp_path: Path) -> None:
+    small = replace(TOURS[env], each=1, branches=4, fitted=12)
+    one, two = (make_tour(tmp_path / name, env, small) for name in ("one", "two"))
     for kind in ("trajectories", "credits", "truths"):
         for name in one.names(kind):  # type: ignore[arg-type]
             files = [run.path / kind / f"{name}.jsonl" for run in (one, two)]
             assert files[0].read_bytes() == files[1].read_bytes()
     with pytest.raises(ValueError, match="1 successes and 0 failures, 1 of each wanted"):
-        make_tour(tmp_path / "three", replace(small, each=1, slips=0.0, step_cap=200))
+        make_tour(tmp_path / "three", env, replace(small, slips=0.0, step_cap=200))
+
+
+def test_a_verb_is_the_first_word_of_an_action(make_trajectory: Callable[..., Trajectory]) -> None:
+    """Also where a world writes click[buy now]."""
+    (step,) = make_trajectory(1.0, [True]).steps
+    found = {
+        action: features(replace(step, action=action))[1] for action in ("click[buy now]", "go to bed 1", "")
+    }
+    assert found == {"click[buy now]": "click", "go to bed 1": "go", "": ""}
 
 
 def test_the_linear_estimator_is_the_papers_loss(make_trajectory: Callable[..., Trajectory]) -> None:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from spa_lab.envs.worlds import environment_named
 from spa_lab.pipeline import stages
 from spa_lab.pipeline import train as train_module
 from spa_lab.pipeline.train import STAGES, train
-from spa_lab.pipeline.worlds import environment_named
 from spa_lab.store import Run
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from spa_lab.envs.base import Environment
+from spa_lab.envs.worlds import environment_named, settings_of
 from spa_lab.pipeline import stages
 from spa_lab.pipeline.presets import EMBEDDED, LESSON, PAPER, TINY, preset_named
-from spa_lab.pipeline.worlds import environment_named, settings_of
 from spa_lab.store import Run
 
 ELSEWHERE = ("webshop", "virtualhome")
