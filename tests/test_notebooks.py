@@ -9,7 +9,7 @@ import importlib.util
 import pkgutil
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import nbformat
@@ -22,6 +22,9 @@ from spa_lab.store import Run
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 STAGES = ("01_behaviour_cloning", "02_exploration", "03_progress_estimator", "04_ppo")
+READING = ("00_tour", "05_credit_against_truth", "07_paper_figures")
+"""They look at a run that ships with the project, one for each world."""
+ELSEWHERE = ("webshop", "virtualhome")
 PARSED = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 BROWSER = importlib.util.find_spec("playwright") is not None and any(
     map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
@@ -122,11 +125,7 @@ def test_tables_name_functions_that_exist_and_tests_that_use_them(path: Path) ->
 @pytest.mark.skipif(BROWSER, reason="they run in a real JupyterLab, see browser/test_lessons.py")
 def test_all_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each does its stage in the run folder that they share, says nothing on stderr and keeps its word."""
-    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
-    for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR"):
-        monkeypatch.setenv(name, str(tmp_path / name))
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.delenv("MPLBACKEND", raising=False)
+    _prepare(tmp_path, monkeypatch)
     for path in NOTEBOOKS:
         notebook = _execute(path, tmp_path / "notebooks")
         assert _complaints(notebook) == [], path.stem
@@ -137,8 +136,35 @@ def test_all_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert any(one.success for one in run.load_trajectories("eval-cloned-unseen")), "the clone learnt nothing"
 
 
-def _execute(path: Path, folder: Path) -> NotebookNode:
+@pytest.mark.parametrize("env", ELSEWHERE)
+@pytest.mark.parametrize("stems", [STAGES, READING], ids=["stages", "reading"])
+def test_one_word_changes_the_world(
+    env: str, stems: Sequence[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _prepare(tmp_path, monkeypatch)
+    for stem in stems:
+        notebook = _execute(ROOT / "notebooks" / f"{stem}.ipynb", tmp_path / "notebooks", env)
+        assert _complaints(notebook) == [], stem
+    if stems is STAGES:
+        run = Run.open(tmp_path / f"runs/notebooks-{env}-lesson")
+        assert {one.env for one in run.load_trajectories("eval-spa-unseen")} == {env}
+
+
+def _prepare(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR"):
+        monkeypatch.setenv(name, str(folder / name))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+
+
+def _execute(path: Path, folder: Path, env: str = "household") -> NotebookNode:
+    """Run a notebook with another word as its `ENV`."""
     notebook = _read(path)
+    for cell in notebook.cells:
+        if "parameters" in cell.metadata.get("tags", ()):
+            cell.source = cell.source.replace('ENV = "household"', f"ENV = {env!r}")
+            assert env == "household" or f"ENV = {env!r}" in cell.source
     NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(folder)}}).execute()
     return notebook
 

@@ -48,10 +48,10 @@ TOURS: Mapping[str, TourConfig] = MappingProxyType(
     {
         "household": TourConfig(),
         "webshop": TourConfig(slips=0.3, step_cap=15),
-        "virtualhome": TourConfig(branches=64),
+        "virtualhome": TourConfig(),
     }
 )
-"""World -> its tour. The careless expert is to fail about as often as not, within a minute of reading."""
+"""World -> its tour, in which the careless expert often fails and often does not."""
 
 
 def make_tour(out: Path, env: str = "household", config: TourConfig | None = None, *, seed: int = 0) -> Run:
