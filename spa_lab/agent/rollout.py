@@ -98,8 +98,8 @@ def rollout(
 class _Player:
     """One running episode: its world, its random numbers, its steps and tokens so far."""
 
-    def __init__(self, job: Job, world: World, codec: Codec) -> None:
-        self.job, self.world, self.codec = job, world, codec
+    def __init__(self, job: Job, world: World, codec: Codec, context: int) -> None:
+        self.job, self.world, self.codec, self.context = job, world, codec, context
         self.rng = random.Random(job.seed)
         self.initial_observation = world.reset(job.task)
         self.pending: tuple[int, ...] = codec.opening_ids(self.initial_observation)
@@ -107,14 +107,25 @@ class _Player:
         self.ids: list[int] = list(self.pending)
         self.step_of: list[int] = [-1] * len(self.pending)
         self.logprobs: list[float] = [0.0] * len(self.pending)
+        self.n_as_text = len(self.pending)
+        """Tokens so far if the steps' texts are encoded anew: scraps of words that were never learnt side by
+        side need more of them than were written."""
         self.ended: Ended | None = None
         self.outcome, self.success = 0.0, False
 
-    def take(self, written: Written, step_limit: int, context: int) -> None:
-        """Execute what was written and prepare the tokens to be fed next."""
+    def take(self, written: Written, step_limit: int, limit: int) -> None:
+        """Execute what was written and prepare the tokens to be fed next.
+
+        A step with which nobody could read the episode again is not taken, and ends it in error.
+        """
         t = len(self.steps)
-        self._append(written.ids, t, written.logprobs)
         text = self.codec.decode(written.ids)
+        self.n_as_text += len(self.codec.text_ids(text)) + 1
+        if self.steps and self.n_as_text > self.context:
+            self.ended = "error"
+            self._forget_reply()
+            return
+        self._append(written.ids, t, written.logprobs)
         thought, action = parse(text)
         reply = self.world.step(action)
         self.steps.append(Step(text, thought, action, reply.observation, reply.grounded))
@@ -122,11 +133,12 @@ class _Player:
         following = self.codec.reply_ids(reply.observation)
         end = () if written.ended else (self.codec.end_id,)
         self.pending = (written.ids[-1], *end, *following)
+        self.n_as_text += len(following)
         if reply.done:
             self.ended = "done"
         elif t + 1 == step_limit:
             self.ended = "step_limit"
-        elif len(self.ids) + len(end) + len(following) >= context:
+        elif max(len(self.ids) + len(end) + len(following), self.n_as_text) >= limit:
             self.ended = "error"
         else:
             self._append((*end, *following), -1, (0.0,) * (len(end) + len(following)))
@@ -143,6 +155,12 @@ class _Player:
             trajectory, TokenRow(self.job.id, tuple(self.ids), tuple(self.step_of)), tuple(self.logprobs)
         )
 
+    def _forget_reply(self) -> None:
+        """What the world said last was nobody's input."""
+        while self.step_of[-1] < 0:
+            for tokens in (self.ids, self.step_of, self.logprobs):
+                tokens.pop()
+
     def _append(self, ids: Sequence[int], step: int, logprobs: Sequence[float]) -> None:
         self.ids += ids
         self.step_of += [step] * len(ids)
@@ -152,7 +170,7 @@ class _Player:
 def _play_wave(
     policy: Policy, environment: Environment, jobs: Sequence[Job], config: RolloutConfig
 ) -> list[Episode]:
-    players = [_Player(job, environment.make_world(), policy.codec) for job in jobs]
+    players = [_Player(job, environment.make_world(), policy.codec, policy.context) for job in jobs]
     active = list(players)
     session = Session(policy.model, end_id=policy.codec.end_id, pad_id=policy.codec.pad_id)
     limit = policy.context - config.max_new_tokens - 1

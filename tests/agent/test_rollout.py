@@ -137,6 +137,18 @@ def test_an_episode_that_fills_the_context_ends_in_error(parrot: Callable[..., P
     policy.codec.batch([episode.row], limit=policy.context)
 
 
+def test_an_episode_can_always_be_read_again(parrot: Callable[..., Policy]) -> None:
+    """Halves of letters are a token each, and three where their text is encoded anew."""
+    policy = parrot(lambda codec: [codec.text_ids("é")[0]] * 2, context=96, ends=False)
+    episode = _one(policy, step_limit=99, max_new_tokens=8)
+    again = policy.codec.row(episode.trajectory)
+    reply, step = len(policy.codec.reply_ids("heard 1")), 3 * 8 + 1
+    assert episode.trajectory.ended == "error" and len(episode.trajectory) > 1
+    assert len(episode.row.ids) < len(again.ids) <= 96 < len(again.ids) + reply + step
+    assert len(episode.row.ids) == len(episode.row.step) == len(episode.logprobs)
+    assert episode.row.step[-1] == again.step[-1] == len(episode.trajectory) - 1
+
+
 def test_an_opening_that_does_not_fit_is_refused(parrot: Callable[..., Policy]) -> None:
     policy = parrot("Action: win", context=14)
     n = len(policy.codec.opening_ids("Quiz q7."))
