@@ -74,6 +74,7 @@ def test_tiny_presets_know_the_world(name: str, env: str) -> None:
     assert own.evaluate.max_new_tokens == own.explore.max_new_tokens > household.explore.max_new_tokens
     assert (own.reward, own.name) == (household.reward, name)
     assert (own.ppo.iterations, own.ppo.episodes) == (household.ppo.iterations, household.ppo.episodes)
+    assert own.explore_tasks == household.explore_tasks * {"webshop": 2, "virtualhome": 1}[env]
     slower = env == "webshop"  # its copied thoughts do not survive the household's rates
     assert (own.ppo.lr < household.ppo.lr) == (own.estimator.lr < household.estimator.lr) == slower
     assert preset_named("paper", env) is PAPER
