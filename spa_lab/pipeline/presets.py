@@ -144,8 +144,8 @@ _ELSEWHERE = MappingProxyType(
 Web shop: a wish has shades (rewards between 0 and 1), and its thoughts are copied word by word, which the
 household's rates undo. An estimator at rate 2e-3 predicts held-out outcomes no better than a constant does
 (RMSE 0.324 to 0.316, seed 0), at 5e-4 with twice the epochs better on seed 0 (0.226) and not on seed 1 (0.237
-to 0.205), which 160 tasks instead of 64 mend (0.199 to 0.233). PPO at the household's rate took 3 to 14 points
-from the clone of seed 0.
+to 0.205), which 160 tasks instead of 64 mend (0.199 to 0.233). PPO at the household's rate took 3 to 14
+points from the clone of seed 0.
 """
 
 
