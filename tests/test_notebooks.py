@@ -1,7 +1,7 @@
 """Notebooks: one shape, short cells, tables that name what exists.
 
 All of this is checked on their source. That they run to the end, without a word of complaint, is tried in a
-real JupyterLab (`browser/test_lessons.py`), and here only where there is no browser.
+real JupyterLab (`browser/test_lessons.py`), and here in the other worlds and where there is no browser.
 """
 
 import ast
