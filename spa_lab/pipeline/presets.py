@@ -143,9 +143,9 @@ _ELSEWHERE = MappingProxyType(
 
 Web shop: a wish has shades (rewards between 0 and 1), and its thoughts are copied word by word, which the
 household's rates undo. There (seed 0) an estimator predicts held-out outcomes no better than a constant does
-(RMSE 0.324 to 0.316) and PPO on it takes 14 points from the clone. At these rates and 64 explored tasks the RMSE
-is 0.226 to 0.316 on seed 0 and 0.237 to 0.205 on seed 1, where PPO still takes 15 points; with the 128 here it
-is 0.175 to 0.248, 0.213 to 0.237 and 0.272 to 0.288 (seeds 0 to 2), and nothing is lost.
+(RMSE 0.324 to 0.316) and PPO on it takes 14 points from the clone. At these rates and 64 explored tasks the
+RMSE is 0.226 to 0.316 on seed 0 and 0.237 to 0.205 on seed 1, where PPO still takes 15 points; with the 128
+here it is 0.175 to 0.248, 0.213 to 0.237 and 0.272 to 0.288 (seeds 0 to 2), and nothing is lost.
 """
 
 
