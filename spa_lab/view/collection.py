@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -177,15 +176,6 @@ class Collection:
     def has_truths(self) -> bool:
         """Whether any trajectory was measured."""
         return bool(self._truths)
-
-    @property
-    def first(self) -> int:
-        """Number of the first trajectory that was measured, or else that somebody gave credit; else 0."""
-        numbers = range(len(self))
-        sources = [source for source in self.sources if source not in PLAIN]
-        measured = (number for number in numbers if self.truth(number))
-        credited = (number for number in numbers if self.credits(number, sources))
-        return next(chain(measured, credited), 0)
 
     def number(self, trajectory_id: str) -> int:
         """Which one has that id; raises ValueError if none has."""

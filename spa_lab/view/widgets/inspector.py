@@ -15,7 +15,7 @@ from spa_lab.view.steps import Scale, head_html, pivotal_step, steps_html, sums_
 from spa_lab.view.text import shortened
 from spa_lab.view.widgets import controls
 from spa_lab.view.widgets.host import pane
-from spa_lab.view.widgets.linked import Linked
+from spa_lab.view.widgets.linked import Linked, first_to_see
 from spa_lab.view.widgets.selection import Selection
 
 MOST_FOUND = 200
@@ -141,7 +141,7 @@ class Inspector(Linked):
         self.shelf, self.collection = shelf, self.shelves[shelf]()
         self.numbers = []
         if self.selection.trajectory_id not in self.collection:
-            self._choose(self.collection.first)
+            self._choose(first_to_see(self.collection))
         self.open_chosen()
         self._begin()
 

@@ -1,9 +1,10 @@
 """A widget that looks at the trajectory and the step of a `Selection`."""
 
+from itertools import chain
 from typing import Any
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
-from spa_lab.view.collection import Collection
+from spa_lab.view.collection import PLAIN, Collection
 from spa_lab.view.widgets.host import Host
 from spa_lab.view.widgets.selection import Selection
 
@@ -22,7 +23,7 @@ class Linked(Host):
         self.collection = collection
         self.selection = selection if selection is not None else Selection()
         if self.selection.trajectory_id not in collection:
-            self.selection.choose(str(collection.index["trajectory_id"].iloc[collection.first]))
+            self.selection.choose(str(collection.index["trajectory_id"].iloc[first_to_see(collection)]))
         self.open_chosen()
         self.selection.observe(self._follow, names=["trajectory_id"])
         self.selection.observe(self._mark, names=["step"])
@@ -66,3 +67,12 @@ class Linked(Host):
 
     def _report(self, _: Any) -> None:
         self.selection.step = max(self.chosen, 0)
+
+
+def first_to_see(collection: Collection) -> int:
+    """Number of the first trajectory that was measured, or else that somebody gave credit; else 0."""
+    numbers = range(len(collection))
+    sources = [source for source in collection.sources if source not in PLAIN]
+    measured = (number for number in numbers if collection.truth(number))
+    credited = (number for number in numbers if collection.credits(number, sources))
+    return next(chain(measured, credited), 0)
