@@ -1,7 +1,8 @@
 """Builders of the hall's types, small enough to check by hand."""
 
+import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
@@ -117,3 +118,15 @@ def make_policy() -> "Callable[..., Policy]":
     `spread` is the standard deviation of its weights: the larger, the more a token says about the next one.
     """
     return _tiny_policy
+
+
+@pytest.fixture(autouse=True)
+def _no_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Tests in a browser leave a loop marked as running behind; to all others the thread has none."""
+    if "browser" in request.path.parts:
+        yield
+        return
+    left = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(left)

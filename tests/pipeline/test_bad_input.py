@@ -233,10 +233,17 @@ def _is_empty(group: int) -> bool:
     return False
 
 
+def _heed_interrupts() -> None:
+    """A shell's background job ignores them, and its children would, too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c(data: Path, tmp_path: Path) -> None:
     """The terminal interrupts every process; it comes while the workers still import."""
     command = [sys.executable, "-m", "spa_lab.cli", "demo", "--out", str(tmp_path / "run")]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, start_new_session=True)
+    process = subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, start_new_session=True, preexec_fn=_heed_interrupts
+    )
     assert process.stderr is not None
     told = b""
     while b"judge base" not in told:
