@@ -54,8 +54,8 @@ def test_groundings_part_is_written_as_it_is_paid(
 ) -> None:
     """Also where every step is grounded, and a penalty pays nothing."""
     steps = tuple(replace(step, grounded=True) for step in trajectory.steps)
-    frame = knobs_frame(replace(trajectory, steps=steps), credit, Knobs(grounding_form=form))
-    assert grounding_term(frame) == term
+    for one in (trajectory, replace(trajectory, steps=steps)):
+        assert grounding_term(knobs_frame(one, credit, Knobs(grounding_form=form))) == term
 
 
 def test_a_credits_error_is_spread_as_it_is_fused(trajectory: Trajectory, credit: Credit) -> None:
