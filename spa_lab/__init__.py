@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spa_lab.view.widgets.opened import inspect as inspect
+    from spa_lab.view.widgets.inspect import inspect as inspect
 
 __version__ = "0.1.0"
 
@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """`spa_lab.inspect`, which needs pandas and ipywidgets, is imported when somebody asks for it."""
     if name == "inspect":
-        from spa_lab.view.widgets.opened import inspect
+        from spa_lab.view.widgets.inspect import inspect
 
         return inspect
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

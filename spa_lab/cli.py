@@ -220,8 +220,8 @@ def _fidelity(options: argparse.Namespace) -> int:
 
 
 def _figures(options: argparse.Namespace) -> int:
-    from spa_lab.pipeline.figure_makers import Asked
     from spa_lab.pipeline.figures import figures
+    from spa_lab.pipeline.paper_figures import Asked
 
     asked = Asked(options.columns, options.trajectory, tuple(options.sources))
     print(figures(runs=options.runs, out=options.out, asked=asked, in_caption=options.caption))
@@ -240,7 +240,7 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from spa_lab import bench
+    from benchmarks import bench
 
     bench.main()
     return 0

@@ -89,13 +89,13 @@ class Trajectory:
         return np.array([step.grounded for step in self.steps], dtype=bool)
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row per step, see `view.frames.steps_frame`."""
-        from spa_lab.view.frames import steps_frame
+        """One row per step, see `view.tables.frames.steps_frame`."""
+        from spa_lab.view.tables.frames import steps_frame
 
         return steps_frame([self])
 
     def _repr_html_(self) -> str:
-        from spa_lab.view.html import trajectory_html
+        from spa_lab.view.html.objects import trajectory_html
 
         return trajectory_html(self)
 
@@ -145,13 +145,13 @@ class Credit:
         return self.base_value + np.cumsum(self.contributions)
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row per step, see `view.frames.credits_frame`."""
-        from spa_lab.view.frames import credit_frame
+        """One row per step, see `view.tables.frames.credits_frame`."""
+        from spa_lab.view.tables.frames import credit_frame
 
         return credit_frame(self)
 
     def _repr_html_(self) -> str:
-        from spa_lab.view.html import credit_html
+        from spa_lab.view.html.objects import credit_html
 
         return credit_html(self)
 
@@ -195,13 +195,13 @@ class ValueTruth:
         return float(self.values[0])
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row per step, see `view.frames.truths_frame`."""
-        from spa_lab.view.frames import truth_frame
+        """One row per step, see `view.tables.frames.truths_frame`."""
+        from spa_lab.view.tables.frames import truth_frame
 
         return truth_frame(self)
 
     def _repr_html_(self) -> str:
-        from spa_lab.view.html import truth_html
+        from spa_lab.view.html.objects import truth_html
 
         return truth_html(self)
 

@@ -27,7 +27,7 @@ READING = ("00_tour", "05_credit_against_truth", "07_paper_figures")
 ELSEWHERE = ("webshop", "virtualhome")
 HURRY = """
 from dataclasses import replace
-from spa_lab.pipeline import presets
+from spa_lab.configs import presets
 small = {"explore_tasks": 12, "evaluation_tasks": 16, "by_length_tasks": 7}
 presets.LESSON = replace(presets.LESSON, **small, ppo=replace(presets.LESSON.ppo, episodes=16))
 presets.PRESETS = {"lesson": presets.LESSON}

@@ -30,7 +30,7 @@ def has_lora(model: nn.Module) -> bool:
     return any(".lora_A." in name for name, _ in model.named_parameters())
 
 
-def let_learn(model: PreTrainedModel, learns: bool) -> None:
+def set_trainable(model: PreTrainedModel, learns: bool) -> None:
     """Choose whether `model` learns, in place; one with adapters only ever learns by those."""
     only_adapters = has_lora(model)
     for name, weight in model.named_parameters():

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from spa_lab.agent.codec import Codec, ContextTooLong, TokenRow
 from spa_lab.agent.session import Session, Written
+from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Environment, Task, World
 from spa_lab.react import parse
 from spa_lab.types import Ended, Step, Trajectory
@@ -32,23 +33,7 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class RolloutConfig:
-    """How episodes are played."""
-
-    temperature: float = 0.7
-    """Sampling temperature; 0 is greedy. Paper: 0.7 for exploration; released code: 1.0."""
-    max_new_tokens: int = 24
-    """Most tokens of one step; a step cut off here is usually ungrounded. Released code: 512."""
-    parallel: int = 64
-    """Episodes side by side."""
-
-    def __post_init__(self) -> None:
-        if self.temperature < 0 or self.max_new_tokens < 1 or self.parallel < 1:
-            raise ValueError(f"needs temperature >= 0, max_new_tokens >= 1 and parallel >= 1, got {self}")
-
-
-@dataclass(frozen=True)
-class Job:
+class EpisodeSpec:
     """One episode to be played."""
 
     id: str
@@ -70,7 +55,7 @@ class Episode:
 def rollout(
     policy: Policy,
     environment: Environment,
-    jobs: Sequence[Job],
+    jobs: Sequence[EpisodeSpec],
     config: RolloutConfig,
     *,
     on_episodes: Callable[[int], object] = lambda n: None,
@@ -98,7 +83,7 @@ def rollout(
 class _Player:
     """One running episode: its world, its random numbers, its steps and tokens so far."""
 
-    def __init__(self, job: Job, world: World, codec: Codec, context: int) -> None:
+    def __init__(self, job: EpisodeSpec, world: World, codec: Codec, context: int) -> None:
         self.job, self.world, self.codec, self.context = job, world, codec, context
         self.rng = random.Random(job.seed)
         self.initial_observation = world.reset(job.task)
@@ -168,7 +153,7 @@ class _Player:
 
 
 def _play_wave(
-    policy: Policy, environment: Environment, jobs: Sequence[Job], config: RolloutConfig
+    policy: Policy, environment: Environment, jobs: Sequence[EpisodeSpec], config: RolloutConfig
 ) -> list[Episode]:
     players = [_Player(job, environment.make_world(), policy.codec, policy.context) for job in jobs]
     active = list(players)

@@ -5,9 +5,11 @@ execute is an ungrounded step, never an exception. Knows nothing of models or le
 """
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from spa_lab.types import Trajectory
 
 
 @dataclass(frozen=True)
@@ -79,16 +81,56 @@ class Expert(Protocol):
 
 
 @dataclass(frozen=True)
+class Demonstration:
+    """A trajectory and which of its steps are to be imitated."""
+
+    trajectory: Trajectory
+    supervised: tuple[bool, ...]
+    """(T,): False where a mistake was put in."""
+
+    def __post_init__(self) -> None:
+        if len(self.supervised) != len(self.trajectory):
+            raise ValueError(
+                f"demonstration {self.trajectory.id!r}: {len(self.supervised)} marks "
+                f"for {len(self.trajectory)} steps"
+            )
+
+
+@dataclass(frozen=True)
 class Environment:
     """Everything the pipeline needs to know about one world."""
 
     name: str
+    """Letters, digits, "-" and "_"; stored as `Trajectory.env`."""
     make_world: Callable[[], World]
-    make_expert: Callable[[Task, str], Expert]
-    """(task, initial observation) -> a fresh expert for that episode."""
+    make_expert: Callable[[Task, str], Expert] | None
+    """(task, initial observation) -> a fresh expert for that episode; None where there is no expert, and
+    `demonstrations` gives recorded episodes instead."""
     tasks: Callable[[str, int], Sequence[Task]]
     """(split, n) -> the first n tasks of the split's fixed panel."""
     step_limit: int
     """Longest episode, steps."""
     manual: str
     """What a large model is told about the world (its action templates) before the first observation."""
+    benchmark: str = ""
+    """The published benchmark whose rules the world follows; "" if there is none."""
+    official: bool = False
+    """The tasks are the benchmark's own data, so that success on them may be called by its name."""
+    panels: tuple[str, ...] = ("unseen", "unseen_by_length")
+    """Evaluation panels that `tasks` offers, the main one first."""
+    base: str = "household"
+    """Name of the embedded base model (`data/base*`) to start from; the presets' `base` overrules it."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What else decides outcomes, for run.json: results under different settings are never mixed."""
+    demonstrations: Callable[[str, int], Sequence[Demonstration]] | None = None
+    """(split, n) -> recorded expert episodes, which replace those of `make_expert`."""
+
+    def expert_for(self, task: Task, opening: str) -> Expert:
+        """A fresh expert for an episode of `task` that begins with the observation `opening`.
+
+        Raises:
+            ValueError: the world has no expert.
+        """
+        if self.make_expert is None:
+            raise ValueError(f"world {self.name!r} has no expert; its demonstrations are recorded ones")
+        return self.make_expert(task, opening)

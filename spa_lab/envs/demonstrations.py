@@ -8,29 +8,12 @@ marked so that nobody learns to make them.
 import hashlib
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from spa_lab.envs.base import Environment, Reply, Task, World
+from spa_lab.envs.base import Demonstration, Environment, Reply, Task, World
 from spa_lab.react import write
 from spa_lab.types import Ended, Step, Trajectory
 
 EXPERT = "expert"
-
-
-@dataclass(frozen=True)
-class Demonstration:
-    """A trajectory and which of its steps are to be imitated."""
-
-    trajectory: Trajectory
-    supervised: tuple[bool, ...]
-    """(T,): False where a mistake was put in."""
-
-    def __post_init__(self) -> None:
-        if len(self.supervised) != len(self.trajectory):
-            raise ValueError(
-                f"demonstration {self.trajectory.id!r}: {len(self.supervised)} marks "
-                f"for {len(self.trajectory)} steps"
-            )
 
 
 def demonstrate(
@@ -54,7 +37,7 @@ def demonstrate(
     name = f"{EXPERT}/{task.id}/{_digest(rng)}"
     world = environment.make_world()
     initial = world.reset(task)
-    expert = environment.make_expert(task, initial)
+    expert = environment.expert_for(task, initial)
     steps: list[Step] = []
     supervised: list[bool] = []
     earlier: list[str] = []

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from spa_lab import react
 from spa_lab.store.files import read_text
-from spa_lab.store.records import refuse_twins
+from spa_lab.store.records import check_unique
 from spa_lab.types import Credit, Step, Trajectory
 
 Row = dict[str, Any]
@@ -54,7 +54,7 @@ def read_rows(path: Path, plain: Callable[[Row], Row]) -> Imported:
     if not trajectories:
         raise ValueError(f"{path}: holds no rows")
     try:
-        refuse_twins([one.id for one in trajectories], "trajectory")
+        check_unique([one.id for one in trajectories], "trajectory")
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     total = sum(map(len, trajectories))

@@ -8,7 +8,6 @@ also the blank line of each header and the constant first reply "OK").
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -17,28 +16,11 @@ from transformers import PreTrainedModel
 
 from spa_lab.agent.codec import TokenBatch, TokenRow
 from spa_lab.agent.rollout import Policy
-from spa_lab.envs.demonstrations import Demonstration
+from spa_lab.configs.cloning import CloneConfig
+from spa_lab.envs.base import Demonstration
 from spa_lab.learn.batches import planned_batches
 from spa_lab.learn.language import hidden_states, written_logits, written_logprobs
 from spa_lab.learn.optimizer import Optimizer
-
-
-@dataclass(frozen=True)
-class CloneConfig:
-    """How the policy imitates."""
-
-    epochs: int = 1
-    """Passes over the demonstrations. Released code: 3."""
-    lr: float = 1.5e-3
-    """Peak rate of AdamW (embeddings, norms). Released code: 2e-5 for the 3 B model."""
-    muon_lr: float | None = 3e-3
-    """Peak rate of Muon (hidden matrices); None: AdamW only, as released."""
-    batch_tokens: int = 1000
-    """Tokens in a batch, padding included. Released code: 16 sequences."""
-
-    def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_tokens < 1 or self.lr <= 0:
-            raise ValueError(f"needs epochs >= 1, batch_tokens >= 1 and lr > 0, got {self}")
 
 
 class CloneLoss(NamedTuple):

@@ -9,9 +9,8 @@ estimator did. Named options give what the released code does instead.
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,40 +20,15 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from spa_lab.agent.codec import Codec, TokenBatch, TokenRow
-from spa_lab.agent.lora import let_learn
+from spa_lab.agent.lora import set_trainable
 from spa_lab.agent.models import copy_policy, disk_refusals, load_policy, save_policy
 from spa_lab.agent.rollout import Policy
+from spa_lab.configs.estimator import EstimatorConfig
 from spa_lab.learn.fitting import fit_rows, new_head, read_rows
 from spa_lab.learn.language import hidden_states
 from spa_lab.types import Credit, Trajectory
 
 _HEAD_FILE = "head.safetensors"
-
-
-@dataclass(frozen=True)
-class EstimatorConfig:
-    """How the estimator is built and fitted."""
-
-    head: Literal["mlp", "vocabulary"] = "mlp"
-    """"mlp": two layers on the last hidden state (paper; its sizes are not known). "vocabulary": linear
-    on the language model's logits (released code, prm/train_our_progress_model.py:47)."""
-    width: int = 128
-    """Hidden units of the MLP."""
-    train_backbone: bool = True
-    """Fit the language model below the head too (released code), by its adapters alone where it has them;
-    False fits the head alone."""
-    epochs: int = 2
-    """Passes over the trajectories. Released code: 1."""
-    lr: float = 2e-3
-    """Peak rate of AdamW. Released code: 3e-6 for the 3 B model."""
-    batch_tokens: int = 1500
-    """Tokens in a batch, padding included. Released code: 16 trajectories."""
-
-    def __post_init__(self) -> None:
-        if min(self.epochs, self.width, self.batch_tokens) < 1 or self.lr <= 0:
-            raise ValueError(f"needs epochs, width, batch_tokens >= 1 and lr > 0, got {self}")
-        if self.head not in ("mlp", "vocabulary"):
-            raise ValueError(f"head must be 'mlp' or 'vocabulary', got {self.head!r}")
 
 
 class EstimatorLoss(NamedTuple):
@@ -79,7 +53,7 @@ class ProgressEstimator(nn.Module):
         own = backbone.config
         sizes = (own.hidden_size, config.width, 1) if config.head == "mlp" else (own.vocab_size, 1)
         self.head = new_head(*sizes, device=backbone.device, seed=seed)
-        let_learn(backbone, config.train_backbone)
+        set_trainable(backbone, config.train_backbone)
 
     def forward(self, batch: TokenBatch) -> Tensor:
         """(n,) contributions of all steps of all rows, row by row, outcome units."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from spa_lab.pipeline.presets import Preset, preset_named
+from spa_lab.configs.presets import Preset, preset_named
 from spa_lab.pipeline.report import render_summary
 from spa_lab.pipeline.train import train
 

@@ -15,31 +15,31 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spa_lab.agent.rollout import RolloutConfig
+from spa_lab.configs.cloning import CloneConfig
+from spa_lab.configs.estimator import EstimatorConfig
+from spa_lab.configs.ppo import PPOConfig
+from spa_lab.configs.presets import Preset
+from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.credit import methods
 from spa_lab.credit.fidelity import scoreboard
-from spa_lab.credit.outcomes import BranchOutcomes
-from spa_lab.envs.worlds import environment_named
-from spa_lab.learn.cloning import CloneConfig
-from spa_lab.learn.estimator import EstimatorConfig
-from spa_lab.learn.ppo import PPOConfig
+from spa_lab.envs.worlds import make_environment
 from spa_lab.pipeline.fidelity_jobs import READERS, branch_job, reader_job, save_measured
-from spa_lab.pipeline.parallel import Crew, PlannedJob
-from spa_lab.pipeline.presets import Preset
+from spa_lab.pipeline.parallel import WorkerPool, WorkerTask
 from spa_lab.pipeline.stages import split_by_task
 from spa_lab.rewards import RewardConfig
 from spa_lab.store import Run, writing
+from spa_lab.truth.outcomes import BranchOutcomes
 from spa_lab.types import FloatArray, Trajectory, ValueTruth
 
-PART = 4
+TRAJECTORIES_PER_JOB = 4
 """Trajectories of one job: what an interruption can cost."""
-SPENT = (5, 8)
+MC_CREDIT_BRANCHES = (5, 8)
 """Continuations of the Monte Carlo methods: IPR's and Math-Shepherd's."""
-PRINTED = ("pair_accuracy", "harm_auc", "spearman", "spearman_pooled", "pivot_hit", "rmse", "last_share")
+TEXT_METRICS = ("pair_accuracy", "harm_auc", "spearman", "spearman_pooled", "pivot_hit", "rmse", "last_share")
 ORDER = (
     "terminal", "mean", "random", "grounding", "clock", "leave_one_out", "gigpo", "spa", "spa_released_head",
-    "spa_prefix", "occlusion", "rudder", "critic_td", "critic_gae", "critic_heads", "mc_possible_8",
-    "mc_value_5", "mc_difference_8",
+    "spa_prefix", "occlusion", "rudder", "critic_td", "critic_gae", "critic", "math_shepherd_8",
+    "ipr_5", "mc_difference_8",
 )  # fmt: skip
 """Sources from trivial to expensive."""
 COSTS = ("fit_seconds", "fit_rollouts", "seconds", "rollouts")
@@ -80,7 +80,7 @@ def _fidelity(opened: Run, trajectories: int, branches: int, workers: int) -> pd
     _, held_out = split_by_task(opened.load_trajectories("explore"), preset.held_out)
     chosen = balanced(held_out, trajectories)
     opened.model("estimator")  # asked for before hours are spent
-    played = 2 * branches + max(SPENT)
+    played = 2 * branches + max(MC_CREDIT_BRANCHES)
     _do_jobs(opened, preset, chosen, played, workers)
     measured = _outcomes(opened, chosen, played)
     _cheap_methods(opened, preset, chosen, measured, branches)
@@ -134,10 +134,10 @@ def render_scoreboard(table: pd.DataFrame) -> str:
             continue
         n_trajectories, n_tasks = own["n_trajectories"].max(), own["n_tasks"].max()
         lines += [f"{outcome}: {n_trajectories} trajectories of {n_tasks} tasks", ""]
-        lines.append(f"{'source':<20}" + "".join(f"{name:>17}" for name in PRINTED))
+        lines.append(f"{'source':<20}" + "".join(f"{name:>17}" for name in TEXT_METRICS))
         values = own.pivot(index="source", columns="metric", values="value")
         for source in own["source"].unique():
-            cells = (values.loc[source, name] for name in PRINTED)
+            cells = (values.loc[source, name] for name in TEXT_METRICS)
             lines.append(
                 f"{source:<20}" + "".join(f"{'–' if np.isnan(x) else f'{x:.3f}':>17}" for x in cells)
             )
@@ -154,24 +154,27 @@ def _do_jobs(run: Run, preset: Preset, chosen: Sequence[Trajectory], branches: i
     env, ids = run.config["env"], [one.id for one in chosen]
     done = run.names("metrics")
     jobs = [
-        PlannedJob(f"truth {name[-4:]}", branch_job, (run.path, env, preset, name, part, branches))
+        WorkerTask(f"truth {name[-4:]}", branch_job, (run.path, env, preset, name, part, branches))
         for name, part in _parts(ids, branches)
         if name not in done
     ]
     jobs += [
-        PlannedJob(f"read: {model}", reader_job, (run.path, env, preset, model, ids))
+        WorkerTask(f"read: {model}", reader_job, (run.path, env, preset, model, ids))
         for model in READERS
         if f"fidelity-read-{model}" not in done
         or run.load_metrics(f"fidelity-read-{model}")[0]["n"] != len(ids)
     ]
-    with Crew(workers) as crew:
+    with WorkerPool(workers) as crew:
         crew.run(jobs)
 
 
 def _parts(ids: Sequence[str], branches: int) -> list[tuple[str, Sequence[str]]]:
     """Name and trajectories of each truth job."""
-    starts = range(0, len(ids), PART)
-    return [(f"fidelity-truth-{branches}-{start:04d}", ids[start : start + PART]) for start in starts]
+    starts = range(0, len(ids), TRAJECTORIES_PER_JOB)
+    return [
+        (f"fidelity-truth-{branches}-{start:04d}", ids[start : start + TRAJECTORIES_PER_JOB])
+        for start in starts
+    ]
 
 
 def _outcomes(run: Run, chosen: Sequence[Trajectory], branches: int) -> list[BranchOutcomes]:
@@ -190,7 +193,7 @@ def _outcomes(run: Run, chosen: Sequence[Trajectory], branches: int) -> list[Bra
                 f"{run.path}: metrics/fidelity-truth-* measure {len(found.get(one.id, ()))} steps of "
                 f"{one.id!r}, which has {len(one)}; remove them to measure anew"
             )
-    cap = environment_named(run.config["env"]).step_limit
+    cap = make_environment(run.config["env"]).step_limit
     return [
         BranchOutcomes(one.id, one.outcome, tuple(found[one.id]), "cloned", cap, False, run.seed)
         for one in chosen
@@ -220,14 +223,14 @@ def _cheap_methods(
         methods.anchor_states(held_out),
     ):
         save_measured(run, method, chosen)
-    first, played = 2 * branches, 2 * branches + max(SPENT)
+    first, played = 2 * branches, 2 * branches + max(MC_CREDIT_BRANCHES)
     names = [name for name, _ in _parts([one.id for one in chosen], played)]
     seconds = sum(row["seconds"] for name in names for row in run.load_metrics(name)) / played
-    few, more = (partial(_spent, _between(measured, first, first + n)) for n in SPENT)
+    few, more = (partial(_spent, _between(measured, first, first + n)) for n in MC_CREDIT_BRANCHES)
     for method in (
-        methods.monte_carlo_value(few, branches=SPENT[0]),
-        methods.monte_carlo_possible(more, branches=SPENT[1]),
-        methods.monte_carlo_difference(more, branches=SPENT[1]),
+        methods.monte_carlo_value(few, branches=MC_CREDIT_BRANCHES[0]),
+        methods.monte_carlo_possible(more, branches=MC_CREDIT_BRANCHES[1]),
+        methods.monte_carlo_difference(more, branches=MC_CREDIT_BRANCHES[1]),
     ):
         save_measured(run, method, chosen, played_seconds=seconds * method.branches)
 
@@ -254,8 +257,8 @@ def _scored(
 
 def _draw(run: Run, table: pd.DataFrame) -> None:
     # imported here: worker processes import this package and need no pictures
-    from spa_lab.view.paper import save_figure
-    from spa_lab.view.scoreboard_paper import scoreboard_paper
+    from spa_lab.view.paper.figures import save_figure
+    from spa_lab.view.paper.scoreboard import scoreboard_paper
 
     known = run.provenance
     provenance = {name: known[name] for name in ("config", "seed", "n", "n_seeds", "device", "git_commit")}

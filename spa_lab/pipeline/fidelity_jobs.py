@@ -8,26 +8,26 @@ from pathlib import Path
 from time import perf_counter
 from types import MappingProxyType
 
+from spa_lab.configs.presets import Preset
 from spa_lab.credit import methods
 from spa_lab.credit.methods import Cost, CreditMethod, measure
-from spa_lab.credit.monte_carlo import branch_outcomes
-from spa_lab.credit.outcomes import BranchOutcomes
-from spa_lab.envs.worlds import environment_named
+from spa_lab.envs.worlds import make_environment
 from spa_lab.learn.estimator import fit_estimator
-from spa_lab.learn.returns import ReaderConfig, ReturnReader, fit_reader
+from spa_lab.learn.return_predictor import PredictorConfig, ReturnPredictor, fit_predictor
 from spa_lab.pipeline.parallel import Report
-from spa_lab.pipeline.presets import Preset
 from spa_lab.pipeline.stages import (
     explore_tasks,
-    fitted_heads,
+    fitted_critic,
     saved_estimator,
     saved_policy,
     split_by_task,
 )
 from spa_lab.store import Run
+from spa_lab.truth.monte_carlo import branch_outcomes
+from spa_lab.truth.outcomes import BranchOutcomes
 from spa_lab.types import Trajectory
 
-TOGETHER = 256
+MAX_IN_FLIGHT = 256
 """Continuations in flight."""
 
 
@@ -36,7 +36,7 @@ def branch_job(
 ) -> None:
     """Plays `branches` continuations from every step of these trajectories → `metrics/<name>`, by step."""
     start = perf_counter()
-    run, environment = Run.open(folder), environment_named(env)
+    run, environment = Run.open(folder), make_environment(env)
     known = {one.id: one for one in run.load_trajectories("explore")}
     rows: list[dict[str, str | int | float]] = []
     done = 0
@@ -52,7 +52,7 @@ def branch_job(
 
     branch_outcomes(
         saved_policy(run, "cloned", preset, environment), environment, [known[one] for one in ids],
-        explore_tasks(environment, preset), replace(preset.explore, parallel=TOGETHER),
+        explore_tasks(environment, preset), replace(preset.explore, parallel=MAX_IN_FLIGHT),
         branches=branches, rng=random.Random(f"{run.seed}/{name}"), on_trajectory=note,
     )  # fmt: skip
     seconds = (perf_counter() - start) / len(rows)
@@ -98,14 +98,14 @@ def _spa(run: Run, env: str, preset: Preset, report: Report) -> list[CreditMetho
     """The estimator that the run trained its agent with."""
     fitted, _ = split_by_task(run.load_trajectories("explore"), preset.held_out)
     seconds = run.provenance["stages"].get("estimate", {}).get("seconds", 0.0)
-    estimator = saved_estimator(run, preset, environment_named(env))
+    estimator = saved_estimator(run, preset, make_environment(env))
     return [methods.estimator_credit(estimator, source="spa", fitting=Cost(seconds, len(fitted)))]
 
 
 def _released(run: Run, env: str, preset: Preset, report: Report) -> list[CreditMethod]:
     """The same with the released code's head."""
     fitted, _ = split_by_task(run.load_trajectories("explore"), preset.held_out)
-    policy = saved_policy(run, "cloned", preset, environment_named(env))
+    policy = saved_policy(run, "cloned", preset, make_environment(env))
     start = perf_counter()
     estimator = fit_estimator(
         policy, fitted, replace(preset.estimator, head="vocabulary"),
@@ -117,7 +117,7 @@ def _released(run: Run, env: str, preset: Preset, report: Report) -> list[Credit
 
 
 def _critic(run: Run, env: str, preset: Preset, report: Report) -> list[CreditMethod]:
-    reader, cost = _fitted(run, env, preset, ReaderConfig(reads="history"), report)
+    reader, cost = _fitted(run, env, preset, PredictorConfig(reads="history"), report)
     return [
         methods.critic_td(reader.values, fitting=cost),
         methods.critic_gae(reader.values, fitting=cost),
@@ -125,7 +125,7 @@ def _critic(run: Run, env: str, preset: Preset, report: Report) -> list[CreditMe
 
 
 def _rudder(run: Run, env: str, preset: Preset, report: Report) -> list[CreditMethod]:
-    reader, cost = _fitted(run, env, preset, ReaderConfig(reads="step"), report)
+    reader, cost = _fitted(run, env, preset, PredictorConfig(reads="step"), report)
     return [
         methods.prediction_difference(reader.values, fitting=cost),
         methods.occlusion(reader.predict, fitting=cost),
@@ -134,18 +134,18 @@ def _rudder(run: Run, env: str, preset: Preset, report: Report) -> list[CreditMe
 
 def _prefix(run: Run, env: str, preset: Preset, report: Report) -> list[CreditMethod]:
     """SPA's increments, fitted to every prefix: the variant whose split is identified."""
-    reader, cost = _fitted(run, env, preset, ReaderConfig(reads="step", says="increment"), report)
+    reader, cost = _fitted(run, env, preset, PredictorConfig(reads="step", says="increment"), report)
     return [methods.prediction_difference(reader.values, fitting=cost, source="spa_prefix", close=False)]
 
 
 def _heads(run: Run, env: str, preset: Preset, report: Report) -> list[CreditMethod]:
     """A critic on the frozen policy's features: seconds instead of minutes."""
     fitted, _ = split_by_task(run.load_trajectories("explore"), preset.held_out)
-    policy = saved_policy(run, "cloned", preset, environment_named(env))
+    policy = saved_policy(run, "cloned", preset, make_environment(env))
     start = perf_counter()
-    heads = fitted_heads(run, policy, fitted, _reporting(report))
+    heads = fitted_critic(run, policy, fitted, _reporting(report))
     cost = Cost(perf_counter() - start, len(fitted))
-    return [methods.critic_td(heads.values, fitting=cost, source="critic_heads")]
+    return [methods.critic_td(heads.values, fitting=cost, source="critic")]
 
 
 READERS: Mapping[str, Callable[[Run, str, Preset, Report], list[CreditMethod]]] = MappingProxyType(
@@ -162,8 +162,8 @@ READERS: Mapping[str, Callable[[Run, str, Preset, Report], list[CreditMethod]]] 
 
 
 def _fitted(
-    run: Run, env: str, preset: Preset, config: ReaderConfig, report: Report
-) -> tuple[ReturnReader, Cost]:
+    run: Run, env: str, preset: Preset, config: PredictorConfig, report: Report
+) -> tuple[ReturnPredictor, Cost]:
     """A reader with the estimator's head, budget and data, so that only the loss and the places differ."""
     own = preset.estimator
     config = replace(
@@ -171,10 +171,10 @@ def _fitted(
         batch_tokens=own.batch_tokens,
     )  # fmt: skip
     fitted, _ = split_by_task(run.load_trajectories("explore"), preset.held_out)
-    policy = saved_policy(run, "cloned", preset, environment_named(env))
+    policy = saved_policy(run, "cloned", preset, make_environment(env))
     start = perf_counter()
     rng = random.Random(f"{run.seed}/fidelity-{config.reads}-{config.says}")
-    reader = fit_reader(policy, fitted, config, rng=rng, on_update=_reporting(report))
+    reader = fit_predictor(policy, fitted, config, rng=rng, on_update=_reporting(report))
     return reader, Cost(perf_counter() - start, len(fitted))
 
 

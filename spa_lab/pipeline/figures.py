@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from spa_lab.pipeline.figure_makers import MAKERS, Asked, LeftOut
+from spa_lab.pipeline.paper_figures import MAKERS, Asked, LeftOut
 from spa_lab.store import Run
-from spa_lab.view.origin import in_words, provenance_of
-from spa_lab.view.plates import write_plate
+from spa_lab.view.paper.paper_figure import save_paper_figure
+from spa_lab.view.provenance import in_words, provenance_of
 
 
 def figures(*, runs: Sequence[Path], out: Path, asked: Asked | None = None, in_caption: bool = False) -> str:
@@ -38,7 +38,7 @@ def figures(*, runs: Sequence[Path], out: Path, asked: Asked | None = None, in_c
                 missing.append(f"left out: {found.name}: {found.why}")
                 continue
             sentence = in_words(provenance | dict(found.facts)) if in_caption else ""
-            files = write_plate(found, out, provenance, in_caption=sentence)
+            files = save_paper_figure(found, out, provenance, in_caption=sentence)
             lines.append(
                 f"{found.name:<24} {', '.join(path.name.removeprefix(found.name) for path in files)}"
             )

@@ -31,7 +31,7 @@ _BAR = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
 
 
 @dataclass(frozen=True)
-class PlannedJob:
+class WorkerTask:
     """A function of a module, called as `function(*arguments, report=...)` in a worker process."""
 
     label: str
@@ -55,7 +55,7 @@ class _Failed:
     error: Exception
 
 
-class Crew:
+class WorkerPool:
     """At most `size` worker processes, begun when first needed and ended with the `with` block.
 
     Raises:
@@ -72,9 +72,9 @@ class Crew:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._dismiss()
+        self._shutdown()
 
-    def run(self, jobs: Sequence[PlannedJob]) -> list[Any]:
+    def run(self, jobs: Sequence[WorkerTask]) -> list[Any]:
         """Do all jobs, `size` at a time; the first error ends the processes of all others.
 
         Returns:
@@ -89,7 +89,7 @@ class Crew:
         busy: dict[Connection, int] = {}
         bars: dict[Connection, tqdm] = {}
         with ExitStack() as at_end, ExitStack() as on_error:
-            on_error.callback(self._dismiss)
+            on_error.callback(self._shutdown)
             while waiting or busy:
                 while waiting and len(busy) < self.size:
                     number = waiting.popleft()
@@ -99,7 +99,7 @@ class Crew:
                         bars[connection] = at_end.enter_context(_bar(jobs[number]))
                 ready = wait(list(busy))
                 for connection in [one for one in busy if one in ready]:
-                    news = self._hear(connection, jobs[busy[connection]])
+                    news = self._receive(connection, jobs[busy[connection]])
                     if isinstance(news, _Progress):
                         _show(bars[connection], news)
                     else:
@@ -108,14 +108,14 @@ class Crew:
             on_error.pop_all()
         return results
 
-    def _give(self, job: PlannedJob, busy: dict[Connection, int]) -> Connection:
+    def _give(self, job: WorkerTask, busy: dict[Connection, int]) -> Connection:
         """Hand the job to a process that has none, or to a new one."""
-        connection = next((one for one in self._members if one not in busy), None) or self._hire()
+        connection = next((one for one in self._members if one not in busy), None) or self._spawn()
         with suppress(BrokenPipeError):  # it was killed meanwhile; hearing from it says so
             connection.send(job)
         return connection
 
-    def _hire(self) -> Connection:
+    def _spawn(self) -> Connection:
         context = multiprocessing.get_context("spawn")  # forking a process that holds torch threads can hang
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs,), daemon=True)
@@ -124,7 +124,7 @@ class Crew:
         self._members[ours] = process
         return ours
 
-    def _hear(self, connection: Connection, job: PlannedJob) -> _Progress | _Done:
+    def _receive(self, connection: Connection, job: WorkerTask) -> _Progress | _Done:
         try:
             news = connection.recv()
         except (EOFError, ConnectionResetError):
@@ -135,7 +135,7 @@ class Crew:
             raise news.error
         return news
 
-    def _dismiss(self) -> None:
+    def _shutdown(self) -> None:
         for process in self._members.values():
             process.terminate()
         for connection, process in self._members.items():
@@ -174,7 +174,7 @@ def _how_it_ended(process: BaseProcess) -> str:
     return f"was killed by {signal.Signals(-code).name} (out of memory?)"
 
 
-def _bar(job: PlannedJob) -> tqdm:
+def _bar(job: WorkerTask) -> tqdm:
     return tqdm(total=1.0, desc=f"{job.label:<24}", bar_format=_BAR)
 
 
@@ -223,7 +223,7 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _portable(error: Exception, job: PlannedJob) -> Exception:
+def _portable(error: Exception, job: WorkerTask) -> Exception:
     """The error as it can travel: classes of other packages may not survive being sent."""
     kind = next(one for one in type(error).__mro__ if one.__module__.split(".")[0] in ("builtins", "spa_lab"))
     sent = error if kind is type(error) else kind(str(error))

@@ -9,7 +9,7 @@ import numpy as np
 
 from spa_lab.credit.calibration import calibrate, calibration_bins
 from spa_lab.envs import ORIGINALS
-from spa_lab.pipeline.evaluated import (
+from spa_lab.pipeline.evaluations import (
     COMPARISONS,
     NAMES,
     evaluations,
@@ -103,7 +103,7 @@ def _estimator_line(row: dict[str, Any]) -> str:
 def _judged(played: Mapping[str, Sequence[Trajectory]]) -> dict[str, dict[str, Any]]:
     """Policy → its line of `evaluation.success_table`."""
     # imported here: the worker processes of all stages import this package and need no tables
-    from spa_lab.view.evaluation import success_table
+    from spa_lab.view.tables.evaluation import success_table
 
     rows = success_table(panel_frame(played)).set_index("policy").drop(columns="n_seeds")
     return rows.to_dict("index")
@@ -111,7 +111,7 @@ def _judged(played: Mapping[str, Sequence[Trajectory]]) -> dict[str, dict[str, A
 
 def _differences(played: Mapping[str, Sequence[Trajectory]], seed: int) -> list[dict[str, Any]]:
     """Lines of `evaluation.differences_table`."""
-    from spa_lab.view.evaluation import differences_table  # as in `_judged`
+    from spa_lab.view.tables.evaluation import differences_table  # as in `_judged`
 
     table = differences_table(panel_frame(played), COMPARISONS, rng=np.random.default_rng(seed))
     return [dict(row) for row in table.drop(columns="n_seeds").to_dict("records")]
@@ -119,9 +119,9 @@ def _differences(played: Mapping[str, Sequence[Trajectory]], seed: int) -> list[
 
 def _draw(run: Run) -> None:
     # imported here: the worker processes of all stages import this package and need no pictures
-    from spa_lab.view.evaluation import success_by_length
-    from spa_lab.view.paper import contributions_pair, save_figure
-    from spa_lab.view.paper_success import success_by_length_paper
+    from spa_lab.view.paper.figures import contributions_pair, save_figure
+    from spa_lab.view.paper.success import success_by_length_paper
+    from spa_lab.view.tables.evaluation import success_by_length
 
     folder = run.path / "figures"
     known = run.provenance

@@ -18,18 +18,19 @@ from spa_lab import rewards
 from spa_lab.agent.codec import TokenRow
 from spa_lab.agent.lora import add_lora
 from spa_lab.agent.models import load_policy, save_policy
-from spa_lab.agent.rollout import Episode, Job, Policy, RolloutConfig, rollout
+from spa_lab.agent.rollout import Episode, EpisodeSpec, Policy, rollout
+from spa_lab.configs.presets import EMBEDDED, Preset
+from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.credit.methods import Cost, critic_td
-from spa_lab.envs.base import Environment, Task
-from spa_lab.envs.demonstrations import Demonstration, demonstrate
-from spa_lab.envs.worlds import environment_named
+from spa_lab.envs.base import Demonstration, Environment, Task
+from spa_lab.envs.demonstrations import demonstrate
+from spa_lab.envs.worlds import make_environment
 from spa_lab.learn.cloning import clone
+from spa_lab.learn.ensemble_critic import EnsembleCritic, EnsembleCriticConfig, fit_ensemble_critic
 from spa_lab.learn.estimator import ProgressEstimator, fit_estimator, load_estimator, save_estimator
-from spa_lab.learn.heads import HeadsConfig, ValueHeads, fit_heads
 from spa_lab.learn.ppo import PPOTrainer, RewardFunction
 from spa_lab.paths import base_folder
 from spa_lab.pipeline.parallel import Report
-from spa_lab.pipeline.presets import EMBEDDED, Preset
 from spa_lab.store import Run
 from spa_lab.types import Credit, FloatArray, Trajectory
 
@@ -58,20 +59,20 @@ def base_policy(preset: Preset, environment: Environment) -> Policy:
     source: str | Path = preset.base
     if preset.base == EMBEDDED:
         source = base_folder(environment.name)
-    return load_policy(source, name="base", **_how(preset, environment))
+    return load_policy(source, name="base", **_load_kwargs(preset, environment))
 
 
 def saved_policy(run: Run, name: str, preset: Preset, environment: Environment) -> Policy:
     """A policy that an earlier stage left in the run."""
-    return load_policy(run.model(name), name=name, **_how(preset, environment))
+    return load_policy(run.model(name), name=name, **_load_kwargs(preset, environment))
 
 
 def saved_estimator(run: Run, preset: Preset, environment: Environment) -> ProgressEstimator:
     """The estimator that an earlier stage left in the run."""
-    return load_estimator(run.model("estimator"), preset.estimator, **_how(preset, environment))
+    return load_estimator(run.model("estimator"), preset.estimator, **_load_kwargs(preset, environment))
 
 
-def _how(preset: Preset, environment: Environment) -> dict[str, str]:
+def _load_kwargs(preset: Preset, environment: Environment) -> dict[str, str]:
     """What the models of this preset are told before the first observation, and where they are."""
     return {"manual": environment.manual if preset.use_manual else "", "device": device_of(preset)}
 
@@ -88,7 +89,7 @@ def adapt(policy: Policy, preset: Preset, rng: random.Random) -> None:
         add_lora(policy.model, rank=preset.lora_rank, seed=rng.randrange(2**31))
 
 
-def _noting(
+def _metric_logger(
     run: Run, stage: str, history: list[dict[str, float]], report: Report, *names: str
 ) -> Callable[[dict[str, float]], None]:
     """Keeps the metrics of every update, reports those of `names` smoothed, and lets others watch."""
@@ -114,13 +115,13 @@ def demonstrations(environment: Environment, preset: Preset, rng: random.Random)
 
 def clone_stage(folder: Path, env: str, preset: Preset, *, report: Report) -> None:
     """Stage 1: base → `models/cloned`."""
-    run, environment = Run.open(folder), environment_named(env)
+    run, environment = Run.open(folder), make_environment(env)
     rng = stage_rng(run, "clone")
     policy = base_policy(preset, environment)
     run.note(device=str(policy.model.device))
     adapt(policy, preset, rng)
     history: list[dict[str, float]] = []
-    note = _noting(run, "clone", history, report, "loss", "accuracy")
+    note = _metric_logger(run, "clone", history, report, "loss", "accuracy")
     clone(policy, demonstrations(environment, preset, rng), preset.clone, rng=rng, on_update=note)
     run.save_metrics("clone", history)
     with run.saving_model("cloned") as target:
@@ -139,10 +140,10 @@ def explore_stage(
 
     Shares are whole waves of episodes, so the result does not depend on how many processes share them.
     """
-    run, environment = Run.open(folder), environment_named(env)
+    run, environment = Run.open(folder), make_environment(env)
     rng = stage_rng(run, "explore")
     jobs = [
-        Job(f"explore/{task.id}/{m}", task, rng.randrange(2**31))
+        EpisodeSpec(f"explore/{task.id}/{m}", task, rng.randrange(2**31))
         for task in explore_tasks(environment, preset)
         for m in range(preset.rollouts_per_task)
     ]
@@ -152,14 +153,18 @@ def explore_stage(
     )
 
 
-def share_of(jobs: Sequence[Job], part: int, parts: int, wave: int) -> list[Job]:
+def share_of(jobs: Sequence[EpisodeSpec], part: int, parts: int, wave: int) -> list[EpisodeSpec]:
     """Every `parts`-th wave of jobs, beginning with wave `part`."""
     waves = [jobs[start : start + wave] for start in range(0, len(jobs), wave)]
     return [job for one in waves[part::parts] for job in one]
 
 
 def played(
-    policy: Policy, environment: Environment, jobs: Sequence[Job], config: RolloutConfig, report: Report
+    policy: Policy,
+    environment: Environment,
+    jobs: Sequence[EpisodeSpec],
+    config: RolloutConfig,
+    report: Report,
 ) -> list[Trajectory]:
     """The trajectories of `jobs`, with progress."""
     done = 0
@@ -174,11 +179,11 @@ def played(
 
 def estimate_stage(folder: Path, env: str, preset: Preset, *, report: Report) -> None:
     """Stage 3: D_explore → `models/estimator`, and its credits on tasks that it never saw."""
-    run, environment = Run.open(folder), environment_named(env)
+    run, environment = Run.open(folder), make_environment(env)
     fitted, held_out = split_by_task(run.load_trajectories("explore"), preset.held_out)
     policy = saved_policy(run, "cloned", preset, environment)
     history: list[dict[str, float]] = []
-    note = _noting(run, "estimate", history, report, "loss", "share_on_last_step")
+    note = _metric_logger(run, "estimate", history, report, "loss", "share_on_last_step")
     estimator = fit_estimator(
         policy, fitted, preset.estimator, rng=stage_rng(run, "estimate"), on_update=note
     )
@@ -209,7 +214,7 @@ def split_by_task(
 
 def ppo_stage(folder: Path, env: str, preset: Preset, method: str, *, report: Report) -> None:
     """Stage 4: cloned → `models/<method>` by PPO on that method's step rewards."""
-    run, environment = Run.open(folder), environment_named(env)
+    run, environment = Run.open(folder), make_environment(env)
     rng = stage_rng(run, f"ppo-{method}")
     policy = saved_policy(run, "cloned", preset, environment)
     adapt(policy, preset, rng)
@@ -235,31 +240,29 @@ def saved_reward(
     read: ReadCredit | None = None
     if method == "spa":
         read = saved_estimator(run, preset, environment).credit
-    elif method == "critic_heads":
+    elif method == "critic":
         fitted, _ = split_by_task(run.load_trajectories("explore"), preset.held_out)
         policy = saved_policy(run, "cloned", preset, environment)
-        read = heads_credit(fitted_heads(run, policy, fitted))
+        read = critic_credit(fitted_critic(run, policy, fitted))
     return reward_function(method, preset, read, np.random.default_rng(rng.randrange(2**31)))
 
 
-def fitted_heads(
+def fitted_critic(
     run: Run,
     policy: Policy,
     fitted: Sequence[Trajectory],
     on_update: Callable[[dict[str, float]], object] = lambda metrics: None,
-) -> ValueHeads:
+) -> EnsembleCritic:
     """A critic on the cloned policy's features, fitted to its trajectories in seconds; the same each time."""
-    config = HeadsConfig(heads=min(5, len({one.task_id for one in fitted})))
-    return fit_heads(policy, fitted, config, rng=stage_rng(run, "critic_heads"), on_update=on_update)
+    config = EnsembleCriticConfig(heads=min(5, len({one.task_id for one in fitted})))
+    return fit_ensemble_critic(policy, fitted, config, rng=stage_rng(run, "critic"), on_update=on_update)
 
 
-def heads_credit(heads: ValueHeads) -> ReadCredit:
+def critic_credit(heads: EnsembleCritic) -> ReadCredit:
     """TD errors of the heads: what a step changed in the outcome that the cloned policy may expect."""
 
     def read(trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow] | None = None) -> list[Credit]:
-        return critic_td(partial(heads.values, rows=rows), fitting=Cost(), source="critic_heads")(
-            trajectories
-        )
+        return critic_td(partial(heads.values, rows=rows), fitting=Cost(), source="critic")(trajectories)
 
     return read
 
@@ -299,13 +302,15 @@ def evaluate_stage(
     folder: Path, env: str, preset: Preset, policy_name: str, split: str, *, report: Report
 ) -> None:
     """Stage 5: a policy on a panel → `trajectories/eval-<policy>-<split>`."""
-    run, environment = Run.open(folder), environment_named(env)
+    run, environment = Run.open(folder), make_environment(env)
     is_base = policy_name == "base"
     policy = (
         base_policy(preset, environment) if is_base else saved_policy(run, policy_name, preset, environment)
     )
     n = preset.evaluation_tasks if split == "unseen" else preset.by_length_tasks
-    jobs = [Job(f"{policy_name}/{task.id}", task, i) for i, task in enumerate(environment.tasks(split, n))]
+    jobs = [
+        EpisodeSpec(f"{policy_name}/{task.id}", task, i) for i, task in enumerate(environment.tasks(split, n))
+    ]
     run.save_trajectories(
         f"eval-{policy_name}-{split}", played(policy, environment, jobs, preset.evaluate, report)
     )

@@ -17,10 +17,10 @@ import numpy as np
 
 from spa_lab import rewards
 from spa_lab.envs.base import Task
-from spa_lab.envs.careless import Careless
-from spa_lab.envs.worlds import environment_named
+from spa_lab.envs.worlds import make_environment
 from spa_lab.paths import tour_folder
 from spa_lab.store import Run
+from spa_lab.truth.scripted import ScriptedPlayer
 from spa_lab.types import Credit, FloatArray, Step, Trajectory
 
 
@@ -67,7 +67,7 @@ def make_tour(out: Path, env: str = "household", config: TourConfig | None = Non
         ValueError: the first tasks hold too few successes or failures.
     """
     config = config or TOURS[env]
-    player = Careless(environment_named(env), config.slips, config.step_cap)
+    player = ScriptedPlayer(make_environment(env), config.slips, config.step_cap)
     chosen = _chosen(player, config.each)
     rng = random.Random(seed)
     truths = [player.measure(task, one, config.branches, rng=rng) for task, one in chosen]
@@ -125,7 +125,7 @@ def _counts(trajectory: Trajectory, names: Sequence[str]) -> FloatArray:
     return np.array([seen.count(name) for name in names], dtype=np.float64)
 
 
-def _chosen(player: Careless, each: int) -> list[tuple[Task, Trajectory]]:
+def _chosen(player: ScriptedPlayer, each: int) -> list[tuple[Task, Trajectory]]:
     """The first `each` successes and failures on unseen tasks, in the order of the tasks."""
     found: dict[bool, list[tuple[int, Task, Trajectory]]] = {True: [], False: []}
     for number, task in enumerate(player.environment.tasks("unseen", 20 * each)):
@@ -139,7 +139,7 @@ def _chosen(player: Careless, each: int) -> list[tuple[Task, Trajectory]]:
     return [(task, one) for _, task, one in sorted(found[True] + found[False], key=lambda row: row[0])]
 
 
-def _played(player: Careless, n: int) -> list[Trajectory]:
+def _played(player: ScriptedPlayer, n: int) -> list[Trajectory]:
     return [player.play(task, seed=i) for i, task in enumerate(player.environment.tasks("train", n))]
 
 

@@ -5,10 +5,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal, get_args
 
-from spa_lab.envs.worlds import environment_named, settings_of
+from spa_lab.configs.presets import METHODS, Preset
+from spa_lab.envs.worlds import make_environment
 from spa_lab.pipeline import stages
-from spa_lab.pipeline.parallel import Crew, PlannedJob
-from spa_lab.pipeline.presets import METHODS, Preset
+from spa_lab.pipeline.parallel import WorkerPool, WorkerTask
 from spa_lab.pipeline.report import write_report
 from spa_lab.store import Run, writing
 
@@ -45,10 +45,15 @@ def train(
     """
     _check_known("method", methods, METHODS)
     _check_known("stage", [until], STAGES)
-    environment_named(env)
-    config = {"env": env, **settings_of(env), "methods": list(methods), "preset": asdict(preset)}
+    make_environment(env)
+    config = {
+        "env": env,
+        **make_environment(env).settings,
+        "methods": list(methods),
+        "preset": asdict(preset),
+    }
     learners = [method for method in methods if method != "sft"]
-    with writing(out), Crew(workers) as crew:
+    with writing(out), WorkerPool(workers) as crew:
         run = Run.create(out, config, seed=seed)
         for stage in STAGES[: STAGES.index(until) + 1]:
             if not run.finished(stage) and _needed(stage, learners):
@@ -59,7 +64,7 @@ def train(
 
 def _needed(stage: Stage, learners: Sequence[str]) -> bool:
     if stage == "explore":
-        return not {"spa", "critic_heads"}.isdisjoint(learners)
+        return not {"spa", "critic"}.isdisjoint(learners)
     return stage != "estimate" or "spa" in learners
 
 
@@ -69,7 +74,7 @@ def _check_known(what: str, names: Sequence[str], known: Sequence[str]) -> None:
             raise ValueError(f"no {what} {name!r}; there are: {', '.join(known)}")
 
 
-def _do(stage: Stage, run: Run, env: str, preset: Preset, learners: Sequence[str], crew: Crew) -> None:
+def _do(stage: Stage, run: Run, env: str, preset: Preset, learners: Sequence[str], crew: WorkerPool) -> None:
     """Do one stage; parts of it that an interrupted attempt finished are not done again."""
     if stage == "report":
         write_report(run)
@@ -85,36 +90,36 @@ def _do(stage: Stage, run: Run, env: str, preset: Preset, learners: Sequence[str
         crew.run(_evaluations(run, env, preset, learners))
 
 
-def _clone_jobs(run: Run, env: str, preset: Preset) -> list[PlannedJob]:
+def _clone_jobs(run: Run, env: str, preset: Preset) -> list[WorkerTask]:
     """Stage 1; the base is judged meanwhile."""
-    jobs = [] if "cloned" in run.names("models") else [_job(run, "clone", stages.clone_stage, env, preset)]
+    jobs = [] if "cloned" in run.names("models") else [_task(run, "clone", stages.clone_stage, env, preset)]
     return [*jobs, *_evaluation(run, env, preset, "base", UNSEEN)]
 
 
-def _explore(run: Run, env: str, preset: Preset, crew: Crew) -> None:
+def _explore(run: Run, env: str, preset: Preset, crew: WorkerPool) -> None:
     """Stage 2, shared by the workers; the result does not depend on how many there are."""
     parts = [
-        _job(run, f"explore {part + 1}/{crew.size}", stages.explore_stage, env, preset, part, crew.size)
+        _task(run, f"explore {part + 1}/{crew.size}", stages.explore_stage, env, preset, part, crew.size)
         for part in range(crew.size)
     ]
     found = {one.id: one for part in crew.run(parts) for one in part}
     run.save_trajectories("explore", [found[name] for name in sorted(found)])
 
 
-def _estimate_jobs(run: Run, env: str, preset: Preset) -> list[PlannedJob]:
+def _estimate_jobs(run: Run, env: str, preset: Preset) -> list[WorkerTask]:
     """Stage 3; the cloned policy is judged meanwhile."""
     done = "estimator" in run.names("models")
-    jobs = [] if done else [_job(run, "estimate", stages.estimate_stage, env, preset)]
+    jobs = [] if done else [_task(run, "estimate", stages.estimate_stage, env, preset)]
     return [*jobs, *_evaluation(run, env, preset, "cloned", UNSEEN)]
 
 
-def _ppo_jobs(run: Run, env: str, preset: Preset, learners: Sequence[str]) -> list[PlannedJob]:
+def _ppo_jobs(run: Run, env: str, preset: Preset, learners: Sequence[str]) -> list[WorkerTask]:
     """Stage 4: one job for each method that is not trained yet."""
     todo = [method for method in learners if method not in run.names("models")]
-    return [_job(run, f"ppo: {method}", stages.ppo_stage, env, preset, method) for method in todo]
+    return [_task(run, f"ppo: {method}", stages.ppo_stage, env, preset, method) for method in todo]
 
 
-def _evaluations(run: Run, env: str, preset: Preset, learners: Sequence[str]) -> list[PlannedJob]:
+def _evaluations(run: Run, env: str, preset: Preset, learners: Sequence[str]) -> list[WorkerTask]:
     """Stage 5: every policy on every panel that it has not played yet."""
     splits = (UNSEEN, BY_LENGTH) if preset.by_length_tasks else (UNSEEN,)
     return [
@@ -125,12 +130,12 @@ def _evaluations(run: Run, env: str, preset: Preset, learners: Sequence[str]) ->
     ]
 
 
-def _evaluation(run: Run, env: str, preset: Preset, policy: str, split: str) -> list[PlannedJob]:
+def _evaluation(run: Run, env: str, preset: Preset, policy: str, split: str) -> list[WorkerTask]:
     if f"eval-{policy}-{split}" in run.names("trajectories"):
         return []
-    return [_job(run, f"judge {policy}, {split}", stages.evaluate_stage, env, preset, policy, split)]
+    return [_task(run, f"judge {policy}, {split}", stages.evaluate_stage, env, preset, policy, split)]
 
 
-def _job(run: Run, label: str, stage: object, *arguments: object) -> PlannedJob:
+def _task(run: Run, label: str, stage: object, *arguments: object) -> WorkerTask:
     assert callable(stage)
-    return PlannedJob(label, stage, (run.path, *arguments))
+    return WorkerTask(label, stage, (run.path, *arguments))

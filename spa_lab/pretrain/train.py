@@ -14,9 +14,10 @@ from spa_lab.agent.copying import begin_copying
 from spa_lab.agent.models import save_policy, tiny_model
 from spa_lab.agent.rollout import Policy
 from spa_lab.agent.tokenizer import build_tokenizer
-from spa_lab.envs.demonstrations import Demonstration
+from spa_lab.configs.cloning import CloneConfig
+from spa_lab.envs.base import Demonstration
 from spa_lab.envs.webshop import generator
-from spa_lab.learn.cloning import CloneConfig, fit_language
+from spa_lab.learn.cloning import fit_language
 from spa_lab.pretrain import household, virtualhome, webshop
 from spa_lab.types import Trajectory
 

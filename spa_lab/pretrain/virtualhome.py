@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from spa_lab.envs.base import Task
-from spa_lab.envs.demonstrations import Demonstration, demonstrate
+from spa_lab.envs.base import Demonstration, Task
+from spa_lab.envs.demonstrations import demonstrate
 from spa_lab.envs.virtualhome import environment
 from spa_lab.envs.virtualhome.catalogue import FURNITURE, ROOMS, THINGS
 from spa_lab.envs.virtualhome.panels import make_task

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from spa_lab.envs.base import Reply, Task
-from spa_lab.envs.demonstrations import Demonstration, demonstrate
+from spa_lab.envs.base import Demonstration, Reply, Task
+from spa_lab.envs.demonstrations import demonstrate
 from spa_lab.envs.webshop import environment
 from spa_lab.envs.webshop.bm25 import index_of
 from spa_lab.envs.webshop.generator import generate_catalogue, generated_shop

@@ -183,7 +183,7 @@ def encode_metrics(row: Mapping[str, Any]) -> Record:
     return {name: None if _not_finite(value) else value for name, value in plain.items()}
 
 
-def refuse_twins(ids: Sequence[str], what: str) -> None:
+def check_unique(ids: Sequence[str], what: str) -> None:
     """Raises ValueError naming the first id that is there twice."""
     seen: dict[str, int] = {}
     for position, name in enumerate(ids):

@@ -134,7 +134,7 @@ class Run:
             ValueError: an id is there twice, or a field has a type that it must not have.
             StoreError: the disk refused; what was saved before is still there. So for every `save_...`.
         """
-        records.refuse_twins([trajectory.id for trajectory in trajectories], "trajectory")
+        records.check_unique([trajectory.id for trajectory in trajectories], "trajectory")
         self._save("trajectories", name, map(records.encode_trajectory, trajectories))
 
     def load_trajectories(self, name: str) -> list[Trajectory]:
@@ -188,7 +188,7 @@ class Run:
         return folder
 
     def _repr_html_(self) -> str:
-        from spa_lab.view.html import run_html
+        from spa_lab.view.html.objects import run_html
 
         return run_html(self)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
-from spa_lab.view.frames import check_match, progress_error
+from spa_lab.view.tables.frames import check_match, progress_error
 
 Span = tuple[float, float]
 """Low and high end of an axis."""

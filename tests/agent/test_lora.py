@@ -10,8 +10,9 @@ import torch
 from spa_lab.agent.lora import add_lora, has_lora, merged
 from spa_lab.agent.models import copy_policy, load_policy, save_policy
 from spa_lab.agent.rollout import Policy
-from spa_lab.learn.estimator import EstimatorConfig, ProgressEstimator, fit_estimator
-from spa_lab.learn.returns import ReaderConfig, ReturnReader
+from spa_lab.configs.estimator import EstimatorConfig
+from spa_lab.learn.estimator import ProgressEstimator, fit_estimator
+from spa_lab.learn.return_predictor import PredictorConfig, ReturnPredictor
 from spa_lab.types import Trajectory
 
 pytest.importorskip("peft")
@@ -57,8 +58,8 @@ def test_below_a_head_adapters_alone_learn(policy: Policy, learns: bool) -> None
     estimator = ProgressEstimator(
         copy_policy(policy, name="e").model, policy.codec, EstimatorConfig(train_backbone=learns), seed=0
     )
-    reader = ReturnReader(
-        copy_policy(policy, name="r").model, policy.codec, ReaderConfig(train_backbone=learns), seed=0
+    reader = ReturnPredictor(
+        copy_policy(policy, name="r").model, policy.codec, PredictorConfig(train_backbone=learns), seed=0
     )
     adapters = [name for name, _ in policy.model.named_parameters() if ".lora_" in name]
     for backbone in (estimator.backbone, reader.backbone):

@@ -11,7 +11,8 @@ import torch
 
 from spa_lab import react
 from spa_lab.agent.codec import Codec, ContextTooLong
-from spa_lab.agent.rollout import Episode, Job, Policy, RolloutConfig, rollout
+from spa_lab.agent.rollout import Episode, EpisodeSpec, Policy, rollout
+from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Environment, Reply, Task
 from spa_lab.envs.household import environment as household
 from spa_lab.learn.language import hidden_states, written_logits, written_logprobs
@@ -54,8 +55,11 @@ def _quiz(step_limit: int = 3) -> Environment:
     return Environment("quiz", Quiz, lambda task, opening: None, lambda split, n: [], step_limit, "")
 
 
-def _jobs(*seeds: int) -> list[Job]:
-    return [Job(f"e{seed}", Task(f"q{seed}", "quiz", "seen", "", "win it", 1, None), seed) for seed in seeds]
+def _jobs(*seeds: int) -> list[EpisodeSpec]:
+    return [
+        EpisodeSpec(f"e{seed}", Task(f"q{seed}", "quiz", "seen", "", "win it", 1, None), seed)
+        for seed in seeds
+    ]
 
 
 @pytest.fixture
@@ -259,7 +263,7 @@ def test_finished_episodes_are_counted(parrot: Callable[..., Policy]) -> None:
 
 def test_a_model_that_knows_nothing_plays_in_a_real_world(make_policy: Callable[..., Policy]) -> None:
     world = replace(household("small"), step_limit=3)
-    jobs = [Job(task.id, task, 0) for task in world.tasks("train", 2)]
+    jobs = [EpisodeSpec(task.id, task, 0) for task in world.tasks("train", 2)]
     policy = make_policy(context=4096)
     episodes = rollout(policy, world, jobs, RolloutConfig(temperature=1.0, max_new_tokens=5))
     assert [e.trajectory.task_id for e in episodes] == [job.task.id for job in jobs]

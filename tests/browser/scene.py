@@ -10,7 +10,7 @@ import pandas as pd
 
 from spa_lab.store import Run
 from spa_lab.types import Credit, Step, Trajectory, ValueTruth
-from spa_lab.view.collection import Collection
+from spa_lab.view.tables.collection import Collection
 
 HOSTILE = (
     "<script>window.owned = 1</script>",
@@ -85,7 +85,7 @@ def what_if(trajectory: Trajectory, step: int, action: str) -> Trajectory:
 
 def lengths() -> pd.DataFrame:
     """Of `trajectories_frame`: two policies."""
-    from spa_lab.view.frames import trajectories_frame
+    from spa_lab.view.tables.frames import trajectories_frame
 
     several = [episode(i, 3 + i % 33, (i * 7) % 10 > i % 9) for i in range(240)]
     return trajectories_frame(several, expert_length={f"task-{i}": 3 + i * 2 % 33 for i in range(40)})

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from spa_lab import react
-from spa_lab.envs.base import Environment, Reply, Task
-from spa_lab.envs.demonstrations import Demonstration, demonstrate
+from spa_lab.envs.base import Demonstration, Environment, Reply, Task
+from spa_lab.envs.demonstrations import demonstrate
 from spa_lab.envs.household import environment as household
 from spa_lab.envs.webshop import environment as webshop
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.household import world_speed
 from spa_lab.envs.base import Task
 from spa_lab.envs.household import world as world_module
-from spa_lab.envs.household.bench import world_speed
 from spa_lab.envs.household.game import HouseholdTask
 from spa_lab.envs.household.reader import read_game
 from spa_lab.envs.household.world import GAMES_KEPT, HouseholdWorld

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from spa_lab.credit.exact import ExactValues, exact_values, play, uniform_chances
 from spa_lab.envs.probe_rules import CORRIDOR, PROBES
 from spa_lab.envs.probes import ProbeWorld, probe_environment
 from spa_lab.react import write
+from spa_lab.truth.exact import ExactValues, exact_values, play, uniform_chances
 from spa_lab.types import Step, Trajectory
 
 NAMES = sorted(PROBES)

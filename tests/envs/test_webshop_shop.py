@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.webshop import world_speed
 from spa_lab.envs.base import Task
 from spa_lab.envs.demonstrations import demonstrate
 from spa_lab.envs.webshop import environment
-from spa_lab.envs.webshop.bench import world_speed
 from spa_lab.envs.webshop.expert import WebshopExpert
 from spa_lab.envs.webshop.files import read_instructions, read_labels, read_products
 from spa_lab.envs.webshop.fuzzy import token_set_ratio

@@ -12,8 +12,9 @@ import torch
 from spa_lab.agent.codec import ContextTooLong, TokenRow
 from spa_lab.agent.models import copy_policy
 from spa_lab.agent.rollout import Policy
-from spa_lab.envs.demonstrations import Demonstration
-from spa_lab.learn.cloning import CloneConfig, clone, clone_loss, fit_language
+from spa_lab.configs.cloning import CloneConfig
+from spa_lab.envs.base import Demonstration
+from spa_lab.learn.cloning import clone, clone_loss, fit_language
 from spa_lab.types import Trajectory
 
 ONE_BATCH = CloneConfig(epochs=1, batch_tokens=10_000)

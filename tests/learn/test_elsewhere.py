@@ -9,20 +9,23 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.plain_continuations import plain_outcomes
 from spa_lab.agent.lora import add_lora, merged
 from spa_lab.agent.models import copy_policy
-from spa_lab.agent.rollout import Episode, Job, Policy, RolloutConfig, rollout
-from spa_lab.credit.choice import Menu
-from spa_lab.credit.exact import History, language_chances
-from spa_lab.credit.monte_carlo import branch_outcomes
-from spa_lab.credit.plain import plain_outcomes
-from spa_lab.envs.base import Environment, Reply, Task
-from spa_lab.envs.demonstrations import Demonstration
-from spa_lab.learn.cloning import CloneConfig, clone
-from spa_lab.learn.estimator import EstimatorConfig, fit_estimator
-from spa_lab.learn.heads import HeadsConfig, fit_heads
-from spa_lab.learn.ppo import PPOConfig, PPOTrainer
-from spa_lab.learn.returns import ReaderConfig, fit_reader
+from spa_lab.agent.rollout import Episode, EpisodeSpec, Policy, rollout
+from spa_lab.agent.sampling import AllowedTexts
+from spa_lab.configs.cloning import CloneConfig
+from spa_lab.configs.estimator import EstimatorConfig
+from spa_lab.configs.ppo import PPOConfig
+from spa_lab.configs.rollout import RolloutConfig
+from spa_lab.envs.base import Demonstration, Environment, Reply, Task
+from spa_lab.learn.cloning import clone
+from spa_lab.learn.ensemble_critic import EnsembleCriticConfig, fit_ensemble_critic
+from spa_lab.learn.estimator import fit_estimator
+from spa_lab.learn.ppo import PPOTrainer
+from spa_lab.learn.return_predictor import PredictorConfig, fit_predictor
+from spa_lab.truth.exact import History, lm_action_probs
+from spa_lab.truth.monte_carlo import branch_outcomes
 from tests.learn.elsewhere import DEVICE, Far, elsewhere, moved
 
 PLAYING = RolloutConfig(temperature=0.7, max_new_tokens=5)
@@ -49,7 +52,7 @@ class Waiting:
 
 WORLD = Environment("waiting", Waiting, lambda task, opening: None, lambda split, n: [], 3, "")
 TASKS = [Task(f"w{i}", "waiting", "train", "", "", 3, None) for i in range(4)]
-JOBS = [Job(f"e{i}", task, i) for i, task in enumerate(TASKS)]
+JOBS = [EpisodeSpec(f"e{i}", task, i) for i, task in enumerate(TASKS)]
 
 
 @pytest.fixture(scope="module")
@@ -83,14 +86,16 @@ def _estimator(policy: Policy, played: list[Episode], head: Any) -> np.ndarray:
 
 def _reader(policy: Policy, played: list[Episode]) -> np.ndarray:
     told = [episode.trajectory for episode in played]
-    config = ReaderConfig(reads="step", says="increment", fits="subset", epochs=1)
-    return _flat(fit_reader(policy, told, config, rng=random.Random(0)).values(told))
+    config = PredictorConfig(reads="step", says="increment", fits="subset", epochs=1)
+    return _flat(fit_predictor(policy, told, config, rng=random.Random(0)).values(told))
 
 
 def _heads(policy: Policy, played: list[Episode]) -> np.ndarray:
     told = [episode.trajectory for episode in played]
     return _flat(
-        fit_heads(policy, told, HeadsConfig(heads=2, layers=2, epochs=2), rng=random.Random(0)).values(told)
+        fit_ensemble_critic(
+            policy, told, EnsembleCriticConfig(heads=2, layers=2, epochs=2), rng=random.Random(0)
+        ).values(told)
     )
 
 
@@ -132,8 +137,8 @@ def _branches(policy: Policy, played: list[Episode]) -> np.ndarray:
 
 
 def _chances(policy: Policy, played: list[Episode]) -> np.ndarray:
-    menu = Menu.of(["Action: good", "Action: bad"], policy.codec)
-    return language_chances(policy, menu, temperature=0.7)([History("Wait.", ())])
+    menu = AllowedTexts.of(["Action: good", "Action: bad"], policy.codec)
+    return lm_action_probs(policy, menu, temperature=0.7)([History("Wait.", ())])
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ import torch
 from spa_lab.agent.codec import Codec, ContextTooLong, TokenRow
 from spa_lab.agent.models import copy_policy
 from spa_lab.agent.rollout import Policy
+from spa_lab.configs.estimator import EstimatorConfig
 from spa_lab.learn.estimator import (
-    EstimatorConfig,
     ProgressEstimator,
     estimator_loss,
     fit_estimator,

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 from spa_lab import rewards
 from spa_lab.agent.models import copy_policy
-from spa_lab.agent.rollout import Episode, Job, Policy, RolloutConfig, rollout
-from spa_lab.envs.base import Environment, Reply, Task
-from spa_lab.envs.demonstrations import Demonstration
-from spa_lab.learn.cloning import CloneConfig, clone
-from spa_lab.learn.ppo import PPOConfig, PPOLoss, PPORows, PPOTrainer, ppo_loss
+from spa_lab.agent.rollout import Episode, EpisodeSpec, Policy, rollout
+from spa_lab.configs.cloning import CloneConfig
+from spa_lab.configs.ppo import PPOConfig
+from spa_lab.configs.rollout import RolloutConfig
+from spa_lab.envs.base import Demonstration, Environment, Reply, Task
+from spa_lab.learn.cloning import clone
+from spa_lab.learn.ppo import PPOLoss, PPORows, PPOTrainer, ppo_loss
 from spa_lab.types import Step, Trajectory
 
 TEXTS = ("Choose.", "Action: left", "Action: right", "Action: wait", "noted", "reply ", "You see a door.")
@@ -69,7 +71,7 @@ def _terminal(episodes: Sequence[Episode]) -> list[np.ndarray]:
 
 def _success(policy: Policy) -> float:
     """Share of 256 episodes won, sampled as they are in training."""
-    jobs = [Job(f"e{i}", TASKS[0], 1000 + i) for i in range(256)]
+    jobs = [EpisodeSpec(f"e{i}", TASKS[0], 1000 + i) for i in range(256)]
     episodes = rollout(policy, FORK, jobs, RolloutConfig(temperature=1.0, parallel=256))
     return float(np.mean([episode.trajectory.success for episode in episodes]))
 

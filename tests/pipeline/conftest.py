@@ -15,7 +15,7 @@ import pytest
 from spa_lab.agent.models import save_policy
 from spa_lab.agent.rollout import Policy
 from spa_lab.envs.demonstrations import demonstrate
-from spa_lab.envs.worlds import environment_named
+from spa_lab.envs.worlds import make_environment
 from spa_lab.pipeline import train as train_module
 from spa_lab.pretrain.train import RECIPES
 from spa_lab.store import Run
@@ -54,7 +54,7 @@ def data(tmp_path_factory: pytest.TempPathFactory, make_policy: Callable[..., Po
     """A data folder whose base models know words and nothing else."""
     folder = tmp_path_factory.mktemp("data")
     for env, recipe in RECIPES.items():
-        world, rng = environment_named(env), random.Random(0)
+        world, rng = make_environment(env), random.Random(0)
         n = 40 if env == "household" else 10
         played = [demonstrate(world, task, mistakes=0.0, rng=rng) for task in world.tasks("train", n)]
         steps = [step for one in played for step in one.trajectory.steps]

@@ -18,8 +18,9 @@ if __name__ != "__mp_main__":  # workers import the program, too, and need none 
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from spa_lab import cli, pipeline
-from spa_lab.pipeline import parallel, presets
-from spa_lab.pipeline.presets import TINY, Preset
+from spa_lab.configs import presets
+from spa_lab.configs.presets import TINY, Preset
+from spa_lab.pipeline import parallel
 
 MICRO = replace(
     TINY,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from spa_lab import cli
-from spa_lab.pipeline.presets import TINY
+from spa_lab.configs.presets import TINY
 from spa_lab.store import writing
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _run(out: Path, **given: str) -> list[str]:
     [
         ({"preset": "huge"}, "no preset 'huge'; there are: micro"),
         ({"env": "chess"}, "no world 'chess'; there are: household, webshop, virtualhome"),
-        ({"method": "dpo"}, "no method 'dpo'; there are: sft, ppo, spa, critic_heads, mean, random"),
+        ({"method": "dpo"}, "no method 'dpo'; there are: sft, ppo, spa, critic, mean, random"),
     ],
 )
 def test_unknown_names(

@@ -12,24 +12,26 @@ import pytest
 
 from spa_lab import cli
 from spa_lab.agent.models import save_policy
-from spa_lab.agent.rollout import Job, Policy, RolloutConfig, rollout
+from spa_lab.agent.rollout import EpisodeSpec, Policy, rollout
+from spa_lab.configs.cloning import CloneConfig
+from spa_lab.configs.estimator import EstimatorConfig
+from spa_lab.configs.presets import TINY
+from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.credit.fidelity import CEILING, METRICS
-from spa_lab.envs.base import Environment, Reply, Task
-from spa_lab.envs.demonstrations import Demonstration
-from spa_lab.learn.cloning import CloneConfig, clone
-from spa_lab.learn.estimator import EstimatorConfig, fit_estimator, save_estimator
+from spa_lab.envs.base import Demonstration, Environment, Reply, Task
+from spa_lab.learn.cloning import clone
+from spa_lab.learn.estimator import fit_estimator, save_estimator
 from spa_lab.pipeline import fidelity as module
 from spa_lab.pipeline import fidelity_jobs
 from spa_lab.pipeline.fidelity import balanced, preset_of
-from spa_lab.pipeline.parallel import PlannedJob
-from spa_lab.pipeline.presets import TINY
+from spa_lab.pipeline.parallel import WorkerTask
 from spa_lab.store import Run, StoreError
 from spa_lab.types import Step, Trajectory
 
 SOURCES = {
-    "terminal", "mean", "random", "grounding", "clock", "leave_one_out", "gigpo", "mc_value_5",
-    "mc_possible_8", "mc_difference_8", "spa", "spa_released_head", "critic_td", "critic_gae", "rudder",
-    "occlusion", "spa_prefix", "critic_heads", CEILING,
+    "terminal", "mean", "random", "grounding", "clock", "leave_one_out", "gigpo", "ipr_5",
+    "math_shepherd_8", "mc_difference_8", "spa", "spa_released_head", "critic_td", "critic_gae", "rudder",
+    "occlusion", "spa_prefix", "critic", CEILING,
 }  # fmt: skip
 
 
@@ -72,7 +74,7 @@ class Alone:
         return self
 
     def __exit__(self, *_: object) -> None: ...
-    def run(self, jobs: Sequence[PlannedJob]) -> list[Any]:
+    def run(self, jobs: Sequence[WorkerTask]) -> list[Any]:
         return [job.function(*job.arguments, report=lambda *news: None) for job in jobs]
 
 
@@ -80,8 +82,8 @@ class Alone:
 def _in_this_process() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for part in (module, fidelity_jobs):
-            patch.setattr(part, "environment_named", lambda name: EVEN)
-        patch.setattr(module, "Crew", Alone)
+            patch.setattr(part, "make_environment", lambda name: EVEN)
+        patch.setattr(module, "WorkerPool", Alone)
         yield
 
 
@@ -98,7 +100,11 @@ def explored(make_policy: Callable[..., Policy], tmp_path_factory: pytest.TempPa
     config = CloneConfig(epochs=40, lr=0.02, muon_lr=None, batch_tokens=1000)
     clone(policy, [_demonstration(action) for action in ("a", "bb")], config, rng=random.Random(0))
     run = Run.create(tmp_path_factory.mktemp("run"), {"env": "even", "preset": asdict(PRESET)}, seed=0)
-    jobs = [Job(f"explore/{task.id}/{m}", task, 10 * i + m) for i, task in enumerate(TASKS) for m in range(4)]
+    jobs = [
+        EpisodeSpec(f"explore/{task.id}/{m}", task, 10 * i + m)
+        for i, task in enumerate(TASKS)
+        for m in range(4)
+    ]
     played = [episode.trajectory for episode in rollout(policy, EVEN, jobs, PRESET.explore)]
     assert {one.success for one in played[8:]} == {True, False}
     run.save_trajectories("explore", played)
@@ -123,12 +129,11 @@ def test_every_source_is_on_the_scoreboard(scored: tuple[Run, str]) -> None:
     assert set(table["metric"]) == set(METRICS)
     assert all(source in printed for source in SOURCES)
     spent = table.drop_duplicates("source").set_index("source")
-    steps = sum(len(one) for one in run.load_credits("fidelity-mc_value_5"))
+    steps = sum(len(one) for one in run.load_credits("fidelity-ipr_5"))
     assert (
-        spent.loc["mc_value_5", "rollouts"] == 5 * steps
-        and spent.loc["mc_difference_8", "rollouts"] == 8 * steps
+        spent.loc["ipr_5", "rollouts"] == 5 * steps and spent.loc["mc_difference_8", "rollouts"] == 8 * steps
     )
-    assert spent.loc["mc_value_5", "seconds"] > 0
+    assert spent.loc["ipr_5", "seconds"] > 0
     assert spent.loc["critic_td", "fit_seconds"] > 0 and spent.loc["critic_td", "fit_rollouts"] == 8
     for ending in ("svg", "png"):
         assert (run.path / "figures" / f"fidelity.{ending}").stat().st_size > 1000
@@ -138,11 +143,11 @@ def test_what_is_done_is_not_done_again(scored: tuple[Run, str], monkeypatch: py
     run, printed = scored
 
     class Idle(Alone):
-        def run(self, jobs: Sequence[PlannedJob]) -> list[Any]:
+        def run(self, jobs: Sequence[WorkerTask]) -> list[Any]:
             assert jobs == []
             return []
 
-    monkeypatch.setattr(module, "Crew", Idle)
+    monkeypatch.setattr(module, "WorkerPool", Idle)
     assert module.fidelity(run=run.path, trajectories=2, branches=3, workers=1) == printed
 
 

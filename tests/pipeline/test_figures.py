@@ -9,12 +9,13 @@ import pytest
 
 from spa_lab.envs.household import environment
 from spa_lab.importers import import_file
-from spa_lab.pipeline import figure_makers, figures
-from spa_lab.pipeline.figure_makers import MAKERS, Asked, LeftOut
+from spa_lab.pipeline import figures
+from spa_lab.pipeline import paper_figures as figure_makers
+from spa_lab.pipeline.paper_figures import MAKERS, Asked, LeftOut
 from spa_lab.store import Run
 from spa_lab.types import Credit, Trajectory
-from spa_lab.view.origin import in_words, provenance_of
-from spa_lab.view.plates import Plate
+from spa_lab.view.paper.paper_figure import PaperFigure
+from spa_lab.view.provenance import in_words, provenance_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PRESET = {
@@ -50,10 +51,10 @@ def finished(make_trajectory: Callable[..., Trajectory], tmp_path: Path) -> Call
     return build
 
 
-def _made(runs: list[Run], asked: Asked | None = None) -> tuple[dict[str, Plate], dict[str, str]]:
+def _made(runs: list[Run], asked: Asked | None = None) -> tuple[dict[str, PaperFigure], dict[str, str]]:
     found = [one for make in MAKERS for one in make(runs, asked or Asked())]
     left = {one.name: one.why for one in found if isinstance(one, LeftOut)}
-    return {one.name: one for one in found if isinstance(one, Plate)}, left
+    return {one.name: one for one in found if isinstance(one, PaperFigure)}, left
 
 
 def test_one_run(finished: Callable[..., Run]) -> None:
@@ -132,7 +133,7 @@ def test_what_is_written_and_said(
 def test_the_tour_has_truths_and_no_evaluations() -> None:
     runs = [Run.open(ROOT / "data" / "tour")]
     found = list(figure_makers._of_scoreboards(runs, Asked()))
-    (plate,) = [one for one in found if isinstance(one, Plate)]
+    (plate,) = [one for one in found if isinstance(one, PaperFigure)]
     assert set(plate.numbers["source"]) == {"SPA, linear", "Monte Carlo, 5 branches", "random"}
     assert "12 of success (12 tasks), 12 of failure" in plate.caption
     (left,) = figure_makers._of_evaluations(runs, Asked())

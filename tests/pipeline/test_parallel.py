@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-from spa_lab.pipeline.parallel import Crew, PlannedJob
+from spa_lab.pipeline.parallel import WorkerPool, WorkerTask
 from spa_lab.store import StoreError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +22,7 @@ PROMPTLY = 30.0
 
 @pytest.fixture(scope="module")
 def jobs(importable: Callable[[str], ModuleType]) -> ModuleType:
-    return importable("crew_jobs")
+    return importable("worker_tasks")
 
 
 @pytest.fixture(autouse=True)
@@ -48,11 +48,11 @@ def _wait_until(condition: Callable[[], bool]) -> None:
 
 
 def test_results_in_order_from_processes_that_stay(jobs: ModuleType, capsys: pytest.CaptureFixture) -> None:
-    with Crew(2) as crew:
+    with WorkerPool(2) as crew:
         assert crew.run([]) == []
         assert active_children() == []  # nobody is begun for nothing
-        first = crew.run([PlannedJob(f"say {text}", jobs.say, (text,)) for text in "abcde"])
-        second = crew.run([PlannedJob("again", jobs.say, (text,)) for text in "xy"])
+        first = crew.run([WorkerTask(f"say {text}", jobs.say, (text,)) for text in "abcde"])
+        second = crew.run([WorkerTask("again", jobs.say, (text,)) for text in "xy"])
     assert [text for text, _ in first] == list("abcde")
     assert [text for text, _ in second] == list("xy")
     processes = {process for _, process in (*first, *second)}
@@ -66,18 +66,18 @@ def test_results_in_order_from_processes_that_stay(jobs: ModuleType, capsys: pyt
 def test_the_first_error_ends_all(jobs: ModuleType, tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     started = time.monotonic()
-    with Crew(2) as crew, pytest.raises(StoreError) as caught:
+    with WorkerPool(2) as crew, pytest.raises(StoreError) as caught:
         crew.run(
             [
-                PlannedJob("sleep", jobs.write_and_sleep, (str(begun),)),
-                PlannedJob("fail", jobs.fail, ("disk", str(begun))),
-                PlannedJob("never begun", jobs.write_and_sleep, (str(tmp_path / "never"),)),
+                WorkerTask("sleep", jobs.write_and_sleep, (str(begun),)),
+                WorkerTask("fail", jobs.fail, ("disk", str(begun))),
+                WorkerTask("never begun", jobs.write_and_sleep, (str(tmp_path / "never"),)),
             ]
         )
     assert time.monotonic() - started < 60
     assert str(caught.value) == "runs/a: cannot write: disk full" and caught.value.path == Path("runs/a")
     (note,) = caught.value.__notes__
-    assert note.startswith("in the process of 'fail':\nTraceback") and "crew_jobs.py" in note
+    assert note.startswith("in the process of 'fail':\nTraceback") and "worker_tasks.py" in note
     assert _is_gone(int(begun.read_text())) and not (tmp_path / "never").exists()
 
 
@@ -88,34 +88,35 @@ def test_the_first_error_ends_all(jobs: ModuleType, tmp_path: Path) -> None:
 def test_errors_arrive_as_what_they_are(
     jobs: ModuleType, kind: str, expected: type[Exception], message: str, capfd: pytest.CaptureFixture
 ) -> None:
-    with Crew(1) as crew, pytest.raises(expected) as caught:
-        crew.run([PlannedJob("fail", jobs.fail, (kind, ""))])
+    with WorkerPool(1) as crew, pytest.raises(expected) as caught:
+        crew.run([WorkerTask("fail", jobs.fail, (kind, ""))])
     assert type(caught.value) is expected and str(caught.value) == message
     assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_killed_process_is_named(jobs: ModuleType) -> None:
-    with Crew(1) as crew, pytest.raises(ChildProcessError, match=r"'ppo': .* by SIGKILL .*memory"):
-        crew.run([PlannedJob("ppo", jobs.die, (int(signal.SIGKILL),))])
+    with WorkerPool(1) as crew, pytest.raises(ChildProcessError, match=r"'ppo': .* by SIGKILL .*memory"):
+        crew.run([WorkerTask("ppo", jobs.die, (int(signal.SIGKILL),))])
 
 
 def test_a_process_killed_between_jobs_is_named(jobs: ModuleType) -> None:
     """Not as a broken pipe, which the command takes for a reader of its output that left."""
-    with Crew(1) as crew:
-        ((_, process),) = crew.run([PlannedJob("one", jobs.say, ("a",))])
+    with WorkerPool(1) as crew:
+        ((_, process),) = crew.run([WorkerTask("one", jobs.say, ("a",))])
         os.kill(process, signal.SIGKILL)
         _wait_until(lambda: _is_gone(process))
         with pytest.raises(ChildProcessError, match="'two': its process was killed by SIGKILL"):
-            crew.run([PlannedJob("two", jobs.say, ("b",))])
+            crew.run([WorkerTask("two", jobs.say, ("b",))])
 
 
 def test_nobody_outlives_a_killed_parent(jobs: ModuleType, tmp_path: Path) -> None:
     """A process that went on would write into a run that somebody has taken up again."""
     file = tmp_path / "process"
     program = (
-        "from spa_lab.pipeline.parallel import Crew, PlannedJob\n"
-        "import crew_jobs\n"
-        f"with Crew(1) as crew: crew.run([PlannedJob('sleep', crew_jobs.write_and_sleep, ({str(file)!r},))])"
+        "from spa_lab.pipeline.parallel import WorkerPool, WorkerTask\n"
+        "import worker_tasks\n"
+        f"task = WorkerTask('sleep', worker_tasks.write_and_sleep, ({str(file)!r},))\n"
+        "with WorkerPool(1) as pool: pool.run([task])"
     )
     path = os.pathsep.join((str(ROOT), str(Path(str(jobs.__file__)).parent)))
     parent = subprocess.Popen(
@@ -130,4 +131,4 @@ def test_nobody_outlives_a_killed_parent(jobs: ModuleType, tmp_path: Path) -> No
 
 def test_no_crew_of_nobody() -> None:
     with pytest.raises(ValueError, match="at least 1 worker process, got 0"):
-        Crew(0)
+        WorkerPool(0)

@@ -10,7 +10,7 @@ from spa_lab.paths import tour_folder
 from spa_lab.pipeline.tour import TOURS, features, fit_linear, linear_credit, make_tour
 from spa_lab.store import Run
 from spa_lab.types import Trajectory
-from spa_lab.view.collection import Collection
+from spa_lab.view.tables.collection import Collection
 
 DATA = Path(__file__).resolve().parent.parent.parent / "data"
 WORLDS = pytest.mark.parametrize("env", sorted(TOURS))

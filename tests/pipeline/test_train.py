@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from spa_lab.envs.worlds import environment_named
+from spa_lab.envs.worlds import make_environment
 from spa_lab.pipeline import stages
 from spa_lab.pipeline import train as train_module
 from spa_lab.pipeline.train import STAGES, train
@@ -151,23 +151,23 @@ def test_until_and_then_on_with_another_seed(
 def test_a_critic_is_paid_by_what_was_explored_and_needs_no_estimator(
     undisturbed: "Undisturbed", micro: ModuleType, tmp_path: Path
 ) -> None:
-    how = {"env": "household", "methods": ("critic_heads",), "preset": micro.MICRO, "seed": 0, "workers": 1}
+    how = {"env": "household", "methods": ("critic",), "preset": micro.MICRO, "seed": 0, "workers": 1}
     run = train(tmp_path, **how, until="ppo")
     assert tuple(_stages(tmp_path)) == ("clone", "explore", "ppo")
-    assert run.names("models") == ["cloned", "critic_heads"]
+    assert run.names("models") == ["cloned", "critic"]
     assert run.load_trajectories("explore") == Run.open(undisturbed.path).load_trajectories("explore")
 
 
 def test_heads_pay_each_step_the_change_of_their_value(undisturbed: "Undisturbed", micro: ModuleType) -> None:
     run = Run.open(undisturbed.path)
-    policy = stages.saved_policy(run, "cloned", micro.MICRO, environment_named("household"))
+    policy = stages.saved_policy(run, "cloned", micro.MICRO, make_environment("household"))
     played = run.load_trajectories("explore")[:3]
-    heads = stages.fitted_heads(run, policy, run.load_trajectories("explore"))
+    heads = stages.fitted_critic(run, policy, run.load_trajectories("explore"))
     rows = [heads.policy.codec.row(one) for one in played]
     for one, credit, values in zip(
-        played, stages.heads_credit(heads)(played, rows=rows), heads.values(played), strict=True
+        played, stages.critic_credit(heads)(played, rows=rows), heads.values(played), strict=True
     ):
-        assert (credit.trajectory_id, credit.source) == (one.id, "critic_heads")
+        assert (credit.trajectory_id, credit.source) == (one.id, "critic")
         np.testing.assert_allclose(credit.contributions[:-1], np.diff(values))
         assert credit.predicted_outcome == pytest.approx(one.outcome)
 

@@ -9,10 +9,10 @@ from typing import Literal
 import pytest
 import torch
 
+from spa_lab.configs.presets import EMBEDDED, LESSON, PAPER, TINY, preset_named
 from spa_lab.envs.base import Environment
-from spa_lab.envs.worlds import environment_named, settings_of
+from spa_lab.envs.worlds import make_environment, settings_of
 from spa_lab.pipeline import stages
-from spa_lab.pipeline.presets import EMBEDDED, LESSON, PAPER, TINY, preset_named
 from spa_lab.store import Run
 
 ELSEWHERE = ("webshop", "virtualhome")
@@ -87,7 +87,7 @@ def test_each_world_starts_from_a_base_that_has_read_it(
 ) -> None:
     asked: list[Path] = []
     monkeypatch.setattr(stages, "load_policy", lambda source, **named: asked.append(source))
-    world: Environment = environment_named(env)
+    world: Environment = make_environment(env)
     stages.base_policy(TINY, world)
     assert asked == [data / {"household": "base"}.get(env, f"base_{env}")]
 
@@ -101,5 +101,5 @@ def test_models_go_to_the_accelerator_where_the_preset_says_so_and_there_is_one(
 ) -> None:
     found = there and torch.device(there)
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: found)
-    policy = stages.base_policy(replace(TINY, device=wanted), environment_named("household"))
+    policy = stages.base_policy(replace(TINY, device=wanted), make_environment("household"))
     assert policy.model.device.type == expected

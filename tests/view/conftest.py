@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from spa_lab.types import Credit, Step, Trajectory, ValueTruth
-from spa_lab.view.evaluation import success_by_length
+from spa_lab.view.tables.evaluation import success_by_length
 
 HOSTILE = (
     "<script>alert(1)</script>",

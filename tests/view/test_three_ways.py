@@ -8,11 +8,16 @@ import numpy as np
 import pandas as pd
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
-from spa_lab.view.collection import Collection
-from spa_lab.view.evaluation import success_by_length
-from spa_lab.view.lengths import lengths_html
-from spa_lab.view.plates import contributions_plate, lengths_plate, success_plate, write_plate
-from spa_lab.view.steps import bar_span, path_span
+from spa_lab.view.html.lengths import lengths_html
+from spa_lab.view.html.steps import bar_span, path_span
+from spa_lab.view.paper.paper_figure import (
+    contributions_plate,
+    lengths_plate,
+    save_paper_figure,
+    success_plate,
+)
+from spa_lab.view.tables.collection import Collection
+from spa_lab.view.tables.evaluation import success_by_length
 from spa_lab.view.text import signed
 from spa_lab.view.widgets import Inspector, LengthView
 
@@ -38,7 +43,7 @@ def test_contributions(
         bars = np.array(_widths(page)) / 100 * (high - low)
         np.testing.assert_allclose(bars, credit.contributions, atol=2e-5)
     plate = contributions_plate(trajectory, [credit], truth, columns=1)
-    write_plate(plate, tmp_path, {})
+    save_paper_figure(plate, tmp_path, {})
     table = pd.read_csv(tmp_path / "contributions.csv")
     np.testing.assert_allclose(table[f"contribution[{credit.source}]"], credit.contributions)
     np.testing.assert_allclose(table["value"], truth.values[1:])
@@ -68,7 +73,7 @@ def test_success_by_length(
     drawn = [y for line in plate.figure.axes[0].lines for y in np.atleast_1d(line.get_ydata())]
     for value in known["success"]:
         assert np.isclose(drawn, value).any()
-    write_plate(plate, tmp_path, {})
+    save_paper_figure(plate, tmp_path, {})
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "success-by-length.csv"), lengths_table)
     latex = (tmp_path / "success-by-length-table.tex").read_text()
     assert re.findall(r"([\d.–-]+) \((\d+)\)", latex) == [
@@ -101,7 +106,7 @@ def test_success_by_length_of_several_seeds(printed: Callable[[Path], list[str]]
     known = plate.numbers[plate.numbers["n"] > 0]
     shown = np.array([[float(cell) for cell in row[4:]] for row in cells if row[3] != "0"])
     np.testing.assert_allclose(shown, known[["success", "low", "high", "n_seeds"]], atol=5e-4)
-    write_plate(plate, tmp_path, {})
+    save_paper_figure(plate, tmp_path, {})
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "success-by-length.csv"), view.to_frame())
     drawn = [y for line in plate.figure.axes[0].lines for y in np.atleast_1d(line.get_ydata())]
     ends = [
@@ -123,7 +128,7 @@ def test_success_rates(printed: Callable[[Path], list[str]], tmp_path: Path) -> 
         }
     )  # fmt: skip
     for columns in (1, 2):
-        write_plate(success_plate(table, columns=columns), tmp_path, {})
+        save_paper_figure(success_plate(table, columns=columns), tmp_path, {})
         for ending in ("svg", "pdf"):
             lines = printed(tmp_path / f"success.{ending}")
             assert [line for line in lines if "[" in line] == ["75.0 [59.8, 85.8]", "0.0 [0.0, 8.8]"]

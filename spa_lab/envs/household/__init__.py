@@ -39,7 +39,16 @@ def environment(size: Size = "small") -> Environment:
     def panel(split: str, n: int) -> Sequence[Task]:
         return tasks(split, n, size)
 
-    return Environment("household", HouseholdWorld, _make_expert, panel, STEP_LIMIT, MANUAL)
+    return Environment(
+        "household",
+        HouseholdWorld,
+        _make_expert,
+        panel,
+        STEP_LIMIT,
+        MANUAL,
+        benchmark="ALFWorld",
+        base="household",
+    )
 
 
 def _make_expert(task: Task, opening: str) -> HouseholdExpert:

@@ -18,7 +18,16 @@ happens."."""
 
 def environment() -> Environment:
     """The VirtualHome world."""
-    return Environment(NAME, VirtualHomeWorld, _make_expert, tasks, STEP_LIMIT, MANUAL)
+    return Environment(
+        NAME,
+        VirtualHomeWorld,
+        _make_expert,
+        tasks,
+        STEP_LIMIT,
+        MANUAL,
+        benchmark="VirtualHome",
+        base="virtualhome",
+    )
 
 
 def _make_expert(task: Task, opening: str) -> VirtualHomeExpert:

@@ -4,12 +4,16 @@ from spa_lab.envs.base import Environment, Task
 from spa_lab.envs.webshop.expert import WebshopExpert
 from spa_lab.envs.webshop.generator import generated_shop
 from spa_lab.envs.webshop.panels import STEP_LIMIT, tasks
+from spa_lab.envs.webshop.vocabulary import NOUNS
 from spa_lab.envs.webshop.world import MANUAL, WebshopWorld
 
 
 def environment() -> Environment:
     """The generated web shop."""
-    return Environment("webshop", _make_world, _make_expert, tasks, STEP_LIMIT, MANUAL)
+    return Environment(
+        "webshop", _make_world, _make_expert, tasks, STEP_LIMIT, MANUAL, benchmark="WebShop", base="webshop",
+        settings={"noun_scorer": NOUNS.name},
+    )  # fmt: skip
 
 
 def _make_world() -> WebshopWorld:

@@ -5,14 +5,14 @@ no kernel. The browser's part (`host.js`) only reports clicks, keys and sliders.
 must be computed live is handed in as a callable.
 """
 
-from spa_lab.view.collection import Collection, Query
+from spa_lab.view.tables.collection import Collection, Query
 from spa_lab.view.widgets.branch import BranchView
 from spa_lab.view.widgets.explorer import RewardExplorer
 from spa_lab.view.widgets.gradient import GradientInspector
+from spa_lab.view.widgets.inspect import inspect
 from spa_lab.view.widgets.inspector import Inspector
 from spa_lab.view.widgets.lengths import LengthView
 from spa_lab.view.widgets.monitor import Monitor
-from spa_lab.view.widgets.opened import inspect
 from spa_lab.view.widgets.runs import RunBrowser
 from spa_lab.view.widgets.scoreboard import Scoreboard
 from spa_lab.view.widgets.selection import Selection

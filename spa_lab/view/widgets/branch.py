@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 
 from spa_lab.types import Trajectory
-from spa_lab.view.branches import beside_html, branches_html, value_interval
-from spa_lab.view.collection import Collection
-from spa_lab.view.markup import safe
+from spa_lab.view.html.branches import beside_html, branches_html, value_interval
+from spa_lab.view.html.markup import safe
+from spa_lab.view.tables.collection import Collection
 from spa_lab.view.text import shortened, step_label
 from spa_lab.view.widgets import controls
 from spa_lab.view.widgets.host import pane

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from spa_lab.view.markup import safe
+from spa_lab.view.html.markup import safe
 from spa_lab.view.text import shortened
 
 

@@ -9,10 +9,10 @@ import traitlets
 
 from spa_lab.rewards import GroundingForm, Residual
 from spa_lab.types import Trajectory
-from spa_lab.view.collection import Collection
-from spa_lab.view.explore import Critic, Granularity, Knobs, Placement, knobs_frame
-from spa_lab.view.explore_html import knobs_html
-from spa_lab.view.markup import safe
+from spa_lab.view.html.advantages import advantages_html
+from spa_lab.view.html.markup import safe
+from spa_lab.view.tables.advantages import AdvantageSettings, Critic, Granularity, Placement, advantage_table
+from spa_lab.view.tables.collection import Collection
 from spa_lab.view.text import shortened
 from spa_lab.view.widgets import controls
 from spa_lab.view.widgets.host import pane
@@ -46,7 +46,7 @@ class RewardExplorer(Linked):
 
     controls = pane()
     chart = pane()
-    knobs = traitlets.Instance(Knobs, args=())
+    knobs = traitlets.Instance(AdvantageSettings, args=())
     """The settings; setting them draws anew."""
 
     def __init__(
@@ -67,18 +67,18 @@ class RewardExplorer(Linked):
         self.selection.observe(self._redraw, names=["source"])
 
     def to_frame(self) -> pd.DataFrame:
-        """What is drawn, see `explore.knobs_frame`; raises ValueError where the source gave no credit."""
+        """What is drawn, see `explore.advantage_table`; raises ValueError where the source gave no credit."""
         found = self.credits([self.selection.source])
         if not found:
             raise ValueError(f"{self.selection.source!r} gave {self.trajectory.id!r} no credit")
         counts = self.tokens(self.trajectory) if self.tokens else None
-        return knobs_frame(self.trajectory, found[0], self._usable(), truth=self.truth, n_tokens=counts)
+        return advantage_table(self.trajectory, found[0], self._usable(), truth=self.truth, n_tokens=counts)
 
     def draw(self) -> None:
         """The trajectory that is shown now."""
         name = f'<h4 dir="auto">{safe(shortened(self.trajectory.instruction, 120))}</h4>'
         if self.credits([self.selection.source]):
-            self.chart = name + knobs_html(self.trajectory, self.to_frame())
+            self.chart = name + advantages_html(self.trajectory, self.to_frame())
         else:
             source = safe(shortened(self.selection.source, 60))
             self.chart = f'{name}<span class="note">{source} gave this trajectory no credit.</span>'
@@ -93,12 +93,12 @@ class RewardExplorer(Linked):
         elif name == "source" and value in self.collection.sources:
             self.selection.source = value
         elif name == "reset":
-            self.knobs = Knobs()
+            self.knobs = AdvantageSettings()
 
     def _turn(self, **changed: Any) -> None:
         self.knobs = replace(self.knobs, **changed)
 
-    def _usable(self) -> Knobs:
+    def _usable(self) -> AdvantageSettings:
         """The knobs, without the truth's values where this trajectory was not measured."""
         return self.knobs if self.truth is not None else replace(self.knobs, critic="none")
 

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from spa_lab.types import Trajectory
-from spa_lab.view.markup import safe
-from spa_lab.view.seen import alarms_html, seen_steps_html, seen_tokens_html
+from spa_lab.view.html.gradient import alarms_html, seen_steps_html, seen_tokens_html
+from spa_lab.view.html.markup import safe
 from spa_lab.view.text import shortened, step_label
 from spa_lab.view.widgets import controls
 from spa_lab.view.widgets.host import Host, pane
@@ -18,9 +18,9 @@ class GradientInspector(Host):
     """Alarms, the steps of one trajectory with their rewards and pushes, and the chosen step token by token.
 
     Args:
-        steps: of `credit.gradient.step_table`.
-        tokens: of `credit.gradient.token_table`.
-        alarms: of `credit.gradient.GradientView`.
+        steps: of `learn.update_audit.step_table`.
+        tokens: of `learn.update_audit.token_table`.
+        alarms: of `learn.update_audit.GradientView`.
         selection: shared with other widgets.
         trajectories: for the words of the steps; without them steps are only numbered.
         spell: token id -> its text, e.g. `tokenizer.decode`; the id itself if None.

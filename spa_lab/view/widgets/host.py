@@ -8,7 +8,7 @@ import traitlets
 from IPython.display import HTML, display
 
 from spa_lab.store import replacing
-from spa_lab.view import markup
+from spa_lab.view.html import markup
 
 
 class Host(anywidget.AnyWidget):

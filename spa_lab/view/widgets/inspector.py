@@ -9,13 +9,13 @@ import numpy as np
 import traitlets
 
 from spa_lab.types import FloatArray
-from spa_lab.view.collection import PLAIN, Collection, Order, Outcome, Query
-from spa_lab.view.markup import safe
-from spa_lab.view.steps import Scale, head_html, pivotal_step, steps_html, sums_html
+from spa_lab.view.html.markup import safe
+from spa_lab.view.html.steps import Scale, head_html, pivotal_step, steps_html, sums_html
+from spa_lab.view.tables.collection import PLAIN, Collection, Order, Outcome, Query
 from spa_lab.view.text import shortened
 from spa_lab.view.widgets import controls
 from spa_lab.view.widgets.host import pane
-from spa_lab.view.widgets.linked import Linked, first_to_see
+from spa_lab.view.widgets.linked import Linked, default_index
 from spa_lab.view.widgets.selection import Selection
 
 MOST_FOUND = 200
@@ -141,7 +141,7 @@ class Inspector(Linked):
         self.shelf, self.collection = shelf, self.shelves[shelf]()
         self.numbers = []
         if self.selection.trajectory_id not in self.collection:
-            self._choose(first_to_see(self.collection))
+            self._choose(default_index(self.collection))
         self.open_chosen()
         self._begin()
 

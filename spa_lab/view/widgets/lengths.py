@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import traitlets
 
-from spa_lab.view.evaluation import LengthColumn, success_by_length
-from spa_lab.view.lengths import lengths_html
+from spa_lab.view.html.lengths import lengths_html
+from spa_lab.view.tables.evaluation import LengthColumn, success_by_length
 from spa_lab.view.widgets import controls
 from spa_lab.view.widgets.host import Host, pane
 

@@ -4,7 +4,7 @@ from itertools import chain
 from typing import Any
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
-from spa_lab.view.collection import PLAIN, Collection
+from spa_lab.view.tables.collection import PLAIN, Collection
 from spa_lab.view.widgets.host import Host
 from spa_lab.view.widgets.selection import Selection
 
@@ -23,7 +23,7 @@ class Linked(Host):
         self.collection = collection
         self.selection = selection if selection is not None else Selection()
         if self.selection.trajectory_id not in collection:
-            self.selection.choose(str(collection.index["trajectory_id"].iloc[first_to_see(collection)]))
+            self.selection.choose(str(collection.index["trajectory_id"].iloc[default_index(collection)]))
         self.open_chosen()
         self.selection.observe(self._follow, names=["trajectory_id"])
         self.selection.observe(self._mark, names=["step"])
@@ -69,7 +69,7 @@ class Linked(Host):
         self.selection.step = max(self.chosen, 0)
 
 
-def first_to_see(collection: Collection) -> int:
+def default_index(collection: Collection) -> int:
     """Number of the first trajectory that was measured, or else that somebody gave credit; else 0."""
     numbers = range(len(collection))
     sources = [source for source in collection.sources if source not in PLAIN]

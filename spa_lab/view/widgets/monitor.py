@@ -11,8 +11,8 @@ import pandas as pd
 import traitlets
 
 from spa_lab.store import Run
-from spa_lab.view.curves import curves_html
-from spa_lab.view.markup import frame_table, safe
+from spa_lab.view.html.curves import curves_html
+from spa_lab.view.html.markup import frame_table, safe
 from spa_lab.view.widgets import controls
 from spa_lab.view.widgets.host import Host, pane
 

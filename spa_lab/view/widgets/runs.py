@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from spa_lab.store import Run
-from spa_lab.view.markup import safe
+from spa_lab.view.html.markup import safe
 from spa_lab.view.widgets.host import Host, pane
+from spa_lab.view.widgets.inspect import inspect
 from spa_lab.view.widgets.inspector import Inspector
-from spa_lab.view.widgets.opened import inspect
 
 DEPTH = 2
 """Folders below the given one in which runs are looked for."""

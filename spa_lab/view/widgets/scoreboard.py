@@ -7,8 +7,8 @@ import pandas as pd
 import traitlets
 
 from spa_lab.store import Run
-from spa_lab.view.board import board_html, check_board
-from spa_lab.view.scoreboard import SHOWN
+from spa_lab.view.charts.scoreboard import SHOWN
+from spa_lab.view.html.scoreboard import board_html, check_board
 from spa_lab.view.widgets import controls
 from spa_lab.view.widgets.host import Host, pane
 

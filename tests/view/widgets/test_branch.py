@@ -6,8 +6,8 @@ import pytest
 
 from spa_lab.stats import wilson
 from spa_lab.types import Trajectory
-from spa_lab.view.branches import branches_html, value_interval
-from spa_lab.view.collection import Collection
+from spa_lab.view.html.branches import branches_html, value_interval
+from spa_lab.view.tables.collection import Collection
 from spa_lab.view.widgets import BranchView
 
 Press = Callable[..., None]

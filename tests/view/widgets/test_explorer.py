@@ -7,7 +7,7 @@ import pytest
 
 from spa_lab.rewards import RewardConfig, fuse
 from spa_lab.types import Credit, Trajectory
-from spa_lab.view.collection import Collection
+from spa_lab.view.tables.collection import Collection
 from spa_lab.view.widgets import RewardExplorer, Selection
 
 

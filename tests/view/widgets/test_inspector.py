@@ -10,8 +10,8 @@ import pytest
 import spa_lab
 from spa_lab.store import Run, StoreError
 from spa_lab.types import Credit, Trajectory, ValueTruth
-from spa_lab.view.collection import Collection, Query
-from spa_lab.view.steps import steps_html
+from spa_lab.view.html.steps import steps_html
+from spa_lab.view.tables.collection import Collection, Query
 from spa_lab.view.widgets import Inspector, Selection
 
 Drawn = Callable[[int], Trajectory]

@@ -1,0 +1,49 @@
+"""Objects of users, named as `package.module:attribute` on the command line and in run folders.
+
+This is how a world, a training method or a credit source from outside the package is found. The current
+folder is searched first, as `python -m` does.
+"""
+
+import importlib
+import os
+import sys
+from typing import Any
+
+
+def is_object_path(name: str) -> bool:
+    """Whether `name` has the form `package.module:attribute`."""
+    return ":" in name
+
+
+def load_object(path: str, what: str) -> Any:
+    """The attribute that `path` names, imported.
+
+    Args:
+        path: "package.module:attribute"; the attribute may be dotted.
+        what: what the object is to be, for error messages: "world", "training method", "credit source".
+
+    Raises:
+        ValueError: the path has another form, the module cannot be imported (names the reason), or it has no
+            such attribute (names those that it defines).
+    """
+    module_name, _, attribute = path.partition(":")
+    if not module_name or not all(part.isidentifier() for part in f"{module_name}.{attribute}".split(".")):
+        raise ValueError(f"{what} {path!r}: expected the form package.module:attribute")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        found: Any = importlib.import_module(module_name)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{what} {path!r}: cannot import module {module_name!r}: {reason}") from error
+    for name in attribute.split("."):
+        if not hasattr(found, name):
+            public = ", ".join(sorted(each for each in vars(found) if not each.startswith("_"))) or "nothing"
+            raise ValueError(f"{what} {path!r}: {module_name!r} has no attribute {name!r}; it has: {public}")
+        found = getattr(found, name)
+    return found
+
+
+def unknown_name(what: str, name: str, known: list[str]) -> ValueError:
+    """The error for a name that is in no table: lists the names, and says that objects are accepted."""
+    return ValueError(f"no {what} {name!r}; there are: {', '.join(known)}; or package.module:attribute")

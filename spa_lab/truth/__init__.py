@@ -1,0 +1,1 @@
+"""Measured values of every step: Monte Carlo continuations, exact enumeration, a scripted player."""

@@ -1,0 +1,1 @@
+"""Pages: text rows with bars in their cells, and the markup that makes untrusted text safe."""

@@ -1,0 +1,1 @@
+"""Figures for print: matplotlib figures made from `view.tables`, with captions, tables and provenance."""

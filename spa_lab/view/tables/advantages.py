@@ -1,0 +1,176 @@
+"""From a credit to what PPO pushes with: the reward of every step, and the advantage that comes of it.
+
+The same functions that training uses, on one trajectory, so that somebody can turn the knobs and watch.
+Before normalisation, and without the KL term; `learn.update_audit` looks at those, in a real update.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from spa_lab.advantages import advantages
+from spa_lab.rewards import GroundingForm, Residual, RewardConfig, fuse, grounding, terminal
+from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
+
+Placement = Literal["last token", "first token", "all tokens"]
+Granularity = Literal["token", "step"]
+Critic = Literal["none", "truth"]
+
+
+@dataclass(frozen=True)
+class AdvantageSettings:
+    """How a credit becomes an advantage; the defaults are those of PPO here."""
+
+    alpha: float = 1.0
+    """Weight of the contribution, >= 0."""
+    beta: float = 0.5
+    """Weight of grounding, outcome units, >= 0."""
+    gamma: float = 0.99
+    """Discount per action, in [0, 1]; an action is a token or a step, see `granularity`."""
+    lam: float = 0.95
+    """GAE's trace decay per action, in [0, 1]."""
+    placement: Placement = "last token"
+    """On which of a step's tokens its reward stands; "all tokens" shares it out evenly."""
+    granularity: Granularity = "token"
+    """"step": the whole step is one action, and all of its tokens get its advantage."""
+    grounding_form: GroundingForm = "bonus"
+    residual: Residual = "kept"
+    """"spread": every step is paid an equal part of the credit's error, see `RewardConfig.residual`."""
+    critic: Critic = "none"
+    """"none": V = 0 everywhere, an untrained critic. "truth": the measured V(h_t) before every step."""
+
+    def __post_init__(self) -> None:
+        self.as_fused()  # says what is wrong with these
+        if not (0 <= self.gamma <= 1 and 0 <= self.lam <= 1):
+            raise ValueError(f"gamma and lam must lie in [0, 1], got {self.gamma} and {self.lam}")
+        for name, kind in (("placement", Placement), ("granularity", Granularity), ("critic", Critic)):
+            if getattr(self, name) not in get_args(kind):
+                raise ValueError(f"{name} must be one of {get_args(kind)}, got {getattr(self, name)!r}")
+
+    def as_fused(self) -> RewardConfig:
+        """What `rewards.fuse` takes."""
+        return RewardConfig(self.alpha, self.beta, self.grounding_form, residual=self.residual)
+
+
+def advantage_table(
+    trajectory: Trajectory,
+    credit: Credit,
+    knobs: AdvantageSettings,
+    *,
+    truth: ValueTruth | None = None,
+    n_tokens: list[int] | None = None,
+) -> pd.DataFrame:
+    """One row per step: what it is paid and how hard it is pushed.
+
+    Columns:
+        step: int64; n_tokens: int64, written in the step.
+        contribution, grounding: float64, c_t and g_t.
+        grounding_form: str, "bonus" or "penalty", the same in every row.
+        from_error: float64, outcome units, the step's part of the credit's error times alpha; 0 if kept.
+        from_credit, from_grounding: float64, outcome units, the two parts of the reward; the first with the
+            error's part.
+        reward: float64, outcome units, their sum r_t.
+        advantage: float64, outcome units, mean over the step's tokens.
+        terminal: float64, outcome units, the advantage if R on the last step were the only reward.
+        reach: float64, share of a reward at the end of the last step that arrives at this step.
+
+    Args:
+        trajectory: T steps.
+        credit: of this trajectory.
+        knobs: the settings.
+        truth: needed for `critic="truth"`.
+        n_tokens: (T,) tokens of each step, >= 1; words and signs are counted if None, see `word_count`.
+
+    Raises:
+        ValueError: the credit or the token counts do not fit, or a truth is asked for and missing.
+    """
+    counts = [word_count(step.text) for step in trajectory.steps] if n_tokens is None else n_tokens
+    if len(counts) != len(trajectory) or min(counts) < 1:
+        raise ValueError(f"{trajectory.id!r}: needs {len(trajectory)} token counts >= 1, got {counts}")
+    return _frame(trajectory, credit, knobs, _values(trajectory, knobs, truth), counts)
+
+
+def _frame(
+    trajectory: Trajectory, credit: Credit, knobs: AdvantageSettings, values: FloatArray, counts: list[int]
+) -> pd.DataFrame:
+    config = knobs.as_fused()
+    from_credit = fuse(trajectory, credit, replace(config, beta=0.0))
+    kept = fuse(trajectory, credit, replace(config, beta=0.0, residual="kept"))
+    reward = fuse(trajectory, credit, config)
+    last = np.zeros(len(trajectory))
+    last[-1] = 1.0
+    at_end = AdvantageSettings(gamma=knobs.gamma, lam=knobs.lam, granularity=knobs.granularity)
+    return pd.DataFrame(
+        {
+            "step": np.arange(len(trajectory)),
+            "n_tokens": np.array(counts, dtype=np.int64),
+            "contribution": credit.contributions,
+            "grounding": grounding(trajectory),
+            "grounding_form": knobs.grounding_form,
+            "from_error": from_credit - kept,
+            "from_credit": from_credit,
+            "from_grounding": fuse(trajectory, credit, replace(config, alpha=0.0)),
+            "reward": reward,
+            "advantage": step_advantages(reward, values, counts, knobs),
+            "terminal": step_advantages(terminal(trajectory).contributions, values, counts, at_end),
+            "reach": step_advantages(last, np.zeros(len(trajectory)), counts, at_end),
+        }
+    )
+
+
+def step_advantages(
+    rewards: FloatArray, values: FloatArray, counts: list[int], knobs: AdvantageSettings
+) -> FloatArray:
+    """(T,) float64, outcome units: generalised advantage of each step, the mean over its tokens.
+
+    Args:
+        rewards: (T,) of the steps.
+        values: (T,) V before each step, the same for all of its tokens.
+        counts: (T,) tokens of each step, >= 1.
+        knobs: discounts, placement and granularity.
+    """
+    if knobs.granularity == "step":
+        return advantages(rewards, values, gamma=knobs.gamma, lam=knobs.lam)
+    step_of = np.repeat(np.arange(len(counts)), counts)
+    ends = np.cumsum(counts)
+    tokens = np.zeros(len(step_of))
+    if knobs.placement == "last token":
+        tokens[ends - 1] = rewards
+    elif knobs.placement == "first token":
+        tokens[ends - np.array(counts)] = rewards
+    else:
+        tokens = (rewards / np.array(counts))[step_of]
+    found = advantages(tokens, values[step_of], gamma=knobs.gamma, lam=knobs.lam)
+    return np.bincount(step_of, weights=found) / np.array(counts)
+
+
+def word_count(text: str) -> int:
+    """Words and signs of a text, and one for its end: about the tokens of the small tokenizer, at least 1."""
+    return len(re.findall(r"\w+|[^\w\s]", text)) + 1
+
+
+def credit_term(frame: pd.DataFrame) -> str:
+    """The credit's part of the reward as a formula; e = R - base_value - sum_k c_k where that is spread."""
+    return "α·(ĉ + e/T)" if frame["from_error"].any() else "α·ĉ"
+
+
+def grounding_term(frame: pd.DataFrame) -> str:
+    """Grounding's part of the reward as a formula."""
+    return "β·g" if frame["grounding_form"].iloc[0] == "bonus" else "β·(g − 1)"
+
+
+def half_reach(frame: pd.DataFrame) -> int | None:
+    """How many steps before the last less than half of a reward at its end arrives; None if nowhere."""
+    below = np.flatnonzero(frame["reach"].to_numpy() < 0.5)
+    return int(len(frame) - 1 - below[-1]) if len(below) else None
+
+
+def _values(trajectory: Trajectory, knobs: AdvantageSettings, truth: ValueTruth | None) -> FloatArray:
+    if knobs.critic == "none":
+        return np.zeros(len(trajectory))
+    if truth is None or truth.trajectory_id != trajectory.id or len(truth.progress) != len(trajectory):
+        raise ValueError(f"{trajectory.id!r}: the critic 'truth' needs a measurement of this trajectory")
+    return truth.values[:-1]

@@ -1,0 +1,89 @@
+"""`spa_lab.inspect`: whatever somebody has, opened in the inspector."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from pathlib import Path
+
+from spa_lab.store import Run, StoreError
+from spa_lab.store.records import decode_trajectory, read_lines
+from spa_lab.types import Credit, Trajectory, ValueTruth
+from spa_lab.view.tables.collection import Collection, RunAnnotations
+from spa_lab.view.widgets.inspector import Inspector
+from spa_lab.view.widgets.selection import Selection
+
+
+def inspect(
+    what: Run | Path | str | Trajectory | Sequence[Trajectory] | Collection,
+    *,
+    credits: Sequence[Credit] = (),
+    truths: Sequence[ValueTruth] = (),
+    kinds: Mapping[str, str] | None = None,
+    selection: Selection | None = None,
+) -> Inspector:
+    """Open trajectories in the inspector.
+
+    Args:
+        what: a run or its folder (its own credits and truths come along, and the episodes to look at are
+            chosen on the page), a file of trajectories (one of a run brings the run along), or trajectories.
+        credits: opinions of trajectories given in memory or in a file outside of a run.
+        truths: measurements of them.
+        kinds: task id -> task type; without it the first word of the task sentence stands for the type.
+        selection: to share with other widgets.
+
+    Raises:
+        ValueError: nothing to look at, or a broken file (names file and line).
+        StoreError: there is no such file or folder.
+    """
+    if isinstance(what, Collection):
+        return Inspector(what, selection)
+    if isinstance(what, Trajectory):
+        what = [what]
+    if isinstance(what, str | Path):
+        found = _open(Path(what))
+        if isinstance(found, tuple):
+            return _inspect_run(*found, kinds, selection)
+        collection = Collection.of(found, credits, truths, kinds=kinds, name=Path(what).name)
+        return Inspector(collection, selection)
+    if isinstance(what, Run):
+        return _inspect_run(what, "", kinds, selection)
+    return Inspector(Collection.of(what, credits, truths, kinds=kinds), selection)
+
+
+def shelves(
+    run: Run, said: RunAnnotations, kinds: Mapping[str, str] | None = None
+) -> dict[str, Callable[[], Collection]]:
+    """Name of every file of trajectories of a run -> what reads it, once; `said` is all that the run says."""
+    return {
+        name: cache(partial(Collection.read, run, name, kinds=kinds, said=said))
+        for name in run.names("trajectories")
+    }
+
+
+def _inspect_run(
+    run: Run, name: str, kinds: Mapping[str, str] | None, selection: Selection | None
+) -> Inspector:
+    said = RunAnnotations.of(run)
+    there = shelves(run, said, kinds)
+    if not there:
+        raise ValueError(f"{run.path}: the run holds no trajectories yet")
+    name = name or _best(said, list(there))
+    return Inspector(there[name](), selection, shelves=there, shelf=name)
+
+
+def _best(said: RunAnnotations, names: list[str]) -> str:
+    """The first file of which there are credits, told by how they name their episodes; else the first."""
+    credited = {one.trajectory_id.partition("/")[0] for one in said.credits}
+    return next((name for name in names if name in credited), names[0])
+
+
+def _open(path: Path) -> tuple[Run, str] | list[Trajectory]:
+    """A run with the name of the file that was meant, or the trajectories of a file that is in no run."""
+    if path.is_dir():
+        return Run.open(path), ""
+    if not path.is_file():
+        raise StoreError(path, "there is no such file or folder")
+    if path.parent.name == "trajectories" and (path.parent.parent / "run.json").is_file():
+        return Run.open(path.parent.parent), path.stem
+    if path.suffix != ".jsonl":
+        raise ValueError(f"{path}: expected a run folder or a file of trajectories (*.jsonl)")
+    return read_lines(path, decode_trajectory)

@@ -1,0 +1,150 @@
+"""What the gradient saw: tables by hand, and every alarm raised by what it is for and by nothing else."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from spa_lab.agent.codec import TokenRow
+from spa_lab.agent.rollout import Episode
+from spa_lab.learn.update_audit import GradientView, Rules, estimated, what_the_gradient_saw
+from spa_lab.types import FloatArray, Trajectory
+
+RULES = Rules(gamma=0.9, lam=0.5, kl_coef=0.1)
+STEP = (-1, 0, 0, -1, -1, 1, -1, 2, 2)
+"""Three steps of two, one and two tokens behind an opening."""
+WROTE = np.array(STEP) >= 0
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    episode: Episode
+    reference: FloatArray
+    rewards: FloatArray
+    values: FloatArray
+    advantages: FloatArray
+
+
+Build = Callable[..., Row]
+
+
+@pytest.fixture
+def build(make_trajectory: Callable[..., Trajectory]) -> Build:
+    """(id, outcome, step rewards, values per written token, KL in nats, grounded, rules) -> a row."""
+
+    def one(
+        id: str = "a",
+        outcome: float = 1.0,
+        paid: Sequence[float] = (0.25, -0.5, 1.0),
+        values: Sequence[float] = (0.0, 0.125, 0.25, 0.5, 0.5),
+        kl: float = 0.0,
+        grounded: Sequence[bool] = (True, False, True),
+        rules: Rules = RULES,
+    ) -> Row:
+        rewards, value, logprob = np.zeros((3, len(STEP)))
+        rewards[[2, 5, 8]] = paid
+        value[WROTE] = values
+        logprob[WROTE] = -1.0
+        tokens = TokenRow(id, tuple(range(len(STEP))), STEP)
+        episode = Episode(make_trajectory(outcome, grounded, id=id), tokens, tuple(logprob.tolist()))
+        reference = np.where(WROTE, logprob - kl, 0.0)
+        return Row(episode, reference, rewards, value, estimated(rewards, value, np.array(STEP), rules))
+
+    return one
+
+
+def _raised(view: GradientView) -> set[str]:
+    return {alarm.name for alarm in view.alarms if alarm.raised}
+
+
+def test_tables_by_hand(build: Build) -> None:
+    row = build(kl=0.5)
+    view = what_the_gradient_saw([row], RULES)
+    last = 1.0 - 0.5  # r - V
+    before = 0.0 + 0.9 * 0.5 - 0.5 + 0.45 * last
+    middle = -0.5 + 0.9 * 0.5 - 0.25 + 0.45 * before
+    advantages = view.tokens["advantage"]
+    assert advantages[2:].tolist() == pytest.approx([middle, before, last])
+    assert view.tokens["step"].tolist() == [0, 0, 1, 2, 2]
+    assert view.tokens["position"].tolist() == [1, 2, 5, 7, 8]
+    assert view.tokens["push"].mean() == pytest.approx(0) and view.tokens["push"].std(
+        ddof=0
+    ) == pytest.approx(1)
+    assert view.tokens["kl"].tolist() == pytest.approx([0.5] * 5)
+    assert view.tokens["kl_push"].tolist() == pytest.approx([-0.1 * 0.5] * 5)
+    steps = view.steps
+    assert steps["reward"].tolist() == [0.25, -0.5, 1.0]
+    assert steps["n_tokens"].tolist() == [2, 1, 2]
+    assert steps["kl"].tolist() == pytest.approx([1.0, 0.5, 1.0])
+    assert steps["advantage"][2] == pytest.approx((before + last) / 2)
+    assert steps["grounded"].tolist() == [True, False, True] and steps["success"].all()
+
+
+def test_a_healthy_update_raises_nothing(build: Build) -> None:
+    rows = [build(), build("b", 0.0, paid=(0.1, -0.5, -0.2))]
+    view = what_the_gradient_saw(rows, RULES)
+    assert _raised(view) == set()
+    assert len({alarm.name for alarm in view.alarms}) == 10
+    assert view.render().count("fine") == 10
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "words"),
+    [
+        ({"paid": (0, 0, 0), "values": (0,) * 5}, "zero_advantage", "3 of 6 steps"),
+        ({"paid": (0.5,) * 3}, "same_for_all_steps", "in 1 of 2 episodes"),
+        ({"paid": (0.25, 0.5, 1.0)}, "ungrounded_paid", "1 of 2 steps that the world refused were paid"),
+        ({"kl": -40.0}, "kl_above_signal", "KL pushes tokens by"),
+    ],
+)
+def test_alarms(build: Build, settings: dict, name: str, words: str) -> None:
+    rows = [build(**settings), build("b", 0.0, paid=(0.1, -0.5, -0.2))]
+    if name == "same_for_all_steps":  # more than half of the episodes
+        rows[1] = build("b", 0.0, paid=(-0.5,) * 3)
+        words = "in 2 of 2 episodes"
+    view = what_the_gradient_saw(rows, RULES)
+    assert name in _raised(view)
+    (alarm,) = (one for one in view.alarms if one.name == name)
+    assert words in alarm.text and 0 < alarm.share <= 1
+    assert view.render().startswith("ALARM")
+
+
+def test_all_alike_is_noise(build: Build) -> None:
+    rules = replace(RULES, gamma=0.0)
+    rows = [build(paid=(0, 0, 0), values=(-1,) * 5, rules=rules)]
+    assert {"no_difference", "same_for_all_steps"} <= _raised(what_the_gradient_saw(rows, rules))
+
+
+def test_failures_that_earn_more(build: Build) -> None:
+    """A bonus for every executable action, offline harmless: the long failure is paid better."""
+    rows = [build(paid=(0.5, 0.0, 0.6)), build("b", 0.0, paid=(0.9, 0.0, 0.5))]
+    view = what_the_gradient_saw(rows, RULES)
+    assert _raised(view) == {"failures_earn_more"}
+    assert "a success earns +1.10 in all, a failure +1.40" in view.render()
+
+
+def test_gae_over_observations_lets_their_length_in_and_credit_out(build: Build) -> None:
+    rules = replace(RULES, all_tokens=True)
+    view = what_the_gradient_saw([build(rules=rules), build("b", 0.0, (0.1, -0.5, -0.2), rules=rules)], rules)
+    assert {"observation_length", "never_crosses_border"} & _raised(view) == {"observation_length"}
+    far = replace(rules, lam=0.1)
+    view = what_the_gradient_saw([build(rules=far), build("b", 0.0, (0.1, -0.5, -0.2), rules=far)], far)
+    assert "never_crosses_border" in _raised(view)
+    # steps 0 -> 1 are three tokens apart, 1 -> 2 three: 0.09^3
+    assert f"{0.09**3:.1%} reaches" in view.render()
+
+
+def test_leaking_masks_and_other_rules_are_found(build: Build) -> None:
+    row = build()
+    leaked = replace(row, advantages=row.advantages + 0.5)
+    assert {"mask_leaks", "not_these_rules"} <= _raised(
+        what_the_gradient_saw([leaked, build("b", 0.0)], RULES)
+    )
+    other = what_the_gradient_saw([row, build("b", 0.0)], replace(RULES, gamma=1.0))
+    assert "not_these_rules" in _raised(other)
+
+
+def test_nothing_to_see() -> None:
+    with pytest.raises(ValueError, match="at least 1 row"):
+        what_the_gradient_saw([], RULES)

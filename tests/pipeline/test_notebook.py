@@ -1,0 +1,89 @@
+"""Training that is watched: the monitor draws while it works, and an interrupted cell ends the workers."""
+
+import asyncio
+import multiprocessing
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spa_lab.configs.presets import LESSON
+from spa_lab.pipeline import notebook as live
+from spa_lab.store import Run
+from spa_lab.view.widgets import Monitor
+
+CONFIG: dict[str, Any] = {"env": "household", "methods": ["spa"]}
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[Monitor]:
+    """What is displayed; monitors look often."""
+    found: list[Monitor] = []
+    monkeypatch.setattr(live, "display", found.append)
+    monkeypatch.setattr(live, "clear_output", lambda wait: None)
+    monkeypatch.setattr(live, "Monitor", lambda out: Monitor(out, seconds=0.01))
+    return found
+
+
+def _watched(out: Path) -> Any:
+    return live.watched_train(out, "household", ("spa",), LESSON, seed=0, workers=1)
+
+
+def test_it_draws_while_the_stage_works(
+    shown: list[Monitor], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen = threading.Event()
+
+    def train(out: Path, *arguments: Any, **settings: Any) -> Run:
+        run = Run.create(out, CONFIG, seed=settings["seed"])
+        run.save_metrics("clone", [{"loss": 0.5}])
+        for _ in range(500):
+            if shown and "clone" in shown[0].shown:
+                seen.set()
+                break
+            time.sleep(0.01)
+        run.save_metrics("clone", [{"loss": 0.5}, {"loss": 0.25}])
+        return run
+
+    monkeypatch.setattr(live, "train", train)
+    run = asyncio.run(_watched(tmp_path / "run"))
+    assert seen.is_set() and run.path == tmp_path / "run"
+    first, last = shown
+    assert first is last and not last.live and last.to_frame()["loss"].tolist() == [0.5, 0.25]
+
+
+def test_what_goes_wrong_before_there_is_a_run_is_raised(
+    shown: list[Monitor], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="there are: household"):
+        asyncio.run(live.watched_train(tmp_path / "run", "moon", ("spa",), LESSON, seed=0, workers=1))
+    assert shown == []
+
+
+def test_an_interrupted_cell_ends_the_workers(
+    shown: list[Monitor], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    workers: list[Any] = []
+
+    def train(out: Path, *arguments: Any, **settings: Any) -> Run:
+        run = Run.create(out, CONFIG, seed=0)
+        workers.append(multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,)))
+        workers[0].start()
+        workers[0].join()
+        return run
+
+    monkeypatch.setattr(live, "train", train)
+
+    async def interrupted() -> None:
+        cell = asyncio.create_task(_watched(tmp_path / "run"))
+        while not (workers and workers[0].is_alive() and shown):
+            await asyncio.sleep(0.01)
+        cell.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cell
+
+    asyncio.run(interrupted())
+    workers[0].join(20)
+    assert workers[0].exitcode is not None and workers[0].exitcode < 0

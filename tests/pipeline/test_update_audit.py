@@ -1,0 +1,77 @@
+"""A watched update: what is shown is what PPO used."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spa_lab import rewards
+from spa_lab.agent.models import save_policy
+from spa_lab.agent.rollout import Episode, Policy
+from spa_lab.configs.ppo import PPOConfig
+from spa_lab.configs.presets import TINY
+from spa_lab.configs.rollout import RolloutConfig
+from spa_lab.envs.base import Environment, Reply, Task
+from spa_lab.learn.update_audit import what_the_gradient_saw
+from spa_lab.pipeline import update_audit as audit
+from spa_lab.pipeline.update_audit import WatchedTrainer, rules_of, watch_first_update
+from spa_lab.store import Run
+from spa_lab.types import FloatArray
+
+
+class Even:
+    """Three steps; won by a first action of an even number of characters."""
+
+    def reset(self, task: Task) -> str:
+        self.actions: tuple[str, ...] = ()
+        return "Choose."
+
+    def step(self, action: str) -> Reply:
+        self.actions += (action,)
+        won = len(self.actions[0]) % 2 == 0
+        return Reply("noted", True, len(self.actions) == 3, float(won and len(self.actions) == 3))
+
+
+TASKS = [Task("e", "even", "train", "", "", 3, None)] * 8
+EVEN = Environment("even", Even, lambda task, opening: None, lambda split, n: TASKS[:n], 3, "")  # type: ignore[arg-type, return-value]
+
+
+def _terminal(episodes: Sequence[Episode]) -> list[FloatArray]:
+    return [rewards.terminal(episode.trajectory).contributions for episode in episodes]
+
+
+@pytest.fixture(scope="module")
+def policy(make_policy: Callable[..., Policy]) -> Policy:
+    return make_policy("Action: a", "Action: bb", "noted", hidden=16, context=400, spread=0.5)
+
+
+@pytest.mark.parametrize("gae_over", ["action_tokens", "all_tokens"])
+def test_the_rules_reproduce_what_the_trainer_used(policy: Policy, gae_over: str) -> None:
+    config = PPOConfig(episodes=8, batch_tokens=400, gae_over=gae_over)  # type: ignore[arg-type]
+    trainer = WatchedTrainer(policy, config, rng=random.Random(0), playing=RolloutConfig(1.0, 5, 8))
+    trainer.iterate(EVEN, TASKS, _terminal)
+    view = what_the_gradient_saw(trainer.rows, rules_of(config))
+    alarms = {alarm.name: alarm.raised for alarm in view.alarms}
+    assert not alarms["not_these_rules"] and not alarms["mask_leaks"]
+    assert alarms["observation_length"] == (gae_over == "all_tokens")
+    assert len(view.steps) == 24
+    outcomes = [row.episode.trajectory.outcome for row in trainer.rows]
+    assert view.steps["reward"].sum() == pytest.approx(sum(outcomes))
+    np.testing.assert_allclose(view.tokens["kl"], 0, atol=1e-4)  # the cloned policy played these episodes
+
+
+def test_the_first_update_of_a_run(policy: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    preset = replace(TINY, demonstrations=0, explore_tasks=4, explore=RolloutConfig(1.0, 5, 8))
+    run = Run.create(tmp_path / "run", {"env": "even", "preset": asdict(preset)}, seed=0)
+    with run.saving_model("cloned") as target:
+        save_policy(policy, target)
+    monkeypatch.setattr(audit, "make_environment", lambda name: EVEN)
+    before = sorted(path.name for path in run.path.rglob("*"))
+    view = watch_first_update(run=run.path, method="mean", episodes=4)
+    assert view.steps["trajectory_id"].nunique() == 4
+    raised = {alarm.name for alarm in view.alarms if alarm.raised}
+    assert "same_for_all_steps" in raised  # R / T and grounding: one number per episode
+    assert sorted(path.name for path in run.path.rglob("*")) == before

@@ -1,0 +1,103 @@
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from spa_lab.types import Credit, Trajectory, ValueTruth
+from spa_lab.view.html import steps
+from spa_lab.view.html.markup import safe
+from spa_lab.view.tables.frames import credits_frame, truths_frame
+from spa_lab.view.text import decimal_places, signed
+
+Drawn = Callable[[int], Trajectory]
+Opinion = Callable[..., Credit]
+Measured = Callable[[Trajectory], ValueTruth]
+OUR_TAGS = (
+    "table|thead|tbody|tr|th|td|b|br|div|span|i|p|code|details|summary|h3|figure|figcaption|svg|g|title"
+)
+DRAWN = "line|polyline|path|rect|circle|text"
+
+
+def _numbers(html: str, lane: int) -> list[str]:
+    """What the given lane says of every step."""
+    rows = re.findall(r'<tr data-step="\d+".*?</tr>', html, re.DOTALL)
+    return [re.findall(r'class="number">(.*?)</span>', row)[lane] for row in rows]
+
+
+@pytest.mark.parametrize("n_steps", [1, 13, 60])
+def test_the_numbers_are_those_of_the_frames(
+    drawn: Drawn, opinion: Opinion, measured: Measured, n_steps: int
+) -> None:
+    trajectory = drawn(n_steps)
+    credit, truth = opinion(trajectory), measured(trajectory)
+    html = steps.steps_html(trajectory, [credit], truth)
+    said = credits_frame([trajectory], [credit])["contribution"]
+    assert _numbers(html, 0) == [f"{signed(value, 2)} ± 0.03" for value in said]
+    rows = truths_frame([trajectory], [truth])
+    places = decimal_places(rows["progress"])
+    assert [text.split(" ± ")[0] for text in _numbers(html, 1)] == [
+        signed(v, places) for v in rows["progress"]
+    ]
+
+
+def test_bars_are_as_long_as_their_numbers(trajectory: Trajectory) -> None:
+    credit = Credit("t1", "spa", [0.5, -0.25, 0.0])
+    html = steps.steps_html(trajectory, [credit])
+    bars = re.findall(r'class="bar (\w+)" style="left:([\d.]+)%;width:([\d.]+)%"', html)
+    low, high = steps.bar_span([credit])
+    assert [sign for sign, _, _ in bars] == ["above", "below", "above"]
+    widths = np.array([float(width) for _, _, width in bars]) / 100 * (high - low)
+    np.testing.assert_allclose(widths, np.abs(credit.contributions), atol=1e-4)
+
+
+def test_own_scale_fills_the_column(trajectory: Trajectory) -> None:
+    small, large = Credit("t1", "small", [0.001, 0, 0]), Credit("t1", "large", [1.0, 0, 0])
+    common = steps.steps_html(trajectory, [small, large])
+    own = steps.steps_html(trajectory, [small, large], scale="own")
+    widths = [re.findall(r'class="bar above" style="[^"]*width:([\d.]+)%', html)[0] for html in (common, own)]
+    assert float(widths[0]) < 1 < 90 < float(widths[1])
+
+
+def test_every_word_of_a_step_is_there_and_refusal_is_said(trajectory: Trajectory) -> None:
+    html = steps.steps_html(trajectory, [])
+    for number, step in enumerate(trajectory.steps):
+        row = re.findall(rf'<tr data-step="{number}".*?</tr>', html, re.DOTALL)[0]
+        assert all(safe(text) in row for text in (step.thought, step.action, step.observation))
+        assert ("✗ ungrounded" in row) is not step.grounded
+
+
+def test_no_text_of_a_stranger_becomes_markup(hostile: Trajectory) -> None:
+    credit = Credit(hostile.id, "<b>src</b> \" onclick='x'", np.linspace(-1, 1, len(hostile)))
+    page = steps.head_html(hostile) + steps.steps_html(hostile, [credit]) + steps.sums_html(hostile, [credit])
+    assert set(re.findall(r"<(\w+)", page)) <= set(f"{OUR_TAGS}|{DRAWN}".split("|"))
+    assert not re.search(r"<[^>]*\son\w+=", page)
+    assert "\x00" not in page and "\u202e" not in page and "\ud800" not in page
+
+
+def test_the_pivotal_step_is_told_by_the_truth_first(trajectory: Trajectory) -> None:
+    credit = Credit("t1", "spa", [0.1, -0.9, 0.2])
+    truth = ValueTruth("t1", [0.5, 0.4, 0.2, 1.0], np.zeros(4), 0, "p", 40)
+    assert steps.pivotal_step([], None) is None
+    alike = Credit(trajectory.id, "mean", np.full(len(trajectory), 0.25))
+    assert steps.pivotal_step([alike], None) is None, "no step stands out"
+    assert steps.pivotal_step([credit], None) == 1
+    assert steps.pivotal_step([credit], truth) == 2
+    assert steps.disagreement(credit, truth) == pytest.approx((0.2 + 0.7 + 0.6) / 3)
+
+
+def test_sums_stand_where_the_numbers_say(trajectory: Trajectory, credit: Credit) -> None:
+    html = steps.sums_html(trajectory, [credit])
+    (line,) = re.findall(r'<polyline class="line c0"[^>]*points="([^"]*)"', html)[:1]
+    heights = np.array([float(pair.split(",")[1]) for pair in line.split()])
+    low, high = steps.path_span([credit])
+    values = high - (heights - 26) / 190 * (high - low)
+    np.testing.assert_allclose(values, [0.25, *credit.cumulative], atol=1e-3)
+    assert html.count('data-step="') == len(trajectory)
+
+
+def test_what_does_not_fit_is_refused(trajectory: Trajectory) -> None:
+    with pytest.raises(ValueError, match=r"credit of 't1' by 'spa' has 2 steps, the trajectory has 3"):
+        steps.steps_html(trajectory, [Credit("t1", "spa", [1, 2])])
+    with pytest.raises(ValueError, match="scale must be one of"):
+        steps.steps_html(trajectory, [], scale="large")  # type: ignore[arg-type]

@@ -1,0 +1,258 @@
+import hashlib
+import itertools
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from spa_lab.types import Credit, Trajectory, ValueTruth
+from spa_lab.view.geometry import ticks
+from spa_lab.view.paper.figures import (
+    contributions_pair,
+    contributions_paper,
+    save_figure,
+)
+from spa_lab.view.paper.page import ONE_COLUMN, TWO_COLUMNS, fitted, text_width
+from spa_lab.view.paper.rows import most_sources
+from spa_lab.view.paper.success import success_by_length_paper
+from spa_lab.view.tables.frames import credits_frame
+
+ROOT = Path(__file__).resolve().parents[2]
+SVG = "{http://www.w3.org/2000/svg}"
+Drawn = Callable[[int], Trajectory]
+Opinion = Callable[..., Credit]
+Measured = Callable[[Trajectory], ValueTruth]
+
+
+def _written(figure: Figure) -> list[Text]:
+    return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
+
+
+def _assert_readable(figure: Figure) -> None:
+    """No text leaves the page, lies over another or is smaller than 8 points."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    page = figure.bbox
+    boxes = []
+    for text in _written(figure):
+        if text.axes is not None and not text.axes.axison and text in text.axes.xaxis.findobj(Text):
+            continue  # labels of an axis that is not drawn
+        box = text.get_window_extent(renderer)
+        assert text.get_fontsize() >= 8, text.get_text()
+        assert page.x0 - 1 <= box.x0 and box.x1 <= page.x1 + 1, text.get_text()
+        assert page.y0 - 1 <= box.y0 and box.y1 <= page.y1 + 1, text.get_text()
+        boxes.append((text.get_text(), box))
+    for (one, box), (other, other_box) in itertools.combinations(boxes, 2):
+        across = min(box.x1, other_box.x1) - max(box.x0, other_box.x0)
+        down = min(box.y1, other_box.y1) - max(box.y0, other_box.y0)
+        assert across < 1 or down < 3, (one, other)  # line boxes are taller than their letters
+
+
+@pytest.mark.parametrize("n_steps", [1, 13, 60])
+def test_nothing_overlaps(drawn: Drawn, opinion: Opinion, measured: Measured, n_steps: int) -> None:
+    trajectory = drawn(n_steps)
+    _assert_readable(contributions_paper(trajectory, [opinion(trajectory)], width=ONE_COLUMN))
+    three = [opinion(trajectory, source) for source in ("spa@run-3", "a very long name of a source", "mean")]
+    _assert_readable(contributions_paper(trajectory, three, measured(trajectory)))
+
+
+def test_nothing_overlaps_in_a_pair(drawn: Drawn, opinion: Opinion, hostile: Trajectory) -> None:
+    success, failure = drawn(12), drawn(35)
+    pair = contributions_pair((success, [opinion(success)]), (failure, [opinion(failure, base_value=0.0)]))
+    _assert_readable(pair)
+    _assert_readable(contributions_pair((hostile, [opinion(hostile)]), (failure, [opinion(failure)])))
+
+
+@pytest.mark.parametrize("width", [ONE_COLUMN, TWO_COLUMNS])
+def test_nothing_overlaps_by_length(lengths_table: pd.DataFrame, width: float) -> None:
+    figure = success_by_length_paper(lengths_table, width=width)
+    assert figure.get_size_inches()[0] == width
+    _assert_readable(figure)
+
+
+def test_as_many_sources_as_have_room(drawn: Drawn, opinion: Opinion) -> None:
+    trajectory = drawn(5)
+    assert (most_sources(ONE_COLUMN), most_sources(TWO_COLUMNS)) == (1, 4)
+    for width in (ONE_COLUMN, TWO_COLUMNS):
+        most = most_sources(width)
+        every = [opinion(trajectory, f"source {number}") for number in range(most + 1)]
+        _assert_readable(contributions_paper(trajectory, every[:-1], width=width))
+        with pytest.raises(ValueError, match=rf"'t5': {most + 1} sources side by side need"):
+            contributions_paper(trajectory, every, width=width)
+
+
+def test_the_numbers_are_those_of_the_frames(drawn: Drawn, opinion: Opinion, measured: Measured) -> None:
+    trajectory = drawn(13)
+    credit, truth = opinion(trajectory), measured(trajectory)
+    rows = credits_frame([trajectory], [credit])
+    _, bars, adding_up = contributions_paper(trajectory, [credit], truth).axes
+    drawn_bars = {round(bar.get_y() + bar.get_height() / 2): bar.get_width() for bar in bars.patches}
+    np.testing.assert_array_equal([drawn_bars[step] for step in rows["step"]], rows["contribution"])
+    assert all(bool(bar.get_hatch()) == (bar.get_width() < 0) for bar in bars.patches)
+    lines = [np.asarray(line.get_xdata(), dtype=float) for line in adding_up.lines]
+    assert any(np.array_equal(line[1:], rows["cumulative"]) for line in lines if len(line) == 14)
+    assert any(np.array_equal(line, truth.values) for line in lines)
+    assert any(np.array_equal(line, [trajectory.outcome] * 2) for line in lines)
+
+
+def test_the_words(drawn: Drawn, opinion: Opinion) -> None:
+    trajectory = drawn(5)
+    figure = contributions_paper(trajectory, [opinion(trajectory), Credit(trajectory.id, "mean", [0.2] * 5)])
+    written = [text.get_text() for text in _written(figure)]
+    for step in range(5):
+        assert f"take candle {step} from countertop {step}" in written
+    assert written.count("ungrounded") == 1
+    assert "put a candle in toilet" in written and "spa@run-3" in written
+    assert "R = 0.00 (failure) · 5 steps, 1 ungrounded · t5" in written
+    assert "Σĉ = +1.00" in written and "+0.20" in written
+
+
+def test_blocks_of_a_pair_share_their_axes_and_their_top(drawn: Drawn, opinion: Opinion) -> None:
+    success, failure = drawn(4), drawn(9)
+    figure = contributions_pair((success, [opinion(success)]), (failure, [opinion(failure)]))
+    left_sheet, left_bars, left_sums, right_sheet, right_bars, right_sums = figure.axes
+    assert left_bars.get_xlim() == right_bars.get_xlim() and left_sums.get_xlim() == right_sums.get_xlim()
+    tops = {round(axes.get_position().y1, 9) for axes in figure.axes}
+    assert len(tops) == 1
+    row_heights = [axes.get_position().height / n for axes, n in ((left_sheet, 4), (right_sheet, 9))]
+    assert row_heights[0] == pytest.approx(row_heights[1])
+
+
+def test_rates_by_length_are_those_of_the_table(lengths_table: pd.DataFrame) -> None:
+    rates, counts = success_by_length_paper(lengths_table).axes
+    for container, policy in zip(rates.containers, lengths_table["policy"].unique(), strict=True):
+        own = lengths_table[lengths_table["policy"] == policy]
+        points, _, (bars,) = container.lines
+        np.testing.assert_array_equal(points.get_ydata(), own["success"])
+        ends = np.array([segment[:, 1] if len(segment) else [np.nan] * 2 for segment in bars.get_segments()])
+        np.testing.assert_allclose(ends, own[["low", "high"]])
+    written = [text.get_text() for text in counts.texts]
+    assert [one for one in written if one.isdigit()] == ["4", "0", "1"] * 2
+    assert "<b>terminal</b> $R$" in [text.get_text() for text in _written(rates.figure)]
+    assert [label.get_text() for label in rates.get_xticklabels()] == ["1–4", "5–9", "10+"]
+
+
+@pytest.mark.parametrize("ending", ["svg", "pdf", "png"])
+def test_the_same_figure_gives_the_same_bytes(
+    drawn: Drawn, opinion: Opinion, measured: Measured, tmp_path: Path, ending: str
+) -> None:
+    trajectory = drawn(6)
+    for name in ("one", "two"):
+        figure = contributions_paper(trajectory, [opinion(trajectory)], measured(trajectory))
+        save_figure(figure, tmp_path / f"{name}.{ending}", {"seed": 7, "commit": "c0ffee"})
+    assert (tmp_path / f"one.{ending}").read_bytes() == (tmp_path / f"two.{ending}").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"one.{ending}", f"two.{ending}"]
+
+
+def test_every_format_says_where_it_comes_from(
+    drawn: Drawn, opinion: Opinion, tmp_path: Path, lengths_table: pd.DataFrame
+) -> None:
+    provenance = {"commit": "c0ffee", "n": 12, "device": "<cpu> ✓", "nested": {"b": [1, None]}}
+    figure = success_by_length_paper(lengths_table)
+    for ending in ("svg", "pdf", "png"):
+        save_figure(figure, tmp_path / f"figure.{ending}", provenance)
+    tree = ElementTree.parse(tmp_path / "figure.svg")
+    (described,) = tree.iter("{http://purl.org/dc/elements/1.1/}description")
+    assert json.loads(described.text or "") == provenance
+    with Image.open(tmp_path / "figure.png") as image:
+        assert json.loads(image.info["Description"]) == provenance
+    pdf = (tmp_path / "figure.pdf").read_bytes()
+    assert b'"commit": "c0ffee"' in pdf and b"CreationDate" not in pdf
+    assert b"/CIDFontType2" in pdf and b"/Type3" not in pdf  # embedded as TrueType, can be edited
+
+
+def test_text_in_an_svg_is_text_and_inert(hostile: Trajectory, tmp_path: Path) -> None:
+    credit = Credit(hostile.id, "<b>src</b> $s$", np.linspace(-1, 1, len(hostile)))
+    save_figure(contributions_paper(hostile, [credit]), tmp_path / "figure.svg", {})
+    tree = ElementTree.parse(tmp_path / "figure.svg")
+    assert not list(tree.iter(f"{SVG}script")) and not list(tree.iter(f"{SVG}image"))
+    written = ["".join(node.itertext()) for node in tree.iter(f"{SVG}text")]
+    assert "<script>alert(1)</script>" in written
+    assert "pay $5 or $10, %{x}" in written
+    assert "<i>do</i> $x_1$ and $y^$" in written and "<b>src</b> $s$" in written
+
+
+def test_what_cannot_be_saved_is_refused(lengths_table: pd.DataFrame, tmp_path: Path) -> None:
+    figure = success_by_length_paper(lengths_table)
+    with pytest.raises(ValueError, match=r"figure\.jpg: a figure is saved as one of \.svg, \.pdf, \.png"):
+        save_figure(figure, tmp_path / "figure.jpg", {})
+    for bad in ({"x": object()}, {"x": float("nan")}):
+        with pytest.raises(ValueError, match="provenance has no JSON form"):
+            save_figure(figure, tmp_path / "figure.svg", bad)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_does_not_fit_is_refused(trajectory: Trajectory, lengths_table: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match=r"'t1': needs at least 1 credit to draw, got 0"):
+        contributions_paper(trajectory, [])
+    with pytest.raises(ValueError, match=r"credit of 't1' by 'spa' has 2 steps, the trajectory has 3"):
+        contributions_pair((trajectory, [Credit("t1", "spa", [1, 2])]), (trajectory, []))
+    with pytest.raises(ValueError, match="no rows"):
+        success_by_length_paper(lengths_table.iloc[:0])
+
+
+def test_all_zero_credit_has_an_axis(drawn: Drawn) -> None:
+    trajectory = drawn(3)
+    _, bars, _ = contributions_paper(trajectory, [Credit(trajectory.id, "terminal", [0, 0, 0])]).axes
+    low, high = bars.get_xlim()
+    assert low < 0 < high
+
+
+@pytest.mark.parametrize(
+    "span", [(-0.04, 1.04), (0, 1e-5), (-3.0, 0.1), (-0.2, 0.2), (0.0, 4.0), (-7.0, 93.0)]
+)
+def test_ticks_are_few_round_and_inside(span: tuple[float, float]) -> None:
+    places = ticks(span)
+    assert 2 <= len(places) <= 4
+    assert span[0] <= places[0] and places[-1] <= span[1] + 1e-12
+    assert np.isclose(places, 0).any()
+    np.testing.assert_allclose(np.diff(places), places[1] - places[0])
+
+
+def test_fitted_text_fits() -> None:
+    assert fitted("short", 3.0) == "short"
+    line = fitted("a quite long line of text " * 20, 2.0)
+    assert line.endswith("…") and 1.6 < text_width(line) <= 2.0
+    assert fitted("$x^$ " * 3, 3.0) == "$x^$ $x^$ $x^$"
+    assert fitted("", 1.0) == ""
+
+
+def test_looking_loads_neither_torch_nor_pyplot() -> None:
+    """And gives the same bytes in another process, whatever the order of its hashes."""
+    program = (
+        "import hashlib, sys, tempfile, pathlib\n"
+        "from spa_lab.types import Credit, Step, Trajectory\n"
+        "from spa_lab.view import evaluation, frames, paper, screen\n"
+        "step = Step('Action: look', '', 'look', 'ok', False)\n"
+        "one = Trajectory('t', 'task', 'toy', 'train', 'do', 'go', (step,), 1.0, True, 'done', 'p', 0)\n"
+        "credit = Credit('t', 'spa', [0.5])\n"
+        "screen.contributions_figure(one, [credit]).to_json()\n"
+        "path = pathlib.Path(tempfile.mkdtemp()) / 'figure.svg'\n"
+        "paper.save_figure(paper.contributions_paper(one, [credit]), path, {'a': 1})\n"
+        "print(hashlib.sha256(path.read_bytes()).hexdigest())\n"
+        "print([name for name in ('torch', 'matplotlib.pyplot') if name in sys.modules])\n"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            env={"PYTHONHASHSEED": seed, "PATH": "", "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    (output,) = outputs
+    assert len(output.split()[0]) == len(hashlib.sha256().hexdigest())
+    assert output.splitlines()[1] == "[]"

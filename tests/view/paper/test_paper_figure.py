@@ -1,0 +1,250 @@
+"""A plate's files: provenance in every one, captions that say how, LaTeX that cannot be hijacked."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.container import BarContainer
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from spa_lab.types import Credit, Trajectory, ValueTruth
+from spa_lab.view.paper import paper_figure as plates
+from spa_lab.view.paper.curves import curves_table
+from spa_lab.view.paper.latex import booktabs, escaped, figure_environment
+from spa_lab.view.paper.paper_figure import Columns, PaperFigure, save_paper_figure
+from spa_lab.view.provenance import in_words
+from spa_lab.view.tables.advantages import AdvantageSettings
+from spa_lab.view.tables.pooling import Z, pooled_board
+
+Drawn = Callable[[int], Trajectory]
+Opinion = Callable[..., Credit]
+Measured = Callable[[Trajectory], ValueTruth]
+
+
+def _board(shift: float, half: float) -> pd.DataFrame:
+    """Two sources on two metrics; intervals of +- half."""
+    rows = [
+        {
+            "source": source, "outcome": outcome, "metric": metric, "value": at, "low": at - half,
+            "high": at + half, "n_tasks": 4, "n_trajectories": 5, "ceiling": 0.9, "ceiling_low": 0.8,
+            "ceiling_high": 1.0, "title": f"title of {metric}", "best": 1.0, "chance": 0.5,
+        }
+        for source, place in (("spa", 0.5), ("mean", np.nan))
+        for outcome in ("success", "failure")
+        for metric in ("spearman", "sum_rmse")
+        for at in (place + shift,)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def every(drawn: Drawn, opinion: Opinion, measured: Measured) -> Callable[[Columns], list[PaperFigure]]:
+    """One plate of each kind."""
+
+    def make(columns: Columns) -> list[PaperFigure]:
+        one = drawn(12)
+        two = [opinion(one), opinion(one, "a source with quite a long name")]
+        rows = [{"loss": 1.0 / (i + 1), "kl": 0.01 * i, "note": "text"} for i in range(130)]
+        curves = curves_table({"SPA": {0: rows, 1: rows[:99]}, "PPO": {0: rows}}, ("loss", "kl"))
+        differences = pd.DataFrame(
+            [("PPO, SPA-RL", "PPO, terminal reward", -0.05, 0.1, 0.25, 40, 2, "paired bootstrap 95 %")],
+            columns=["ours", "theirs", "low", "point", "high", "n", "n_seeds", "method"],
+        )
+        return [
+            plates.contributions_plate(one, two[:columns], measured(one), columns=columns),
+            plates.running_sum_plate(one, two, measured(one), columns=columns),
+            plates.advantages_plate(one, two[0], AdvantageSettings(), columns=columns),
+            plates.differences_plate(differences, columns=columns),
+            plates.scoreboard_plate(_board(0.0, 0.1), ["spearman", "sum_rmse"], columns=columns),
+            plates.curves_plate(curves, columns=columns),
+        ]
+
+    return make
+
+
+def _undrawn(figure: Figure) -> set[Text]:
+    """Labels of ticks outside of their axis, and of axes that are not drawn."""
+    found: set[Text] = set()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            for tick in axis.get_major_ticks():
+                if not (axes.axison and low - 1e-9 <= tick.get_loc() <= high + 1e-9):
+                    found |= {tick.label1, tick.label2}
+    return found
+
+
+def _boxes(figure: Figure) -> list[tuple[str, Any]]:
+    """Every line of text that is drawn, and where."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    shown = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
+    drawn = [text for text in shown if text not in _undrawn(figure)]
+    assert all(text.get_fontsize() >= 8 for text in drawn)
+    return [(text.get_text(), text.get_window_extent(renderer)) for text in drawn]
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_all_fit_their_columns(every: Callable[[Columns], list[PaperFigure]], columns: Columns) -> None:
+    for plate in every(columns):
+        assert plate.figure.get_size_inches()[0] == plates.width_of(columns)
+        page = plate.figure.bbox
+        boxes = _boxes(plate.figure)
+        for words, box in boxes:
+            assert page.x0 - 1 <= box.x0 and box.x1 <= page.x1 + 1, (plate.name, words)
+            assert page.y0 - 1 <= box.y0 and box.y1 <= page.y1 + 1, (plate.name, words)
+        for number, (one, box) in enumerate(boxes):
+            for other, other_box in boxes[number + 1 :]:
+                across = min(box.x1, other_box.x1) - max(box.x0, other_box.x0)
+                down = min(box.y1, other_box.y1) - max(box.y0, other_box.y0)
+                assert across < 1 or down < 3, (plate.name, one, other)
+
+
+def test_every_file_says_where_it_comes_from(
+    every: Callable[[Columns], list[PaperFigure]], tmp_path: Path
+) -> None:
+    provenance: Mapping[str, Any] = {"seeds": [0, 1], "git_commit": ["c0ffee"], "n": 7}
+    for plate in every(2):
+        files = save_paper_figure(
+            plate, tmp_path / "figures", provenance, in_caption="n = 7; commit c_0ffee."
+        )
+        assert {path.name for path in files} >= {
+            f"{plate.name}{end}" for end in (".pdf", ".svg", ".png", ".csv")
+        }
+        known = {**provenance, **plate.facts, "figure": plate.name}
+        with Image.open(tmp_path / "figures" / f"{plate.name}.png") as image:
+            assert json.loads(image.info["Description"]) == known
+        for path in files:
+            if path.suffix == ".tex":
+                assert json.loads(path.read_text().splitlines()[0].removeprefix("% ")) == known
+        tex = (tmp_path / "figures" / f"{plate.name}.tex").read_text()
+        assert rf"\includegraphics{{{plate.name}.pdf}}" in tex and r"commit c\_0ffee." in tex
+        assert tex.count(r"\begin{figure*}") == 1
+        assert len(pd.read_csv(tmp_path / "figures" / f"{plate.name}.csv")) == len(plate.numbers)
+
+
+def test_captions_say_how(every: Callable[[Columns], list[PaperFigure]]) -> None:
+    contributions, sums, pushed, compared, board, training = [plate.caption for plate in every(1)]
+    assert "success of 12 steps" in contributions and "according to spa@run-3," in contributions
+    assert "spa@run-3 and a source with quite a long name" in sums and "16 branches" in sums
+    assert "β = 0.5 (bonus)" in pushed and "no critic" in pushed
+    assert "paired bootstrap" in compared and "5 of success (4 tasks)" in board
+    assert "mean and range of 2 seeds" in training
+
+
+def test_a_plate_shows_itself(hostile: Trajectory) -> None:
+    credit = Credit(hostile.id, '"><script>alert(1)</script>', np.linspace(-1, 1, len(hostile)))
+    page = plates.contributions_plate(hostile, [credit], columns=1)._repr_html_()
+    assert "width:3.35in" in page and "data:image/svg+xml;base64," in page
+    assert "<script>" not in page and page.count("&quot;&gt;&lt;script&gt;") == 2  # alt and caption
+
+
+def test_where_it_comes_from_in_words() -> None:
+    known = {"config": {"preset": {"name": "tiny"}}, "n": 12, "seeds": [1, 0, 1], "rollouts": 10,
+             "git_commit": ["c" * 40, "c" * 40 + "-dirty", None]}  # fmt: skip
+    assert in_words(known) == (
+        "n = 12; seeds 0, 1; 10 rollouts per task; preset tiny; commit cccccccccc, cccccccccc-dirty."
+    )
+    assert "seed 0; preset none; commit unknown." in in_words(
+        {"config": {}, "n": 1, "seeds": [0], "rollouts": None, "git_commit": [None]}
+    )
+
+
+def test_hostile_text_in_latex(hostile: Trajectory, tmp_path: Path) -> None:
+    credit = Credit(hostile.id, r"\input{secret} $s$ 100% & _", np.linspace(-1, 1, len(hostile)))
+    save_paper_figure(plates.contributions_plate(hostile, [credit]), tmp_path, {"x": "\n\\end{document}"})
+    comment, *lines = (tmp_path / "contributions.tex").read_text().splitlines()
+    assert comment.startswith("% {")
+    tex = "\n".join(lines)
+    assert r"\textbackslash{}input\{secret\} \$s\$ 100\% \& \_" in tex
+    assert r"\end{document}" not in tex and tex.count("{figure*}") == 2
+    assert (tmp_path / "contributions.csv").read_text().count("x" * 5000) == 1
+
+
+def test_latex_by_hand() -> None:
+    assert escaped("−0.1 ± 2 Σĉ → ~^é\n…") == (
+        r"$-$0.1 $\pm$ 2 $\Sigma$$\hat{c}$ $\to$ \textasciitilde{}\textasciicircum{}é \ldots{}"
+    )
+    assert escaped("\ud800 漢 🙂") == "? ? ?"
+    assert escaped("Ħſŉ é ß") == "??? é ß"  # what pdfLaTeX stops at
+    assert escaped("--a-b---''x'',,") == "-{}-a-b-{}-{}-'{}'x'{}',{},"  # no ligatures
+    rows = booktabs(["a", "b"], [["[5pt] x", "1"], ["*", "2"]])
+    assert "{}[5pt] x & 1" in rows and "{}* & 2" in rows  # no argument of the row before
+    assert booktabs(["a_b", "n"], [["x", "1"]]).splitlines() == [
+        r"\begin{tabular}{lr}", r"\toprule", r"a\_b & n \\", r"\midrule", r"x & 1 \\", r"\bottomrule",
+        r"\end{tabular}",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="table row 0 has 1 cells, there are 2 columns"):
+        booktabs(["a", "b"], [["x"]])
+    assert r"\begin{figure}[t]" in figure_environment("x", "y", columns=1)
+
+
+def test_curves_are_means_over_neighbours_and_seeds() -> None:
+    runs = {0: [{"loss": 1.0}, {"loss": None}, {"loss": 3.0}], 5: [{"loss": 3.0}, {"loss": 5.0}]}
+    table = curves_table({"clone": runs, "other": {0: [{"x": True}]}}, ["loss", "x"])
+    # the second update is unknown in one seed, the third was taken by one only
+    assert table.to_dict("records") == [
+        {
+            "metric": "loss",
+            "stage": "clone",
+            "update": 0.0,
+            "value": 2.0,
+            "low": 1.0,
+            "high": 3.0,
+            "n_seeds": 2,
+        }
+    ]
+    long = curves_table({"clone": {0: [{"loss": float(i)} for i in range(120)]}}, ["loss"])
+    assert len(long) == 60 and long["update"].tolist()[:2] == [0.5, 2.5]
+    np.testing.assert_allclose(long["value"], long["update"])
+    with pytest.raises(ValueError, match="no rows"):
+        plates.curves_plate(table.iloc[:0])
+
+
+def test_boards_of_several_runs() -> None:
+    """By hand: values 0.4 and 0.6 have s^2 / K = 0.01; each interval of +- Z e has e = 0.05."""
+    pooled = pooled_board([_board(-0.1, 0.05 * Z), _board(0.1, 0.05 * Z)])
+    row = pooled.set_index(["source", "outcome", "metric"]).loc["spa", "success", "spearman"]
+    half = Z * (0.02 / 2 + 0.05**2) ** 0.5
+    np.testing.assert_allclose([row["low"], row["value"], row["high"]], [0.5 - half, 0.5, 0.5 + half])
+    assert row["n_seeds"] == 2 and row["ceiling"] == pytest.approx(0.9) and row["chance"] == 0.5
+    assert np.isnan(pooled.set_index("source").loc["mean", "value"]).all()
+    one = _board(0.0, 0.1)
+    pd.testing.assert_frame_equal(pooled_board([one]), one.assign(n_seeds=1))
+    with pytest.raises(ValueError, match="at least 1 scoreboard"):
+        pooled_board([])
+
+
+def _drawn(figure: Figure) -> list[np.ndarray]:
+    """Every line's, bar row's and point row's numbers along the axis that carries the value."""
+    found: list[np.ndarray] = []
+    for axes in figure.axes:
+        found += [np.asarray(data, dtype=float) for line in axes.lines for data in line.get_data()]
+        for container in axes.containers:
+            if isinstance(container, BarContainer):
+                found.append(np.array([[bar.get_width(), bar.get_height()] for bar in container]).ravel())
+    return found
+
+
+def test_what_is_drawn_is_what_is_written(every: Callable[[Columns], list[PaperFigure]]) -> None:
+    """Each number of a plate's table that its picture shows is found among what was drawn."""
+    shown = {
+        "contributions": ["contribution[spa@run-3]", "progress", "sum[spa@run-3]", "value"],
+        "running-sum": ["sum[spa@run-3]", "sum[a source with quite a long name]", "value", "outcome"],
+        "advantages": ["from_credit", "from_grounding", "advantage", "terminal", "reach"],
+        "differences": ["point"],
+        "scoreboard": ["value", "ceiling", "chance"],
+        "training": ["value", "update"],
+    }
+    for plate in every(2):
+        numbers = np.concatenate(_drawn(plate.figure))
+        for column in shown[plate.name]:
+            for value in plate.numbers[column].dropna():
+                assert np.isclose(numbers, value, atol=1e-12).any(), (plate.name, column, value)

@@ -1,0 +1,113 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spa_lab.store import Run
+from spa_lab.types import Credit, Trajectory, ValueTruth
+from spa_lab.view.tables.collection import Collection, Query
+
+Make = Callable[..., Trajectory]
+
+
+@pytest.fixture
+def several(make_trajectory: Make) -> list[Trajectory]:
+    """Five: odd ones fail, number i has i + 1 steps."""
+    return [
+        replace(
+            make_trajectory(float(i % 2 == 0), [True] * (i + 1), id=f"e/{i}", task_id=f"task{i}"),
+            instruction="Clean a mug" if i < 2 else "put a pan down",
+        )
+        for i in range(5)
+    ]
+
+
+@pytest.fixture
+def credits(several: list[Trajectory]) -> list[Credit]:
+    return [Credit(one.id, "spa", np.full(len(one), 0.1 * i)) for i, one in enumerate(several)]
+
+
+@pytest.fixture
+def truths(several: list[Trajectory]) -> list[ValueTruth]:
+    """Of the first three, no step worth anything but the last."""
+    return [
+        ValueTruth(one.id, [*np.zeros(len(one)), one.outcome], np.zeros(len(one) + 1), 8, "p", 40)
+        for one in several[:3]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (Query(), [0, 1, 2, 3, 4]),
+        (Query(kind="clean"), [0, 1]),
+        (Query(outcome="failure"), [1, 3]),
+        (Query(shortest=2, longest=4), [1, 2, 3]),
+        (Query(text="REPLY 3"), [3, 4]),
+        (Query(text="mug reply 1"), [1]),
+        (Query(text="nowhere to be found"), []),
+        (Query(order="longest"), [4, 3, 2, 1, 0]),
+        (Query(order="lowest outcome"), [1, 3, 0, 2, 4]),
+        (Query(source="spa", disagreement=0.2), [0, 2]),
+        (Query(source="spa", order="largest disagreement"), [0, 2, 1, 3, 4]),
+    ],
+)
+def test_found_by(
+    several: list[Trajectory],
+    credits: list[Credit],
+    truths: list[ValueTruth],
+    query: Query,
+    expected: list[int],
+) -> None:
+    assert Collection.of(several, credits, truths).find(query) == expected
+
+
+def test_a_run_reads_back_what_was_saved(
+    several: list[Trajectory], credits: list[Credit], truths: list[ValueTruth], tmp_path: Path
+) -> None:
+    run = Run.create(tmp_path / "r", {}, seed=0)
+    run.save_trajectories("e", several)
+    run.save_credits("c", credits)
+    run.save_truths("t", truths)
+    read, held = Collection.read(run, "e"), Collection.of(several, credits, truths)
+    assert read.index.equals(held.index)
+    assert [read.trajectory(i) for i in range(5)] == several
+    assert read.find(Query(text="reply 3")) == held.find(Query(text="reply 3"))
+    assert read.sources == ["spa", "terminal", "mean"]
+    assert read.truth(1) is not None and read.truth(4) is None
+    np.testing.assert_array_equal(
+        read.credits(2, ["mean", "spa", "nobody"])[0].contributions, np.full(3, 1 / 3)
+    )
+    assert [one.source for one in read.credits(2, ["mean", "spa", "nobody"])] == ["mean", "spa"]
+
+
+def test_a_broken_step_is_found_when_it_is_opened(several: list[Trajectory], tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "r", {}, seed=0)
+    run.save_trajectories("e", several)
+    file = tmp_path / "r/trajectories/e.jsonl"
+    lines = file.read_text().splitlines()
+    broken = json.loads(lines[3])
+    broken["steps"][1]["action"] = 7
+    file.write_text("\n".join([*lines[:3], json.dumps(broken), lines[4]]) + "\n")
+    collection = Collection.read(run, "e")
+    assert len(collection) == 5
+    with pytest.raises(ValueError, match=r"r / e, trajectory 3 of 5: step 1 .* 'action' holds int 7"):
+        collection.trajectory(3)
+    broken["steps"][1]["grounded"] = "yes"
+    file.write_text("\n".join([*lines[:3], json.dumps(broken), lines[4]]) + "\n")
+    with pytest.raises(ValueError, match=r"e\.jsonl, line 4: step 1 .* 'grounded' must be true or false"):
+        Collection.read(run, "e")
+
+
+def test_what_makes_no_sense_is_refused(several: list[Trajectory]) -> None:
+    with pytest.raises(ValueError, match="no trajectory to look at"):
+        Collection.of([])
+    with pytest.raises(ValueError, match=r"'e/0' is there twice, at 0 and 5"):
+        Collection.of([*several, several[0]])
+    with pytest.raises(ValueError, match="order must be one of"):
+        Query(order="by colour")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"no trajectory 'x' among 5"):
+        Collection.of(several).number("x")
