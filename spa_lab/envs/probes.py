@@ -101,12 +101,12 @@ def probe_environment(name: str) -> Environment:
         return [_task(probe, split, i) for i in range(n)]
 
     return Environment(
-        f"probe-{name}",
-        lambda: ProbeWorld(probe),
-        lambda task, opening: ProbeExpert(probe, task.payload),
-        tasks,
-        probe.step_limit,
-        f"Each step, write one action: {' or '.join(probe.actions)}.",
+        name=f"probe-{name}",
+        make_world=lambda: ProbeWorld(probe),
+        make_expert=lambda task, opening: ProbeExpert(probe, task.payload),
+        tasks=tasks,
+        step_limit=probe.step_limit,
+        manual=f"Each step, write one action: {' or '.join(probe.actions)}.",
     )
 
 

@@ -52,7 +52,7 @@ class Parrot:
 
 
 def _quiz(step_limit: int = 3) -> Environment:
-    return Environment("quiz", Quiz, lambda task, opening: None, lambda split, n: [], step_limit, "")
+    return Environment(name="quiz", make_world=Quiz, tasks=lambda split, n: [], step_limit=step_limit)
 
 
 def _jobs(*seeds: int) -> list[EpisodeSpec]:

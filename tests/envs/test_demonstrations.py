@@ -63,7 +63,13 @@ TASK = Task("s0", "stairs", "train", "stairs", "climb", 4, None)
 
 
 def _stairs(step_limit: int = 30) -> Environment:
-    return Environment("stairs", Stairs, Climber, lambda split, n: [TASK], step_limit, "")
+    return Environment(
+        name="stairs",
+        make_world=Stairs,
+        make_expert=Climber,
+        tasks=lambda split, n: [TASK],
+        step_limit=step_limit,
+    )
 
 
 def _watched(environment: Environment) -> tuple[Environment, list[Any]]:

@@ -50,7 +50,7 @@ class Waiting:
         self.told = token
 
 
-WORLD = Environment("waiting", Waiting, lambda task, opening: None, lambda split, n: [], 3, "")
+WORLD = Environment(name="waiting", make_world=Waiting, tasks=lambda split, n: [], step_limit=3)
 TASKS = [Task(f"w{i}", "waiting", "train", "", "", 3, None) for i in range(4)]
 JOBS = [EpisodeSpec(f"e{i}", task, i) for i, task in enumerate(TASKS)]
 

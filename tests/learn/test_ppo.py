@@ -40,7 +40,7 @@ class Fork:
         return Reply("noted", action in ("left", "right", "wait"), len(self.actions) == 2, float(won))
 
 
-FORK = Environment("fork", Fork, lambda task, opening: None, lambda split, n: [], 2, "")
+FORK = Environment(name="fork", make_world=Fork, tasks=lambda split, n: [], step_limit=2)
 TASKS = [Task(f"f{i}", "fork", "train", "", "", 2, None) for i in range(3)]
 
 

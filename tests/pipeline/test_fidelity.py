@@ -59,7 +59,7 @@ class Even:
 
 
 TASKS = [Task(f"e{i}", "even", "train", "", "", 3, None) for i in range(4)]
-EVEN = Environment("even", Even, lambda task, opening: None, lambda split, n: TASKS[:n], 3, "")  # type: ignore[arg-type, return-value]
+EVEN = Environment(name="even", make_world=Even, tasks=lambda split, n: TASKS[:n], step_limit=3)
 PRESET = replace(
     TINY, demonstrations=0, explore_tasks=4, held_out=0.5, explore=RolloutConfig(1.0, 5, 16),
     estimator=EstimatorConfig(width=4, epochs=1, batch_tokens=400),

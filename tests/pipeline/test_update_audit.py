@@ -36,7 +36,7 @@ class Even:
 
 
 TASKS = [Task("e", "even", "train", "", "", 3, None)] * 8
-EVEN = Environment("even", Even, lambda task, opening: None, lambda split, n: TASKS[:n], 3, "")  # type: ignore[arg-type, return-value]
+EVEN = Environment(name="even", make_world=Even, tasks=lambda split, n: TASKS[:n], step_limit=3)
 
 
 def _terminal(episodes: Sequence[Episode]) -> list[FloatArray]:

@@ -47,7 +47,7 @@ class Echo:
 
 
 def _echo(step_limit: int = 6) -> Environment:
-    return Environment("echo", Echo, lambda task, opening: None, lambda split, n: [], step_limit, "")
+    return Environment(name="echo", make_world=Echo, tasks=lambda split, n: [], step_limit=step_limit)
 
 
 TASKS = [Task(f"e{i}", "echo", "seen", "", "win it", 1, None) for i in range(3)]

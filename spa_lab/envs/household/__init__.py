@@ -40,13 +40,14 @@ def environment(size: Size = "small") -> Environment:
         return tasks(split, n, size)
 
     return Environment(
-        "household",
-        HouseholdWorld,
-        _make_expert,
-        panel,
-        STEP_LIMIT,
-        MANUAL,
+        name="household",
+        make_world=HouseholdWorld,
+        make_expert=_make_expert,
+        tasks=panel,
+        step_limit=STEP_LIMIT,
+        manual=MANUAL,
         benchmark="ALFWorld",
+        panels=("unseen", "unseen_by_length"),
         base="household",
     )
 

@@ -19,13 +19,14 @@ happens."."""
 def environment() -> Environment:
     """The VirtualHome world."""
     return Environment(
-        NAME,
-        VirtualHomeWorld,
-        _make_expert,
-        tasks,
-        STEP_LIMIT,
-        MANUAL,
+        name=NAME,
+        make_world=VirtualHomeWorld,
+        make_expert=_make_expert,
+        tasks=tasks,
+        step_limit=STEP_LIMIT,
+        manual=MANUAL,
         benchmark="VirtualHome",
+        panels=("unseen", "unseen_by_length"),
         base="virtualhome",
     )
 

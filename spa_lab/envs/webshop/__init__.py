@@ -11,9 +11,17 @@ from spa_lab.envs.webshop.world import MANUAL, WebshopWorld
 def environment() -> Environment:
     """The generated web shop."""
     return Environment(
-        "webshop", _make_world, _make_expert, tasks, STEP_LIMIT, MANUAL, benchmark="WebShop", base="webshop",
+        name="webshop",
+        make_world=_make_world,
+        make_expert=_make_expert,
+        tasks=tasks,
+        step_limit=STEP_LIMIT,
+        manual=MANUAL,
+        benchmark="WebShop",
+        panels=("unseen", "unseen_by_length"),
+        base="webshop",
         settings={"noun_scorer": NOUNS.name},
-    )  # fmt: skip
+    )
 
 
 def _make_world() -> WebshopWorld:

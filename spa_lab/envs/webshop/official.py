@@ -159,7 +159,12 @@ def official_environment(shop: Shop, goals: Sequence[Goal]) -> tuple[Environment
     """A shop with these goals, given in the order of the products, as an environment without an expert."""
     tasks = official_tasks(shuffled(goals))
     return Environment(
-        "webshop", lambda: WebshopWorld(shop), _no_expert, tasks.panel, STEP_LIMIT, MANUAL
+        name="webshop",
+        make_world=lambda: WebshopWorld(shop),
+        make_expert=_no_expert,
+        tasks=tasks.panel,
+        step_limit=STEP_LIMIT,
+        manual=MANUAL,
     ), tasks
 
 
