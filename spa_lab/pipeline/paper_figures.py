@@ -18,14 +18,13 @@ from spa_lab.pipeline.evaluations import (
 )
 from spa_lab.store import Run
 from spa_lab.types import Credit, Trajectory, ValueTruth
-from spa_lab.view.charts.scoreboard import SHOWN
 from spa_lab.view.paper import paper_figure as plates
-from spa_lab.view.paper.curves import curves_table
 from spa_lab.view.paper.paper_figure import Columns, PaperFigure
 from spa_lab.view.paper.rows import most_sources
 from spa_lab.view.tables.advantages import AdvantageSettings
 from spa_lab.view.tables.evaluation import differences_table, success_by_length, success_table
-from spa_lab.view.tables.pooling import pooled_board
+from spa_lab.view.tables.scoreboard import DEFAULT_METRICS, pooled_scoreboard
+from spa_lab.view.tables.training import training_table
 
 CURVES = {
     "training-clone": (("clone",), ("loss", "accuracy")),
@@ -211,9 +210,9 @@ def _of_scoreboards(runs: Sequence[Run], asked: Asked) -> Found:
     if not boards:
         yield LeftOut("scoreboard", "no run has measured values; see spa-lab fidelity")
         return
-    plate = plates.scoreboard_plate(pooled_board(boards), columns=asked.columns)
+    plate = plates.scoreboard_plate(pooled_scoreboard(boards), columns=asked.columns)
     yield plate
-    rest = [metric for metric in SHOWN if metric not in set(plate.numbers["metric"])]
+    rest = [metric for metric in DEFAULT_METRICS if metric not in set(plate.numbers["metric"])]
     if rest:
         yield LeftOut("scoreboard", f"no room for the metrics {', '.join(rest)}; take two columns")
 
@@ -245,7 +244,7 @@ def _of_training(runs: Sequence[Run], asked: Asked) -> Found:
             }
             for file in files
         }
-        table = curves_table({stage: found for stage, found in stages.items() if found}, metrics)
+        table = training_table({stage: found for stage, found in stages.items() if found}, metrics)
         if table.empty:
             yield LeftOut(name, "no run was trained in this way (metrics/)")
         else:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
 from spa_lab.view.tables.frames import check_match, progress_error
+from spa_lab.view.tables.trajectory import running_sum
 
 Span = tuple[float, float]
 """Low and high end of an axis."""
@@ -20,11 +21,6 @@ Span = tuple[float, float]
 def edges(n_steps: int) -> FloatArray:
     """(T + 1,) float64: the edges of the rows, from above the first to below the last."""
     return np.arange(n_steps + 1, dtype=np.float64) - 0.5
-
-
-def path(credit: Credit) -> FloatArray:
-    """(T + 1,) float64, outcome units: base value plus the contributions of the steps before each edge."""
-    return np.concatenate([[credit.base_value], credit.cumulative])
 
 
 def bar_span(credits: Iterable[Credit], truths: Iterable[ValueTruth] = ()) -> Span:
@@ -40,7 +36,7 @@ def bar_span(credits: Iterable[Credit], truths: Iterable[ValueTruth] = ()) -> Sp
 
 def path_span(credits: Iterable[Credit], truths: Iterable[ValueTruth] = ()) -> Span:
     """An axis that holds 0, 1, every path and every measured value with its standard error."""
-    ends = [np.array([0.0, 1.0]), *map(path, credits)]
+    ends = [np.array([0.0, 1.0]), *map(running_sum, credits)]
     for truth in truths:
         ends += [truth.values - truth.standard_error, truth.values + truth.standard_error]
     return _padded(ends)

@@ -17,6 +17,7 @@ from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view import geometry, style
 from spa_lab.view.tables.evaluation import intervals_in_words
 from spa_lab.view.tables.frames import progress_error
+from spa_lab.view.tables.trajectory import running_sum
 from spa_lab.view.text import (
     BY_LENGTH,
     UNGROUNDED,
@@ -214,7 +215,7 @@ def _paths(trajectory: Trajectory, credits: Sequence[Credit], truth: ValueTruth 
     for number, credit in enumerate(credits):
         traces.append(
             go.Scatter(
-                x=geometry.path(credit),
+                x=running_sum(credit),
                 y=rows,
                 mode="lines+markers",
                 line={"color": style.cycled(style.SOURCES, number), "width": 2,

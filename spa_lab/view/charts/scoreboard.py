@@ -14,19 +14,22 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from spa_lab.view import style
+from spa_lab.view.tables.scoreboard import (
+    DEFAULT_METRICS,
+    OUTCOMES,
+    metric_rows,
+    sample_sizes,
+    sources_and_titles,
+)
 from spa_lab.view.text import inert, shortened
 
-SHOWN = ("pair_accuracy", "harm_auc", "spearman", "spearman_pooled", "pivot_hit", "rmse")
-"""Metrics drawn if none are asked for."""
-OUTCOMES = ("success", "failure")
-"""Drawn apart; "both" stays in the table."""
 OFFSETS = (-0.16, 0.16)
 """Place of each outcome within its row."""
 ROW, HEAD, FOOT = 30, 110, 50
 """Pixels: one source, what stands above the first, what stands below the last."""
 
 
-def scoreboard_figure(table: pd.DataFrame, metrics: Sequence[str] = SHOWN) -> go.Figure:
+def scoreboard_figure(table: pd.DataFrame, metrics: Sequence[str] = DEFAULT_METRICS) -> go.Figure:
     """Every source on every metric; see the module.
 
     Args:
@@ -44,7 +47,7 @@ def scoreboard_figure(table: pd.DataFrame, metrics: Sequence[str] = SHOWN) -> go
     for column, metric in enumerate(metrics, start=1):
         own = table[table["metric"] == metric]
         for number, outcome in enumerate(OUTCOMES):
-            rows = ordered(own, sources, outcome)
+            rows = metric_rows(table, metric, outcome, sources)
             figure.add_trace(_points(rows, number, legend=column == 1), row=1, col=column)
             if np.isfinite(rows["ceiling"].iloc[0]):
                 figure.add_vline(
@@ -57,35 +60,6 @@ def scoreboard_figure(table: pd.DataFrame, metrics: Sequence[str] = SHOWN) -> go
         figure.add_trace(_undefined(own, sources), row=1, col=column)
     _lay_out(figure, table, sources)
     return figure
-
-
-def sources_and_titles(table: pd.DataFrame, metrics: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Sources of the table, in its order, and the title of each metric.
-
-    Raises:
-        ValueError: the table is empty, no metric is asked for or one is not in the table.
-    """
-    missing = [metric for metric in metrics if metric not in set(table["metric"])]
-    if table.empty or missing or not metrics:
-        raise ValueError(f"scoreboard: {len(table)} rows, asked for {list(metrics)}, not there: {missing}")
-    titles = table.drop_duplicates("metric").set_index("metric")["title"]
-    return list(table["source"].unique()), [str(titles[metric]) for metric in metrics]
-
-
-def ordered(own: pd.DataFrame, sources: Sequence[str], outcome: str) -> pd.DataFrame:
-    """Rows of one metric and outcome in the order of the sources; NaN where a source has none."""
-    return own[own["outcome"] == outcome].set_index("source").reindex(list(sources)).reset_index()
-
-
-def counts(table: pd.DataFrame) -> str:
-    """Words under the title: how much is behind the numbers."""
-    parts = []
-    for outcome in OUTCOMES:
-        own = table[(table["outcome"] == outcome) & (table["metric"] == "sum_rmse")]
-        if len(own):
-            first = own.iloc[0]
-            parts.append(f"{first['n_trajectories']} of {outcome} ({first['n_tasks']} tasks)")
-    return "trajectories: " + ", ".join(parts) + "; bootstrap intervals over tasks"
 
 
 def _points(rows: pd.DataFrame, number: int, *, legend: bool) -> Any:
@@ -146,7 +120,7 @@ def _lay_out(figure: go.Figure, table: pd.DataFrame, sources: Sequence[str]) -> 
         font={"family": style.SCREEN_FONT, "size": style.SCREEN_SIZE, "color": style.INK},
         title={"text": "<b>Credit against the truth</b>", "font_size": 16, "x": 0.01, "xanchor": "left",
                "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 16},
-               "subtitle": {"text": counts(table) + "; dashed: noise ceiling, dotted: guessing",
+               "subtitle": {"text": sample_sizes(table) + "; dashed: noise ceiling, dotted: guessing",
                             "font": {"size": style.SCREEN_SIZE, "color": style.MUTED}}},
         legend={"orientation": "h", "x": 0.01, "xref": "container", "xanchor": "left",
                 "y": 0, "yref": "container", "yanchor": "bottom",

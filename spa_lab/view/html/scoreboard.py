@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from spa_lab.view.charts.scoreboard import SHOWN
 from spa_lab.view.geometry import Span
 from spa_lab.view.html.bar_cells import lane, mark, reach
 from spa_lab.view.html.markup import safe
+from spa_lab.view.tables.scoreboard import DEFAULT_METRICS
 from spa_lab.view.text import shortened
 
 COLUMNS = (
@@ -27,7 +27,9 @@ COLUMNS = (
 
 
 def board_html(
-    table: pd.DataFrame, metrics: Sequence[str] = SHOWN, outcomes: Sequence[str] = ("success", "failure")
+    table: pd.DataFrame,
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    outcomes: Sequence[str] = ("success", "failure"),
 ) -> str:
     """A row per source and outcome, a cell per metric.
 

@@ -6,11 +6,12 @@ from typing import Literal, get_args
 import numpy as np
 
 from spa_lab.types import Credit, FloatArray, Step, Trajectory, ValueTruth
-from spa_lab.view.geometry import Span, bar_span, path, path_span
+from spa_lab.view.geometry import Span, bar_span, path_span
 from spa_lab.view.html import svg
 from spa_lab.view.html.bar_cells import bar, lane, mark, reach
 from spa_lab.view.html.markup import prose, safe
 from spa_lab.view.tables.frames import check_match, progress_error
+from spa_lab.view.tables.trajectory import pivotal_step, running_sum
 from spa_lab.view.text import (
     NO_ACTION,
     UNGROUNDED,
@@ -27,22 +28,6 @@ Scale = Literal["common", "own"]
 """Whether all columns of bars share one scale, or each fills its own."""
 WIDTH, LEFT = 1000, 64
 """Pixels of a chart: its width, and what its labels take on the left."""
-
-
-def pivotal_step(credits: Sequence[Credit], truth: ValueTruth | None) -> int | None:
-    """The step of the largest |progress|; without a truth, of the largest |contribution| of the first credit.
-
-    The first of several equal ones; None where there is neither, or all steps are said to be worth the same.
-    """
-    if truth is None and not credits:
-        return None
-    sizes = np.abs(truth.progress if truth is not None else credits[0].contributions)
-    return None if len(sizes) > 1 and np.ptp(sizes) == 0 else int(np.argmax(sizes))
-
-
-def disagreement(credit: Credit, truth: ValueTruth) -> float:
-    """Mean over the steps of |contribution - progress|, outcome units, >= 0."""
-    return float(np.abs(credit.contributions - truth.progress).mean())
 
 
 def head_html(trajectory: Trajectory) -> str:
@@ -143,7 +128,7 @@ def sums_html(trajectory: Trajectory, credits: Sequence[Credit], truth: ValueTru
     parts.append(plot.x_axis(step_labels(n_steps), "step; a point stands at the edge between two steps"))
     at = plot.y(trajectory.outcome)
     parts.append(svg.rule(LEFT, at, WIDTH - 12, at, "outcome"))
-    parts += [plot.line(edges, path(one), i, kind="c", tip=names[i]) for i, one in enumerate(credits)]
+    parts += [plot.line(edges, running_sum(one), i, kind="c", tip=names[i]) for i, one in enumerate(credits)]
     if truth:
         for edge, (value, error) in enumerate(zip(truth.values, truth.standard_error, strict=True)):
             parts.append(plot.error(edge, value - error, value + error) + plot.diamond(edge, value))

@@ -1,10 +1,8 @@
 """Training on paper: one small picture per metric, a line per stage; seeds as mean and range."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -34,37 +32,11 @@ TALL, LEFT, HEAD, AXIS, LEAST = 1.05, 0.5, 0.22, 0.4, 1.5
 Rows = Sequence[Mapping[str, Any]]
 
 
-def curves_table(stages: Mapping[str, Mapping[int, Rows]], metrics: Sequence[str]) -> pd.DataFrame:
-    """Metrics over the updates, averaged over neighbours and seeds.
-
-    Columns:
-        metric, stage: str, in the order given.
-        update: float64, number of the update, the middle of those averaged.
-        value: float64, mean over the seeds; low, high: the smallest and largest of the seeds.
-        n_seeds: int64.
-
-    Args:
-        stages: stage -> seed -> rows of `Run.load_metrics`, one per update. Where seeds took different
-            numbers of updates, only those that all of them took are kept.
-        metrics: what to take; a stage that lacks one has no rows of it.
-
-    Raises:
-        ValueError: a seed has no row at all.
-    """
-    found = []
-    for metric in metrics:
-        for stage, runs in stages.items():
-            if any(_known(row.get(metric)) for rows in runs.values() for row in rows):
-                found += _averaged(metric, stage, runs)
-    columns = ["metric", "stage", "update", "value", "low", "high", "n_seeds"]
-    return pd.DataFrame(found, columns=columns)
-
-
 def curves_paper(table: pd.DataFrame, *, width: float = TWO_COLUMNS, order: Sequence[str] = ()) -> Figure:
-    """The table of `curves_table`, a picture per metric; the band is the range of the seeds.
+    """The table of `training_table`, a picture per metric; the band is the range of the seeds.
 
     Args:
-        table: of `curves_table`.
+        table: of `training_table`.
         width: inches.
         order: stages whose look is decided by their place here, see `paper_page.looks`.
 
@@ -113,29 +85,3 @@ def _look(number: int) -> Look:
     colour, dash = style.cycled(style.SERIES, number), style.cycled(style.DASHES, number)
     shape = style.cycled(style.MARKERS, number)
     return {"color": colour, "linestyle": dash, "linewidth": 1.2, "marker": shape, "markersize": 3}
-
-
-def _averaged(metric: str, stage: str, runs: Mapping[int, Rows]) -> list[dict[str, Any]]:
-    length = min(len(rows) for rows in runs.values())
-    if not length:
-        raise ValueError(f"training curves: {stage!r} of a seed has no rows")
-    values = np.array(
-        [[row[metric] if _known(row.get(metric)) else math.nan for row in rows[:length]]
-         for rows in runs.values()], dtype=np.float64,
-    )  # fmt: skip
-    wide = math.ceil(length / MOST_POINTS)
-    found = []
-    for start in range(0, length, wide):
-        part = values[:, start : start + wide]
-        known = ~np.isnan(part)
-        if known.any(axis=1).all():
-            seeds = np.where(known, part, 0.0).sum(axis=1) / known.sum(axis=1)
-            numbers = {"value": seeds.mean(), "low": seeds.min(), "high": seeds.max(), "n_seeds": len(runs)}
-            found.append(
-                {"metric": metric, "stage": stage, "update": start + (part.shape[1] - 1) / 2} | numbers
-            )
-    return found
-
-
-def _known(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

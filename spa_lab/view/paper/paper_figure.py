@@ -19,7 +19,6 @@ from matplotlib.figure import Figure
 from spa_lab.store.files import write_text
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view import style
-from spa_lab.view.charts.scoreboard import SHOWN, counts
 from spa_lab.view.html.markup import safe
 from spa_lab.view.paper import curves as paper_curves
 from spa_lab.view.paper import figures as paper
@@ -30,7 +29,8 @@ from spa_lab.view.paper.page import ONE_COLUMN, TWO_COLUMNS
 from spa_lab.view.paper.scoreboard import metrics_that_fit, scoreboard_paper
 from spa_lab.view.tables.advantages import AdvantageSettings, advantage_table, credit_term, grounding_term
 from spa_lab.view.tables.evaluation import intervals_in_words
-from spa_lab.view.tables.trajectory import contribution_numbers, sum_numbers
+from spa_lab.view.tables.scoreboard import DEFAULT_METRICS, sample_sizes
+from spa_lab.view.tables.trajectory import contribution_table, running_sum_table
 from spa_lab.view.text import one_line, truth_label
 
 Columns = Literal[1, 2]
@@ -124,7 +124,7 @@ def contributions_plate(
         f"Contribution of every step of one {_outcome(trajectory)} according to "
         f"{_listed([credit.source for credit in credits])}, and base value plus contributions so far."
     )
-    numbers = contribution_numbers(trajectory, credits, truth)
+    numbers = contribution_table(trajectory, credits, truth)
     return PaperFigure(name, figure, numbers, caption + _measured(truth), columns, _facts(trajectory, truth))
 
 
@@ -142,7 +142,7 @@ def running_sum_plate(
         f"Base value plus contributions so far in one {_outcome(trajectory)} according to "
         f"{_listed([credit.source for credit in credits])}; the line is the outcome R."
     )
-    numbers = sum_numbers(trajectory, credits, truth)
+    numbers = running_sum_table(trajectory, credits, truth)
     return PaperFigure(name, figure, numbers, caption + _measured(truth), columns, _facts(trajectory, truth))
 
 
@@ -198,7 +198,7 @@ def differences_plate(table: pd.DataFrame, *, columns: Columns = 2, name: str = 
 
 def scoreboard_plate(
     table: pd.DataFrame,
-    metrics: Sequence[str] = SHOWN,
+    metrics: Sequence[str] = DEFAULT_METRICS,
     *,
     columns: Columns = 2,
     name: str = "scoreboard",
@@ -207,14 +207,14 @@ def scoreboard_plate(
     shown = metrics_that_fit(table, metrics, width_of(columns))
     figure = scoreboard_paper(table, shown, width=width_of(columns))
     drawn = table[table["metric"].isin(shown) & (table["outcome"] != "both")]
-    caption = f"Credit against the measured truth; {counts(table)}."
+    caption = f"Credit against the measured truth; {sample_sizes(table)}."
     return PaperFigure(name, figure, drawn, caption, columns, {}, latex.board_rows(drawn, shown))
 
 
 def curves_plate(
     table: pd.DataFrame, *, columns: Columns = 2, name: str = "training", order: Sequence[str] = ()
 ) -> PaperFigure:
-    """Metrics of training, see `paper_curves.curves_table`."""
+    """Metrics of training, see `paper_curves.training_table`."""
     figure = paper_curves.curves_paper(table, width=width_of(columns), order=order)
     n_seeds = int(table["n_seeds"].max())
     seeds = f"mean and range of {n_seeds} seeds" if n_seeds > 1 else "1 seed"

@@ -14,6 +14,7 @@ from spa_lab.view import geometry, style
 from spa_lab.view.geometry import Span
 from spa_lab.view.paper.page import MARGIN, Look, fitted, place, round_ticks, text_width, write
 from spa_lab.view.tables.frames import progress_error
+from spa_lab.view.tables.trajectory import running_sum
 from spa_lab.view.text import decimal_places, facts, signed, step_label, sum_caption
 
 ROW = 0.165
@@ -210,7 +211,7 @@ def _draw_paths(axes: Axes, block: Block) -> None:
     rows = geometry.edges(len(block.trajectory))
     axes.axvline(block.trajectory.outcome, zorder=3, **OUTCOME_LOOK)
     for number, credit in enumerate(block.credits):
-        axes.plot(geometry.path(credit), rows, **path_look(number))
+        axes.plot(running_sum(credit), rows, **path_look(number))
     if block.truth:
         draw_diamonds(axes, block.truth.values, rows, xerr=block.truth.standard_error)
     _finish(axes, block.paths, block.bar_width)

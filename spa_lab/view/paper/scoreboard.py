@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spa_lab.view import style
-from spa_lab.view.charts.scoreboard import OFFSETS, OUTCOMES, SHOWN, ordered, sources_and_titles
 from spa_lab.view.paper.page import (
     LEGEND_ROW,
     MARGIN,
@@ -24,9 +23,12 @@ from spa_lab.view.paper.page import (
     place,
     text_width,
 )
+from spa_lab.view.tables.scoreboard import DEFAULT_METRICS, OUTCOMES, metric_rows, sources_and_titles
 
 GAP, ROW, LEAST, LINE, AXIS = 0.1, 0.21, 0.7, 0.14, 0.26
 """Inches: between panels, one source, the least panel, a line of a title, the axis below."""
+OFFSETS = (-0.16, 0.16)
+"""Place of each outcome within its row."""
 NAMES = 0.36
 """Share of the width that names take at most."""
 CEILINGS: tuple[Look, ...] = ({"linewidth": 0.9, "linestyle": "--"}, {"linewidth": 0.9, "linestyle": "-."})
@@ -35,7 +37,7 @@ CHANCE_LOOK: Look = {"color": style.MUTED, "linewidth": 0.9, "linestyle": ":"}
 
 
 def scoreboard_paper(
-    table: pd.DataFrame, metrics: Sequence[str] = SHOWN, *, width: float = TWO_COLUMNS
+    table: pd.DataFrame, metrics: Sequence[str] = DEFAULT_METRICS, *, width: float = TWO_COLUMNS
 ) -> Figure:
     """Every source on every metric, successes and failures apart; see `scoreboard.scoreboard_figure`.
 
@@ -64,7 +66,7 @@ def scoreboard_paper(
         figure = Figure(figsize=(width, head + body + AXIS + LEGEND_ROW * len(rows)))
         for number, (metric, title) in enumerate(zip(metrics, lines, strict=True)):
             axes = place(figure, left + number * (panel + GAP), head, panel, body)
-            _panel(axes, table[table["metric"] == metric], sources)
+            _panel(axes, table, metric, sources)
             axes.set_title(title, fontsize=style.PAPER_SIZE, pad=3)
             axes.set_yticks(range(len(sources)), names if number == 0 else [])
             _few_ticks(axes, max(int(panel / 0.35), 2))
@@ -89,13 +91,14 @@ def _wrapped(title: str, width: float) -> str:
     return "\n".join(textwrap.wrap(title, room, break_long_words=False))
 
 
-def _panel(axes: Axes, own: pd.DataFrame, sources: Sequence[str]) -> None:
+def _panel(axes: Axes, table: pd.DataFrame, metric: str, sources: Sequence[str]) -> None:
+    own = table[table["metric"] == metric]
     for row in range(0, len(sources), 2):
         axes.axhspan(row - 0.5, row + 0.5, color=style.STRIPE, linewidth=0, zorder=0)
     if np.isfinite(own["chance"].iloc[0]):
         axes.axvline(own["chance"].iloc[0], **CHANCE_LOOK)
     for number, outcome in enumerate(OUTCOMES):
-        rows, colour = ordered(own, sources, outcome), style.cycled(style.SERIES, number)
+        rows, colour = metric_rows(table, metric, outcome, sources), style.cycled(style.SERIES, number)
         value, low, high = (rows[name].to_numpy(dtype=np.float64) for name in ("value", "low", "high"))
         axes.errorbar(
             value, np.arange(len(rows)) + OFFSETS[number], xerr=np.maximum([value - low, high - value], 0.0),

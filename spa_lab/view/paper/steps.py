@@ -34,6 +34,7 @@ from spa_lab.view.paper.rows import (
     path_look,
 )
 from spa_lab.view.tables.advantages import credit_term, grounding_term
+from spa_lab.view.tables.trajectory import running_sum
 from spa_lab.view.text import UNGROUNDED, shortened, truth_label
 
 LEFT, AXIS, TALL, PANEL, GAP = 0.55, 0.4, 1.7, 1.0, 0.14
@@ -134,7 +135,7 @@ def _draw_sums(
     low -= 0.07 * (high - low)  # room for the marks of refused steps
     axes.axhline(trajectory.outcome, zorder=3, **OUTCOME_LOOK)
     for number, credit in enumerate(credits):
-        axes.plot(edges, geometry.path(credit), **_sum_look(number))
+        axes.plot(edges, running_sum(credit), **_sum_look(number))
     if truth:
         draw_diamonds(axes, edges, truth.values, yerr=truth.standard_error)
     refused = np.flatnonzero(~trajectory.grounded)

@@ -12,8 +12,8 @@ from spa_lab.rewards import mean, terminal
 from spa_lab.store import Run
 from spa_lab.store.records import Record, decode_trajectory
 from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
-from spa_lab.view.html.steps import disagreement
 from spa_lab.view.tables.frames import check_match, trajectories_frame
+from spa_lab.view.tables.trajectory import disagreement
 
 Outcome = Literal["all", "success", "failure"]
 Order = Literal[

@@ -1,17 +1,16 @@
-"""The numbers behind the pictures of one trajectory, as tables that can be printed beside them."""
+"""Tables of one trajectory: contributions and running sums of every source, beside the measured values."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from spa_lab.types import Credit, Trajectory, ValueTruth
-from spa_lab.view.geometry import path
+from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
 from spa_lab.view.tables.frames import steps_frame
 from spa_lab.view.text import one_line
 
 
-def contribution_numbers(
+def contribution_table(
     trajectory: Trajectory, credits: Sequence[Credit], truth: ValueTruth | None = None
 ) -> pd.DataFrame:
     """One row per step.
@@ -43,10 +42,10 @@ def contribution_numbers(
     return frame
 
 
-def sum_numbers(
+def running_sum_table(
     trajectory: Trajectory, credits: Sequence[Credit], truth: ValueTruth | None = None
 ) -> pd.DataFrame:
-    """One row per edge between steps, T + 1 of them.
+    """One row per boundary between steps, T + 1 of them.
 
     Columns:
         steps_taken: int64, 0 to T.
@@ -61,7 +60,28 @@ def sum_numbers(
     """
     frame = pd.DataFrame({"steps_taken": np.arange(len(trajectory) + 1)})
     for credit in credits:
-        frame[f"sum[{credit.source}]"] = path(credit)
+        frame[f"sum[{credit.source}]"] = running_sum(credit)
     if truth:
         frame["value"], frame["value_error"] = truth.values, truth.standard_error
     return frame.assign(outcome=trajectory.outcome)
+
+
+def running_sum(credit: Credit) -> FloatArray:
+    """(T + 1,) float64, outcome units: base value plus the contributions of the steps taken so far."""
+    return np.concatenate([[credit.base_value], credit.cumulative])
+
+
+def disagreement(credit: Credit, truth: ValueTruth) -> float:
+    """Mean over the steps of |contribution - progress|, outcome units, >= 0."""
+    return float(np.abs(credit.contributions - truth.progress).mean())
+
+
+def pivotal_step(credits: Sequence[Credit], truth: ValueTruth | None) -> int | None:
+    """Step with the largest |progress| or, without a truth, the largest |contribution| of the first credit.
+
+    The first of equal ones. None if there is neither a truth nor a credit, or if all steps are equal.
+    """
+    if truth is None and not credits:
+        return None
+    sizes = np.abs(truth.progress if truth is not None else credits[0].contributions)
+    return None if len(sizes) > 1 and np.ptp(sizes) == 0 else int(np.argmax(sizes))

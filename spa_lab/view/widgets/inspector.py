@@ -10,8 +10,9 @@ import traitlets
 
 from spa_lab.types import FloatArray
 from spa_lab.view.html.markup import safe
-from spa_lab.view.html.steps import Scale, head_html, pivotal_step, steps_html, sums_html
+from spa_lab.view.html.steps import Scale, head_html, steps_html, sums_html
 from spa_lab.view.tables.collection import PLAIN, Collection, Order, Outcome, Query
+from spa_lab.view.tables.trajectory import pivotal_step
 from spa_lab.view.text import shortened
 from spa_lab.view.widgets import controls
 from spa_lab.view.widgets.host import pane
@@ -78,7 +79,7 @@ class Inspector(Linked):
         self.draw()
 
     def pivotal(self) -> int | None:
-        """The step that `steps.pivotal_step` names for the sources that are drawn."""
+        """The step that `tables.trajectory.pivotal_step` names for the sources that are drawn."""
         return pivotal_step(self.credits(self.sources), self.truth)
 
     def draw(self) -> None:

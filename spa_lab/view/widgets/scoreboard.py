@@ -7,8 +7,8 @@ import pandas as pd
 import traitlets
 
 from spa_lab.store import Run
-from spa_lab.view.charts.scoreboard import SHOWN
 from spa_lab.view.html.scoreboard import board_html, check_board
+from spa_lab.view.tables.scoreboard import DEFAULT_METRICS
 from spa_lab.view.widgets import controls
 from spa_lab.view.widgets.host import Host, pane
 
@@ -42,7 +42,7 @@ class Scoreboard(Host):
         super().__init__(panes=["controls", "status", "board"], name="Fidelity scoreboard")
         self.table = table
         there = self._there()
-        self.metrics = [one for one in SHOWN if one in there] or there
+        self.metrics = [one for one in DEFAULT_METRICS if one in there] or there
         self._draw()
         self.observe(self._redraw, names=["metrics", "outcomes"])
 

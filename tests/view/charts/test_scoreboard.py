@@ -7,8 +7,9 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from spa_lab.view.charts.scoreboard import SHOWN, scoreboard_figure
+from spa_lab.view.charts.scoreboard import scoreboard_figure
 from spa_lab.view.paper.scoreboard import scoreboard_paper
+from spa_lab.view.tables.scoreboard import DEFAULT_METRICS
 
 SOURCES = ("spa", "mean", "<b>odd</b> $x$", "second measurement")
 
@@ -20,7 +21,7 @@ def table() -> pd.DataFrame:
     rows = []
     for source in SOURCES:
         for outcome in ("success", "failure", "both"):
-            for metric in (*SHOWN, "sum_rmse"):
+            for metric in (*DEFAULT_METRICS, "sum_rmse"):
                 value = rng.uniform(0, 1)
                 if source == "mean" and metric.startswith("spearman"):
                     value = np.nan
@@ -44,9 +45,9 @@ def _points(figure: go.Figure) -> list[go.Scatter]:
 def test_every_panel_has_both_outcomes_in_the_order_of_the_sources(table: pd.DataFrame) -> None:
     figure = scoreboard_figure(table)
     points = _points(figure)
-    assert len(points) == 2 * len(SHOWN)
+    assert len(points) == 2 * len(DEFAULT_METRICS)
     for number, trace in enumerate(points):
-        metric, outcome = SHOWN[number // 2], ("success", "failure")[number % 2]
+        metric, outcome = DEFAULT_METRICS[number // 2], ("success", "failure")[number % 2]
         own = (
             table[(table.metric == metric) & (table.outcome == outcome)]
             .set_index("source")
@@ -56,7 +57,7 @@ def test_every_panel_has_both_outcomes_in_the_order_of_the_sources(table: pd.Dat
         np.testing.assert_allclose(trace.error_x.array[0], 0.2)
         assert trace.name == outcome
     assert figure.layout.yaxis.ticktext[2] == "&lt;b&gt;odd&lt;/b&gt; &#36;x&#36;"
-    assert "9 of success (5 tasks)" in figure.layout.title.subtitle.text
+    assert "9 with success (5 tasks)" in figure.layout.title.subtitle.text
 
 
 def test_ceilings_and_chance_are_lines(table: pd.DataFrame) -> None:
@@ -82,10 +83,10 @@ def test_undefined_is_said(table: pd.DataFrame) -> None:
 def test_paper_has_a_panel_for_each_metric_and_can_be_written(table: pd.DataFrame) -> None:
     figure = scoreboard_paper(table)
     titles = [" ".join(axes.get_title().split()) for axes in figure.axes]
-    assert titles == [f"title of {metric}" for metric in SHOWN]
+    assert titles == [f"title of {metric}" for metric in DEFAULT_METRICS]
     shown = figure.axes[0].lines
     values = (
-        table[(table.metric == SHOWN[0]) & (table.outcome == "success")]
+        table[(table.metric == DEFAULT_METRICS[0]) & (table.outcome == "success")]
         .set_index("source")
         .loc[list(SOURCES)]
     )
@@ -96,9 +97,9 @@ def test_paper_has_a_panel_for_each_metric_and_can_be_written(table: pd.DataFram
 
 def test_what_is_not_there_is_named(table: pd.DataFrame) -> None:
     for draw in (scoreboard_figure, scoreboard_paper):
-        with pytest.raises(ValueError, match=r"not there: \['beauty'\]"):
+        with pytest.raises(ValueError, match=r"no metric \['beauty'\]; the table has: "):
             draw(table, ["beauty"])
         with pytest.raises(ValueError, match="0 rows"):
             draw(table.iloc[:0], ["rmse"])
-        with pytest.raises(ValueError, match=r"asked for \[\]"):
+        with pytest.raises(ValueError, match=r"no metric \[\]"):
             draw(table, [])

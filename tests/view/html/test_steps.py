@@ -8,6 +8,7 @@ from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view.html import steps
 from spa_lab.view.html.markup import safe
 from spa_lab.view.tables.frames import credits_frame, truths_frame
+from spa_lab.view.tables.trajectory import disagreement, pivotal_step
 from spa_lab.view.text import decimal_places, signed
 
 Drawn = Callable[[int], Trajectory]
@@ -78,12 +79,12 @@ def test_no_text_of_a_stranger_becomes_markup(hostile: Trajectory) -> None:
 def test_the_pivotal_step_is_told_by_the_truth_first(trajectory: Trajectory) -> None:
     credit = Credit("t1", "spa", [0.1, -0.9, 0.2])
     truth = ValueTruth("t1", [0.5, 0.4, 0.2, 1.0], np.zeros(4), 0, "p", 40)
-    assert steps.pivotal_step([], None) is None
+    assert pivotal_step([], None) is None
     alike = Credit(trajectory.id, "mean", np.full(len(trajectory), 0.25))
-    assert steps.pivotal_step([alike], None) is None, "no step stands out"
-    assert steps.pivotal_step([credit], None) == 1
-    assert steps.pivotal_step([credit], truth) == 2
-    assert steps.disagreement(credit, truth) == pytest.approx((0.2 + 0.7 + 0.6) / 3)
+    assert pivotal_step([alike], None) is None, "no step stands out"
+    assert pivotal_step([credit], None) == 1
+    assert pivotal_step([credit], truth) == 2
+    assert disagreement(credit, truth) == pytest.approx((0.2 + 0.7 + 0.6) / 3)
 
 
 def test_sums_stand_where_the_numbers_say(trajectory: Trajectory, credit: Credit) -> None:

@@ -232,7 +232,8 @@ def test_looking_loads_neither_torch_nor_pyplot() -> None:
     program = (
         "import hashlib, sys, tempfile, pathlib\n"
         "from spa_lab.types import Credit, Step, Trajectory\n"
-        "from spa_lab.view import evaluation, frames, paper, screen\n"
+        "from spa_lab.view.charts import figures as screen\n"
+        "from spa_lab.view.paper import figures as paper\n"
         "step = Step('Action: look', '', 'look', 'ok', False)\n"
         "one = Trajectory('t', 'task', 'toy', 'train', 'do', 'go', (step,), 1.0, True, 'done', 'p', 0)\n"
         "credit = Credit('t', 'spa', [0.5])\n"

@@ -16,12 +16,12 @@ from PIL import Image
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view.paper import paper_figure as plates
-from spa_lab.view.paper.curves import curves_table
 from spa_lab.view.paper.latex import booktabs, escaped, figure_environment
 from spa_lab.view.paper.paper_figure import Columns, PaperFigure, save_paper_figure
 from spa_lab.view.provenance import in_words
 from spa_lab.view.tables.advantages import AdvantageSettings
-from spa_lab.view.tables.pooling import Z, pooled_board
+from spa_lab.view.tables.scoreboard import Z, pooled_scoreboard
+from spa_lab.view.tables.training import training_table
 
 Drawn = Callable[[int], Trajectory]
 Opinion = Callable[..., Credit]
@@ -52,7 +52,7 @@ def every(drawn: Drawn, opinion: Opinion, measured: Measured) -> Callable[[Colum
         one = drawn(12)
         two = [opinion(one), opinion(one, "a source with quite a long name")]
         rows = [{"loss": 1.0 / (i + 1), "kl": 0.01 * i, "note": "text"} for i in range(130)]
-        curves = curves_table({"SPA": {0: rows, 1: rows[:99]}, "PPO": {0: rows}}, ("loss", "kl"))
+        curves = training_table({"SPA": {0: rows, 1: rows[:99]}, "PPO": {0: rows}}, ("loss", "kl"))
         differences = pd.DataFrame(
             [("PPO, SPA-RL", "PPO, terminal reward", -0.05, 0.1, 0.25, 40, 2, "paired bootstrap 95 %")],
             columns=["ours", "theirs", "low", "point", "high", "n", "n_seeds", "method"],
@@ -135,7 +135,7 @@ def test_captions_say_how(every: Callable[[Columns], list[PaperFigure]]) -> None
     assert "success of 12 steps" in contributions and "according to spa@run-3," in contributions
     assert "spa@run-3 and a source with quite a long name" in sums and "16 branches" in sums
     assert "β = 0.5 (bonus)" in pushed and "no critic" in pushed
-    assert "paired bootstrap" in compared and "5 of success (4 tasks)" in board
+    assert "paired bootstrap" in compared and "5 with success (4 tasks)" in board
     assert "mean and range of 2 seeds" in training
 
 
@@ -188,7 +188,7 @@ def test_latex_by_hand() -> None:
 
 def test_curves_are_means_over_neighbours_and_seeds() -> None:
     runs = {0: [{"loss": 1.0}, {"loss": None}, {"loss": 3.0}], 5: [{"loss": 3.0}, {"loss": 5.0}]}
-    table = curves_table({"clone": runs, "other": {0: [{"x": True}]}}, ["loss", "x"])
+    table = training_table({"clone": runs, "other": {0: [{"x": True}]}}, ["loss", "x"])
     # the second update is unknown in one seed, the third was taken by one only
     assert table.to_dict("records") == [
         {
@@ -201,7 +201,7 @@ def test_curves_are_means_over_neighbours_and_seeds() -> None:
             "n_seeds": 2,
         }
     ]
-    long = curves_table({"clone": {0: [{"loss": float(i)} for i in range(120)]}}, ["loss"])
+    long = training_table({"clone": {0: [{"loss": float(i)} for i in range(120)]}}, ["loss"])
     assert len(long) == 60 and long["update"].tolist()[:2] == [0.5, 2.5]
     np.testing.assert_allclose(long["value"], long["update"])
     with pytest.raises(ValueError, match="no rows"):
@@ -210,16 +210,16 @@ def test_curves_are_means_over_neighbours_and_seeds() -> None:
 
 def test_boards_of_several_runs() -> None:
     """By hand: values 0.4 and 0.6 have s^2 / K = 0.01; each interval of +- Z e has e = 0.05."""
-    pooled = pooled_board([_board(-0.1, 0.05 * Z), _board(0.1, 0.05 * Z)])
+    pooled = pooled_scoreboard([_board(-0.1, 0.05 * Z), _board(0.1, 0.05 * Z)])
     row = pooled.set_index(["source", "outcome", "metric"]).loc["spa", "success", "spearman"]
     half = Z * (0.02 / 2 + 0.05**2) ** 0.5
     np.testing.assert_allclose([row["low"], row["value"], row["high"]], [0.5 - half, 0.5, 0.5 + half])
     assert row["n_seeds"] == 2 and row["ceiling"] == pytest.approx(0.9) and row["chance"] == 0.5
     assert np.isnan(pooled.set_index("source").loc["mean", "value"]).all()
     one = _board(0.0, 0.1)
-    pd.testing.assert_frame_equal(pooled_board([one]), one.assign(n_seeds=1))
+    pd.testing.assert_frame_equal(pooled_scoreboard([one]), one.assign(n_seeds=1))
     with pytest.raises(ValueError, match="at least 1 scoreboard"):
-        pooled_board([])
+        pooled_scoreboard([])
 
 
 def _drawn(figure: Figure) -> list[np.ndarray]:

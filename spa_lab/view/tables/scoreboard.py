@@ -1,0 +1,92 @@
+"""Scoreboards of credit sources: the rows that a figure draws, and the boards of several runs as one.
+
+All functions take tables of `credit.fidelity.scoreboard`: one row per source, outcome and metric.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+DEFAULT_METRICS = ("pair_accuracy", "harm_auc", "spearman", "spearman_pooled", "pivot_hit", "rmse")
+"""Metrics that are drawn if none are given."""
+OUTCOMES = ("success", "failure")
+"""Outcomes that are drawn, each with marks of its own; "both" stays in the table."""
+Z = 1.96
+"""Standard errors from the centre of a 95 % normal interval to its end."""
+_KEYS = ("source", "outcome", "metric")
+
+
+def sources_and_titles(table: pd.DataFrame, metrics: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Sources in the order of the table, and the title of each metric.
+
+    Args:
+        table: a scoreboard.
+        metrics: values of its column `metric`, at least one.
+
+    Raises:
+        ValueError: the table is empty, `metrics` is empty, or a metric is not in the table.
+    """
+    if table.empty:
+        raise ValueError("scoreboard: the table has 0 rows")
+    known = list(table["metric"].unique())
+    missing = [metric for metric in metrics if metric not in known]
+    if missing or not metrics:
+        raise ValueError(f"scoreboard: no metric {missing}; the table has: {', '.join(known)}")
+    titles = table.drop_duplicates("metric").set_index("metric")["title"]
+    return list(table["source"].unique()), [str(titles[metric]) for metric in metrics]
+
+
+def metric_rows(table: pd.DataFrame, metric: str, outcome: str, sources: Sequence[str]) -> pd.DataFrame:
+    """One row per source, in the given order; NaN where a source has no value of this metric and outcome."""
+    rows = table[(table["metric"] == metric) & (table["outcome"] == outcome)]
+    return rows.set_index("source").reindex(list(sources)).reset_index()
+
+
+def sample_sizes(table: pd.DataFrame) -> str:
+    """Sample sizes and kind of the intervals as a phrase for a caption or subtitle."""
+    parts = []
+    for outcome in OUTCOMES:
+        rows = table[(table["outcome"] == outcome) & (table["metric"] == "sum_rmse")]
+        if len(rows):
+            first = rows.iloc[0]
+            parts.append(f"{first['n_trajectories']} with {outcome} ({first['n_tasks']} tasks)")
+    return "trajectories: " + ", ".join(parts) + "; bootstrap intervals over tasks"
+
+
+def pooled_scoreboard(boards: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Scoreboards of K training runs as one table of the same columns.
+
+    Values and ceilings are means over the runs. The variance of such a mean is s^2 / K + mean(e_k^2), with s
+    the standard deviation over the runs and e_k the standard error over tasks implied by the interval of run
+    k. The second term is not divided by K because the runs share their tasks. The intervals are normal and
+    slightly conservative.
+
+    Args:
+        boards: K >= 1; a single board is returned unchanged but for `n_seeds`.
+
+    Returns:
+        The rows that all boards have; n_tasks and n_trajectories are those of the first board, `n_seeds`
+        is K.
+
+    Raises:
+        ValueError: no board.
+    """
+    if not boards:
+        raise ValueError("needs at least 1 scoreboard to pool, got 0")
+    if len(boards) == 1:
+        return boards[0].assign(n_seeds=1)
+    indexed = [board.set_index(list(_KEYS)) for board in boards]
+    shared = [key for key in indexed[0].index if all(key in board.index for board in indexed[1:])]
+    pooled = indexed[0].loc[shared].copy()
+    for name in ("value", "ceiling"):
+        ends = ("low", "high") if name == "value" else ("ceiling_low", "ceiling_high")
+        values, low, high = (
+            np.array([board.loc[shared, column] for board in indexed], dtype=np.float64)
+            for column in (name, *ends)
+        )
+        errors = (high - low) / (2 * Z)
+        error = np.sqrt(values.var(axis=0, ddof=1) / len(boards) + (errors**2).mean(axis=0))
+        centre = values.mean(axis=0)
+        pooled[name], pooled[ends[0]], pooled[ends[1]] = centre, centre - Z * error, centre + Z * error
+    return pooled.reset_index().assign(n_seeds=len(boards))
