@@ -1,8 +1,9 @@
 """Muon for hidden matrices, AdamW for everything else, with warm-up and decay."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from spa_lab.learn.checkpoint import LearnerState, snapshot
 from spa_lab.learn.language import parameters_that_learn
 
 
@@ -54,6 +55,27 @@ class Optimizer:
             part.zero_grad(set_to_none=True)
         self.done += 1
         return float(norm)
+
+    def state(self) -> LearnerState:
+        """Moments and momenta of every weight, and the number of updates."""
+        tensors = {
+            f"{part}.{index}.{name}": snapshot(tensor)
+            for part, optimizer in enumerate(self.parts)
+            for index, moments in optimizer.state_dict()["state"].items()
+            for name, tensor in moments.items()
+        }
+        return LearnerState(tensors, {"done": self.done})
+
+    def load_state(self, state: LearnerState) -> None:
+        """Continue from `state`, of an optimiser of the same weights and rates."""
+        saved: list[dict[int, dict[str, Tensor]]] = [{} for _ in self.parts]
+        for key, tensor in state.tensors.items():
+            part, index, name = key.split(".")
+            saved[int(part)].setdefault(int(index), {})[name] = tensor
+        for optimizer, moments in zip(self.parts, saved, strict=True):
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        self.done = int(state.facts["done"])
 
 
 def _is_table(name: str) -> bool:

@@ -12,7 +12,7 @@ part in GAE (`gae_over="all_tokens"` for theirs); KL enters the loss, not the re
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -20,17 +20,29 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from spa_lab import rewards
 from spa_lab.advantages import advantages, token_rewards
-from spa_lab.agent.codec import TokenBatch
+from spa_lab.agent.codec import TokenBatch, TokenRow
 from spa_lab.agent.models import copy_policy
 from spa_lab.agent.rollout import Episode, EpisodeSpec, Policy, rollout
 from spa_lab.configs.ppo import PPOConfig
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Environment, Task
 from spa_lab.learn.batches import token_batches
+from spa_lab.learn.checkpoint import (
+    LearnerState,
+    load_weights,
+    merge_states,
+    random_state,
+    set_random_state,
+    split_state,
+    weights_state,
+)
 from spa_lab.learn.language import before_written, hidden_states, written_logits, written_logprobs
+from spa_lab.learn.method import Learner, TrainingInputs
 from spa_lab.learn.optimizer import Optimizer
-from spa_lab.types import FloatArray
+from spa_lab.rewards import RewardConfig
+from spa_lab.types import Credit, FloatArray, Trajectory
 
 RewardFunction = Callable[[Sequence[Episode]], list[FloatArray]]
 """N finished episodes -> for each its (T,) step rewards, outcome units."""
@@ -162,13 +174,13 @@ class PPOTrainer:
     ) -> PPORows:
         step = np.array(episode.row.step)
         wrote = _written(episode)
-        rewards = token_rewards(step_rewards, step)
+        paid = token_rewards(step_rewards, step)
         values, reference, estimate = np.zeros((3, len(step)))
         values[wrote], reference[wrote] = value, logprob
         use = wrote if self.config.gae_over == "action_tokens" else np.ones(len(step), dtype=bool)
-        estimate[use] = advantages(rewards[use], values[use], gamma=self.config.gamma, lam=self.config.lam)
+        estimate[use] = advantages(paid[use], values[use], gamma=self.config.gamma, lam=self.config.lam)
         estimate[~wrote] = 0.0
-        return PPORows(episode, reference, rewards, values, estimate)
+        return PPORows(episode, reference, paid, values, estimate)
 
     def _play(self, environment: Environment, tasks: Sequence[Task]) -> list[Episode]:
         jobs = [
@@ -246,9 +258,9 @@ class PPOTrainer:
     def _reward_to_go(self, episode: Episode, step_rewards: FloatArray) -> FloatArray:
         """(L,) discounted sum of the rewards from each written token on."""
         wrote = _written(episode)
-        rewards = token_rewards(step_rewards, np.array(episode.row.step))[wrote]
+        paid = token_rewards(step_rewards, np.array(episode.row.step))[wrote]
         result = np.zeros(len(wrote))
-        result[wrote] = advantages(rewards, np.zeros(len(rewards)), gamma=self.config.gamma, lam=1.0)
+        result[wrote] = advantages(paid, np.zeros(len(paid)), gamma=self.config.gamma, lam=1.0)
         return result
 
     def _flat(self, episodes: Sequence[Episode], arrays: Sequence[FloatArray]) -> Tensor:
@@ -268,3 +280,66 @@ def _k3(log_ratio: Tensor) -> Tensor:
 
 def _array(tensor: Tensor) -> FloatArray:
     return tensor.double().cpu().numpy()
+
+
+class ReadCredit(Protocol):
+    """Credit by a model that reads."""
+
+    def __call__(self, trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow]) -> list[Credit]:
+        """N trajectories, and the tokens that each was sampled as -> N credits."""
+
+
+def fused(config: RewardConfig, credits: ReadCredit) -> RewardFunction:
+    """Step rewards that fuse the credits of `credits` with grounding, see `rewards.fuse`."""
+
+    def reward(episodes: Sequence[Episode]) -> list[FloatArray]:
+        trajectories = [episode.trajectory for episode in episodes]
+        given = credits(trajectories, rows=[episode.row for episode in episodes])
+        return [
+            rewards.fuse(trajectory, credit, config)
+            for trajectory, credit in zip(trajectories, given, strict=True)
+        ]
+
+    return reward
+
+
+def ppo(inputs: TrainingInputs, reward: RewardFunction) -> Learner:
+    """A learner that improves `inputs.policy` by PPO on the step rewards of `reward`."""
+    return _PPOLearner(inputs, reward)
+
+
+class _PPOLearner:
+    """A `PPOTrainer` with its rewards and its state."""
+
+    def __init__(self, inputs: TrainingInputs, reward: RewardFunction) -> None:
+        self.inputs, self.reward, self.policy = inputs, reward, inputs.policy
+        self.trainer = PPOTrainer(
+            inputs.policy, inputs.preset.ppo, rng=inputs.rng, playing=inputs.preset.explore
+        )
+
+    def iterate(self, tasks: Sequence[Task]) -> dict[str, float]:
+        return self.trainer.iterate(self.inputs.environment, tasks, self.reward)
+
+    def state(self) -> LearnerState:
+        facts = {
+            "iteration": self.trainer.iteration,
+            "rng": random_state(self.inputs.rng),
+            "generator": self.inputs.generator.bit_generator.state,
+        }
+        return merge_states(
+            {
+                "learner": LearnerState(facts=facts),
+                "policy": weights_state(self.policy.model),
+                "value_head": weights_state(self.trainer.value_head),
+                "optimizer": self.trainer.optimizer.state(),
+            }
+        )
+
+    def load_state(self, state: LearnerState) -> None:
+        load_weights(self.policy.model, split_state(state, "policy"))
+        load_weights(self.trainer.value_head, split_state(state, "value_head"))
+        self.trainer.optimizer.load_state(split_state(state, "optimizer"))
+        facts = split_state(state, "learner").facts
+        self.trainer.iteration = facts["iteration"]
+        set_random_state(self.inputs.rng, facts["rng"])
+        self.inputs.generator.bit_generator.state = facts["generator"]

@@ -1,0 +1,100 @@
+"""What a training method is: a name, what it needs, and a function that makes its learner.
+
+A method outside the package is a `TrainingMethod` in any module, named as "package.module:attribute" wherever
+a method's name is expected; `spa_lab.learn.methods` lists the built-in ones.
+"""
+
+import random
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+
+from spa_lab.agent.rollout import Policy
+from spa_lab.configs.presets import Preset
+from spa_lab.envs.base import Environment, Task
+from spa_lab.learn.checkpoint import LearnerState
+from spa_lab.learn.estimator import ProgressEstimator
+from spa_lab.types import Trajectory
+
+__all__ = ["Learner", "LearnerState", "Need", "TrainingInputs", "TrainingMethod"]
+
+Need = Literal["explored", "estimator"]
+"""Result of an earlier stage: trajectories explored by the cloned policy, the progress estimator."""
+_NEEDS = ("explored", "estimator")
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_RESERVED = ("base", "cloned", "estimator", "reference", "sft")
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingInputs:
+    """What a method receives. A method may train `policy` and advance `rng`; the rest is read only."""
+
+    policy: Policy
+    """A copy of the cloned policy, with adapters if the preset trains adapters; in eval mode."""
+    environment: Environment
+    preset: Preset
+    rng: random.Random
+    """The method's own random numbers."""
+    explored: Sequence[Trajectory] = ()
+    """Trajectories of the cloned policy that models may be fitted to; empty unless needed."""
+    estimator: ProgressEstimator | None = None
+    """None unless needed."""
+    seed: int = 0
+    """Seed of the run, for random streams that several methods share."""
+    generator: np.random.Generator = field(init=False)
+    """The method's own numpy random numbers, seeded from `rng`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "generator", np.random.default_rng(self.rng.randrange(2**31)))
+
+
+class Learner(Protocol):
+    """A policy under training."""
+
+    @property
+    def policy(self) -> Policy:
+        """The trained policy, in eval mode between iterations."""
+
+    def iterate(self, tasks: Sequence[Task]) -> dict[str, float]:
+        """Play episodes of `tasks`, update once over them, and return the metrics of this iteration."""
+
+    def state(self) -> LearnerState:
+        """A snapshot of everything that changes from iteration to iteration."""
+
+    def load_state(self, state: LearnerState) -> None:
+        """Continue from `state`; the learner must have been made with the same inputs.
+
+        Raises:
+            ValueError: the state is of another kind or shape.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingMethod:
+    """One way to improve a cloned policy."""
+
+    name: str
+    """Names the model, curves and evaluations in a run: lower case letters, digits, "_"."""
+    title: str
+    """As shown in tables and figures."""
+    origin: str
+    """Where the method comes from: paper, public code, or "ours"."""
+    make: Callable[[TrainingInputs], Learner]
+    needs: frozenset[Need] = frozenset()
+    """What must have been done before."""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name) or self.name in _RESERVED:
+            raise ValueError(
+                f"training method {self.name!r}: the name must be of the form {_NAME.pattern} "
+                f"and none of {', '.join(_RESERVED)}"
+            )
+        unknown = self.needs - set(_NEEDS)
+        if unknown:
+            raise ValueError(
+                f"training method {self.name!r}: needs {', '.join(sorted(unknown))}; "
+                f"only {', '.join(_NEEDS)} can be needed"
+            )

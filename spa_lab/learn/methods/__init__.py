@@ -1,0 +1,81 @@
+"""The built-in training methods by name; importing this module needs no torch.
+
+Each method is a module of this package with a `TrainingMethod` named `METHOD`, imported when it is used.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from spa_lab.plugins import is_object_path, load_object, unknown_name
+
+if TYPE_CHECKING:
+    from spa_lab.learn.method import TrainingMethod
+
+
+@dataclass(frozen=True)
+class MethodEntry:
+    """What can be said of a method without importing it."""
+
+    factory: str | None
+    """`package.module:attribute` of its `TrainingMethod`; None: cloning only, no training stage."""
+    title: str
+    """As shown in tables and figures."""
+    summary: str
+    """One line for `--help`."""
+    needs: frozenset[str] = frozenset()
+    """As in `TrainingMethod.needs`."""
+
+
+def _entry(name: str, title: str, summary: str, *needs: str) -> MethodEntry:
+    return MethodEntry(f"{__name__}.{name}:METHOD", title, summary, frozenset(needs))
+
+
+METHODS: Mapping[str, MethodEntry] = MappingProxyType(
+    {
+        "sft": MethodEntry(None, "cloned", "behaviour cloning only"),
+        "terminal": _entry("terminal", "terminal reward", "PPO on the outcome, paid at the last step"),
+        "spa": _entry(
+            "spa", "SPA-RL", "PPO on the progress estimator's contributions and grounding", "estimator"
+        ),
+        "critic": _entry(
+            "critic", "critic's TD errors", "PPO on the TD errors of an ensemble critic", "explored"
+        ),
+        "mean": _entry("mean", "outcome spread evenly", "PPO on R / T at every step"),
+        "random": _entry("random", "outcome split at random", "PPO on a random split of R"),
+    }
+)
+"""In the order in which tables list them."""
+
+
+def find_method(method: "str | TrainingMethod") -> "TrainingMethod":
+    """The training method of that name.
+
+    Args:
+        method: a name in `METHODS`, "package.module:attribute", or the method itself.
+
+    Raises:
+        ValueError: there is no such method, it cannot be imported, or the object is no `TrainingMethod`.
+    """
+    from spa_lab.learn.method import TrainingMethod
+
+    if isinstance(method, TrainingMethod):
+        return method
+    if is_object_path(method):
+        loaded = load_object(method, "training method")
+        if not isinstance(loaded, TrainingMethod):
+            raise ValueError(
+                f"training method {method!r}: expected a spa_lab.learn.method.TrainingMethod, "
+                f"got {type(loaded).__name__}"
+            )
+        if loaded.name in METHODS:
+            raise ValueError(f"training method {method!r}: its name {loaded.name!r} is a built-in method's")
+        return loaded
+    if method not in METHODS:
+        raise unknown_name("training method", method, list(METHODS))
+    factory = METHODS[method].factory
+    if factory is None:
+        raise ValueError(f"method {method!r} is behaviour cloning only and has no training stage")
+    found: TrainingMethod = load_object(factory, "training method")
+    return found

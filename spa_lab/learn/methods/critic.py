@@ -1,0 +1,39 @@
+"""PPO on the TD errors of an ensemble critic, fused with grounding (ours).
+
+The critic reads the cloned policy's features and is fitted to its explorations once, before training.
+"""
+
+import random
+from collections.abc import Sequence
+from functools import partial
+
+from spa_lab.agent.codec import TokenRow
+from spa_lab.agent.models import copy_policy
+from spa_lab.credit.methods import Cost, critic_td
+from spa_lab.learn.ensemble_critic import EnsembleCriticConfig, fit_ensemble_critic
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.learn.ppo import fused, ppo
+from spa_lab.types import Credit, Trajectory
+
+
+def make(inputs: TrainingInputs) -> Learner:
+    """PPO on c_t = V(h_{t+1}) - V(h_t) with the critic's V.
+
+    Raises:
+        ValueError: there are no explorations.
+    """
+    if not inputs.explored:
+        raise ValueError("method 'critic' needs explored trajectories")
+    cloned = copy_policy(inputs.policy, name="cloned")
+    config = EnsembleCriticConfig(heads=min(5, len({trajectory.task_id for trajectory in inputs.explored})))
+    critic = fit_ensemble_critic(cloned, inputs.explored, config, rng=random.Random(f"{inputs.seed}/critic"))
+
+    def credits(trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow]) -> list[Credit]:
+        return critic_td(partial(critic.values, rows=rows), fitting=Cost(), source="critic")(trajectories)
+
+    return ppo(inputs, fused(inputs.preset.reward, credits))
+
+
+METHOD = TrainingMethod(
+    name="critic", title="critic's TD errors", origin="ours", make=make, needs=frozenset({"explored"})
+)

@@ -1,0 +1,22 @@
+"""PPO on R / T at every step, fused with grounding: the "Mean" arm of arXiv:2505.20732."""
+
+from collections.abc import Sequence
+
+from spa_lab import rewards
+from spa_lab.agent.codec import TokenRow
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.learn.ppo import fused, ppo
+from spa_lab.types import Credit, Trajectory
+
+
+def credits(trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow]) -> list[Credit]:
+    """R / T on every step."""
+    return [rewards.mean(trajectory) for trajectory in trajectories]
+
+
+def make(inputs: TrainingInputs) -> Learner:
+    """PPO on the outcome spread evenly."""
+    return ppo(inputs, fused(inputs.preset.reward, credits))
+
+
+METHOD = TrainingMethod(name="mean", title="outcome spread evenly", origin="arXiv:2505.20732", make=make)

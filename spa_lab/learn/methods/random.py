@@ -1,0 +1,21 @@
+"""PPO on a random split of R, fused with grounding: the "Random" arm of arXiv:2505.20732."""
+
+from collections.abc import Sequence
+
+from spa_lab import rewards
+from spa_lab.agent.codec import TokenRow
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.learn.ppo import fused, ppo
+from spa_lab.types import Credit, Trajectory
+
+
+def make(inputs: TrainingInputs) -> Learner:
+    """PPO on the outcome split at random, drawn anew for each episode."""
+
+    def credits(trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow]) -> list[Credit]:
+        return [rewards.random(trajectory, rng=inputs.generator) for trajectory in trajectories]
+
+    return ppo(inputs, fused(inputs.preset.reward, credits))
+
+
+METHOD = TrainingMethod(name="random", title="outcome split at random", origin="arXiv:2505.20732", make=make)

@@ -1,0 +1,25 @@
+"""SPA-RL: PPO on the progress estimator's contributions, fused with grounding (arXiv:2505.20732)."""
+
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.learn.ppo import fused, ppo
+
+
+def make(inputs: TrainingInputs) -> Learner:
+    """PPO on r_t = alpha * c_t + beta * g_t with c_t of the estimator.
+
+    Raises:
+        ValueError: there is no estimator.
+    """
+    estimator = inputs.estimator
+    if estimator is None:
+        raise ValueError("method 'spa' needs a fitted progress estimator")
+    return ppo(inputs, fused(inputs.preset.reward, estimator.credit))
+
+
+METHOD = TrainingMethod(
+    name="spa",
+    title="SPA-RL",
+    origin="arXiv:2505.20732",
+    make=make,
+    needs=frozenset({"estimator"}),
+)
