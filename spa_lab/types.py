@@ -9,13 +9,10 @@ units") lie in [0, 1] for outcomes; contributions and progress may be negative.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Ended = Literal["done", "step_limit", "error"]
 FloatArray = NDArray[np.float64]
@@ -88,17 +85,6 @@ class Trajectory:
         """(T,) bool: g_t of every step."""
         return np.array([step.grounded for step in self.steps], dtype=bool)
 
-    def to_frame(self) -> "pd.DataFrame":
-        """One row per step, see `view.tables.frames.steps_frame`."""
-        from spa_lab.view.tables.frames import steps_frame
-
-        return steps_frame([self])
-
-    def _repr_html_(self) -> str:
-        from spa_lab.view.html.objects import trajectory_html
-
-        return trajectory_html(self)
-
 
 @dataclass(frozen=True, eq=False)
 class Credit:
@@ -144,17 +130,6 @@ class Credit:
         """(T,) float64: base value plus the contributions of steps 0..t."""
         return self.base_value + np.cumsum(self.contributions)
 
-    def to_frame(self) -> "pd.DataFrame":
-        """One row per step, see `view.tables.frames.credits_frame`."""
-        from spa_lab.view.tables.frames import credit_frame
-
-        return credit_frame(self)
-
-    def _repr_html_(self) -> str:
-        from spa_lab.view.html.objects import credit_html
-
-        return credit_html(self)
-
 
 @dataclass(frozen=True, eq=False)
 class ValueTruth:
@@ -193,17 +168,6 @@ class ValueTruth:
     def offset(self) -> float:
         """V(h_0): what the outcome was worth before the first step."""
         return float(self.values[0])
-
-    def to_frame(self) -> "pd.DataFrame":
-        """One row per step, see `view.tables.frames.truths_frame`."""
-        from spa_lab.view.tables.frames import truth_frame
-
-        return truth_frame(self)
-
-    def _repr_html_(self) -> str:
-        from spa_lab.view.html.objects import truth_html
-
-        return truth_html(self)
 
 
 def _frozen_vector(values: ArrayLike, where: str) -> FloatArray:

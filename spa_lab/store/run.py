@@ -187,11 +187,6 @@ class Run:
             raise self._nothing("models", name)
         return folder
 
-    def _repr_html_(self) -> str:
-        from spa_lab.view.html.objects import run_html
-
-        return run_html(self)
-
     @property
     def _file(self) -> Path:
         return self.path / "run.json"

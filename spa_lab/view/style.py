@@ -1,42 +1,69 @@
-"""How everything looks: colours, markers, fonts, sizes; the same on screen and on paper.
+"""How everything looks: colours, markers, dashes, fonts and sizes, the same on screen and on paper.
 
-The colours keep apart for readers with protanopia, deuteranopia and tritanopia and differ in lightness, so
-that a grey print still tells them apart; no picture says anything by colour alone. Text has a contrast of at
-least 4.5 to its ground, marks of at least 3 to white (WCAG 2.2).
+`look(name)` is the one registry: every training method, policy, credit source and the truth has its colour,
+marker and dash here, and charts, pages, widgets and paper figures all ask it. The colours stay apart for
+readers with protanopia, deuteranopia and tritanopia and differ in lightness, so that a grey print still tells
+them apart; names that share a colour differ in marker and dash. Text has a contrast of at least 4.5 to its
+background, marks of at least 3 to white (WCAG 2.2).
 """
 
-from collections.abc import Iterable, Sequence
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
 
 _T = TypeVar("_T")
+Dash = str | tuple[int, tuple[int, ...]]
 
 INK = "#222222"
-"""Text, axes, the outcome."""
+"""Text, axes, the outcome, the truth."""
 MUTED = "#595959"
-"""Text of second rank."""
+"""Secondary text."""
 GRID = "#e2e2e2"
 BAND = "#8c8c8c"
-"""Standard errors of a source: broad and without caps, those of a truth are thin and have them."""
+"""Standard errors of a source: broad and without caps; those of a truth are thin and have caps."""
 STRIPE = "#f6f6f6"
-"""Ground of every second row."""
+"""Background of every second row."""
 WHITE = "#ffffff"
+SELECTED = "#fdf0c4"
+"""Background of the selected step."""
 
 POSITIVE = "#0b4f8f"
 NEGATIVE = "#db6a12"
 """Always hatched or signed as well."""
 
-SERIES = ("#0b4f8f", "#db6a12", "#332120", "#826ce3", "#8a4729", "#8b6385")
-"""Policies, in order; pairs differ by at least 24 (CIELAB) for every kind of colour vision."""
+SERIES = ("#0b4f8f", "#db6a12", "#332120", "#826ce3", "#8a4729", "#8b6385", "#30a878")
+"""The palette; pairs differ by at least 22 (CIELAB) for every kind of colour vision."""
+BLUE, ORANGE, BLACK, VIOLET, BROWN, PLUM, GREEN = SERIES
+SOURCES = (VIOLET, BROWN, PLUM, BLACK)
+"""Lines of credit sources in paper figures that do not ask `look` yet."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-"""matplotlib's names; one more than colours, so that a pair of both is not soon repeated."""
-SCREEN_MARKERS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x")
-"""The same shapes by plotly's names."""
-SOURCES = ("#826ce3", "#8a4729", "#8b6385", "#332120")
-"""Lines of credit sources: none of them a colour of a sign."""
-DASHES = ("-", "--", "-.", ":", (0, (8, 2)))
-SCREEN_DASHES = ("solid", "dash", "dashdot", "dot", "longdash")
+"""matplotlib's names."""
+SYMBOLS: Mapping[str, str] = MappingProxyType(
+    {
+        "o": "circle", "s": "square", "^": "triangle-up", "D": "diamond", "v": "triangle-down", "P": "cross",
+        "X": "x", "*": "star", "<": "triangle-left", ">": "triangle-right", "p": "pentagon", "h": "hexagon",
+    }
+)  # fmt: skip
+"""matplotlib's name of a marker -> plotly's."""
+DASHES: tuple[Dash, ...] = ("-", "--", "-.", ":", (0, (8, 2)), (0, (6, 2, 1, 2, 1, 2)))
+SCREEN_DASHES: Mapping[Dash, str] = MappingProxyType(
+    dict(zip(DASHES, ("solid", "dash", "dashdot", "dot", "longdash", "longdashdot"), strict=True))
+)
+"""matplotlib's dash -> plotly's."""
+DARK: Mapping[str, str] = MappingProxyType(
+    {
+        INK: "#ececec", MUTED: "#b3b6bc", GRID: "#3d424a", BAND: "#8d939c", STRIPE: "#1e2126",
+        WHITE: "#16181c", SELECTED: "#4a3f14", BLUE: "#6cb6ff", ORANGE: "#f7a35c", BLACK: "#e6d8d6",
+        VIOLET: "#b3a4ff", BROWN: "#d69a7c", PLUM: "#d3a9cc", GREEN: "#5fd0a5",
+    }
+)  # fmt: skip
+"""Colour on a light background -> its counterpart on a dark one; charts are recoloured in the page."""
 
 SCREEN_FONT = "DejaVu Sans, Verdana, Arial, sans-serif"
 SCREEN_SIZE = 12
@@ -67,58 +94,116 @@ PAPER_RC: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "spa_lab",
 }
-"""matplotlib settings of every paper figure. Text from agents is never taken for mathematics; fonts are
-embedded whole; the same figure gives the same bytes."""
+"""matplotlib settings of every paper figure: text from agents is never parsed as mathematics, fonts are
+embedded whole, and the same figure gives the same bytes."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one method, policy, source or the truth is drawn, in every chart and figure."""
+
+    colour: str
+    """"#rrggbb" on a light background; `DARK` has its counterpart on a dark one."""
+    marker: str
+    """matplotlib's name."""
+    dash: Dash
+    """matplotlib's line style."""
+
+    @property
+    def symbol(self) -> str:
+        """Plotly's name of the marker."""
+        return SYMBOLS[self.marker]
+
+    @property
+    def screen_dash(self) -> str:
+        """Plotly's name of the dash."""
+        return SCREEN_DASHES[self.dash]
+
+
+_SOLID, _DASHED, _DASHDOT, _DOTTED, _LONG, _LONGDOT = DASHES
+TRUTH = Look(INK, "D", _SOLID)
+"""Measured values and progress: white markers with an ink outline and capped error bars."""
+LOOKS: Mapping[str, Look] = MappingProxyType(
+    {
+        "truth": TRUTH,
+        "spa": Look(BLUE, "o", _SOLID),
+        "spa_released_head": Look(BLUE, "v", _DASHED),
+        "spa_prefix": Look(BLUE, "^", _DOTTED),
+        "spa_linear": Look(BLUE, "s", _DASHDOT),
+        "terminal": Look(ORANGE, "s", _DASHED),
+        "base": Look(BLACK, "X", _DOTTED),
+        "cloned": Look(BLACK, "^", _DASHDOT),
+        "critic": Look(VIOLET, "D", _LONG),
+        "critic_td": Look(VIOLET, "v", _DOTTED),
+        "critic_gae": Look(VIOLET, "P", _DASHED),
+        "math_shepherd": Look(BROWN, "v", _DASHED),
+        "ipr": Look(BROWN, "P", _DOTTED),
+        "mc_difference": Look(BROWN, "o", _SOLID),
+        "monte_carlo": Look(BROWN, "X", _DASHDOT),
+        "mean": Look(PLUM, "P", _DOTTED),
+        "random": Look(PLUM, "X", _DASHDOT),
+        "grounding": Look(PLUM, "^", _DASHED),
+        "step_index": Look(PLUM, "s", _LONG),
+        "gigpo": Look(GREEN, "o", _LONG),
+        "leave_one_out": Look(GREEN, "^", _DASHDOT),
+        "rudder": Look(GREEN, "D", _DASHED),
+        "occlusion": Look(GREEN, "v", _DOTTED),
+    }
+)
+"""Name -> look. One family shares a colour: SPA, critics, Monte Carlo, trivial credit, other methods."""
+_ALIASES: Mapping[str, str] = MappingProxyType(
+    {
+        "spa_rl": "spa", "terminal_reward": "terminal", "ppo": "terminal", "sft": "cloned", "clone": "cloned",
+        "cloned_sft": "cloned", "critic_s_credit": "critic", "critic_credit": "critic",
+        "critic_heads": "critic", "mean_credit": "mean", "random_credit": "random", "clock": "step_index",
+        "mc_possible": "math_shepherd", "mc_value": "ipr", "mc": "mc_difference",
+        "monte_carlo_few": "monte_carlo", "monte_carlo_again": "truth", "second_measurement": "truth",
+    }
+)  # fmt: skip
+"""Titles and former names -> the name in `LOOKS`."""
+
+
+def look(name: str) -> Look:
+    """How a method, policy or source is drawn; the same for its name, its title and any of its runs.
+
+    "spa", "ppo-spa", "PPO, SPA-RL", "spa@run-3" and "held-out-spa" look the same, and so do sources that
+    differ only in a number at the end, such as "ipr_5" and "ipr_8". A name that is not in `LOOKS` gets a look
+    that depends on the name alone, not on what else is in the figure.
+    """
+    return _look(name)
+
+
+@cache
+def _look(name: str) -> Look:
+    key = re.sub(r"[^a-z0-9]+", "_", name.partition("@")[0].casefold()).strip("_")
+    for candidate in (key, re.sub(r"_\d+$", "", key)):
+        short = re.sub(r"^(ppo|fidelity|held_out|explore|eval)_(?=.)", "", candidate)
+        for known in (candidate, short):
+            known = _ALIASES.get(known, known)
+            if known in LOOKS:
+                return LOOKS[known]
+    digest = zlib.crc32(key.encode())
+    colour = SERIES[digest % len(SERIES)]
+    return Look(colour, _OTHER_MARKERS[digest // 7 % len(_OTHER_MARKERS)], DASHES[digest // 35 % len(DASHES)])
+
+
+_OTHER_MARKERS = ("*", "<", ">", "p", "h")
+"""Of names that are not in the registry, so that they are never taken for one that is."""
 
 
 def cycled(looks: Sequence[_T], number: int) -> _T:
-    """The look of series `number`; begins anew after the last."""
+    """The look of series `number` of things without a name in the registry; starts over after the last."""
     return looks[number % len(looks)]
 
 
-def signed_limit(values: Iterable[float]) -> float:
-    """Half width of a signed scale: the largest absolute value, or 1 where all are 0."""
-    return max((abs(float(value)) for value in values), default=0.0) or 1.0
-
-
-def signed_colour(value: float, limit: float) -> str:
-    """Colour of a signed value on a scale that is symmetric about 0: white there, full at +-limit.
-
-    Args:
-        value: any number; beyond the limit it gets the colour of the limit.
-        limit: > 0, in the value's unit; see `signed_limit`.
-
-    Returns:
-        "#rrggbb".
-
-    Raises:
-        ValueError: limit is not positive.
-    """
-    if not limit > 0:
-        raise ValueError(f"the limit of a signed scale must be > 0, got {limit}")
-    share = min(abs(value) / limit, 1.0)
-    full = _rgb(POSITIVE if value > 0 else NEGATIVE)
-    mixed = np.rint(255 * (1 - share * (1 - full))).astype(int)
-    return "#" + "".join(f"{part:02x}" for part in mixed)
-
-
-def text_colour(ground: str) -> str:
-    """Black or white, whichever reads better on `ground` ("#rrggbb"); `INK` would not reach 4.5 on all."""
-    return max("#000000", WHITE, key=lambda colour: contrast(colour, ground))
-
-
-def contrast(one: str, other: str) -> float:
+def contrast(colour: str, other: str) -> float:
     """Contrast ratio of two colours "#rrggbb", 1 to 21 (WCAG 2.2)."""
-    dark, light = sorted((_luminance(one), _luminance(other)))
+    dark, light = sorted((_luminance(colour), _luminance(other)))
     return (light + 0.05) / (dark + 0.05)
 
 
 def _luminance(colour: str) -> float:
     """Relative luminance in [0, 1], sRGB."""
-    part = _rgb(colour)
+    part = np.array([int(colour[start : start + 2], 16) for start in (1, 3, 5)]) / 255
     linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
     return float(linear @ np.array([0.2126, 0.7152, 0.0722]))
-
-
-def _rgb(colour: str) -> np.ndarray:
-    return np.array([int(colour[start : start + 2], 16) for start in (1, 3, 5)]) / 255

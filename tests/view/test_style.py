@@ -24,7 +24,7 @@ def _lab(colour: str, vision: str = "normal") -> np.ndarray:
 
 
 @pytest.mark.parametrize("vision", VISION)
-@pytest.mark.parametrize("colours", [style.SERIES, style.SOURCES, (style.POSITIVE, style.NEGATIVE)])
+@pytest.mark.parametrize("colours", [style.SERIES, (style.POSITIVE, style.NEGATIVE)])
 def test_colours_differ_for_every_eye(vision: str, colours: tuple[str, ...]) -> None:
     for one, other in itertools.combinations(colours, 2):
         assert np.linalg.norm(_lab(one, vision) - _lab(other, vision)) > 22, (one, other)
@@ -42,24 +42,57 @@ def test_contrast() -> None:
     for text in (style.INK, style.MUTED):
         for ground in (style.WHITE, style.STRIPE):
             assert style.contrast(text, ground) >= 4.5
-    for mark in (style.POSITIVE, style.NEGATIVE, style.BAND, *style.SERIES, *style.SOURCES):
+    for mark in (style.POSITIVE, style.NEGATIVE, style.BAND, *style.SERIES):
         assert style.contrast(mark, style.WHITE) >= 3
 
 
-def test_signed_scale_is_symmetric_and_always_readable() -> None:
-    assert style.signed_colour(0, 2) == style.WHITE
-    assert style.signed_colour(2, 2) == style.signed_colour(9, 2) == style.POSITIVE
-    assert style.signed_colour(-2, 2) == style.signed_colour(-9, 2) == style.NEGATIVE
-    for value in np.linspace(-1, 1, 41):
-        ground = style.signed_colour(value, 1)
-        assert style.contrast(style.text_colour(ground), ground) >= 4.5
-    assert style.signed_limit([0.25, -0.5]) == 0.5
-    assert style.signed_limit([0, 0]) == style.signed_limit([]) == 1
-    with pytest.raises(ValueError, match="must be > 0, got 0"):
-        style.signed_colour(1, 0)
+def test_every_known_name_has_a_look_of_its_own() -> None:
+    """Two that share a colour differ in marker and in dash, which a grey print keeps."""
+    for (name, look), (other, its) in itertools.combinations(style.LOOKS.items(), 2):
+        assert look != its, (name, other)
+        if look.colour == its.colour and "truth" not in (name, other):
+            assert look.marker != its.marker, (name, other)
 
 
-def test_both_media_have_the_same_looks() -> None:
-    assert len(style.MARKERS) == len(style.SCREEN_MARKERS) > len(style.SERIES)
-    assert len(style.DASHES) == len(style.SCREEN_DASHES) > len(style.SOURCES)
-    assert [style.cycled("abc", number) for number in range(4)] == ["a", "b", "c", "a"]
+@pytest.mark.parametrize(
+    ("name", "same"),
+    [
+        ("PPO, SPA-RL", "spa"),
+        ("ppo-spa", "spa"),
+        ("spa@run-3", "spa"),
+        ("held-out-spa", "spa"),
+        ("fidelity-critic_gae", "critic_gae"),
+        ("ppo", "terminal"),
+        ("PPO, terminal reward", "terminal"),
+        ("cloned (SFT)", "cloned"),
+        ("ipr_5", "ipr"),
+        ("mc_possible_8", "math_shepherd"),
+        ("clock", "step_index"),
+        ("monte-carlo-again", "truth"),
+    ],
+)
+def test_titles_and_runs_look_like_their_method(name: str, same: str) -> None:
+    assert style.look(name) == style.LOOKS[same]
+
+
+def test_unknown_names_keep_a_look_that_no_known_name_has() -> None:
+    strangers = ["my credit", "<b>judge</b>", "שלום", ""]
+    looks = [style.look(name) for name in strangers]
+    assert looks == [style.look(name) for name in strangers]
+    assert len({look.colour for look in looks} | {look.marker for look in looks}) > 3
+    assert not {look.marker for look in looks} & {look.marker for look in style.LOOKS.values()}
+
+
+def test_screen_and_paper_have_the_same_looks() -> None:
+    for look in (*style.LOOKS.values(), style.look("unknown"), style.look("another")):
+        assert look.symbol and look.screen_dash
+        assert look.colour in style.DARK
+    assert [style.cycled("abc", index) for index in range(4)] == ["a", "b", "c", "a"]
+
+
+def test_dark_counterparts_stand_out() -> None:
+    dark = style.DARK[style.WHITE]
+    for colour in (style.INK, style.MUTED):
+        assert style.contrast(style.DARK[colour], dark) >= 4.5
+    for colour in (style.BAND, *style.SERIES):
+        assert style.contrast(style.DARK[colour], dark) >= 3

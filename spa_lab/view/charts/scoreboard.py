@@ -69,7 +69,7 @@ def _points(rows: pd.DataFrame, number: int, *, legend: bool) -> Any:
         x=rows["value"].to_numpy(),
         y=np.arange(len(rows)) + OFFSETS[number],
         mode="markers",
-        marker={"color": colour, "size": 9, "symbol": style.SCREEN_MARKERS[number]},
+        marker={"color": colour, "size": 9, "symbol": style.SYMBOLS[style.MARKERS[number]]},
         error_x={"array": up.to_numpy(), "arrayminus": down.to_numpy(), "symmetric": False,
                  "color": colour, "thickness": 1.2, "width": 3},
         name=OUTCOMES[number],

@@ -94,6 +94,8 @@ def run_html(run: "Run") -> str:
 
 def _foldable(line: str, columns: list[str], rows: list[list[str]]) -> str:
     left = len(rows) - MOST_ROWS
-    note = f'<span class="note">{left:,} more rows are in .to_frame()</span>' if left > 0 else ""
+    note = (
+        f'<span class="note">{left:,} more rows in credits_frame and truths_frame</span>' if left > 0 else ""
+    )
     table = frame_table(columns, rows[:MOST_ROWS], numeric=len(columns) - 1)
     return styled(f"<details><summary>{line}</summary>{table}{note}</details>")

@@ -8,6 +8,7 @@ import pandas as pd
 
 from spa_lab.store import Run
 from spa_lab.view.html.markup import safe
+from spa_lab.view.html.objects import run_html
 from spa_lab.view.widgets.host import Host, pane
 from spa_lab.view.widgets.inspect import inspect
 from spa_lab.view.widgets.inspector import Inspector
@@ -53,7 +54,7 @@ class RunBrowser(Host):
         if not 0 <= number < len(self.frame):
             raise ValueError(f"{self.folder}: no run {number}, there are {len(self.frame)}")
         run = Run.open(self.folder / str(self.frame["run"].iloc[number]))
-        self.details = run._repr_html_()
+        self.details = run_html(run)
         self._list(number)
         if self.opened is not None:
             self.inspector = inspect(run)

@@ -1,12 +1,26 @@
 import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from spa_lab.store import Run
 from spa_lab.types import Credit, Trajectory, ValueTruth
-from spa_lab.view.tables.frames import credits_frame, steps_frame, truths_frame
+from spa_lab.view.html import objects
+
+SHOWN = {
+    Trajectory: objects.trajectory_html,
+    Credit: objects.credit_html,
+    ValueTruth: objects.truth_html,
+    Run: objects.run_html,
+}
+
+
+def _html(shown: Any) -> str:
+    return SHOWN[type(shown)](shown)
 
 
 def test_every_object_shows_itself(trajectory: Trajectory, credit: Credit, tmp_path: Path) -> None:
@@ -19,25 +33,40 @@ def test_every_object_shows_itself(trajectory: Trajectory, credit: Credit, tmp_p
         (truth, "Monte Carlo (16 branches)"),
         (run, "&lt;script&gt;"),
     ):
-        html = thing._repr_html_()
+        html = _html(thing)
         assert words in html and "<details>" in html
         assert "<script" not in html and len(html) < 40_000
 
 
-def test_every_object_becomes_a_table(trajectory: Trajectory, credit: Credit) -> None:
-    truth = ValueTruth("t1", [0.5, 0.4, 0.2, 1.0], np.full(4, 0.1), 16, "clone", 40)
-    assert trajectory.to_frame().equals(steps_frame([trajectory]))
-    assert credit.to_frame().equals(credits_frame([trajectory], [credit]))
-    assert truth.to_frame().equals(truths_frame([trajectory], [truth]))
+def test_a_notebook_shows_objects_as_html_and_the_types_know_nothing_of_it() -> None:
+    """In IPython `import spa_lab` is enough; a plain interpreter imports neither view nor IPython for it."""
+    program = """
+import sys
+import spa_lab
+assert "spa_lab.view" not in sys.modules and "IPython" not in sys.modules
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+import importlib
+importlib.reload(spa_lab)
+assert "spa_lab.view.html.objects" not in sys.modules
+from spa_lab.types import Credit
+credit = Credit("t1", "<b>", [0.5, 0.25])
+assert not hasattr(credit, "_repr_html_")
+bundle, _ = shell.display_formatter.format(credit)
+print(bundle["text/html"])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "credit by &lt;b&gt;" in done.stdout
 
 
 def test_a_long_table_says_what_it_leaves_out() -> None:
-    html = Credit("t", "s", np.ones(1000))._repr_html_()
-    assert "800 more rows are in .to_frame()" in html
+    html = _html(Credit("t", "s", np.ones(1000)))
+    assert "800 more rows in credits_frame" in html
 
 
 @pytest.mark.parametrize("text", ["<img src=x onerror=alert(1)>", "שלום", "👩\u200d🚀", "z" * 100_000])
 def test_texts_of_strangers(make_trajectory, text: str) -> None:  # type: ignore[no-untyped-def]
-    html = make_trajectory(observations=[text] * 3)._repr_html_()
+    html = _html(make_trajectory(observations=[text] * 3))
     assert "<img" not in html and len(html) < 200_000
     assert not re.search(r"<[^>]*\sonerror=", html)

@@ -1,0 +1,48 @@
+"""The widgets for notebooks: `from spa_lab.widgets import Inspector, BranchView, Selection`.
+
+    Inspector           an episode step by step, with every source's credit beside the measured truth
+    RewardExplorer      how credit becomes reward and advantage, with sliders
+    BranchView          continuations of a step, and what another action would have led to
+    LengthView          success by length of the task
+    Scoreboard          every credit source scored against the truth
+    GradientInspector   what a training update saw of every token
+    Monitor             the training curves of a run, live
+    RunBrowser          the runs below a folder
+    Selection           the trajectory and step that several widgets share
+    Collection, Query   what an inspector lists, and a filter of it
+
+Each has `to_frame()` where it draws a table and `to_figure()` where it draws a chart.
+"""
+
+from spa_lab.view.register import register
+from spa_lab.view.widgets import (
+    BranchView,
+    Collection,
+    GradientInspector,
+    Inspector,
+    LengthView,
+    Monitor,
+    Query,
+    RewardExplorer,
+    RunBrowser,
+    Scoreboard,
+    Selection,
+    inspect,
+)
+
+__all__ = [
+    "BranchView",
+    "Collection",
+    "GradientInspector",
+    "Inspector",
+    "LengthView",
+    "Monitor",
+    "Query",
+    "RewardExplorer",
+    "RunBrowser",
+    "Scoreboard",
+    "Selection",
+    "inspect",
+]
+
+register()
