@@ -16,8 +16,8 @@ from importlib import import_module
 from pathlib import Path
 
 from spa_lab import __version__
-from spa_lab.envs import ORIGINALS
 from spa_lab.envs.parity import ParityReport
+from spa_lab.envs.worlds import WORLDS
 from spa_lab.store import StoreError
 
 NEEDS_ATTENTION, USER_ERROR, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     demo = _add(commands, "demo", _demo, "the whole loop at the tiny preset: train, evaluate, draw")
-    worlds = f"the world: {', '.join(ORIGINALS)}"
+    worlds = f"the world: {', '.join(WORLDS)}"
     demo.add_argument("--env", default="household", metavar="E", help=f"{worlds} (%(default)s)")
     demo.add_argument("--seed", type=int, default=0)
     demo.add_argument("--out", type=Path, metavar="DIR", help="(runs/demo, with the world's name behind it)")
@@ -100,7 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "lab", _lab, "JupyterLab on notebooks/; further options are handed to JupyterLab")
 
     parity = _add(commands, "parity", _parity, "replay an original engine's recorded episodes in our world")
-    parity.add_argument("env", metavar="ENV", help=", ".join(ORIGINALS))
+    parity.add_argument(
+        "env", metavar="ENV", help=", ".join(name for name, entry in WORLDS.items() if entry.parity)
+    )
     parity.add_argument("folder", type=Path, metavar="FOLDER", help="folder of *.jsonl.gz recordings")
 
     fidelity = _add(commands, "fidelity", _fidelity, "the scoreboard: every credit source against the truth")
@@ -194,12 +196,13 @@ def _lab(options: argparse.Namespace) -> int:
 
 
 def _parity(options: argparse.Namespace) -> int:
-    if options.env not in ORIGINALS:
-        there = ", ".join(f"{name} (recordings of {engine})" for name, engine in ORIGINALS.items())
+    replayable = {name: entry for name, entry in WORLDS.items() if entry.parity}
+    if options.env not in replayable:
+        there = ", ".join(f"{name} (recordings of {entry.benchmark})" for name, entry in replayable.items())
         raise ValueError(f"parity: no world {options.env!r}; there is: {there}")
     if not options.folder.is_dir():
         raise NotADirectoryError(f"parity: {options.folder} is not a folder")
-    world = import_module(f"spa_lab.envs.{options.env}.parity")
+    world = import_module(replayable[options.env].parity)
     report: ParityReport = world.replay_folder(options.folder)
     print(report.render())
     return NEEDS_ATTENTION if report.mismatches or not report.episodes else 0

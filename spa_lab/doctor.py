@@ -5,7 +5,7 @@ import platform
 from importlib import metadata, util
 from pathlib import Path
 
-from spa_lab.envs import ORIGINALS
+from spa_lab.envs.worlds import WORLDS
 from spa_lab.paths import base_folder
 from spa_lab.store.provenance import git_commit, versions
 
@@ -31,7 +31,7 @@ def report() -> list[tuple[str, str]]:
         ("device", _device()),
         ("cores", _cores()),
         ("memory", _memory()),
-        *((f"base model, {env}", _base_model(env)) for env in ORIGINALS),
+        *((f"base model, {env}", _base_model(env)) for env, entry in WORLDS.items() if not entry.data),
         *((f"engine {name}", _engine(name)) for name in _ENGINES),
         ("ALFWORLD_DATA", _alfworld_data()),
     ]

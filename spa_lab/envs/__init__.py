@@ -1,6 +1,4 @@
-"""Text worlds: the protocol in `base`, one folder a world; they know neither models nor one another."""
+"""Text worlds: the protocol in `base`, the table in `worlds`, one package a world.
 
-from types import MappingProxyType
-
-ORIGINALS = MappingProxyType({"household": "ALFWorld", "webshop": "WebShop", "virtualhome": "VirtualHome"})
-"""World -> the benchmark whose rules it follows; `spa_lab.envs.<world>.parity` replays recordings of it."""
+Worlds know neither models nor one another.
+"""

@@ -12,44 +12,53 @@ from spa_lab.envs.base import Environment
 from spa_lab.plugins import is_object_path, load_object, unknown_name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WorldEntry:
     """A world that ships with the package; named by text, so that listing worlds imports none of them."""
 
     factory: str
     """`package.module:function` without arguments that returns the `Environment`."""
     summary: str
-    """What `--help` says of it."""
+    """One line for `--help`."""
+    benchmark: str
+    """The published benchmark whose rules it follows, as in `Environment.benchmark`."""
     parity: str = ""
-    """Module with a `replay_folder` for recordings of the original engine; "" if there is none."""
+    """Module whose `replay_folder` replays recordings of the original engine; "" if there is none."""
+    data: str = ""
+    """Environment variable that names the folder of official data; "" if the world needs none."""
 
 
 WORLDS: Mapping[str, WorldEntry] = MappingProxyType(
     {
         "household": WorldEntry(
-            "spa_lab.envs.household:environment",
-            "generated games with ALFWorld's rules and text",
+            factory="spa_lab.envs.household:environment",
+            summary="generated games with ALFWorld's rules and text",
+            benchmark="ALFWorld",
             parity="spa_lab.envs.household.parity",
         ),
         "webshop": WorldEntry(
-            "spa_lab.envs.webshop:environment",
-            "a generated shop with WebShop's pages, search and reward",
+            factory="spa_lab.envs.webshop:environment",
+            summary="a generated shop with WebShop's pages, search and reward",
+            benchmark="WebShop",
             parity="spa_lab.envs.webshop.parity",
         ),
         "virtualhome": WorldEntry(
-            "spa_lab.envs.virtualhome:environment",
-            "generated flats with VirtualHome's rules",
+            factory="spa_lab.envs.virtualhome:environment",
+            summary="generated flats with VirtualHome's rules",
+            benchmark="VirtualHome",
             parity="spa_lab.envs.virtualhome.parity",
         ),
     }
 )
+"""Name -> entry. Worlds with `data` play the benchmark's own tasks."""
 
 
 def make_environment(world: str | Environment) -> Environment:
     """The environment that `world` names; an `Environment` is returned as it is.
 
     Raises:
-        ValueError: there is no world of that name, or the named object is no world.
+        ValueError: there is no world of that name, the named object is no world, or the official data that
+            the world needs are missing.
     """
     if isinstance(world, Environment):
         return world
@@ -59,9 +68,23 @@ def make_environment(world: str | Environment) -> Environment:
         factory = world
     else:
         raise unknown_name("world", world, list(WORLDS))
-    found = load_object(factory, "world")
-    if callable(found):
-        found = found()
-    if not isinstance(found, Environment):
-        raise ValueError(f"world {world!r} is a {type(found).__name__}, expected an Environment")
-    return found
+    made = load_object(factory, "world")
+    if callable(made):
+        made = made()
+    if not isinstance(made, Environment):
+        raise ValueError(f"world {world!r} is a {type(made).__name__}, expected an Environment")
+    return made
+
+
+def task_origin(world: str) -> str:
+    """Where a world's tasks come from, for captions: "generated household games (not ALFWorld scores)".
+
+    Args:
+        world: a name of `WORLDS`, or of a user's world, of which nothing is claimed.
+    """
+    entry = WORLDS.get(world)
+    if entry is None:
+        return f"{world} tasks"
+    if entry.data:
+        return f"{entry.benchmark} games"
+    return f"generated {world} games (not {entry.benchmark} scores)"

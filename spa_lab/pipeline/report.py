@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from spa_lab.credit.calibration import calibrate, calibration_bins
-from spa_lab.envs import ORIGINALS
+from spa_lab.envs.worlds import task_origin
 from spa_lab.pipeline.evaluations import (
     COMPARISONS,
     NAMES,
@@ -65,8 +65,7 @@ def render_summary(run: Run) -> str:
     env, rows = summary["env"], summary["panels"]["unseen"]
     graded = any(row["outcome"] != row["success"] for row in rows.values())
     lines = [
-        f"generated {env} games (not {ORIGINALS.get(env, 'published')} scores), "
-        f"panel `unseen`, greedy, seed {summary['seed']}",
+        f"{task_origin(env)}, panel `unseen`, greedy, seed {summary['seed']}",
         "",
         f"{'policy':<22} {'success':>8}   {'95 % interval':<15}{'  reward' if graded else ''} "
         f"{'grounded':>9} {'steps':>6} {'n':>5}",
