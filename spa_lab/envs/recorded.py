@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -230,7 +231,7 @@ class RecordedDemonstrations:
             replay(
                 world, task, self.episodes[task.id],
                 step_limit=self.step_limit,
-                translate=lambda action, task=task: self.translate(task, action),
+                translate=partial(self.translate, task),
                 same=self.same,
             )
             for task in recorded
