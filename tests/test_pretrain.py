@@ -14,7 +14,7 @@ from spa_lab.agent.rollout import Policy
 from spa_lab.envs.household import environment
 from spa_lab.envs.webshop.generator import generated_shop
 from spa_lab.envs.webshop.panels import split_of
-from spa_lab.envs.webshop.wish import read_instruction
+from spa_lab.envs.webshop.parsed_instruction import read_instruction
 from spa_lab.learn.cloning import clone_loss
 from spa_lab.pretrain import __main__ as command
 from spa_lab.pretrain.household import names_of_things

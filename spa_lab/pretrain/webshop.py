@@ -16,7 +16,7 @@ from spa_lab.envs.webshop.bm25 import index_of
 from spa_lab.envs.webshop.generator import generate_catalogue, generated_shop
 from spa_lab.envs.webshop.goals import Goal
 from spa_lab.envs.webshop.pages import PER_PAGE
-from spa_lab.envs.webshop.panels import LONGEST, make_wish, play_expert
+from spa_lab.envs.webshop.panels import LONGEST, make_goal, play_expert
 from spa_lab.envs.webshop.product import Product
 from spa_lab.envs.webshop.shop import HITS, Shop
 from spa_lab.envs.webshop.vocabulary import KINDS
@@ -82,7 +82,7 @@ def _wishes(rng: random.Random) -> Iterator[tuple[Shop, Goal]]:
         for _ in range(_EACH):
             goal = None
             while goal is None or play_expert(goal, LONGEST, shop) is None:
-                goal = make_wish(shop, rng.choice(products), "train", rng)
+                goal = make_goal(shop, rng.choice(products), "train", rng)
             yield shop, goal
 
 

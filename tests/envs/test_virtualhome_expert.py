@@ -7,8 +7,8 @@ import pytest
 
 from spa_lab.envs.base import Task
 from spa_lab.envs.virtualhome import panels
-from spa_lab.envs.virtualhome.chores import CHORES, Wish, read_sentence
 from spa_lab.envs.virtualhome.expert import THOUGHTS, VirtualHomeExpert
+from spa_lab.envs.virtualhome.task_templates import TEMPLATES, Subgoal, read_sentence
 from spa_lab.envs.virtualhome.world import VirtualHomeWorld
 
 THOUGHT = re.compile("|".join(f"(?:{thought})" for thought in THOUGHTS))
@@ -154,17 +154,17 @@ def test_decides_from_what_it_has_read(
     assert expert(sentence, *told).act() == move
 
 
-@pytest.mark.parametrize("kind", CHORES)
+@pytest.mark.parametrize("kind", TEMPLATES)
 def test_reads_what_the_generator_writes(kind: str) -> None:
     names = dict.fromkeys("abgwrfscmdle", "")
     names = {role: f"{role}_thing" for role in names}
-    wishes = read_sentence(CHORES[kind].sentence.format(**names))
-    assert wishes == tuple(
-        Wish(wish.verb, names[wish.thing], names.get(wish.place, "")) for wish in CHORES[kind].wishes
+    subgoals = read_sentence(TEMPLATES[kind].sentence.format(**names))
+    assert subgoals == tuple(
+        Subgoal(each.verb, names[each.thing], names.get(each.target, "")) for each in TEMPLATES[kind].subgoals
     )
 
 
 @pytest.mark.parametrize("text", ["", "Dance", "Title (Dance)", "Title (Put the a on the b and fly)"])
 def test_foreign_sentences_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="not a task sentence of the 10 chores"):
+    with pytest.raises(ValueError, match="matches none of the 10 templates"):
         VirtualHomeExpert(text)

@@ -12,10 +12,10 @@ import pytest
 
 from spa_lab.envs.panels import length_bin
 from spa_lab.envs.virtualhome import environment, panels
-from spa_lab.envs.virtualhome.chores import read_sentence
 from spa_lab.envs.virtualhome.flats import make_flat
 from spa_lab.envs.virtualhome.generator import KINDS, generate
 from spa_lab.envs.virtualhome.task import VirtualHomeTask, read_task
+from spa_lab.envs.virtualhome.task_templates import read_sentence
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST_HASH = "64e514dcb3cc43e021dee108d0f553118c55c8e0b51c1cc90b62fe8c3fc8b18d"

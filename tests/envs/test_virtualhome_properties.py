@@ -53,19 +53,19 @@ def mirrored(state: State) -> bool:
 @given(st.lists(st.text(max_size=40) | sensible(), max_size=12))
 def test_any_text_is_a_step(texts: list[str]) -> None:
     world = world_of(TASKS[1])
-    start = world.snapshot().standing.state
+    start = world.snapshot().episode.state
     before_all = frozen(start)
     for text in texts:
         token = world.snapshot()
-        before = frozen(token.standing.state)
+        before = frozen(token.episode.state)
         reply = world.step(text)
-        after = world.snapshot().standing.state
+        after = world.snapshot().episode.state
         assert reply.grounded == (not reply.reason)
         assert reply.observation
         assert mirrored(after)
-        assert frozen(token.standing.state) == before, "a snapshot must not change"
+        assert frozen(token.episode.state) == before, "a snapshot must not change"
         if not reply.grounded:
-            assert (reply.observation, after) == ("Nothing happens.", token.standing.state)
+            assert (reply.observation, after) == ("Nothing happens.", token.episode.state)
     assert frozen(start) == before_all
 
 

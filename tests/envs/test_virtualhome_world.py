@@ -94,29 +94,46 @@ def test_tells_what_is_near_and_seen() -> None:
 @pytest.mark.parametrize(
     ("action", "reason"),
     [
-        ("dance", "unknown action"),
-        ("", "unknown action"),
-        ("release", "unknown action"),
-        ("put on milk on table", "unknown action"),
-        ("walk to the bedroom", "not available"),
-        ("put milk on table", "not in hand"),
+        (
+            "dance",
+            "matches no action template: there are 42, such as close {}, drink {}, find {}, walk to {}, "
+            "grab {}, look at {}, open {}, point at {}",
+        ),
+        ("release", "matches no action template: with 'release' there are release {}"),
+        (
+            "put on milk on table",
+            "matches no action template: with 'put' there are put {} on {}, put {} in {}, "
+            "put back {}, put on {}",
+        ),
+        ("walk to the bedroom", "no object or room is called 'the bedroom': use 'walk to bedroom'"),
+        ("grab the mlik", "no object or room is called 'the mlik': use 'grab milk'"),
+        ("grab cup_1", "no object or room is called 'cup 1': use 'grab cup'"),
+        ("grab zebra", "no object or room is called 'zebra'"),
+        ("go to the fridge", "matches no action template: use 'walk to fridge'"),
+        ("pick up the milk", "matches no action template: use 'grab milk'"),
+        ("Action: take milk from fridge.", "matches no action template: use 'grab milk'"),
+        ("putin milk fridge", "matches no action template: use 'put milk in fridge'"),
+        ("turn the lamp off", "matches no action template: use 'switch off lamp'"),
+        ("put milk into fridge", "matches no action template: use 'put milk in fridge'"),
+        ("put milk in/on the table", "matches no action template: use 'put milk in table'"),
+        ("put milk on table", "milk is not in a hand: grab it first"),
         ("stand up", '<character> (8) is not sitting when executing "[STANDUP] [0]"'),
         ("grab milk", '<character> (8) is not close to <milk> (5) when executing "[GRAB] <milk> (5) [0]"'),
     ],
 )
 def test_refusals_say_why_and_change_nothing(action: str, reason: str) -> None:
     world = played()
-    before = world.snapshot().standing.state
+    before = world.snapshot().episode.state
     reply = world.step(action)
     assert (reply.observation, reply.grounded, reply.done) == ("Nothing happens.", False, False)
     assert reply.reason == reason
-    assert world.snapshot().standing.state is before
+    assert world.snapshot().episode.state is before
 
 
 def test_a_name_keeps_its_meaning() -> None:
     """Near things first, then for good: the cup that was meant is meant again."""
     world = played("walk to cup")
-    assert world.snapshot().standing.bound.names == {"cup": 6}
+    assert world.snapshot().episode.bindings.names == {"cup": 6}
     world.step("walk to bedroom")
     assert world.step("walk to cup").observation == "table, cup is DIRTY, cup ON table."
 

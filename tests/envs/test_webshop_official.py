@@ -14,8 +14,8 @@ from spa_lab.envs.webshop import cache, official
 from spa_lab.envs.webshop.bm25 import index_of
 from spa_lab.envs.webshop.cache import build_cache, is_complete, open_cache
 from spa_lab.envs.webshop.files import read_labels, read_products
-from spa_lab.envs.webshop.goals import wanted_of
-from spa_lab.envs.webshop.nouns import RULE
+from spa_lab.envs.webshop.goals import requirements_of
+from spa_lab.envs.webshop.noun_scorer import RULE
 from spa_lab.envs.webshop.official import (
     FILES,
     Known,
@@ -97,7 +97,7 @@ def test_splits_share_no_wish(folder: Path) -> None:
         "train": 1,
     }
     assert found.left_out == {"unseen": 0, "seen": 999, "train": 499}
-    wishes = [{wanted_of(task.payload) for task in panel} for panel in found.tasks.values()]
+    wishes = [{requirements_of(task.payload) for task in panel} for panel in found.tasks.values()]
     assert not wishes[0] & wishes[1] and not wishes[0] & wishes[2] and not wishes[1] & wishes[2]
     assert found.tasks["train"][0].id == "webshop-official-01700"
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spa_lab.envs.webshop import nouns
+from spa_lab.envs.webshop import noun_scorer
 from spa_lab.envs.webshop.fuzzy import token_set_ratio
 from spa_lab.envs.webshop.goals import Goal, WantedOption
-from spa_lab.envs.webshop.nouns import RULE, rule_nouns, spacy_nouns
+from spa_lab.envs.webshop.noun_scorer import RULE, rule_nouns, spacy_nouns
 from spa_lab.envs.webshop.product import Product
 from spa_lab.envs.webshop.reward import COLORS, Reward, normalize_color, reward_of
 
@@ -135,7 +135,7 @@ def test_a_missing_model_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         class util:
             is_package = staticmethod(lambda name: False)
 
-    monkeypatch.setattr(nouns, "import_module", lambda name: NoModels)
+    monkeypatch.setattr(noun_scorer, "import_module", lambda name: NoModels)
     with pytest.raises(ImportError, match="'no_such_model' is not installed"):
         spacy_nouns("no_such_model")
 
@@ -157,7 +157,7 @@ def test_a_model_is_named_and_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         class util:
             is_package = staticmethod(lambda name: True)
 
-    monkeypatch.setattr(nouns, "import_module", lambda name: Spacy)
+    monkeypatch.setattr(noun_scorer, "import_module", lambda name: Spacy)
     scorer = spacy_nouns("toy_model")
     assert (scorer.name, scorer.nouns("Red runs Mug")) == ("spacy:toy_model 3.7", ("red", "mug"))
 

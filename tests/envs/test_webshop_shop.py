@@ -34,10 +34,10 @@ from spa_lab.envs.webshop.panels import (
     split_of,
     tasks,
 )
+from spa_lab.envs.webshop.parsed_instruction import read_instruction
 from spa_lab.envs.webshop.reward import ALIKE, normalize_color
 from spa_lab.envs.webshop.thoughts import THOUGHTS
 from spa_lab.envs.webshop.vocabulary import GROUP_NAMES, KINDS, kind_of, phrases
-from spa_lab.envs.webshop.wish import read_instruction
 
 PANELS = {split: tasks(split, 60) for split in SPLITS}
 
@@ -114,7 +114,7 @@ def test_as_many_tasks_of_each_length() -> None:
 
 def test_wrong_panels_are_refused() -> None:
     for split, n in (("test", 1), ("train", -1)):
-        with pytest.raises(ValueError, match=f"no panel '{split}' of {n} tasks"):
+        with pytest.raises(ValueError, match=f"no panel '{split}' with {n} tasks"):
             tasks(split, n)
     with pytest.raises(ValueError, match="asks for the same as"):
         check_overlap({"train": PANELS["train"], "seen": [*PANELS["seen"], PANELS["train"][7]]})

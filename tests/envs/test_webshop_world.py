@@ -124,11 +124,11 @@ def test_blanks(text: str, shown: list[str]) -> None:
 def test_options_belong_to_the_last_group_and_are_forgotten_with_the_product() -> None:
     world = make_world()
     play(world, "search[odd]", "click[b1]", "click[blue]", "click[red]", "click[A | B]")
-    assert world.moment.options == (("color", "blue"), ("finish", "a | b"))
+    assert world.state.options == (("color", "blue"), ("finish", "a | b"))
     play(world, "click[features]", "click[< prev]")
-    assert world.moment.options == (("color", "blue"), ("finish", "a | b"))
+    assert world.state.options == (("color", "blue"), ("finish", "a | b"))
     play(world, "click[< prev]", "click[b1]")
-    assert world.moment.options == ()
+    assert world.state.options == ()
 
 
 def test_buying_ends_it() -> None:
@@ -161,12 +161,12 @@ def test_the_page_attributes() -> None:
 def test_search_is_possible_everywhere_and_forgets_the_product() -> None:
     world = make_world()
     play(world, "search[odd]", "click[b1]", "click[red]", "click[features]", "search[MUG 5] and more")
-    assert world.moment == replace_moment(world, page="results", query="mug 5")
+    assert world.state == replace_state(world, page="results", query="mug 5")
 
 
-def replace_moment(world: WebshopWorld, **fields: Any) -> object:
+def replace_state(world: WebshopWorld, **fields: Any) -> object:
     world.reset(Task("t", "webshop", "", "", "", 0, GOAL))
-    return world.moment._replace(**fields)
+    return world.state._replace(**fields)
 
 
 @pytest.mark.parametrize(
@@ -203,6 +203,64 @@ def test_an_unknown_product_cannot_be_opened() -> None:
     reply = world.step("click[b99]")
     assert (reply.grounded, reply.reason) == (False, "no product 'B99'")
     assert "click[b99]" not in world.admissible()
+
+
+@pytest.mark.parametrize(
+    ("page", "action", "reason"),
+    [
+        (
+            [],
+            "search",
+            "not an action: expected search[words] or click[target], with text between the brackets",
+        ),
+        ([], "search red mug", "not an action: expected search[words] or click[target]; use search[red mug]"),
+        (
+            [],
+            "Search[[Red mug]]",
+            "not an action: expected search[words] or click[target]; use search[Red mug]",
+        ),
+        ([], "think[hard]", "not an action: expected search[words] or click[target]"),
+        ([], "click[search]", "'search' is a text field, not a button: use search[words]"),
+        (
+            [],
+            "click[red mug]",
+            "no target 'red mug' on this page: it has only a search field; use search[words]",
+        ),
+        (["search[odd]"], "click[ B1 ]", "no target ' b1 ' on this page: use click[b1]"),
+        (
+            ["search[odd]"],
+            "click[b77]",
+            "no target 'b77' on this page; it has back to search, next >, b1",
+        ),
+        (
+            ["search[odd]", "click[b1]"],
+            "click[ Buy now ]",
+            "no target ' buy now ' on this page: use click[buy now]",
+        ),
+        (["search[odd]", "click[b1]"], "click[buy]", "no target 'buy' on this page: use click[buy now]"),
+        (["search[odd]", "click[b1]"], "click[a/b]", "no target 'a/b' on this page: use click[a | b]"),
+        (
+            ["search[odd]", "click[b1]"],
+            "click[fetures]",
+            "no target 'fetures' on this page: use click[features]",
+        ),
+        (
+            ["search[odd]", "click[b1]"],
+            "Buy Now",
+            "not an action: expected search[words] or click[target]; use click[buy now]",
+        ),
+    ],
+)
+def test_refusals_name_the_accepted_spelling(page: list[str], action: str, reason: str) -> None:
+    world = make_world()
+    if page:
+        play(world, *page)
+    before = world.snapshot()
+    reply = world.step(action)
+    assert (reply.grounded, world.snapshot()) == (False, before)
+    assert reply.reason == reason
+    if "use click[" in reason:
+        assert world.step(reason.rpartition("use ")[2]).grounded
 
 
 def test_wrong_tasks_and_tokens_are_refused() -> None:
@@ -272,4 +330,4 @@ def test_the_shop_is_shared_and_never_changed() -> None:
     play(one, "search[odd]", "click[b1]", "click[blue]")
     assert two.clickables == ("search",)
     assert play(two, "search[odd]", "click[b1]") == play(one, "click[red]")
-    assert two.moment.options == ()
+    assert two.state.options == ()

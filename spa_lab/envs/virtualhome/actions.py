@@ -23,8 +23,8 @@ from spa_lab.envs.virtualhome.graph import (
     Scene,
     State,
 )
-from spa_lab.envs.virtualhome.moment import Moment
 from spa_lab.envs.virtualhome.rules import Message
+from spa_lab.envs.virtualhome.scene_state import SceneState
 
 
 class Executed(NamedTuple):
@@ -60,7 +60,7 @@ def execute(scene: Scene, state: State, name: str, ids: tuple[int, ...], call: s
         call: The action as messages quote it, like "[OPEN] <fridge> (6)".
     """
     action = ACTIONS[name]
-    now = Moment(scene, state)
+    now = SceneState(scene, state)
     refused = action.needs(now, *ids)
     message = action.warns(now, *ids) if refused is None else refused
     message = f'{message} when executing "{call} [0]"' if message else ""
@@ -73,7 +73,7 @@ def execute(scene: Scene, state: State, name: str, ids: tuple[int, ...], call: s
     return Executed(draft.state(), message)
 
 
-def _walk(draft: Draft, now: Moment, goal: int) -> None:
+def _walk(draft: Draft, now: SceneState, goal: int) -> None:
     agent, room = now.agent, now.room(goal)
     left = now.room(agent)
     draft.clear(agent, INSIDE, CLOSE, FACING)
@@ -91,12 +91,12 @@ def _walk(draft: Draft, now: Moment, goal: int) -> None:
         draft.add_both(agent, CLOSE, (thing,))
         if left is not None:  # what is carried lags one room behind
             draft.add(thing, INSIDE, left)
-    if now.is_a(goal, "CAN_OPEN"):
+    if now.has_property(goal, "CAN_OPEN"):
         draft.add_both(agent, CLOSE, draft.into.get((goal, INSIDE), NOTHING))
     draft.add_both(agent, CLOSE, draft.out.get((goal, ON), NOTHING))
 
 
-def _find(draft: Draft, now: Moment, goal: int) -> None:
+def _find(draft: Draft, now: SceneState, goal: int) -> None:
     if not rules.stays(now, goal) and rules.walk(now, goal) is None:
         _walk(draft, now, goal)
     else:
@@ -104,12 +104,12 @@ def _find(draft: Draft, now: Moment, goal: int) -> None:
         draft.add_both(now.agent, CLOSE, (goal,))
 
 
-def _turn_to(draft: Draft, now: Moment, thing: int) -> None:
+def _turn_to(draft: Draft, now: SceneState, thing: int) -> None:
     draft.clear_from(now.agent, FACING)
     draft.add(now.agent, FACING, thing)
 
 
-def _grab(draft: Draft, now: Moment, thing: int) -> None:
+def _grab(draft: Draft, now: SceneState, thing: int) -> None:
     agent, hand, room = now.agent, now.free_hand(), now.room(now.agent)
     taken_from = _neighbour(now, thing)
     draft.clear(thing, ON, INSIDE, CLOSE, HOLDS_LH, HOLDS_RH)
@@ -123,7 +123,7 @@ def _grab(draft: Draft, now: Moment, thing: int) -> None:
         draft.grabbed[thing] = taken_from
 
 
-def _neighbour(now: Moment, thing: int) -> tuple[int, str] | None:
+def _neighbour(now: SceneState, thing: int) -> tuple[int, str] | None:
     """What a thing is on, in or close to, rooms apart: there it can be put back."""
     for relation in (ON, INSIDE, CLOSE):
         for other in now.scene.in_order(now.state, thing, relation):
@@ -132,7 +132,7 @@ def _neighbour(now: Moment, thing: int) -> tuple[int, str] | None:
     return None
 
 
-def _put(draft: Draft, now: Moment, thing: int, place: int, *, relation: str) -> None:
+def _put(draft: Draft, now: SceneState, thing: int, place: int, *, relation: str) -> None:
     _let_go(draft, now, thing)
     draft.add_both(now.agent, CLOSE, (place,))
     draft.add_both(thing, CLOSE, (place,))
@@ -140,18 +140,18 @@ def _put(draft: Draft, now: Moment, thing: int, place: int, *, relation: str) ->
     draft.grabbed.pop(thing, None)
 
 
-def _put_where_it_was(draft: Draft, now: Moment, thing: int) -> None:
+def _put_where_it_was(draft: Draft, now: SceneState, thing: int) -> None:
     if rules.put_where_it_was(now, thing) is None:
         place, relation = now.state.grabbed[thing]
         _put(draft, now, thing, place, relation=relation)
 
 
-def _let_go(draft: Draft, now: Moment, thing: int) -> None:
+def _let_go(draft: Draft, now: SceneState, thing: int) -> None:
     for hand in HANDS:
         draft.remove(now.agent, hand, thing)
 
 
-def _drop(draft: Draft, now: Moment, thing: int) -> None:
+def _drop(draft: Draft, now: SceneState, thing: int) -> None:
     _let_go(draft, now, thing)
     room = now.room(now.agent)
     if room is not None:
@@ -159,38 +159,38 @@ def _drop(draft: Draft, now: Moment, thing: int) -> None:
     draft.grabbed.pop(thing, None)
 
 
-def _swap(draft: Draft, now: Moment, thing: int, *, old: str, new: str) -> None:
+def _swap(draft: Draft, now: SceneState, thing: int, *, old: str, new: str) -> None:
     draft.swap(thing, old, new)
 
 
-def _sit(draft: Draft, now: Moment, seat: int) -> None:
+def _sit(draft: Draft, now: SceneState, seat: int) -> None:
     draft.add(now.agent, ON, seat)
     for seen in now.state.out.get((seat, FACING), NOTHING):
         draft.add(now.agent, FACING, seen)
     draft.states[now.agent] = now.scene.posture - {"LYING"} | {"SITTING"}
 
 
-def _lie(draft: Draft, now: Moment, berth: int) -> None:
+def _lie(draft: Draft, now: SceneState, berth: int) -> None:
     draft.add(now.agent, ON, berth)
     draft.states[now.agent] = now.scene.posture - {"SITTING"} | {"LYING"}
 
 
-def _stand_up(draft: Draft, now: Moment) -> None:
+def _stand_up(draft: Draft, now: SceneState) -> None:
     draft.states[now.agent] = now.scene.posture - {"SITTING", "LYING"}
 
 
-def _pour(draft: Draft, now: Moment, thing: int, place: int) -> None:
+def _pour(draft: Draft, now: SceneState, thing: int, place: int) -> None:
     draft.add(thing, INSIDE, place)
     if now.scene.nodes[thing].name == "water":
         _let_go(draft, now, thing)
 
 
-def _put_on(draft: Draft, now: Moment, thing: int) -> None:
+def _put_on(draft: Draft, now: SceneState, thing: int) -> None:
     draft.add(thing, ON, now.agent)
     _let_go(draft, now, thing)
 
 
-def _put_off(draft: Draft, now: Moment, thing: int) -> None:
+def _put_off(draft: Draft, now: SceneState, thing: int) -> None:
     draft.remove(thing, ON, now.agent)
 
 

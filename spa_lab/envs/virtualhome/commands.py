@@ -1,6 +1,6 @@
-"""The text of actions: forty-two templates, and which thing a name means.
+"""The text of actions: forty-two templates, and the resolution of names to objects.
 
-The templates are those of the SPA-RL release; names are bound deterministically where the release draws one
+The templates are those of the SPA-RL release; names are resolved deterministically where the release chooses
 at random.
 """
 
@@ -23,7 +23,7 @@ TEMPLATES = (
     ("PLUGIN", "plug in {}"), ("PLUGOUT", "plug out {}"), ("CUT", "cut {}"), ("EAT", "eat {}"),
     ("SLEEP", "sleep"), ("WAKEUP", "wake up"), ("RELEASE", "release {}"),
 )  # fmt: skip
-"""(action, its words); `{}` stands for a name."""
+"""(action, template); `{}` stands for a name."""
 
 _PATTERNS = tuple(
     (action, re.compile(words.replace("{}", "(.+?)", 1).replace("{}", "(.+)"))) for action, words in TEMPLATES
@@ -35,28 +35,28 @@ _BY_VERB = {
 
 
 class Command(NamedTuple):
-    """An action as the agent named it."""
+    """A parsed action."""
 
     action: str
     objects: tuple[str, ...]
     """Class names."""
 
 
-class Bound(NamedTuple):
-    """What the names of an episode mean so far."""
+class Bindings(NamedTuple):
+    """The resolved names of an episode."""
 
     names: Mapping[str, int]
     """Name -> id, for the rest of the episode."""
     last: int | None
-    """The object of the latest action; nearness to it decides between things of one name."""
+    """Object of the latest action; objects near it are preferred among several of one name."""
 
 
-class UnboundError(Exception):
-    """A name means nothing here; the message says why."""
+class BindingError(Exception):
+    """A name cannot be resolved; the message says why."""
 
 
 def parse(text: str) -> Command | None:
-    """Reads an action: any case, blanks around it and anything up to the first colon ignored.
+    """Parse an action; case, surrounding blanks and everything up to the first colon are ignored.
 
     Returns:
         The command; None if the text matches no template, or several.
@@ -64,66 +64,70 @@ def parse(text: str) -> Command | None:
     words = text.lower().strip()
     if ":" in words:
         words = words.partition(":")[2].strip()
-    found = [
+    commands = [
         Command(action, tuple(name.replace(" ", "_") for name in match.groups()))
         for action, pattern in _BY_VERB.get(words.partition(" ")[0], ())
         if (match := pattern.fullmatch(words))
     ]
-    return found[0] if len(found) == 1 else None
+    return commands[0] if len(commands) == 1 else None
 
 
-def bind(scene: Scene, state: State, bound: Bound, command: Command) -> tuple[tuple[int, ...], Bound]:
-    """The ids that a command is about, and what its names mean from now on.
+def bind(
+    scene: Scene, state: State, bindings: Bindings, command: Command
+) -> tuple[tuple[int, ...], Bindings]:
+    """The ids of a command's objects, and the bindings from now on.
 
-    The first of two objects must be in hand. A name keeps the meaning that it once had. Else it means the
-    thing of that class with the lowest id among those close to the agent, or else close to or around the
-    last object, or else anywhere.
+    The first of two objects must be held. A name that was resolved before keeps its object. Otherwise it
+    means the object with the lowest id of its class among those close to the agent, else among those close to
+    or containing the last object, else in the whole scene.
 
     Raises:
-        UnboundError: If there is nothing of that name, or it is not in hand, or both names mean one thing.
+        BindingError: there is no object of that name, it is not held, or both names mean the same object.
     """
     ids: list[int] = []
     for position, name in enumerate(command.objects):
         if len(command.objects) == 2 and position == 0:
-            held = in_hands(scene, state)
+            held = held_by_name(scene, state)
             if name not in held:
-                raise UnboundError("not in hand")
+                raise BindingError("not in hand")
             ids.append(held[name])
-        elif name in scene.by_name or name in bound.names:
-            ids.append(meaning(scene, state, bound, name))
+        elif name in scene.by_name or name in bindings.names:
+            ids.append(resolve(scene, state, bindings, name))
         else:
-            raise UnboundError("not available")
+            raise BindingError("not available")
     if len(ids) == 2 and ids[0] == ids[1]:
-        raise UnboundError("same object")
+        raise BindingError("same object")
     if not ids:
-        return (), bound
-    return tuple(ids), Bound({**bound.names, **dict(zip(command.objects, ids, strict=True))}, ids[-1])
+        return (), bindings
+    return tuple(ids), Bindings({**bindings.names, **dict(zip(command.objects, ids, strict=True))}, ids[-1])
 
 
-def in_hands(scene: Scene, state: State) -> dict[str, int]:
-    """Class name -> the held thing of that class, the one with the lowest id."""
+def held_by_name(scene: Scene, state: State) -> dict[str, int]:
+    """Class name -> id of the held object of that class, the lowest of several."""
     return {scene.nodes[x].name: x for x in sorted(state.held(scene.agent), reverse=True)}
 
 
-def meaning(scene: Scene, state: State, bound: Bound, name: str) -> int:
-    """The thing that a name means; the scene must have one of that class, or the name must be bound."""
-    if name in bound.names:
-        return bound.names[name]
+def resolve(scene: Scene, state: State, bindings: Bindings, name: str) -> int:
+    """The object that a name means; the name must be bound or be a class of the scene."""
+    if name in bindings.names:
+        return bindings.names[name]
     candidates = scene.by_name[name]
     if len(candidates) == 1:
         return candidates[0]
     near = state.out.get((scene.agent, CLOSE), NOTHING)
     by_last = NOTHING
-    if bound.last is not None:
-        by_last = state.into.get((bound.last, CLOSE), NOTHING) | state.out.get((bound.last, INSIDE), NOTHING)
+    if bindings.last is not None:
+        by_last = state.into.get((bindings.last, CLOSE), NOTHING) | state.out.get(
+            (bindings.last, INSIDE), NOTHING
+        )
     for preferred in (near, by_last):
-        fitting = [x for x in candidates if x in preferred]
-        if fitting:
-            return fitting[0]
+        matches = [x for x in candidates if x in preferred]
+        if matches:
+            return matches[0]
     return candidates[0]
 
 
-def call(command: Command, ids: tuple[int, ...]) -> str:
+def program_line(command: Command, ids: tuple[int, ...]) -> str:
     """The command as a line of a VirtualHome program: "[OPEN] <fridge> (6)"."""
-    things = (f" <{name}> ({key})" for name, key in zip(command.objects, ids, strict=True))
-    return f"[{command.action}]{''.join(things)}"
+    objects = (f" <{name}> ({key})" for name, key in zip(command.objects, ids, strict=True))
+    return f"[{command.action}]{''.join(objects)}"

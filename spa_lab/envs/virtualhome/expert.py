@@ -1,15 +1,15 @@
-"""A teacher for VirtualHome tasks that plays only from what it has read.
+"""A scripted expert for generated VirtualHome tasks that uses only the text it has read.
 
-It says once what it is to do, then sees to one wish of the task sentence after the other. It decides anew at
-each step from its `Memory`, so it goes on sensibly after any action that was not its own. Its thoughts come
-from a small fixed set of sentences, each of which carries what the next action needs.
+Its first thought states the task; then it achieves one subgoal of the task sentence after another. It decides
+from its `Memory` at every step, so it recovers after actions that were not its own. Its thoughts come from a
+small fixed set of templates, and each contains what the next action needs.
 """
 
 import random
 
-from spa_lab.envs.virtualhome.chores import Wish, read_sentence
 from spa_lab.envs.virtualhome.memory import Memory
-from spa_lab.envs.virtualhome.slips import Move, slip
+from spa_lab.envs.virtualhome.mistakes import Move, mistake
+from spa_lab.envs.virtualhome.task_templates import Subgoal, read_sentence
 
 THOUGHTS = (
     r"(I am to [a-z_ ,]+\. )?(I have the [a-z_]+\. )?I need the [a-z_]+\.( I see it\.)?",
@@ -21,116 +21,119 @@ THOUGHTS = (
 
 
 class VirtualHomeExpert:
-    """Plays one episode: `observe` every executed action, `act` for the next one."""
+    """Plays one episode: call `observe` after every executed action, `act` for the next one."""
 
     def __init__(self, instruction: str) -> None:
-        """Starts an episode.
+        """Start an episode.
 
         Args:
-            instruction: Title and description, "Store milk (Put the milk in the fridge ...)".
+            instruction: title and description, "Store milk (Put the milk in the fridge ...)".
 
         Raises:
-            ValueError: If the description is no sentence of `chores.CHORES`.
+            ValueError: the description matches none of `task_templates.TEMPLATES`.
         """
         sentence = instruction.partition("(")[2].removesuffix(")")
-        self.wishes = read_sentence(sentence)
-        self.chore = sentence[:1].lower() + sentence[1:]
+        self.subgoals = read_sentence(sentence)
+        self.task = sentence[:1].lower() + sentence[1:]
         self.memory = Memory()
         self.begun = False
-        """Whether a step was taken: the first thought says what is to be done."""
+        """Whether a step was taken; the first thought states the task."""
 
     def observe(self, action: str, observation: str) -> None:
-        """Takes in one executed action, its own or not, and the world's reply."""
+        """Record an executed action, its own or not, and the world's reply."""
         self.begun = True
         self.memory.observe(action, observation)
 
     def slip(self, rng: random.Random) -> Move:
-        """A careless reader's (thought, action) at this moment."""
-        return slip(self.wishes, self.memory, rng)
+        """A careless player's (thought, action) in the current situation."""
+        return mistake(self.subgoals, self.memory, rng)
 
     def act(self) -> Move:
         """The next (thought, action)."""
         thought, action = self._decide()
-        return thought if self.begun else f"I am to {self.chore}. {thought}", action
+        return thought if self.begun else f"I am to {self.task}. {thought}", action
 
     def _decide(self) -> Move:
-        wish = next((wish for wish in self.wishes if not self.memory.granted(wish)), None)
-        if wish is None:
-            self.memory.doubt(self.wishes)
-            wish = self.wishes[0]
-        thought, action = self._see_to(wish)
-        if action in self.memory.refused:  # what should work does not: go there anew
-            return f"I do not see the {wish.thing}.", f"walk to {wish.thing}"
+        subgoal = next((each for each in self.subgoals if not self.memory.achieved(each)), None)
+        if subgoal is None:
+            self.memory.forget(self.subgoals)
+            subgoal = self.subgoals[0]
+        thought, action = self._pursue(subgoal)
+        if action in self.memory.refused:  # the memory is wrong: walk there again to look
+            return f"I do not see the {subgoal.thing}.", f"walk to {subgoal.thing}"
         return thought, action
 
-    def _see_to(self, wish: Wish) -> Move:
-        match wish.verb:
+    def _pursue(self, subgoal: Subgoal) -> Move:
+        thing = subgoal.thing
+        match subgoal.verb:
             case "on" | "in":
-                return self._place(wish.thing, wish.place, wish.verb)
+                return self._place(thing, subgoal.target, subgoal.verb)
             case "closed":
-                return self._go(wish.thing) or (f"The {wish.thing} is open.", f"close {wish.thing}")
+                return self._walk(thing) or (f"The {thing} is open.", f"close {thing}")
             case "running":
-                return self._run(wish.thing)
+                return self._switch_on(thing)
             case "clean":
-                return self._reach(wish.thing) or (f"The {wish.thing} is dirty.", f"wash {wish.thing}")
+                return self._reach(thing) or (f"The {thing} is dirty.", f"wash {thing}")
             case "seat":
-                return self._go(wish.thing) or (f"I need the {wish.thing}. I see it.", f"sit on {wish.thing}")
+                return self._walk(thing) or (f"I need the {thing}. I see it.", f"sit on {thing}")
             case "facing":
-                return f"I need the {wish.thing}.", f"turn to {wish.thing}"
+                return f"I need the {thing}.", f"turn to {thing}"
             case "poured":
-                return self._pour(wish.thing, wish.place)
+                return self._pour(thing, subgoal.target)
 
-    def _place(self, thing: str, place: str, how: str) -> Move:
-        """Bring a thing to where it belongs."""
+    def _place(self, thing: str, target: str, relation: str) -> Move:
+        """The next action towards having put a thing on or in its target."""
         if thing not in self.memory.held:
             return self._fetch(thing)
-        step = self._go(place, f"I have the {thing}. ")
-        if step is None and how == "in":
-            step = self._opened(place, thing)
-        return step or (f"I have the {thing}. I need the {place}. I see it.", f"put {thing} {how} {place}")
+        move = self._walk(target, f"I have the {thing}. ")
+        if move is None and relation == "in":
+            move = self._open(target, thing)
+        default = f"I have the {thing}. I need the {target}. I see it.", f"put {thing} {relation} {target}"
+        return move or default
 
     def _pour(self, drink: str, vessel: str) -> Move:
+        """The next action towards having poured a drink into a vessel."""
         if drink not in self.memory.held:
             return self._fetch(drink)
         thought = f"I have the {drink}. I need the {vessel}. I see it."
-        return self._go(vessel, f"I have the {drink}. ") or (thought, f"pour {drink} into {vessel}")
+        return self._walk(vessel, f"I have the {drink}. ") or (thought, f"pour {drink} into {vessel}")
 
-    def _run(self, device: str) -> Move:
-        """Switch something on; it must be plugged in."""
-        if step := self._go(device):
-            return step
-        if self.memory.is_in(device, "PLUGGED_OUT"):
-            return self._free_hand("") or (f"The {device} is unplugged.", f"plug in {device}")
-        return f"The {device} is off.", f"switch on {device}"
+    def _switch_on(self, appliance: str) -> Move:
+        """The next action towards having switched on an appliance, which must be plugged in."""
+        if move := self._walk(appliance):
+            return move
+        if self.memory.is_in(appliance, "PLUGGED_OUT"):
+            return self._free_hand("") or (f"The {appliance} is unplugged.", f"plug in {appliance}")
+        return f"The {appliance} is off.", f"switch on {appliance}"
 
     def _fetch(self, thing: str) -> Move:
-        """Take a thing into a hand."""
+        """The next action towards holding a thing."""
         return self._reach(thing) or (f"I need the {thing}. I see it.", f"grab {thing}")
 
     def _reach(self, thing: str) -> Move | None:
-        """The next action towards a thing within reach and a hand free for it; None if that is so."""
-        if thing in self.memory.hidden and (step := self._search()):
-            return step
-        if step := self._go(thing) or self._free_hand(thing):
-            return step
+        """The next action towards a thing within reach and a free hand; None if both are given."""
+        if thing in self.memory.hidden and (move := self._search()):
+            return move
+        if move := self._walk(thing) or self._free_hand(thing):
+            return move
         if thing not in self.memory.seen:
-            shut = [name for name in self.memory.seen if self.memory.is_in(name, "CLOSED")]
-            if shut:
-                return self._opened(shut[0])
+            closed = [name for name in self.memory.seen if self.memory.is_in(name, "CLOSED")]
+            if closed:
+                return self._open(closed[0])
         return None
 
     def _search(self) -> Move | None:
-        """The next action towards opening something that is known to be closed; None if nothing is."""
-        shut = sorted(name for name in self.memory.states if self.memory.is_in(name, "CLOSED"))
-        shut.sort(key=lambda name: all(name != wish.place for wish in self.wishes))
-        return (self._go(shut[0]) or self._opened(shut[0])) if shut else None
+        """The next action towards opening a container known to be closed; None if there is none."""
+        closed = sorted(name for name in self.memory.states if self.memory.is_in(name, "CLOSED"))
+        closed.sort(key=lambda name: all(name != subgoal.target for subgoal in self.subgoals))
+        return (self._walk(closed[0]) or self._open(closed[0])) if closed else None
 
-    def _go(self, name: str, having: str = "") -> Move | None:
-        """Walk there; None if it is near."""
-        return None if self.memory.near(name) else (f"{having}I need the {name}.", f"walk to {name}")
+    def _walk(self, name: str, prefix: str = "") -> Move | None:
+        """Walk to something; None if it is near. `prefix` opens the thought."""
+        return None if self.memory.near(name) else (f"{prefix}I need the {name}.", f"walk to {name}")
 
-    def _opened(self, container: str, keep: str = "") -> Move | None:
-        """The next action towards an open container; None if it is not closed. `keep` stays in hand."""
+    def _open(self, container: str, keep: str = "") -> Move | None:
+        """The next action towards an open container; None if it is not closed. `keep` is not dropped."""
         if not self.memory.is_in(container, "CLOSED"):
             return None
         if self.memory.is_in(container, "ON"):
@@ -138,6 +141,6 @@ class VirtualHomeExpert:
         return self._free_hand(keep) or (f"The {container} is closed.", f"open {container}")
 
     def _free_hand(self, keep: str) -> Move | None:
-        """Let go of something if both hands are full, but not of `keep`; None if a hand is free."""
-        spare = [name for name in self.memory.held if name != keep]
-        return ("My hands are full.", f"drop {spare[0]}") if len(self.memory.held) > 1 else None
+        """Drop a held thing other than `keep` if both hands are full; None if a hand is free."""
+        droppable = [name for name in self.memory.held if name != keep]
+        return ("My hands are full.", f"drop {droppable[0]}") if len(self.memory.held) > 1 else None

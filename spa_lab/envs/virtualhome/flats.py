@@ -1,8 +1,8 @@
-"""Seeded flats: which furniture stands in which room, and where things lie when an episode begins.
+"""Seeded flats: the furniture of each room, and the layout of things at the start of an episode.
 
-A flat's furniture is fixed by (unseen, number): `train` and `seen` tasks share flats, `unseen` tasks never
-do. Whether a choice of furniture belongs to the unseen flats is decided by its hash, so none is in both.
-No class occurs twice in a flat, so a name always means one thing.
+(unseen, index) determines the furniture of a flat: `train` and `seen` tasks share flats, `unseen` tasks have
+others. The hash of a choice of furniture decides to which side it belongs, so no choice is on both. No class
+occurs twice in a flat, so names are unambiguous.
 """
 
 import hashlib
@@ -14,17 +14,17 @@ from typing import Any
 from spa_lab.envs.virtualhome.catalogue import FURNITURE, ROOMS, THINGS
 
 FLATS = 64
-"""Flats on each side of the split."""
+"""Number of flats on each side of the split."""
 UNSEEN_ONE_IN = 4
-"""One in this many choices is kept for the unseen side."""
+"""One in `UNSEEN_ONE_IN` choices belongs to the unseen side."""
 _MOST_THINGS = 12
 
 
 @dataclass(frozen=True)
 class Flat:
-    """A flat without the things in it."""
+    """The furniture of a flat."""
 
-    number: int
+    index: int
     furniture: tuple[str, ...]
     """Class names, in the order of the catalogue."""
 
@@ -36,56 +36,56 @@ class Flat:
 
 @dataclass(frozen=True)
 class Layout:
-    """How a flat looks when an episode begins."""
+    """A flat at the start of an episode."""
 
     flat: Flat
     room: str
-    """Where the agent is."""
-    places: Mapping[str, str]
-    """Thing -> the furniture that it lies on, or in."""
+    """The agent's room."""
+    placements: Mapping[str, str]
+    """Thing -> the furniture that it is on or in."""
     states: Mapping[str, tuple[str, ...]]
     """Furniture or thing -> its states."""
 
 
 def digest(*parts: object) -> int:
-    """A number that depends on nothing but the parts, in [0, 2**64)."""
+    """A hash of the parts, in [0, 2**64); the same in every process."""
     text = "/".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
 def is_unseen(*parts: object) -> bool:
-    """Which side of the split a choice belongs to."""
+    """Whether a choice belongs to the unseen side of the split."""
     return digest("side", *parts) % UNSEEN_ONE_IN == 0
 
 
-def make_flat(number: int, *, unseen: bool) -> Flat:
-    """Flat `number`, in [0, `FLATS`), of one side of the split."""
+def make_flat(index: int, *, unseen: bool) -> Flat:
+    """Flat `index`, in [0, `FLATS`), of one side of the split."""
     attempt = 0
     while True:
-        rng = random.Random(digest("flat", unseen, number, attempt))
+        rng = random.Random(digest("flat", unseen, index, attempt))
         furniture = tuple(name for room in ROOMS for name in _furnish(room, rng))
         if is_unseen(*furniture) == unseen:
-            return Flat(number, furniture)
+            return Flat(index, furniture)
         attempt += 1
 
 
 def _furnish(room: str, rng: random.Random) -> list[str]:
-    """About two thirds of what may stand in a room."""
+    """Between half and all but one of the furniture that a room may have."""
     possible = [name for name, kind in FURNITURE.items() if kind.room == room]
     chosen = rng.sample(possible, rng.randint(len(possible) // 2, len(possible) - 1))
     return [name for name in possible if name in chosen]
 
 
 def arrange(flat: Flat, rng: random.Random) -> Layout:
-    """Things and states for one episode."""
-    places: dict[str, str] = {}
+    """A random layout for one episode."""
+    placements: dict[str, str] = {}
     names = sorted(THINGS)
     for thing in rng.sample(names, len(names)):
         possible = [name for name in flat.furniture if THINGS[thing].group in FURNITURE[name].holds]
-        if possible and len(places) < _MOST_THINGS:
-            places[thing] = rng.choice(possible)
-    states = {name: _states(name, rng) for name in (*flat.furniture, *places)}
-    return Layout(flat, rng.choice(flat.rooms), places, states)
+        if possible and len(placements) < _MOST_THINGS:
+            placements[thing] = rng.choice(possible)
+    states = {name: _states(name, rng) for name in (*flat.furniture, *placements)}
+    return Layout(flat, rng.choice(flat.rooms), placements, states)
 
 
 def _states(name: str, rng: random.Random) -> tuple[str, ...]:
@@ -103,7 +103,7 @@ def _states(name: str, rng: random.Random) -> tuple[str, ...]:
 
 def ids_of(layout: Layout) -> dict[str, int]:
     """Class name -> id: rooms, furniture, things by name, the agent last."""
-    names = (*layout.flat.rooms, *layout.flat.furniture, *sorted(layout.places), "character")
+    names = (*layout.flat.rooms, *layout.flat.furniture, *sorted(layout.placements), "character")
     return {name: key for key, name in enumerate(names, start=1)}
 
 
@@ -112,15 +112,15 @@ def graph_of(layout: Layout) -> dict[str, Any]:
     ids = ids_of(layout)
     nodes = [_node(key, name, layout) for name, key in ids.items()]
     edges = [(name, "INSIDE", FURNITURE[name].room) for name in layout.flat.furniture]
-    for thing, place in sorted(layout.places.items()):
-        edges.append((thing, "INSIDE" if FURNITURE[place].opens else "ON", place))
-        edges.append((thing, "INSIDE", FURNITURE[place].room))
+    for thing, furniture in sorted(layout.placements.items()):
+        edges.append((thing, "INSIDE" if FURNITURE[furniture].opens else "ON", furniture))
+        edges.append((thing, "INSIDE", FURNITURE[furniture].room))
     edges.append(("character", "INSIDE", layout.room))
     return {
         "nodes": nodes,
         "edges": [
-            {"from_id": ids[one], "relation_type": relation, "to_id": ids[other]}
-            for one, relation, other in edges
+            {"from_id": ids[source], "relation_type": relation, "to_id": ids[target]}
+            for source, relation, target in edges
         ],
     }
 

@@ -1,45 +1,45 @@
-"""What a player of a VirtualHome task has read so far: from texts alone, never from the graph."""
+"""What a player has read so far, taken from the observations alone, never from the graph."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from spa_lab.envs.virtualhome.chores import Wish
 from spa_lab.envs.virtualhome.commands import parse
 from spa_lab.envs.virtualhome.graph import STATES
+from spa_lab.envs.virtualhome.task_templates import ParsedInstruction, Subgoal
 
 _REFUSED = "Nothing happens."
 _NOTHING = "You see nothing."
 _HAVE = "You have "
 _STATES = frozenset(STATES)
-_GOING = frozenset(("WALK", "RUN", "FIND"))
-_LETTING_GO = frozenset(("DROP", "RELEASE", "PUTOBJBACK", "PUTON"))
+_MOVING = frozenset(("WALK", "RUN", "FIND"))
+_RELEASING = frozenset(("DROP", "RELEASE", "PUTOBJBACK", "PUTON"))
 _WASHING = frozenset(("WASH", "RINSE", "SCRUB", "WIPE"))
 
 
 @dataclass
 class Memory:
-    """The household as far as it was told; all names are class names."""
+    """The observed part of the household; all names are class names."""
 
     at: str = ""
-    """What the player went to last."""
+    """What the player walked to last."""
     seen: tuple[str, ...] = ()
-    """What the last observation named, held things included."""
+    """Names in the last observation, without held things."""
     held: tuple[str, ...] = ()
     states: dict[str, frozenset[str]] = field(default_factory=dict)
     """Name -> its states when last seen."""
-    places: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Thing -> ("on" or "in", where it was put or seen)."""
+    placements: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Thing -> ("on" or "in", furniture) where it was put or seen."""
     hidden: set[str] = field(default_factory=set)
-    """Things that could not be grabbed though the player went to them."""
+    """Things that the player walked to but could not grab."""
     poured: set[tuple[str, str]] = field(default_factory=set)
     """(drink, vessel) pairs."""
     seat: str = ""
     faced: str = ""
     refused: set[str] = field(default_factory=set)
-    """Actions refused since the player went anywhere."""
+    """Actions refused since the player last walked."""
 
     def observe(self, action: str, observation: str) -> None:
-        """Takes in one action and the world's reply to it."""
+        """Record an executed action and the world's reply to it."""
         if observation.strip() == _REFUSED:
             self.refused.add(action.strip())
             if action.strip() == f"grab {self.at}" and self.at not in self.seen:
@@ -48,39 +48,39 @@ class Memory:
         self._read(observation)
         command = parse(action)
         if command is not None:
-            self._follow(command.action, command.objects)
+            self._apply(command.action, command.objects)
 
     def _read(self, observation: str) -> None:
-        told, _, having = observation.partition(_HAVE)
-        self.held = tuple(having.strip().removesuffix(".").split(", ")) if having else ()
+        around, _, held = observation.partition(_HAVE)
+        self.held = tuple(held.strip().removesuffix(".").split(", ")) if held else ()
         seen = []
-        for part in _parts(told):
-            name, _, states = part.partition(" is ")
+        for item in _items(around):
+            name, _, states = item.partition(" is ")
             words = name.split(" ")
             if len(words) == 3:  # "cup ON table"
-                self.places[words[0]] = ("on", words[2])
+                self.placements[words[0]] = ("on", words[2])
             else:
                 seen.append(name)
                 self.states[name] = frozenset(states.split(" and ")) & _STATES if states else frozenset()
         self.seen = tuple(seen)
         self.hidden.difference_update(seen)
 
-    def _follow(self, action: str, objects: tuple[str, ...]) -> None:
-        """What the action itself brought about, seen or not."""
+    def _apply(self, action: str, objects: tuple[str, ...]) -> None:
+        """Record the effects of an executed action that observations do not show."""
         thing = objects[0] if objects else ""
-        if action in _GOING:
+        if action in _MOVING:
             if action != "FIND" or thing not in self.seen:
                 self.refused.clear()
             self.at, self.faced = thing, ""
             self.poured.clear()
-        elif action in _LETTING_GO:
-            self.places.pop(thing, None)
+        elif action in _RELEASING:
+            self.placements.pop(thing, None)
         elif action == "GRAB":
             self.at = thing
-            self.places.pop(thing, None)
+            self.placements.pop(thing, None)
             self.poured = {pair for pair in self.poured if thing not in pair}
         elif action in ("PUTBACK", "PUTIN"):
-            self.places[thing] = ("on" if action == "PUTBACK" else "in", objects[1])
+            self.placements[thing] = ("on" if action == "PUTBACK" else "in", objects[1])
         elif action == "POUR":
             self.poured.add((thing, objects[1]))
         elif action in _WASHING:
@@ -91,43 +91,44 @@ class Memory:
             self.faced = thing
 
     def near(self, name: str) -> bool:
-        """Whether the player is by something, as far as it knows."""
+        """Whether the player is believed to be near something."""
         return name == self.at or name in self.seen
 
     def is_in(self, name: str, state: str) -> bool:
-        """Whether something was in a state when last heard of."""
+        """Whether something was in a state when last seen."""
         return state in self.states.get(name, ())
 
-    def granted(self, wish: Wish) -> bool:
-        """Whether a wish is fulfilled, as far as the player knows."""
-        match wish.verb:
+    def achieved(self, subgoal: Subgoal) -> bool:
+        """Whether a subgoal is believed to be achieved."""
+        thing, target = subgoal.thing, subgoal.target
+        match subgoal.verb:
             case "on" | "in":
-                return wish.thing not in self.held and self.places.get(wish.thing) == (wish.verb, wish.place)
+                return thing not in self.held and self.placements.get(thing) == (subgoal.verb, target)
             case "closed":
-                return self.is_in(wish.thing, "CLOSED")
+                return self.is_in(thing, "CLOSED")
             case "running":
-                return self.is_in(wish.thing, "ON")
+                return self.is_in(thing, "ON")
             case "clean":
-                return self.is_in(wish.thing, "CLEAN")
+                return self.is_in(thing, "CLEAN")
             case "seat":
-                return self.seat == wish.thing
+                return self.seat == thing
             case "facing":
-                return self.faced == wish.thing
+                return self.faced == thing
             case "poured":
-                return (wish.thing, wish.place) in self.poured
+                return (thing, target) in self.poured
 
-    def doubt(self, wishes: tuple[Wish, ...]) -> None:
-        """Forgets what it believes of the wishes: all seem granted, and yet the task is not done."""
-        for wish in wishes:
-            self.places.pop(wish.thing, None)
-            self.states.pop(wish.thing, None)
+    def forget(self, subgoals: ParsedInstruction) -> None:
+        """Drop all beliefs about the subgoals: all seem achieved, yet the task is not done."""
+        for subgoal in subgoals:
+            self.placements.pop(subgoal.thing, None)
+            self.states.pop(subgoal.thing, None)
         self.seat = self.faced = ""
         self.poured.clear()
         self.refused.clear()
 
 
-def _parts(told: str) -> Iterator[str]:
+def _items(around: str) -> Iterator[str]:
     """The items of an observation's list."""
-    listed = told.strip()
+    listed = around.strip()
     if listed and listed != _NOTHING:
-        yield from (part for part in listed.removesuffix(".").split(", ") if part)
+        yield from (item for item in listed.removesuffix(".").split(", ") if item)

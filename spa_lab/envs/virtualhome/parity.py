@@ -16,14 +16,14 @@ from typing import Any
 from spa_lab.envs.parity import SHOWN, Mismatch, ParityReport, field_of, recorded_in
 from spa_lab.envs.virtualhome import official
 from spa_lab.envs.virtualhome.actions import ACTIONS
-from spa_lab.envs.virtualhome.attempt import Attempt, Standing, attempt, carry_out
-from spa_lab.envs.virtualhome.commands import Bound, Command, call
+from spa_lab.envs.virtualhome.commands import Bindings, Command, program_line
 from spa_lab.envs.virtualhome.goal import Condition, read_goal
 from spa_lab.envs.virtualhome.graph import CLOSE, INSIDE, RELATIONS, Scene, State
-from spa_lab.envs.virtualhome.moment import Moment
+from spa_lab.envs.virtualhome.observation import agent_rooms, relations, visible
 from spa_lab.envs.virtualhome.reader import read_scene
 from spa_lab.envs.virtualhome.rules import stays
-from spa_lab.envs.virtualhome.view import agent_rooms, relations, visible
+from spa_lab.envs.virtualhome.scene_state import SceneState
+from spa_lab.envs.virtualhome.transition import EpisodeState, Transition, apply_command, apply_text
 
 _GOALS = ("goal", "diff_goal", "eai_goal")
 _CRASHES = {
@@ -112,11 +112,11 @@ def _moments(
     if wrong := sorted(str(name) for name, key in names.items() if key not in list(scene.nodes)):
         raise ValueError(f"{where}: 'bind' gives {wrong[0]!r} the id of no node")
     patches = field_of(episode, "patches", dict, where)
-    standing = Standing(scene.start, Bound(names, None))
+    episode_state = EpisodeState(scene.start, Bindings(names, None))
     yield (
         "opening",
         field_of(episode, "initial", dict, where),
-        _facts(scene, standing.state, goals),
+        _facts(scene, episode_state.state, goals),
     )
     play = _play_text if episode.get("mode") == "text" else _play_program
     for number, step in enumerate(episode["steps"], start=1):
@@ -124,35 +124,35 @@ def _moments(
             raise ValueError(f"{where}: step {number} is not an object")
         here = f"{where}: step {number}"
         text = field_of(step, "text", str, here)
-        before = standing.state
-        tried, ours = play(scene, standing, step, here)
-        if crash := _crash(scene, before, tried, patches):
-            tried = tried._replace(after=Standing(before, tried.after.bound))
+        before = episode_state.state
+        result, ours = play(scene, episode_state, step, here)
+        if crash := _crash(scene, before, result, patches):
+            result = result._replace(after=EpisodeState(before, result.after.bindings))
             ours |= {"executed": False, "message": "", "exception": f"TypeError: {crash}"}
-        standing = tried.after
-        ours |= {"delta": _delta(before, standing.state), **_facts(scene, standing.state, goals)}
+        episode_state = result.after
+        ours |= {"delta": _delta(before, episode_state.state), **_facts(scene, episode_state.state, goals)}
         yield f"step {number} of {len(episode['steps'])}, {textwrap.shorten(repr(text), 80)}", step, ours
 
 
 def _play_text(
-    scene: Scene, standing: Standing, step: dict[str, Any], where: str
-) -> tuple[Attempt, Findings]:
-    tried = attempt(scene, standing, step["text"])
-    command, ids = tried.command, tried.ids
+    scene: Scene, episode_state: EpisodeState, step: dict[str, Any], where: str
+) -> tuple[Transition, Findings]:
+    result = apply_text(scene, episode_state, step["text"])
+    command, ids = result.command, result.ids
     ours: Findings = {
         "parsed": command and {"action": command.action, "objects": list(command.objects)},
         "ids": None if ids is None else list(ids),
-        "program": None if command is None or ids is None else call(command, ids),
-        "rejected": tried.rejected,
-        "executed": tried.executed,
-        "message": tried.message,
+        "program": None if command is None or ids is None else program_line(command, ids),
+        "rejected": result.rejected,
+        "executed": result.executed,
+        "message": result.message,
     }
-    return tried, ours
+    return result, ours
 
 
 def _play_program(
-    scene: Scene, standing: Standing, step: dict[str, Any], where: str
-) -> tuple[Attempt, Findings]:
+    scene: Scene, episode_state: EpisodeState, step: dict[str, Any], where: str
+) -> tuple[Transition, Findings]:
     parsed = field_of(step, "parsed", dict, where)
     ids, quoted = field_of(step, "ids", list, where), field_of(step, "program", str, where)
     action = parsed.get("action")
@@ -160,17 +160,17 @@ def _play_program(
         raise ValueError(f"{where}: no action {action!r} with {len(ids)} objects")
     if unknown := [key for key in ids if key not in list(scene.nodes)]:
         raise ValueError(f"{where}: the scene has no node {unknown[0]!r}")
-    tried = carry_out(scene, standing, Command(action, ()), tuple(ids), quoted)
-    return tried, {"executed": tried.executed, "message": tried.message}
+    result = apply_command(scene, episode_state, Command(action, ()), tuple(ids), quoted)
+    return result, {"executed": result.executed, "message": result.message}
 
 
-def _crash(scene: Scene, before: State, tried: Attempt, patches: dict[str, Any]) -> str:
+def _crash(scene: Scene, before: State, result: Transition, patches: dict[str, Any]) -> str:
     """What the original engine raises where a patch is missing; empty if it does not."""
-    if tried.command is None or tried.ids is None or tried.command.action not in _CRASHES:
+    if result.command is None or result.ids is None or result.command.action not in _CRASHES:
         return ""
-    patch, raised = _CRASHES[tried.command.action]
-    walks = tried.command.action == "FIND" and not stays(Moment(scene, before), tried.ids[0])
-    return raised if not patches.get(patch) and (walks or tried.command.action == "PUTOFF") else ""
+    patch, raised = _CRASHES[result.command.action]
+    walks = result.command.action == "FIND" and not stays(SceneState(scene, before), result.ids[0])
+    return raised if not patches.get(patch) and (walks or result.command.action == "PUTOFF") else ""
 
 
 def _facts(scene: Scene, state: State, goals: dict[str, tuple[Condition, ...]]) -> Findings:

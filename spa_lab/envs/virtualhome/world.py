@@ -1,8 +1,9 @@
-"""The VirtualHome world: the public graph simulator's rules and SPA-RL's text, on flats of our own.
+"""The VirtualHome world: the public graph simulator's rules and SPA-RL's text protocol.
 
-Verified against recordings of the original engine (`parity.py`): parsing, binding, executed, message, state,
-what is seen and held, and goals agree at every step. Departs from the released environment on purpose: a
-reset starts anew, names are bound deterministically, and observations tell of what is seen only.
+Compared with recordings of the original engine (`parity.py`): parsing, name resolution, executed, message,
+state, visible and held objects, and goals agree at every step. Departs from the released environment on
+purpose: reset restores the initial graph, names are resolved deterministically, and observations contain only
+what the agent sees.
 """
 
 from collections import OrderedDict
@@ -12,47 +13,48 @@ from typing import NamedTuple
 
 from spa_lab.envs.base import Reply, Task
 from spa_lab.envs.virtualhome.actions import ACTIONS
-from spa_lab.envs.virtualhome.attempt import Standing, attempt
-from spa_lab.envs.virtualhome.commands import TEMPLATES, Bound, in_hands, meaning
+from spa_lab.envs.virtualhome.commands import TEMPLATES, Bindings, held_by_name, resolve
 from spa_lab.envs.virtualhome.goal import share_met
-from spa_lab.envs.virtualhome.moment import Moment
+from spa_lab.envs.virtualhome.hints import rejection
+from spa_lab.envs.virtualhome.observation import observe
+from spa_lab.envs.virtualhome.scene_state import SceneState
 from spa_lab.envs.virtualhome.task import Game, VirtualHomeTask, read_task
-from spa_lab.envs.virtualhome.view import observe
+from spa_lab.envs.virtualhome.transition import EpisodeState, Transition, apply_text
 
 NOTHING_HAPPENS = "Nothing happens."
 NOTHING_SEEN = "You see nothing."
-"""Stands for the release's empty observation, which looks like a fault."""
+"""Replaces the release's empty observation, which looks like an error."""
 GAMES_KEPT = 64
-"""Tasks that one world keeps read; the least recently played goes first."""
+"""Parsed tasks that one world caches, least recently used first out."""
 
 
 class Snapshot(NamedTuple):
-    """Where an episode of a task stands."""
+    """The state of an episode, and the task it belongs to."""
 
     payload: VirtualHomeTask
-    standing: Standing
+    episode: EpisodeState
     won: bool
 
 
 class VirtualHomeWorld:
     """A world of household graphs; `Task.payload` must be a `VirtualHomeTask`. Call `reset` first.
 
-    An action that cannot be read, bound or executed is answered by "Nothing happens." and changes nothing
-    but what names mean. `done` says whether the goal holds now; the world accepts actions after a win.
+    The reply to an action that cannot be parsed, resolved or executed is "Nothing happens."; at most the
+    bindings of names change. `done` says whether the goal holds now; the world accepts actions after a win.
     """
 
     def __init__(self) -> None:
         self._games: OrderedDict[str, tuple[VirtualHomeTask, Game]] = OrderedDict()
         self._payload: VirtualHomeTask
         self._game: Game
-        self._standing: Standing
+        self._episode: EpisodeState
         self._won: bool
 
     def reset(self, task: Task) -> str:
-        """Start `task` anew; returns the task sentence.
+        """Start `task`; returns the task sentence.
 
         Raises:
-            ValueError: If the payload is not a `VirtualHomeTask`, or its graph or goal cannot be read.
+            ValueError: the payload is not a `VirtualHomeTask`, or its graph or goal is invalid.
         """
         payload = task.payload
         if not isinstance(payload, VirtualHomeTask):
@@ -62,61 +64,72 @@ class VirtualHomeWorld:
         self._game = self._read(payload)
         self._payload = payload
         start = self._game.scene.start
-        self._standing = Standing(start, Bound(dict(payload.bind), None))
+        self._episode = EpisodeState(start, Bindings(dict(payload.bind), None))
         self._won = self._game.won(start)
         return f"The task is {payload.instruction}."
 
     @property
     def progress(self) -> float:
-        """Share of the goal's conditions that hold now, in [0, 1]. For looking, never a reward."""
-        return share_met(self._game.goal, self._standing.state)
+        """Share of the goal's conditions that hold now, in [0, 1]. For inspection, never a reward."""
+        return share_met(self._game.goal, self._episode.state)
 
     def step(self, action: str) -> Reply:
-        """Execute one action; free text, never an exception."""
-        tried = attempt(self._game.scene, self._standing, action)
-        self._standing = tried.after
-        if not tried.executed:
-            reason = tried.rejected or tried.message or "refused by the engine without a reason"
+        """Execute one action, given as any text; never raises."""
+        result = apply_text(self._game.scene, self._episode, action)
+        self._episode = result.after
+        if not result.executed:
+            reason = self._reason(result, action)
             return Reply(NOTHING_HAPPENS, False, self._won, float(self._won), reason)
-        self._won = self._game.won(self._standing.state)
-        told = observe(self._game.scene, self._standing.state) or NOTHING_SEEN
-        return Reply(told, True, self._won, float(self._won))
+        self._won = self._game.won(self._episode.state)
+        observation = observe(self._game.scene, self._episode.state) or NOTHING_SEEN
+        return Reply(observation, True, self._won, float(self._won))
 
     def snapshot(self) -> Snapshot:
-        """The present moment."""
-        return Snapshot(self._payload, self._standing, self._won)
+        """The current state."""
+        return Snapshot(self._payload, self._episode, self._won)
 
     def restore(self, token: object) -> None:
-        """Go back to the moment of `token`.
+        """Return to the state `token`.
 
         Raises:
-            ValueError: If the token is not a snapshot of the task that is being played.
+            ValueError: the token is not a snapshot of the current task.
         """
         if not isinstance(token, Snapshot) or token.payload != self._payload:
             raise ValueError(f"scene {self._payload.scene!r}: the token is not a snapshot of this task")
-        self._standing, self._won = token.standing, token.won
+        self._episode, self._won = token.episode, token.won
 
-    def admissible(self, among: Container[str] = ACTIONS) -> list[str]:
-        """All actions on known names that can be executed now, sorted; only those `among` some kinds."""
-        scene, (state, bound) = self._game.scene, self._standing
-        now = Moment(scene, state)
-        meant = {name: meaning(scene, state, bound, name) for name in scene.by_name}
-        held = in_hands(scene, state)
-        found = []
-        for action, words in TEMPLATES:
-            if action not in among:
+    def admissible(self, kinds: Container[str] = ACTIONS) -> list[str]:
+        """All actions on names of the scene that can be executed now, sorted.
+
+        Args:
+            kinds: keys of `ACTIONS` to consider.
+        """
+        scene, (state, bindings) = self._game.scene, self._episode
+        now = SceneState(scene, state)
+        resolved = {name: resolve(scene, state, bindings, name) for name in scene.by_name}
+        held = held_by_name(scene, state)
+        actions = []
+        for kind, words in TEMPLATES:
+            if kind not in kinds:
                 continue
-            kind = ACTIONS[action]
-            choices = [held, meant] if kind.objects == 2 else [meant] * kind.objects
+            rule = ACTIONS[kind]
+            choices = [held, resolved] if rule.objects == 2 else [resolved] * rule.objects
             for names in product(*choices):
                 ids = [choice[name] for choice, name in zip(choices, names, strict=True)]
-                if len(set(ids)) == len(ids) and kind.needs(now, *ids) is None:
-                    found.append(words.format(*names))
-        return sorted(found)
+                if len(set(ids)) == len(ids) and rule.needs(now, *ids) is None:
+                    actions.append(words.format(*names))
+        return sorted(actions)
+
+    def _reason(self, result: Transition, action: str) -> str:
+        """Why an action was not executed."""
+        if result.rejected:
+            known = {*self._game.scene.by_name, *self._episode.bindings.names}
+            return rejection(result.rejected, result.command, action, known)
+        return result.message or "refused by the engine without a message"
 
     def _read(self, payload: VirtualHomeTask) -> Game:
-        kept, game = self._games.pop(payload.scene, (None, None))
-        if game is None or kept != payload:
+        cached, game = self._games.pop(payload.scene, (None, None))
+        if game is None or cached != payload:
             game = read_task(payload)
         self._games[payload.scene] = payload, game
         if len(self._games) > GAMES_KEPT:

@@ -25,7 +25,7 @@ from spa_lab.envs.webshop.analyzer import analyze
 from spa_lab.envs.webshop.bm25 import Postings, SearchIndex, inverse_norms
 from spa_lab.envs.webshop.files import read_entries, read_products
 from spa_lab.envs.webshop.goals import sampled_price
-from spa_lab.envs.webshop.nouns import NounScorer
+from spa_lab.envs.webshop.noun_scorer import NounScorer
 from spa_lab.envs.webshop.product import Product, text_list
 from spa_lab.envs.webshop.shop import HITS, Shop
 

@@ -1,7 +1,7 @@
-"""What a customer wants: goals from human sentences or made from product labels, as the original builds them.
+"""Goals as the original builds them: from human instructions, or synthesized from product labels.
 
-Prices of ranges and price limits are drawn from a generator of our own, so that goals are the same in every
-process and on every machine (the original draws them anew each time).
+Prices within a range and price limits are drawn from seeds of our own, so that goals are the same in every
+process and on every machine (the original draws them again in each process).
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from spa_lab.envs.webshop.product import Product, text_field, text_list
 LIMITS = tuple(range(10, 1000, 10))
 """Price limits that a goal may name, dollars."""
 NEXT_LIMITS = 4
-"""A goal names one of this many limits above the price, never the first of them."""
+"""A goal names one of the first `NEXT_LIMITS` limits above the price, but never the lowest of them."""
 NO_LIMIT = 1_000_000.0
 SHUFFLE_SEED = 233
 """The original's own seed for the order of goals."""
@@ -28,32 +28,32 @@ WantedOption = str | tuple[str, str]
 
 @dataclass(frozen=True)
 class Goal:
-    """One wish, with the labels that the reward needs."""
+    """One shopping goal, with the labels that the reward compares."""
 
     asin: str
-    """The product that it was made from; another one may satisfy it too."""
+    """The product that the goal was made from; other products may satisfy it too."""
     category: str
     query: str
     name: str
     product_category: str
     instruction: str
-    """What the agent is told."""
+    """The sentence shown to the agent."""
     attributes: tuple[str, ...]
     """At least one."""
     options: tuple[WantedOption, ...]
     price_upper: float
     """Dollars; `NO_LIMIT` if the instruction names none."""
     weight: float
-    """How often the original's sampler draws it, relative to others."""
+    """Relative frequency with which the original's sampler draws the goal."""
 
 
-def wanted_of(goal: Goal) -> tuple[str, frozenset[str], frozenset[object]]:
-    """What a goal asks for, price limit apart: the same in two goals if they are the same wish."""
+def requirements_of(goal: Goal) -> tuple[str, frozenset[str], frozenset[object]]:
+    """Query, attributes and options of a goal, without the price limit: equal for goals that ask the same."""
     return goal.query, frozenset(goal.attributes), frozenset(goal.options)
 
 
 def sampled_price(product: Product) -> float:
-    """What a product costs, dollars: its price, or one drawn from its range with a seed of its own."""
+    """Price of a product, dollars: the listed one, or one drawn from its range with a seed from its asin."""
     if len(product.pricing) == 1:
         return product.pricing[0]
     seed = hashlib.sha256(f"price of {product.asin}".encode()).digest()
@@ -61,7 +61,7 @@ def sampled_price(product: Product) -> float:
 
 
 def possible_limits(price: float) -> tuple[int, ...]:
-    """The limits that a goal for a product of this price may name; none if it is too dear."""
+    """The limits that a goal for a product of this price may name; none above 990 dollars."""
     return tuple(limit for limit in LIMITS if limit > price)[:NEXT_LIMITS][1:]
 
 
@@ -77,39 +77,39 @@ def human_goals(products: Iterable[Product], instructions: Mapping[str, Any], wh
     """Goals without limits from `items_human_ins.json`, in the order of the products.
 
     Raises:
-        ValueError: An entry is not as it should be; names `where` and the product.
+        ValueError: an entry has another form; names `where` and the product.
     """
     goals = []
     for product in products:
         entries = instructions.get(product.asin, [])
-        place = f"{where}, product {product.asin!r}"
+        here = f"{where}, product {product.asin!r}"
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise ValueError(f"{place}: expected a list of objects")
+            raise ValueError(f"{here}: expected a list of objects")
         for entry in entries:
-            attributes = text_list(entry.get("instruction_attributes"), "instruction_attributes", place)
-            options = text_list(entry.get("instruction_options"), "instruction_options", place)
-            text = text_field(entry, "instruction", place).strip(".")
-            if attributes:  # the original leaves out goals that ask for no attribute
+            attributes = text_list(entry.get("instruction_attributes"), "instruction_attributes", here)
+            options = text_list(entry.get("instruction_options"), "instruction_options", here)
+            text = text_field(entry, "instruction", here).strip(".")
+            if attributes:  # the original skips goals without attributes
                 goals.append(_goal(product, text, attributes, options, 1))
     return goals
 
 
 def synthetic_goals(products: Iterable[Product], labels: Mapping[str, Any], where: str) -> list[Goal]:
-    """Goals without limits from `items_ins_v2*.json`: one for each combination of a product's options.
+    """Goals without limits from `items_ins_v2*.json`: one per combination of a product's options.
 
     Raises:
-        ValueError: An entry is not as it should be; names `where` and the product.
+        ValueError: an entry has another form; names `where` and the product.
     """
     goals = []
     for product in products:
         entry = labels.get(product.asin, {})
-        place = f"{where}, product {product.asin!r}"
+        here = f"{where}, product {product.asin!r}"
         if entry.get("instruction") is None:
             continue
-        text = text_field(entry, "instruction", place)
-        attributes = text_list(entry.get("instruction_attributes"), "instruction_attributes", place)
+        text = text_field(entry, "instruction", here)
+        attributes = text_list(entry.get("instruction_attributes"), "instruction_attributes", here)
         if not attributes:
-            raise ValueError(f"{place}: an instruction needs at least 1 of 'instruction_attributes', got 0")
+            raise ValueError(f"{here}: 'instruction_attributes' is empty, expected at least 1 attribute")
         goals += _combinations(product, text, attributes)
     counts = Counter(attribute for goal in goals for attribute in goal.attributes)
     return [
@@ -119,30 +119,30 @@ def synthetic_goals(products: Iterable[Product], labels: Mapping[str, Any], wher
 
 
 def shuffled(goals: Sequence[Goal]) -> list[Goal]:
-    """The goals in the original's order; a goal's place there is the number of its task."""
+    """The goals in the original's order; the index of a goal in it is its task number."""
     order = list(goals)
     random.Random(SHUFFLE_SEED).shuffle(order)
     return order
 
 
 def limited(goals: Iterable[Goal], prices: Mapping[str, float], rng: random.Random) -> list[Goal]:
-    """The goals with price limits drawn as the original does: two of the next four, the larger one.
+    """The goals with price limits drawn as the original does: the larger of two of the next four limits.
 
     Synthetic goals of one product share its limit; each human goal has its own.
     """
-    drawn: dict[str, float] = {}
+    limits: dict[str, float] = {}
     result = []
     for goal in goals:
         shared = any(isinstance(option, tuple) for option in goal.options)
-        limit = drawn.get(goal.asin) if shared else None
+        limit = limits.get(goal.asin) if shared else None
         if limit is None:
-            limit = drawn[goal.asin] = draw_limit(prices[goal.asin], rng)
+            limit = limits[goal.asin] = draw_limit(prices[goal.asin], rng)
         result.append(with_limit(goal, limit))
     return result
 
 
 def draw_limit(price: float, rng: random.Random) -> float:
-    """A price limit for a product of this price; `NO_LIMIT` if it is too dear."""
+    """A price limit for a product of this price; `NO_LIMIT` if fewer than two limits exceed the price."""
     limits = [limit for limit in LIMITS if limit > price][:NEXT_LIMITS]
     return float(max(rng.sample(limits, 2))) if len(limits) >= 2 else NO_LIMIT
 

@@ -1,4 +1,4 @@
-"""What a customer of the web shop has read so far: read from the texts alone, never from the shop."""
+"""What a shopper has read so far, taken from the observations alone, never from the shop's data."""
 
 import re
 from dataclasses import dataclass, field
@@ -13,75 +13,77 @@ _CLICK = re.compile(r"click\[(.+)\]")
 _SEARCH = re.compile(r"search\[(.+)\]")
 
 
-class Row(NamedTuple):
+class ListedProduct(NamedTuple):
     """A product as a page of results shows it."""
 
     asin: str
     title: str
     price: float
-    """The highest that it may cost, dollars."""
+    """The highest price shown, dollars."""
 
 
 @dataclass
 class Memory:
-    """Everything read, and where the customer stands now."""
+    """Everything read, and the page that is shown now."""
 
     page: str = "index"
     """"index", "results", "item", "sub" or "done"."""
-    rows: tuple[Row, ...] = ()
-    """Products on this page, or on the page of results that this product was reached from."""
+    listed: tuple[ListedProduct, ...] = ()
+    """Products on this page of results, or on the one from which the current product was opened."""
     more: bool = False
-    """Whether there are results behind that page."""
-    number: int = 1
+    """Whether that page has a next page with results."""
+    page_number: int = 1
+    """Of that page of results, from 1."""
     queries: list[str] = field(default_factory=list)
-    """Searches made so far, the last one last."""
-    known: dict[str, Row] = field(default_factory=dict)
+    """Searches made so far, oldest first, lower case."""
+    known: dict[str, ListedProduct] = field(default_factory=dict)
     """All products ever listed, by asin."""
-    item: Row | None = None
-    """The product that is looked at."""
+    item: ListedProduct | None = None
+    """The product whose page, or page with details, is shown."""
     left: str = ""
-    """asin of the product from which the customer came back to this page of results; else empty."""
+    """asin of the product from which the shopper returned to this page of results; empty otherwise."""
     offered: dict[str, str] = field(default_factory=dict)
     """Option value → its group, on the product's page."""
     options: dict[str, dict[str, str]] = field(default_factory=dict)
-    """asin → offered option value → its group, for products that were looked at."""
+    """asin → offered option value → its group, for products whose page was shown."""
     features: dict[str, str] = field(default_factory=dict)
-    """asin → text of its features, for those that were read."""
+    """asin → text of the page "Features", where it was read."""
     chosen: dict[str, str] = field(default_factory=dict)
-    """Group → value chosen for the product that is looked at."""
+    """Group → value chosen for the current product."""
 
     def observe(self, action: str, observation: str) -> None:
-        """Takes in one executed action and the reply to it."""
+        """Record an executed action and the reply to it."""
         pieces = observation.split(SEPARATOR)
         if pieces[0].startswith("Thank you"):
             self.page = "done"
         elif pieces[0] == "WebShop":
-            self.page, self.rows, self.item, self.chosen = "index", (), None, {}
-        elif len(pieces) > 3 and (found := _PAGE.fullmatch(pieces[3])):
-            self._results(action, pieces, int(found[1]), int(found[2]))
+            self.page, self.listed, self.item, self.chosen = "index", (), None, {}
+        elif len(pieces) > 3 and (heading := _PAGE.fullmatch(pieces[3])):
+            self._read_results(action, pieces, int(heading[1]), int(heading[2]))
         elif any(piece.startswith("Price: ") for piece in pieces):
-            self._product(_clicked(action), pieces)
+            self._read_product(_clicked(action), pieces)
         else:
-            self._more_about(_clicked(action), pieces)
+            self._read_details(_clicked(action), pieces)
 
-    def _results(self, action: str, pieces: list[str], number: int, total: int) -> None:
+    def _read_results(self, action: str, pieces: list[str], page_number: int, total: int) -> None:
+        search = _SEARCH.match(action)
         if self.item is not None:
             self.left = self.item.asin
-        elif _SEARCH.match(action) or number != self.number:
+        elif search or page_number != self.page_number:
             self.left = ""
         self.page, self.item, self.chosen = "results", None, {}
-        self.number, self.more = number, total > number * PER_PAGE
-        if search := _SEARCH.match(action):
+        self.page_number, self.more = page_number, total > page_number * PER_PAGE
+        if search:
             self.queries.append(search[1].lower())
-        listed = pieces[6 if number > 1 else 5 :]
-        rows = []
-        for asin, title, tag in zip(listed[::3], listed[1::3], listed[2::3], strict=False):
+        entries = pieces[6 if page_number > 1 else 5 :]
+        listed = []
+        for asin, title, tag in zip(entries[::3], entries[1::3], entries[2::3], strict=False):
             if price := _PRICE.fullmatch(tag):
-                rows.append(Row(asin, title, float(price[2] or price[1])))
-        self.rows = tuple(rows)
-        self.known.update({row.asin: row for row in rows})
+                listed.append(ListedProduct(asin, title, float(price[2] or price[1])))
+        self.listed = tuple(listed)
+        self.known.update({product.asin: product for product in listed})
 
-    def _product(self, clicked: str, pieces: list[str]) -> None:
+    def _read_product(self, clicked: str, pieces: list[str]) -> None:
         if self.page == "results":
             self.item, self.chosen = self.known.get(clicked.upper()), {}
         elif clicked in self.offered and self.page == "item":
@@ -97,14 +99,15 @@ class Memory:
         if self.item is not None:
             self.options[self.item.asin] = self.offered
 
-    def _more_about(self, clicked: str, pieces: list[str]) -> None:
+    def _read_details(self, clicked: str, pieces: list[str]) -> None:
         if self.page != "item" or clicked not in SUB_PAGES:
-            return  # a refused action: the same page again
+            return  # a refused action: the shop repeats the page
         self.page = "sub"
         if clicked == "features" and self.item is not None:
             self.features[self.item.asin] = SEPARATOR.join(pieces[4:])
 
 
 def _clicked(action: str) -> str:
-    found = _CLICK.match(action)
-    return found[1].lower() if found else ""
+    """Target of a click in lower case; empty if the action is no click."""
+    click = _CLICK.match(action)
+    return click[1].lower() if click else ""

@@ -20,12 +20,12 @@ from spa_lab.envs.webshop.goals import (
     Goal,
     human_goals,
     limited,
+    requirements_of,
     sampled_price,
     shuffled,
     synthetic_goals,
-    wanted_of,
 )
-from spa_lab.envs.webshop.nouns import NounScorer, installed_nouns
+from spa_lab.envs.webshop.noun_scorer import NounScorer, installed_nouns
 from spa_lab.envs.webshop.shop import Shop, make_shop
 from spa_lab.envs.webshop.world import MANUAL, WebshopWorld
 
@@ -175,10 +175,10 @@ def official_tasks(goals: Sequence[Goal]) -> OfficialTasks:
     taken: set[object] = set()
     for split, numbers in SPLITS.items():
         there = [(n, goals[n]) for n in numbers[: max(0, len(goals) - numbers.start)]]
-        kept = [(n, goal) for n, goal in there if wanted_of(goal) not in taken]
+        kept = [(n, goal) for n, goal in there if requirements_of(goal) not in taken]
         tasks[split] = tuple(_task(n, goal, split) for n, goal in kept)
         left_out[split] = len(there) - len(kept)
-        taken |= {wanted_of(goal) for _, goal in kept}
+        taken |= {requirements_of(goal) for _, goal in kept}
     return OfficialTasks(MappingProxyType(tasks), MappingProxyType(left_out))
 
 

@@ -1,9 +1,10 @@
-"""Fixed, ordered lists of tasks in the generated shop, the same on every machine.
+"""Task panels of the generated shop: fixed, ordered, the same on every machine.
 
-Task i of a split is drawn from a seed that is a hash of (split, i): no state, no order of calls, no end. What
-a wish asks for decides its split (`split_of`): `unseen` wishes ask for an attribute that no training wish
-asks of that kind of product; `seen` wishes ask for what training wishes ask for, in other combinations.
-`unseen_by_length` holds unseen wishes, as many for each expert length.
+Task i of a split is generated from a hash of (split, i), so a panel has no state and no end, and does not
+depend on the order of calls. The requirements of a goal decide its split (`split_of`): an `unseen` goal asks
+for an attribute that no training goal asks of that kind of product; a `seen` goal asks for a new combination
+of requirements from training goals. `unseen_by_length` holds the same number of unseen goals for each expert
+length.
 """
 
 import hashlib
@@ -17,25 +18,25 @@ from spa_lab.envs.base import Task
 from spa_lab.envs.panels import balanced_by_length, chosen_tasks, expert_length
 from spa_lab.envs.webshop.expert import WebshopExpert
 from spa_lab.envs.webshop.generator import generated_shop
-from spa_lab.envs.webshop.goals import Goal, draw_limit, human_goals, wanted_of, with_limit
+from spa_lab.envs.webshop.goals import Goal, draw_limit, human_goals, requirements_of, with_limit
+from spa_lab.envs.webshop.parsed_instruction import write_instruction
 from spa_lab.envs.webshop.product import Product
 from spa_lab.envs.webshop.shop import Shop
 from spa_lab.envs.webshop.vocabulary import CATEGORIES, KINDS, Kind, kind_of
-from spa_lab.envs.webshop.wish import write_instruction
 from spa_lab.envs.webshop.world import WebshopWorld
 
 STEP_LIMIT = 15
 LONGEST = 12
-"""Most steps that the expert may need for a task, so that there is room for a mistake."""
+"""Longest expert solution of a task; the rest of `STEP_LIMIT` leaves room for mistakes."""
 SPLITS = ("train", "seen", "unseen")
 BY_LENGTH = "unseen_by_length"
 LENGTHS = range(3, LONGEST + 1)
 """Expert lengths of `unseen_by_length`."""
 LENGTH_SIZE = 28
-"""Tasks for each of them."""
+"""Tasks per length."""
 PANEL_FILE = Path(__file__).resolve().parents[3] / "data" / "panels" / "webshop_unseen_by_length.json"
 SEEN_ONE_IN = 8
-"""One in this many combinations of what training wishes may ask for is kept for `seen`."""
+"""One in `SEEN_ONE_IN` combinations of training requirements is reserved for `seen`."""
 
 
 def tasks(split: str, n: int) -> list[Task]:
@@ -43,27 +44,27 @@ def tasks(split: str, n: int) -> list[Task]:
 
     Args:
         split: "train", "seen", "unseen" or "unseen_by_length" (at most 280 tasks).
-        n: How many, >= 0.
+        n: number of tasks, >= 0.
 
     Raises:
-        ValueError: If the split is unknown, `n` is negative or the panel has fewer than `n` tasks.
+        ValueError: the split is unknown, `n` is negative or the panel has fewer than `n` tasks.
     """
     if split not in (*SPLITS, BY_LENGTH) or n < 0:
-        there = (*SPLITS, BY_LENGTH)
-        raise ValueError(f"web shop: no panel {split!r} of {n} tasks, expected one of {there} and n >= 0")
+        panels = ", ".join((*SPLITS, BY_LENGTH))
+        raise ValueError(f"webshop: no panel {split!r} with {n} tasks; panels are: {panels}; n must be >= 0")
     return _tasks_by_length(n) if split == BY_LENGTH else [make_task(split, index) for index in range(n)]
 
 
 def make_task(split: str, index: int) -> Task:
-    """Task `index` of a split: the first wish made from its seeds that the expert can satisfy.
+    """Task `index` of a split: the first goal generated from its seeds that the expert can satisfy.
 
-    Categories of products take turns, so every five tasks in a row hold one of each.
+    Product categories alternate, so any five consecutive tasks cover all five.
     """
     category = tuple(CATEGORIES)[index % len(CATEGORIES)]
     attempt = 0
     while True:
         rng = random.Random(_digest("webshop", split, index, attempt))
-        goal = make_wish(generated_shop(), rng.choice(_products()[category]), split, rng)
+        goal = make_goal(generated_shop(), rng.choice(_products()[category]), split, rng)
         length = None if goal is None else play_expert(goal, LONGEST)
         if goal is not None and length is not None:
             name = f"webshop-{split}-{index:05d}"
@@ -72,9 +73,9 @@ def make_task(split: str, index: int) -> Task:
 
 
 def play_expert(goal: Goal, step_limit: int, shop: Shop | None = None) -> int | None:
-    """Steps that the expert needs for reward 1; None if it does not get that within `step_limit`.
+    """Steps in which the expert reaches reward 1; None if it does not within `step_limit`.
 
-    `shop` is the generated shop unless another is given.
+    `shop` is the generated shop by default.
     """
     world = WebshopWorld(shop or generated_shop())
     world.reset(Task("", "webshop", "", "", goal.instruction, 0, goal))
@@ -82,34 +83,34 @@ def play_expert(goal: Goal, step_limit: int, shop: Shop | None = None) -> int | 
 
 
 def split_of(kind: Kind, attributes: Iterable[str], options: Iterable[str]) -> str:
-    """The split that a wish for these belongs to, whatever product and price limit it was made with."""
-    wanted = sorted(attributes)
-    if any(is_unseen_pair(kind, attribute) for attribute in wanted):
+    """The split of a goal with these requirements; product and price limit do not matter."""
+    ordered = sorted(attributes)
+    if any(is_unseen_pair(kind, attribute) for attribute in ordered):
         return "unseen"
-    return "train" if _digest(kind.noun, *wanted, *sorted(options)) % SEEN_ONE_IN else "seen"
+    return "train" if _digest(kind.noun, *ordered, *sorted(options)) % SEEN_ONE_IN else "seen"
 
 
 def is_unseen_pair(kind: Kind, attribute: str) -> bool:
-    """Whether asking for this attribute of this kind is kept from training: one attribute of each kind."""
+    """Whether no training goal asks for this attribute of this kind: true for one attribute of each kind."""
     return kind.attributes.index(attribute) == KINDS.index(kind) % len(kind.attributes)
 
 
 def check_overlap(panels: dict[str, Sequence[Task]]) -> None:
-    """Refuses panels that share a wish.
+    """Check that no two panels share a goal, price limits aside.
 
     Raises:
-        ValueError: Two panels hold the same wish; names both tasks.
+        ValueError: they do; names both tasks.
     """
-    owner: dict[object, tuple[str, str]] = {}
+    first: dict[object, tuple[str, str]] = {}
     for split, panel in panels.items():
         for task in panel:
-            other, name = owner.setdefault(wanted_of(task.payload), (split, task.id))
+            other, name = first.setdefault(requirements_of(task.payload), (split, task.id))
             if other != split:
                 raise ValueError(f"task {task.id!r} of {split!r} asks for the same as {name!r} of {other!r}")
 
 
 def panel_hash(panel: Sequence[Task]) -> str:
-    """SHA-256 of all that makes up the tasks of a panel, in order."""
+    """SHA-256 of the content of a panel's tasks, in order."""
     digester = hashlib.sha256()
     for task in panel:
         digester.update(f"{task.id}\n{task.kind}\n{task.expert_length}\n{task.payload}\n".encode())
@@ -117,7 +118,7 @@ def panel_hash(panel: Sequence[Task]) -> str:
 
 
 def human_instructions(panel: Iterable[Task]) -> dict[str, list[dict[str, Any]]]:
-    """The tasks as entries of `items_human_ins.json`; price limits are not a part of that format."""
+    """The tasks as entries of `items_human_ins.json`, a format without price limits."""
     entries: dict[str, list[dict[str, Any]]] = {}
     for task in panel:
         goal: Goal = task.payload
@@ -127,10 +128,10 @@ def human_instructions(panel: Iterable[Task]) -> dict[str, list[dict[str, Any]]]
 
 
 def find_by_length(limit: int = 20_000) -> list[int]:
-    """Searches for the numbers of the tasks of `unseen_by_length`; takes some seconds.
+    """Find the task indices of `unseen_by_length`; takes some seconds.
 
     Raises:
-        ValueError: If `limit` tasks do not hold enough of each length.
+        ValueError: the first `limit` tasks do not contain enough tasks of each length.
     """
     candidates = ((index, make_task(BY_LENGTH, index).expert_length) for index in range(limit))
     return balanced_by_length(candidates, [(length, length) for length in LENGTHS], LENGTH_SIZE)
@@ -144,11 +145,11 @@ def _tasks_by_length(n: int) -> list[Task]:
 def _products() -> dict[str, list[Product]]:
     """Category → its products."""
     products = generated_shop().products.values()
-    return {name: [one for one in products if one.category == name] for name in CATEGORIES}
+    return {name: [product for product in products if product.category == name] for name in CATEGORIES}
 
 
-def make_wish(shop: Shop, product: Product, split: str, rng: random.Random) -> Goal | None:
-    """A wish that a product of a shop satisfies; None if it is one of another split."""
+def make_goal(shop: Shop, product: Product, split: str, rng: random.Random) -> Goal | None:
+    """A random goal that a product of a shop satisfies; None if the goal belongs to another split."""
     kind = kind_of(product.title)
     assert kind is not None
     attributes = rng.sample(product.attributes, rng.randint(1, 2))
@@ -157,7 +158,7 @@ def make_wish(shop: Shop, product: Product, split: str, rng: random.Random) -> G
     if split_of(kind, attributes, options) != split.removesuffix("_by_length"):
         return None
     entry = _entry(write_instruction(kind, attributes, options, rng), attributes, options)
-    (goal,) = human_goals([product], {product.asin: [entry]}, "generated wishes")
+    (goal,) = human_goals([product], {product.asin: [entry]}, "generated goals")
     return with_limit(goal, draw_limit(shop.prices[product.asin], rng))
 
 

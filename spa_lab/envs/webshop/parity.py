@@ -13,8 +13,8 @@ from typing import Any
 from spa_lab.envs.base import Reply, Task
 from spa_lab.envs.parity import SHOWN, Mismatch, ParityReport, field_of
 from spa_lab.envs.webshop.bm25 import index_of
-from spa_lab.envs.webshop.checks import CHECKS, Difference, different_hits
 from spa_lab.envs.webshop.goals import Goal, with_limit
+from spa_lab.envs.webshop.parity_checks import CHECKS, Difference, different_hits
 from spa_lab.envs.webshop.product import text_list
 from spa_lab.envs.webshop.recording import Recording, read_recording, recorded_goal
 from spa_lab.envs.webshop.reward import Reward
@@ -149,19 +149,19 @@ def _answer(world: WebshopWorld, reply: Reply, step: dict[str, Any]) -> dict[str
         "reward": reply.outcome if reply.grounded else 0,
         "done": reply.done,
     }
-    now = world.moment
+    state = world.state
     if "search" in step:
-        answer["search"] = {"query": now.query, "hits": step["search"].get("hits")}
+        answer["search"] = {"query": state.query, "hits": step["search"].get("hits")}
     if "options" in step:
-        answer["options"] = dict(now.options)
-    if now.reward is not None and reply.grounded:
-        bought = {"asin": now.asin, "price": world.price, "options": dict(now.options)}
-        answer["purchase"] = {**bought, **parts(now.reward)}
+        answer["options"] = dict(state.options)
+    if state.reward is not None and reply.grounded:
+        bought = {"asin": state.asin, "price": world.price, "options": dict(state.options)}
+        answer["purchase"] = {**bought, **parts(state.reward)}
     return answer
 
 
 def _available(world: WebshopWorld) -> dict[str, Any]:
-    return {"has_search_bar": world.moment.page == "index", "clickables": list(world.clickables)}
+    return {"has_search_bar": world.state.page == "index", "clickables": list(world.clickables)}
 
 
 def parts(reward: Reward) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from spa_lab.envs.webshop.fuzzy import token_set_ratio
 from spa_lab.envs.webshop.goals import Goal, WantedOption
-from spa_lab.envs.webshop.nouns import NounScorer
+from spa_lab.envs.webshop.noun_scorer import NounScorer
 from spa_lab.envs.webshop.product import Product
 
 ALIKE = 85

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from spa_lab.envs.webshop import pages
 from spa_lab.envs.webshop.bm25 import index_of
-from spa_lab.envs.webshop.nouns import RULE, NounScorer
+from spa_lab.envs.webshop.noun_scorer import RULE, NounScorer
 from spa_lab.envs.webshop.pages import Page
 from spa_lab.envs.webshop.product import Product
 

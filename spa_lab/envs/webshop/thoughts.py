@@ -1,32 +1,32 @@
-"""The sentences that a customer thinks in, and what they say about a product.
+"""The expert's thoughts: a small fixed set of sentence templates, filled with what the pages say.
 
-A small fixed set. A list is read word for word, since a model that copies falls out of step where words are
-left out. Else each repeats what the page says before it judges it ("Of color: black, red. white:
-missing."): a small model easily copies what is there, and compares what it has just written with what it
-needs; to compare in silence is beyond it.
+A list of results is copied word by word, because a copying model loses its position when words are skipped.
+Every other thought repeats what the page says before it judges it ("Of color: black, red. white: missing."):
+a small model copies well and can compare what it has just written with the requirement, but it cannot compare
+without writing the comparison out.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from spa_lab.envs.webshop.memory import Memory, Row
+from spa_lab.envs.webshop.memory import ListedProduct, Memory
 from spa_lab.envs.webshop.pages import SEPARATOR
-from spa_lab.envs.webshop.wish import Wish
+from spa_lab.envs.webshop.parsed_instruction import ParsedInstruction
 
-_ROW = r"B\d+ \[SEP\] [a-z, -]+ \[SEP\] \$[\d.]+ \[SEP\] "
-_FOUND = r"((Of [a-z]+: [a-z0-9 ,]+\. )?[a-z0-9 -]+: (here|chosen|yes)\. )*"
+_PRODUCT = r"B\d+ \[SEP\] [a-z, -]+ \[SEP\] \$[\d.]+ \[SEP\] "
+_MET = r"((Of [a-z]+: [a-z0-9 ,]+\. )?[a-z0-9 -]+: (here|chosen|yes)\. )*"
 THOUGHTS = (
     r"I need [a-z -]+(, [a-z0-9 -]+)*(, below \d+\.00)?\.",
-    rf"(Next > \[SEP\] )?({_ROW})*(This one may fit|Nothing fits here)\.",
+    rf"(Next > \[SEP\] )?({_PRODUCT})*(This one may fit|Nothing fits here)\.",
     r"It is (not [a-z -]+|too dear)\.",
     r"It is [a-z ,]+\. ([a-z ]+: (yes|no)\. ?)+",
-    _FOUND + r"(Of [a-z]+: [a-z0-9 ,]+\. )?[a-z0-9 -]+: (missing|no|not said|yes)\.",
-    _FOUND + r"I (take [a-z0-9 ]+|buy it)\.",
+    _MET + r"(Of [a-z]+: [a-z0-9 ,]+\. )?[a-z0-9 -]+: (missing|no|not said|yes)\.",
+    _MET + r"I (take [a-z0-9 ]+|buy it)\.",
     r"It says nothing new\.",
 )
 """Regular expressions that together match every thought of the expert."""
 LIST = f"Next >{SEPARATOR}"
-"""What stands before the products of a page."""
+"""Precedes the products on a page of results."""
 FITS = "This one may fit."
 NOTHING = "Nothing fits here."
 NO_NEWS = "It says nothing new."
@@ -37,93 +37,95 @@ Move = tuple[str, str]
 
 
 class Verdict(NamedTuple):
-    """What is known of a product beside one thing that is wanted."""
+    """How a product compares with one requirement."""
 
     sentence: str
     fits: bool
 
 
-def wish_in_words(wish: Wish) -> str:
-    """The thought that says what is wanted."""
-    limit = f", below {wish.limit:.2f}" if wish.limit < float("inf") else ""
-    wanted = ", ".join((f"{' '.join(wish.attributes)} {wish.kind.noun}", *wish.options))
-    return f"I need {wanted}{limit}."
+def requirement_thought(wanted: ParsedInstruction) -> str:
+    """The thought that states the requirements."""
+    limit = f", below {wanted.limit:.2f}" if wanted.limit < float("inf") else ""
+    requirements = ", ".join((f"{' '.join(wanted.attributes)} {wanted.kind.noun}", *wanted.options))
+    return f"I need {requirements}{limit}."
 
 
-def read_through(wish: Wish, memory: Memory) -> tuple[str, Row | None]:
-    """A page of results word for word, up to the first product that may fit.
+def scan_results(wanted: ParsedInstruction, memory: Memory) -> tuple[str, ListedProduct | None]:
+    """Copy a page of results word by word, up to the first product that may fit.
 
-    Who comes back from a product reads on from there.
+    After returning from a product, the scan resumes at that product.
 
     Returns:
-        The thought, and the product to open, or none.
+        The thought, and the product to open; None if no product fits.
     """
-    asins = [row.asin for row in memory.rows]
-    goes_on = memory.left in asins
-    read: list[Row] = []
-    found = None
-    for row in memory.rows[asins.index(memory.left) if goes_on else 0 :]:
-        read.append(row)
-        if not missing(wish, memory, row):
-            found = row
+    asins = [product.asin for product in memory.listed]
+    resumes = memory.left in asins
+    scanned: list[ListedProduct] = []
+    candidate = None
+    for product in memory.listed[asins.index(memory.left) if resumes else 0 :]:
+        scanned.append(product)
+        if not first_fault(wanted, memory, product):
+            candidate = product
             break
-    said = rows_in_words(read, FITS if found else NOTHING)
-    return said if goes_on else f"{LIST}{said}", found
+    thought = listing(scanned, FITS if candidate else NOTHING)
+    return thought if resumes else f"{LIST}{thought}", candidate
 
 
-def rows_in_words(rows: Iterable[Row], verdict: str) -> str:
-    """Products as the page lists them, and what is thought of the last one."""
-    listed = (piece for row in rows for piece in (row.asin, row.title, f"${row.price}"))
-    return SEPARATOR.join((*listed, verdict))
+def listing(products: Iterable[ListedProduct], verdict: str) -> str:
+    """Products as the page lists them, followed by the verdict on the last one."""
+    texts = (text for product in products for text in (product.asin, product.title, f"${product.price}"))
+    return SEPARATOR.join((*texts, verdict))
 
 
-def missing(wish: Wish, memory: Memory, row: Row) -> str:
-    """What is known to be wrong with a product, as a thought; empty if it may fit."""
-    return next((verdict.sentence for verdict in verdicts(wish, memory, row) if not verdict.fits), "")
+def first_fault(wanted: ParsedInstruction, memory: Memory, product: ListedProduct) -> str:
+    """The first requirement that a product is known to fail, as a sentence; empty if it may fit."""
+    return next((each.sentence for each in verdicts(wanted, memory, product) if not each.fits), "")
 
 
-def verdicts(wish: Wish, memory: Memory, row: Row) -> Iterator[Verdict]:
-    """All that is known of a product beside what is wanted, in the order in which it is looked at."""
-    if wish.kind.noun not in row.title:
-        yield Verdict(f"It is not {wish.kind.noun}.", False)
-    if row.price > wish.limit:
+def verdicts(wanted: ParsedInstruction, memory: Memory, product: ListedProduct) -> Iterator[Verdict]:
+    """Everything known about a product against the requirements, in the order in which the expert checks."""
+    if wanted.kind.noun not in product.title:
+        yield Verdict(f"It is not {wanted.kind.noun}.", False)
+    if product.price > wanted.limit:
         yield Verdict("It is too dear.", False)
-    if row.asin in memory.options:
-        yield from _options(wish, memory, memory.options[row.asin])
-    yield from described(wish, memory, row)
+    if product.asin in memory.options:
+        yield from _option_verdicts(wanted, memory, memory.options[product.asin])
+    yield from feature_verdicts(wanted, memory, product)
 
 
-def _options(wish: Wish, memory: Memory, offered: Mapping[str, str]) -> Iterator[Verdict]:
-    """What a product offers of the wanted options; after the first choice it is known that it has all."""
+def _option_verdicts(
+    wanted: ParsedInstruction, memory: Memory, offered: Mapping[str, str]
+) -> Iterator[Verdict]:
+    """The wanted options against the offered ones; once one is chosen, the product is known to have all."""
     begun = not memory.chosen.keys().isdisjoint(offered.values())
-    for value in wish.options:
+    for value in wanted.options:
         if value in memory.chosen.values():
             yield Verdict(f"{value}: chosen.", True)
         elif begun and value in offered:
             yield Verdict(f"{value}: here.", True)
         else:
-            (group,) = (name for name, values in wish.kind.groups if value in values)
-            all_of_it = ", ".join(other for other, its_group in offered.items() if its_group == group)
+            (group,) = (name for name, values in wanted.kind.groups if value in values)
+            alternatives = ", ".join(other for other, its_group in offered.items() if its_group == group)
             yield Verdict(
-                f"Of {group}: {all_of_it}. {value}: {'here' if value in offered else 'missing'}.",
+                f"Of {group}: {alternatives}. {value}: {'here' if value in offered else 'missing'}.",
                 value in offered,
             )
 
 
-def described(wish: Wish, memory: Memory, row: Row) -> Iterator[Verdict]:
-    """What the features of a product say of the wanted attributes that its title does not name."""
-    if row.asin in memory.features:
-        for attribute in wish.attributes:
-            if attribute not in row.title:
-                fits = attribute in memory.features[row.asin]
+def feature_verdicts(wanted: ParsedInstruction, memory: Memory, product: ListedProduct) -> Iterator[Verdict]:
+    """The wanted attributes that the title does not name, against the page "Features" if it was read."""
+    if product.asin in memory.features:
+        for attribute in wanted.attributes:
+            if attribute not in product.title:
+                fits = attribute in memory.features[product.asin]
                 yield Verdict(f"{attribute}: {'yes' if fits else 'no'}.", fits)
 
 
-def in_words(found: Iterable[Verdict]) -> tuple[str, bool]:
-    """The verdicts as a text that ends at the first fault, and whether there is none."""
-    said = []
-    for sentence, fits in found:
-        said.append(sentence)
+def summarize(product_verdicts: Iterable[Verdict]) -> tuple[str, bool]:
+    """The verdicts as a text that ends at the first fault, and whether there is no fault."""
+    sentences = []
+    for sentence, fits in product_verdicts:
+        sentences.append(sentence)
         if not fits:
-            return " ".join(said), False
-    return " ".join(said), True
+            return " ".join(sentences), False
+    return " ".join(sentences), True

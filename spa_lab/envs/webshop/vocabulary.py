@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
-from spa_lab.envs.webshop.nouns import NounScorer
+from spa_lab.envs.webshop.noun_scorer import NounScorer
 
 Groups = tuple[tuple[str, tuple[str, ...]], ...]
 """(name, values) of each group of options."""

@@ -9,7 +9,7 @@ from spa_lab.envs.webshop.analyzer import analyze
 from spa_lab.envs.webshop.bm25 import SearchIndex
 from spa_lab.envs.webshop.fuzzy import token_set_ratio
 from spa_lab.envs.webshop.goals import NO_LIMIT, possible_limits, with_limit
-from spa_lab.envs.webshop.nouns import RULE
+from spa_lab.envs.webshop.noun_scorer import RULE
 from spa_lab.envs.webshop.product import Product, text_field, text_list
 from spa_lab.envs.webshop.recording import Recording, recorded_goal
 from spa_lab.envs.webshop.reward import Reward, normalize_color, reward_of

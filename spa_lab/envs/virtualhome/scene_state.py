@@ -1,12 +1,12 @@
-"""What an action asks of the world before it is executed."""
+"""Questions about a state that the rules of actions ask."""
 
 from typing import NamedTuple
 
 from spa_lab.envs.virtualhome.graph import CLOSE, FACING, HANDS, INSIDE, NOTHING, ON, Scene, State
 
 
-class Moment(NamedTuple):
-    """A state and the scene that it belongs to."""
+class SceneState(NamedTuple):
+    """A state together with the scene that it belongs to."""
 
     scene: Scene
     state: State
@@ -16,25 +16,25 @@ class Moment(NamedTuple):
         """Id of the agent."""
         return self.scene.agent
 
-    def called(self, node: int) -> str:
+    def label(self, node: int) -> str:
         """The node as messages write it: "<fridge> (6)"."""
         return str(self.scene.nodes[node])
 
     @property
-    def me(self) -> str:
+    def agent_label(self) -> str:
         """The agent as messages write it."""
-        return self.called(self.scene.agent)
+        return self.label(self.scene.agent)
 
-    def is_a(self, node: int, *properties: str) -> bool:
-        """Whether a node has one of the properties."""
+    def has_property(self, node: int, *properties: str) -> bool:
+        """Whether a node has at least one of the properties."""
         return not self.scene.nodes[node].properties.isdisjoint(properties)
 
-    def seated(self) -> bool:
+    def is_seated(self) -> bool:
         """Whether the agent sat or lay in the initial graph."""
         return not self.scene.posture.isdisjoint(("SITTING", "LYING"))
 
-    def close(self, node: int) -> bool:
-        """Whether a node is near: itself, by something near, or on something near."""
+    def is_close(self, node: int) -> bool:
+        """Whether a node is close to the agent, or close to or on something that is."""
         near = self.state.out.get((self.agent, CLOSE), NOTHING)
         return (
             node in near
@@ -42,16 +42,16 @@ class Moment(NamedTuple):
             or not near.isdisjoint(self.state.out.get((node, ON), NOTHING))
         )
 
-    def facing(self, node: int) -> bool:
+    def is_facing(self, node: int) -> bool:
         """Whether the agent faces a node, or something that faces it."""
         faced = self.state.out.get((self.agent, FACING), NOTHING)
         return node in faced or not faced.isdisjoint(self.state.into.get((node, FACING), NOTHING))
 
-    def shut(self, node: int) -> bool:
+    def is_enclosed(self, node: int) -> bool:
         """Whether a node is inside something closed."""
         return any(
-            "CLOSED" in self.state.states[around] and not self.scene.nodes[around].room
-            for around in self.state.out.get((node, INSIDE), NOTHING)
+            "CLOSED" in self.state.states[container] and not self.scene.nodes[container].room
+            for container in self.state.out.get((node, INSIDE), NOTHING)
         )
 
     def holds(self, node: int) -> bool:
@@ -59,13 +59,13 @@ class Moment(NamedTuple):
         return any(self.state.has(self.agent, hand, node) for hand in HANDS)
 
     def free_hand(self) -> str | None:
-        """The hand that would take something; None if both are full."""
+        """The hand that would grab an object; None if both are full."""
         return next((hand for hand in HANDS if not self.state.out.get((self.agent, hand))), None)
 
     def room(self, node: int) -> int | None:
-        """The room that a node is in."""
+        """The room that a node is in; None if it is in none."""
         return self.scene.room_of(self.state, node)
 
     def things_on(self, node: int) -> frozenset[int]:
-        """What is on a node."""
+        """Ids of what is on a node."""
         return self.state.into.get((node, ON), NOTHING)
