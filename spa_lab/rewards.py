@@ -8,51 +8,13 @@ nothing of tokens; a step's reward is placed on tokens elsewhere.
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 
+from spa_lab.configs.checks import check_choice
+from spa_lab.configs.reward import GroundingRule, RewardConfig
 from spa_lab.types import Credit, FloatArray, Trajectory
-
-GroundingForm = Literal["bonus", "penalty"]
-GroundingRule = Literal["world", "substring"]
-StepWeight = Literal["one", "remaining"]
-Residual = Literal["kept", "spread"]
-
-
-@dataclass(frozen=True)
-class RewardConfig:
-    """How credit and grounding become the reward of a step."""
-
-    alpha: float = 1.0
-    """Weight of the contribution c_t, dimensionless, >= 0. Paper: 1. Released: 1, implicit."""
-    beta: float = 0.5
-    """Weight of the grounding g_t, outcome units, >= 0. Paper: 0.5. Released: 0.5."""
-    grounding_form: GroundingForm = "bonus"
-    """What g_t pays. "bonus": beta if grounded, else 0 (paper and released); over T steps it can pay
-    beta * T, more than R <= 1, and rewards long episodes. "penalty": 0 if grounded, else -beta (ours)."""
-    grounding_rule: GroundingRule = "world"
-    """Who says g_t. "world": the world's own verdict (paper: executability). "substring": the released
-    prm/rl_data_org.py:77-90, see `grounding`."""
-    residual: Residual = "kept"
-    """What becomes of the error R - base_value - sum_t c_t of a credit. "kept": nothing (paper). "spread": an
-    equal part of it goes to every step, so that an episode is paid what it brought, however it was split
-    (ours). A policy that plays online finds texts which a fitted credit takes for progress; so it gains
-    nothing by them. The idea is RUDDER's (arXiv:1806.07857), which puts the error on the last step."""
-    step_weight: StepWeight = "one"
-    """Factor on the whole reward of step t, dimensionless. "one": 1 (paper). "remaining": T - t - 1, the
-    released ppo/step_ppotrainer.py:396, which pays the last step nothing."""
-
-    def __post_init__(self) -> None:
-        for name in ("alpha", "beta"):
-            weight = getattr(self, name)
-            if not (math.isfinite(weight) and weight >= 0):
-                raise ValueError(f"RewardConfig: {name} must be finite and >= 0, got {weight}")
-        _check_choice("residual", self.residual, get_args(Residual))
-        _check_choice("grounding_form", self.grounding_form, get_args(GroundingForm))
-        _check_choice("grounding_rule", self.grounding_rule, get_args(GroundingRule))
-        _check_choice("step_weight", self.step_weight, get_args(StepWeight))
 
 
 def fuse(trajectory: Trajectory, credit: Credit, config: RewardConfig) -> FloatArray:
@@ -104,7 +66,7 @@ def grounding(trajectory: Trajectory, rule: GroundingRule = "world") -> FloatArr
     Raises:
         ValueError: unknown rule.
     """
-    _check_choice("rule", rule, get_args(GroundingRule))
+    check_choice("rule", rule, get_args(GroundingRule))
     if rule == "world":
         return trajectory.grounded.astype(np.float64)
     refused = ["Nothing happens" in step.observation for step in trajectory.steps[:-1]]
@@ -176,8 +138,3 @@ def _check_same(trajectory: Trajectory, credit: Credit) -> None:
             f"credit of {trajectory.id!r} by {credit.source!r} has {len(credit)} contributions, "
             f"the trajectory has {len(trajectory)} steps"
         )
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {choices}, got {value!r}")

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from spa_lab import rewards
-from spa_lab.rewards import RewardConfig, fuse, grounding
+from spa_lab.configs.reward import RewardConfig
+from spa_lab.rewards import fuse, grounding
 from spa_lab.types import Credit
 
 EXACT = {"rtol": 0, "atol": 1e-15}
@@ -115,12 +116,12 @@ def test_substring_grounding_of_a_single_step(make_trajectory):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"alpha": -1}, "alpha must be finite and >= 0, got -1"),
-        ({"beta": float("nan")}, "beta must be finite and >= 0, got nan"),
-        ({"alpha": float("inf")}, "alpha must be finite"),
-        ({"grounding_form": "gift"}, "grounding_form must be one of .* got 'gift'"),
-        ({"grounding_rule": "guess"}, "grounding_rule must be one of .* got 'guess'"),
-        ({"step_weight": "two"}, "step_weight must be one of .* got 'two'"),
+        ({"alpha": -1}, "alpha expected a number >= 0, got -1"),
+        ({"beta": float("nan")}, "beta expected a number >= 0, got nan"),
+        ({"alpha": float("inf")}, "alpha: expected a number >= 0, got inf"),
+        ({"grounding_form": "gift"}, "grounding_form: expected one of .* got 'gift'"),
+        ({"grounding_rule": "guess"}, "grounding_rule: expected one of .* got 'guess'"),
+        ({"step_weight": "two"}, "step_weight: expected one of .* got 'two'"),
     ],
 )
 def test_bad_config_stops_at_the_door(arguments, message):

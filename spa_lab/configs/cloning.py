@@ -1,21 +1,25 @@
-"""How a policy is cloned from demonstrations."""
+"""Settings of behaviour cloning."""
 
 from dataclasses import dataclass
+
+from spa_lab.configs.checks import check_counts, check_positive
 
 
 @dataclass(frozen=True)
 class CloneConfig:
-    """How the policy imitates."""
+    """How the policy is cloned from demonstrations."""
 
     epochs: int = 1
     """Passes over the demonstrations. Released code: 3."""
     lr: float = 1.5e-3
-    """Peak rate of AdamW (embeddings, norms). Released code: 2e-5 for the 3 B model."""
+    """Peak learning rate of AdamW (embeddings, norms). Released code: 2e-5 for the 3 B model."""
     muon_lr: float | None = 3e-3
-    """Peak rate of Muon (hidden matrices); None: AdamW only, as released."""
+    """Peak learning rate of Muon (hidden matrices); None: AdamW only, as released."""
     batch_tokens: int = 1000
     """Tokens in a batch, padding included. Released code: 16 sequences."""
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_tokens < 1 or self.lr <= 0:
-            raise ValueError(f"needs epochs >= 1, batch_tokens >= 1 and lr > 0, got {self}")
+        check_counts(epochs=self.epochs, batch_tokens=self.batch_tokens)
+        check_positive(lr=self.lr)
+        if self.muon_lr is not None:
+            check_positive(muon_lr=self.muon_lr)

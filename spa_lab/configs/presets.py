@@ -1,81 +1,106 @@
-"""Presets: the same code at different scales, as frozen dataclasses."""
+"""Presets: the same pipeline at different scales.
+
+A preset is a tree of frozen dataclasses. What the command line and settings files change is applied to one of
+`PRESETS`; a run stores the result.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from spa_lab.configs.checks import SettingError, check_choice, check_counts
 from spa_lab.configs.cloning import CloneConfig
 from spa_lab.configs.estimator import EstimatorConfig
 from spa_lab.configs.ppo import PPOConfig
+from spa_lab.configs.reward import RewardConfig
 from spa_lab.configs.rollout import RolloutConfig
-from spa_lab.rewards import RewardConfig
+from spa_lab.configs.settings import flattened, updated
+
+EMBEDDED = "embedded"
+"""The small model in `data/` that was pretrained on the texts of its world."""
 
 METHODS = ("sft", "ppo", "spa", "critic", "mean", "random")
-"""How a policy is trained: cloned only, or PPO on terminal, progress, critic's, mean or random rewards."""
-EMBEDDED = "embedded"
-"""The small model in `data/` that has read the texts of the world it is to play in."""
+
+Device = Literal["cpu", "auto"]
 
 
 @dataclass(frozen=True)
 class Preset:
-    """One scale of the whole pipeline."""
+    """All settings of a training run."""
 
     name: str
     base: str = EMBEDDED
-    """Model to start from: `EMBEDDED`, a folder, or "hub:" and a name of the Hugging Face hub."""
-    device: Literal["cpu", "auto"] = "cpu"
-    """Where models read, learn and play. "auto": the accelerator that torch finds, or else the processor.
-    Tiny models are fastest on the processor, one thread each, and give the same results everywhere."""
+    """Model to start from: "embedded", a folder, or "hub:" and a name on the Hugging Face hub."""
+    device: Device = "cpu"
+    """Where models run. "auto": the accelerator that torch finds, else the CPU. Tiny models are fastest on
+    the CPU, one thread each, and give the same results on every machine."""
     lora_rank: int | None = None
     """Rank of LoRA adapters; None trains all weights. Released code: 8."""
     use_manual: bool = False
-    """Tell the model what the world understands before the first observation (large models)."""
+    """Put the world's action templates before the first observation (large models)."""
     demonstrations: int = 200
     """Expert episodes to clone. ALFWorld's own: 3,119."""
-    mistakes: float = 0.2
-    """Probability that a demonstrated step is a mistake to recover from; never imitated. Paper: none."""
+    mistake_rate: float = 0.2
+    """Probability that a demonstrated step is a mistake to recover from; it is masked from the loss. Paper:
+    0."""
     clone: CloneConfig = field(default_factory=CloneConfig)
     explore_tasks: int = 64
     """Training tasks to explore."""
     rollouts_per_task: int = 10
     """M, explorations of each task. Paper: 10; released code: 10, WebShop 5."""
-    explore: RolloutConfig = field(default_factory=RolloutConfig)
-    held_out: float = 0.25
-    """Share of the explored tasks that the estimator is not fitted to but judged on."""
+    explore_rollout: RolloutConfig = field(default_factory=RolloutConfig)
+    """How explorations and training episodes are generated."""
+    held_out_fraction: float = 0.25
+    """Share of the explored tasks on which the estimator is evaluated instead of fitted, in (0, 1)."""
     estimator: EstimatorConfig = field(default_factory=EstimatorConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
     ppo: PPOConfig = field(default_factory=PPOConfig)
-    evaluate: RolloutConfig = field(default_factory=lambda: RolloutConfig(temperature=0.0))
-    """Greedy. Released code: temperature 0."""
+    evaluate_rollout: RolloutConfig = field(default_factory=lambda: RolloutConfig(temperature=0.0))
+    """How evaluation episodes are generated. Greedy; released code: temperature 0."""
     evaluation_tasks: int = 256
     """Tasks of the `unseen` panel."""
     by_length_tasks: int = 280
     """Tasks of the `unseen_by_length` panel; 0 skips it."""
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.held_out < 1.0:
-            raise ValueError(f"preset {self.name!r}: held_out must lie in (0, 1), got {self.held_out}")
+        check_choice("device", self.device, get_args(Device))
+        check_counts(
+            explore_tasks=self.explore_tasks,
+            rollouts_per_task=self.rollouts_per_task,
+            evaluation_tasks=self.evaluation_tasks,
+        )
+        if self.lora_rank is not None:
+            check_counts(lora_rank=self.lora_rank)
+        for key in ("demonstrations", "by_length_tasks"):
+            if getattr(self, key) < 0:
+                raise SettingError(key, "a whole number >= 0", getattr(self, key))
+        if not 0.0 <= self.mistake_rate < 1.0:
+            raise SettingError("mistake_rate", "a number in [0, 1)", self.mistake_rate)
+        if not 0.0 < self.held_out_fraction < 1.0:
+            raise SettingError("held_out_fraction", "a number in (0, 1)", self.held_out_fraction)
 
 
-_STEPS_ARE_SHORT = 16
+_SHORT_STEP = 16
 """Tokens: the tiny tokenizer writes a household step in four to eight."""
 
 TINY = Preset(
     name="tiny",
-    explore=RolloutConfig(temperature=0.7, max_new_tokens=_STEPS_ARE_SHORT),
+    explore_rollout=RolloutConfig(temperature=0.7, max_new_tokens=_SHORT_STEP),
     reward=RewardConfig(beta=0.05, grounding_form="penalty", residual="spread"),
     ppo=PPOConfig(gamma=1.0, lam=0.99),
-    evaluate=RolloutConfig(temperature=0.0, max_new_tokens=_STEPS_ARE_SHORT),
+    evaluate_rollout=RolloutConfig(temperature=0.0, max_new_tokens=_SHORT_STEP),
 )
 """Minutes on two CPU cores.
 
-Departs from the paper in the grounding: PPO plays online here, and a bonus for every executable action
-would pay an agent that never finishes more than one that does. As a penalty of 0.5 it can still outweigh the
-outcome twentyfold in 40 steps: measured on an earlier base, grounding rose from 69 to 94 % and success fell.
-An estimator's error is spread, not kept: measured with the sums kept, PPO found texts that the estimator took
-for twelve successes an episode, and success fell from 60 to 2 % (seed 0).
-Released code's discounting (0.99, 0.95 per token) lets credit die within two steps, so both are larger here.
+Departs from the paper in three settings.
+- Grounding is a penalty of 0.05. PPO is trained online here, and a bonus for every executable action would
+  pay an agent that never finishes more than one that does. A penalty of 0.5 can still outweigh the outcome
+  twentyfold in 40 steps: measured on an earlier base, grounding rose from 69 to 94 % and success fell.
+- The estimator's error is spread over the steps. With the error kept, PPO found texts that the estimator took
+  for twelve successes an episode, and success fell from 60 to 2 % (measured, seed 0).
+- Discount and trace decay are larger: with the released 0.99 and 0.95 per token, credit decays within two
+  steps.
 """
 
 LESSON = replace(
@@ -88,7 +113,8 @@ LESSON = replace(
     evaluation_tasks=48,
     by_length_tasks=28,
 )
-"""Half a minute a stage: the clone and the estimator learn something, PPO hardly. For the notebooks."""
+"""Half a minute a stage, for the notebooks: the cloned policy and the estimator learn something, PPO
+hardly."""
 
 PAPER = Preset(
     name="paper",
@@ -97,76 +123,129 @@ PAPER = Preset(
     lora_rank=8,
     use_manual=True,
     demonstrations=3119,
-    mistakes=0.0,
+    mistake_rate=0.0,
     clone=CloneConfig(epochs=3, lr=2e-5, muon_lr=None, batch_tokens=16_384),
     explore_tasks=3119,
-    explore=RolloutConfig(temperature=0.7, max_new_tokens=512),
+    explore_rollout=RolloutConfig(temperature=0.7, max_new_tokens=512),
     estimator=EstimatorConfig(width=1024, train_backbone=False, epochs=1, lr=1e-4, batch_tokens=16_384),
     ppo=PPOConfig(iterations=12, episodes=128, epochs=4, lr=1e-5, batch_tokens=16_384, kl_coef=0.3),
-    evaluate=RolloutConfig(temperature=0.0, max_new_tokens=512),
+    evaluate_rollout=RolloutConfig(temperature=0.0, max_new_tokens=512),
     evaluation_tasks=134,
     by_length_tasks=280,
 )
-"""The paper's setting where it is known, the released code's elsewhere: Llama-3.2-3B with LoRA, GPUs."""
+"""The paper's settings where they are published, the released code's elsewhere: Llama-3.2-3B, LoRA, GPUs.
 
-PRESETS = MappingProxyType({preset.name: preset for preset in (TINY, LESSON, PAPER)})
+All stages were tried with tiny models of the same architecture; no model of billions of parameters was
+trained.
+"""
+
+PRESETS: Mapping[str, Preset] = MappingProxyType({preset.name: preset for preset in (TINY, LESSON, PAPER)})
+SUMMARIES: Mapping[str, str] = MappingProxyType(
+    {
+        "tiny": "a small pretrained model, minutes on two CPU cores",
+        "lesson": "tiny with fewer tasks and updates, half a minute a stage",
+        "paper": "Llama-3.2-3B with LoRA on a GPU, the paper's settings where published",
+    }
+)
+"""Preset -> what `--help` says about it."""
 
 
 @dataclass(frozen=True)
-class _Elsewhere:
+class WorldOverride:
     """What a tiny agent needs in a world other than the household."""
 
     demonstrations: int
-    """As many as leave it room to improve."""
-    longest_step: int
-    """Tokens; a thought of the web shop goes through a page of ten products."""
-    explored: int = 1
+    """Few enough that PPO has room to improve."""
+    max_new_tokens: int
+    """Of one step; a thought in the web shop goes through a page of ten products."""
+    explore_tasks_factor: int = 1
     """Times as many explored tasks as in the household."""
-    estimator: Mapping[str, Any] = field(default_factory=dict)
-    ppo: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Other settings, by dotted key."""
 
 
-WORLD_OVERRIDES = MappingProxyType(
+WORLD_OVERRIDES: Mapping[str, WorldOverride] = MappingProxyType(
     {
-        "webshop": _Elsewhere(
-            600,
-            96,
-            explored=2,
-            estimator={"lr": 5e-4, "epochs": 4},
-            ppo={"lr": 1e-4, "batch_tokens": 16_000, "temperature": 0.7},
+        "webshop": WorldOverride(
+            demonstrations=600,
+            max_new_tokens=96,
+            explore_tasks_factor=2,
+            settings={
+                "estimator.lr": 5e-4,
+                "estimator.epochs": 4,
+                "ppo.lr": 1e-4,
+                "ppo.batch_tokens": 16_000,
+                "ppo.temperature": 0.7,
+            },
         ),
-        "virtualhome": _Elsewhere(130, 32),
+        "virtualhome": WorldOverride(demonstrations=130, max_new_tokens=32),
     }
 )
-"""VirtualHome, `unseen`, n = 256: 130 demonstrations give 50.4, 47.3 and 60.9 % (seeds 0 to 2); 140 give
+"""World -> what the presets `tiny` and `lesson` change there; other worlds use the presets as they are.
+
+VirtualHome, `unseen`, n = 256: 130 demonstrations give 50.4, 47.3 and 60.9 % (seeds 0 to 2); 140 give
 66.4 %, 160 give 75.0 % (one cloning run each).
 
-Web shop: a wish has shades (rewards between 0 and 1), and its thoughts are copied word by word, which the
-household's rates undo. There (seed 0) an estimator predicts held-out outcomes no better than a constant does
-(RMSE 0.324 to 0.316) and PPO on it takes 14 points from the clone. At these rates and 64 explored tasks the
-RMSE is 0.226 to 0.316 on seed 0 and 0.237 to 0.205 on seed 1, where PPO still takes 15 points; with the 128
-here it is 0.175 to 0.248, 0.213 to 0.237 and 0.272 to 0.288 (seeds 0 to 2), and nothing is lost.
+Web shop: rewards are graded (between 0 and 1), and its thoughts copy long texts; the household's learning
+rates destroy that copying. With them (seed 0) the estimator predicts held-out outcomes no better than a
+constant does (RMSE 0.324 to 0.316) and PPO on it loses 14 points against the cloned policy. With these rates
+and 64 explored tasks the RMSE is 0.226 to 0.316 on seed 0 and 0.237 to 0.205 on seed 1, where PPO still loses
+15 points; with the 128 here it is 0.175 to 0.248, 0.213 to 0.237 and 0.272 to 0.288 (seeds 0 to 2), and
+nothing is lost.
 """
 
 
-def preset_named(name: str, env: str = "household") -> Preset:
-    """The preset of that name for a world; the tiny agent's depend on the world.
+def preset_named(name: str, world: str = "household") -> Preset:
+    """The preset of that name for a world.
+
+    Args:
+        name: key of `PRESETS`.
+        world: name of the world; the presets `tiny` and `lesson` depend on it, see `WORLD_OVERRIDES`.
 
     Raises:
-        ValueError: there is none.
+        ValueError: no preset has that name.
     """
     if name not in PRESETS:
         raise ValueError(f"no preset {name!r}; there are: {', '.join(PRESETS)}")
     preset = PRESETS[name]
-    if preset not in (TINY, LESSON) or env not in WORLD_OVERRIDES:
+    if preset not in (TINY, LESSON) or world not in WORLD_OVERRIDES:
         return preset
-    own = WORLD_OVERRIDES[env]
-    return replace(
+    override = WORLD_OVERRIDES[world]
+    return updated(
         preset,
-        demonstrations=own.demonstrations,
-        explore_tasks=own.explored * preset.explore_tasks,
-        explore=replace(preset.explore, max_new_tokens=own.longest_step),
-        estimator=replace(preset.estimator, **own.estimator),
-        ppo=replace(preset.ppo, **own.ppo),
-        evaluate=replace(preset.evaluate, max_new_tokens=own.longest_step),
+        {
+            "demonstrations": override.demonstrations,
+            "explore_tasks": override.explore_tasks_factor * preset.explore_tasks,
+            "explore_rollout.max_new_tokens": override.max_new_tokens,
+            "evaluate_rollout.max_new_tokens": override.max_new_tokens,
+            **override.settings,
+        },
     )
+
+
+_RENAMED: Mapping[str, str] = MappingProxyType(
+    {
+        "mistakes": "mistake_rate",
+        "explore": "explore_rollout",
+        "held_out": "held_out_fraction",
+        "evaluate": "evaluate_rollout",
+    }
+)
+"""Field of a run of schema 1 -> its present name."""
+
+
+def preset_from_dict(facts: Mapping[str, Any]) -> Preset:
+    """The preset that a run stored: the inverse of `dataclasses.asdict`.
+
+    Accepts the field names of schema 1. A field that is missing has its default.
+
+    Raises:
+        ValueError: `name` is missing, a field is unknown, or its value is not allowed.
+    """
+    if not isinstance(facts.get("name"), str):
+        raise ValueError("preset: 'name' is missing")
+    present = {_RENAMED.get(key, key): value for key, value in facts.items()}
+    try:
+        return updated(Preset(name=facts["name"]), flattened(present))
+    except SettingError as error:
+        raise ValueError(f"preset: {error}") from None

@@ -5,28 +5,22 @@ rollouts of Monte Carlo methods are different continuations: nothing is compared
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from spa_lab.configs.cloning import CloneConfig
-from spa_lab.configs.estimator import EstimatorConfig
-from spa_lab.configs.ppo import PPOConfig
-from spa_lab.configs.presets import Preset
-from spa_lab.configs.rollout import RolloutConfig
+from spa_lab.configs.presets import Preset, preset_from_dict
 from spa_lab.credit import methods
 from spa_lab.credit.fidelity import scoreboard
 from spa_lab.envs.worlds import make_environment
 from spa_lab.pipeline.fidelity_jobs import READERS, branch_job, reader_job, save_measured
 from spa_lab.pipeline.parallel import WorkerPool, WorkerTask
 from spa_lab.pipeline.stages import split_by_task
-from spa_lab.rewards import RewardConfig
 from spa_lab.store import Run, writing
 from spa_lab.truth.outcomes import BranchOutcomes
 from spa_lab.types import FloatArray, Trajectory, ValueTruth
@@ -77,7 +71,7 @@ def fidelity(*, run: Path, trajectories: int = 40, branches: int = 64, workers: 
 
 def _fidelity(opened: Run, trajectories: int, branches: int, workers: int) -> pd.DataFrame:
     preset = preset_of(opened)
-    _, held_out = split_by_task(opened.load_trajectories("explore"), preset.held_out)
+    _, held_out = split_by_task(opened.load_trajectories("explore"), preset.held_out_fraction)
     chosen = balanced(held_out, trajectories)
     opened.model("estimator")  # asked for before hours are spent
     played = 2 * branches + max(MC_CREDIT_BRANCHES)
@@ -114,15 +108,10 @@ def preset_of(run: Run) -> Preset:
     Raises:
         ValueError: it has settings that this version does not know.
     """
-    facts = dict(run.config["preset"])
-    kinds: Mapping[str, Any] = {
-        "clone": CloneConfig, "explore": RolloutConfig, "evaluate": RolloutConfig,
-        "estimator": EstimatorConfig, "reward": RewardConfig, "ppo": PPOConfig,
-    }  # fmt: skip
     try:
-        return Preset(**facts | {name: kind(**facts[name]) for name, kind in kinds.items()})
-    except (TypeError, KeyError) as error:
-        raise ValueError(f"{run.path}: its preset is not of this version: {error}") from error
+        return preset_from_dict(run.config["preset"])
+    except ValueError as error:
+        raise ValueError(f"{run.path}: {error}") from error
 
 
 def render_scoreboard(table: pd.DataFrame) -> str:
@@ -211,7 +200,7 @@ def _cheap_methods(
     run: Run, preset: Preset, chosen: Sequence[Trajectory], measured: Sequence[BranchOutcomes], branches: int
 ) -> None:
     """Methods that need no worker: the trivial ones, groups, and those that spend continuations."""
-    fitted, held_out = split_by_task(run.load_trajectories("explore"), preset.held_out)
+    fitted, held_out = split_by_task(run.load_trajectories("explore"), preset.held_out_fraction)
     rng = np.random.default_rng([run.seed, 0xF1DE])
     for method in (
         methods.TERMINAL,

@@ -52,7 +52,7 @@ def branch_job(
 
     branch_outcomes(
         saved_policy(run, "cloned", preset, environment), environment, [known[one] for one in ids],
-        explore_tasks(environment, preset), replace(preset.explore, parallel=MAX_IN_FLIGHT),
+        explore_tasks(environment, preset), replace(preset.explore_rollout, parallel=MAX_IN_FLIGHT),
         branches=branches, rng=random.Random(f"{run.seed}/{name}"), on_trajectory=note,
     )  # fmt: skip
     seconds = (perf_counter() - start) / len(rows)
@@ -96,7 +96,7 @@ def save_measured(
 
 def _spa(run: Run, env: str, preset: Preset, report: Report) -> list[CreditMethod]:
     """The estimator that the run trained its agent with."""
-    fitted, _ = split_by_task(run.load_trajectories("explore"), preset.held_out)
+    fitted, _ = split_by_task(run.load_trajectories("explore"), preset.held_out_fraction)
     seconds = run.provenance["stages"].get("estimate", {}).get("seconds", 0.0)
     estimator = saved_estimator(run, preset, make_environment(env))
     return [methods.estimator_credit(estimator, source="spa", fitting=Cost(seconds, len(fitted)))]
@@ -104,7 +104,7 @@ def _spa(run: Run, env: str, preset: Preset, report: Report) -> list[CreditMetho
 
 def _released(run: Run, env: str, preset: Preset, report: Report) -> list[CreditMethod]:
     """The same with the released code's head."""
-    fitted, _ = split_by_task(run.load_trajectories("explore"), preset.held_out)
+    fitted, _ = split_by_task(run.load_trajectories("explore"), preset.held_out_fraction)
     policy = saved_policy(run, "cloned", preset, make_environment(env))
     start = perf_counter()
     estimator = fit_estimator(
@@ -140,7 +140,7 @@ def _prefix(run: Run, env: str, preset: Preset, report: Report) -> list[CreditMe
 
 def _heads(run: Run, env: str, preset: Preset, report: Report) -> list[CreditMethod]:
     """A critic on the frozen policy's features: seconds instead of minutes."""
-    fitted, _ = split_by_task(run.load_trajectories("explore"), preset.held_out)
+    fitted, _ = split_by_task(run.load_trajectories("explore"), preset.held_out_fraction)
     policy = saved_policy(run, "cloned", preset, make_environment(env))
     start = perf_counter()
     heads = fitted_critic(run, policy, fitted, _reporting(report))
@@ -170,7 +170,7 @@ def _fitted(
         config, width=own.width, train_backbone=own.train_backbone, epochs=own.epochs, lr=own.lr,
         batch_tokens=own.batch_tokens,
     )  # fmt: skip
-    fitted, _ = split_by_task(run.load_trajectories("explore"), preset.held_out)
+    fitted, _ = split_by_task(run.load_trajectories("explore"), preset.held_out_fraction)
     policy = saved_policy(run, "cloned", preset, make_environment(env))
     start = perf_counter()
     rng = random.Random(f"{run.seed}/fidelity-{config.reads}-{config.says}")

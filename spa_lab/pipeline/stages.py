@@ -110,7 +110,7 @@ def _metric_logger(
 def demonstrations(environment: Environment, preset: Preset, rng: random.Random) -> list[Demonstration]:
     """The expert's episodes that a preset clones."""
     tasks = environment.tasks("train", preset.demonstrations)
-    return [demonstrate(environment, task, mistakes=preset.mistakes, rng=rng) for task in tasks]
+    return [demonstrate(environment, task, mistakes=preset.mistake_rate, rng=rng) for task in tasks]
 
 
 def clone_stage(folder: Path, env: str, preset: Preset, *, report: Report) -> None:
@@ -149,7 +149,11 @@ def explore_stage(
     ]
     policy = saved_policy(run, "cloned", preset, environment)
     return played(
-        policy, environment, share_of(jobs, part, parts, preset.explore.parallel), preset.explore, report
+        policy,
+        environment,
+        share_of(jobs, part, parts, preset.explore_rollout.parallel),
+        preset.explore_rollout,
+        report,
     )
 
 
@@ -180,7 +184,7 @@ def played(
 def estimate_stage(folder: Path, env: str, preset: Preset, *, report: Report) -> None:
     """Stage 3: D_explore → `models/estimator`, and its credits on tasks that it never saw."""
     run, environment = Run.open(folder), make_environment(env)
-    fitted, held_out = split_by_task(run.load_trajectories("explore"), preset.held_out)
+    fitted, held_out = split_by_task(run.load_trajectories("explore"), preset.held_out_fraction)
     policy = saved_policy(run, "cloned", preset, environment)
     history: list[dict[str, float]] = []
     note = _metric_logger(run, "estimate", history, report, "loss", "share_on_last_step")
@@ -219,7 +223,7 @@ def ppo_stage(folder: Path, env: str, preset: Preset, method: str, *, report: Re
     policy = saved_policy(run, "cloned", preset, environment)
     adapt(policy, preset, rng)
     reward = saved_reward(run, method, preset, environment, rng)
-    trainer = PPOTrainer(policy, preset.ppo, rng=rng, playing=preset.explore)
+    trainer = PPOTrainer(policy, preset.ppo, rng=rng, playing=preset.explore_rollout)
     first = preset.demonstrations + preset.explore_tasks
     tasks = environment.tasks("train", first + preset.ppo.iterations * preset.ppo.episodes)[first:]
     history: list[dict[str, float]] = []
@@ -241,7 +245,7 @@ def saved_reward(
     if method == "spa":
         read = saved_estimator(run, preset, environment).credit
     elif method == "critic":
-        fitted, _ = split_by_task(run.load_trajectories("explore"), preset.held_out)
+        fitted, _ = split_by_task(run.load_trajectories("explore"), preset.held_out_fraction)
         policy = saved_policy(run, "cloned", preset, environment)
         read = critic_credit(fitted_critic(run, policy, fitted))
     return reward_function(method, preset, read, np.random.default_rng(rng.randrange(2**31)))
@@ -312,5 +316,5 @@ def evaluate_stage(
         EpisodeSpec(f"{policy_name}/{task.id}", task, i) for i, task in enumerate(environment.tasks(split, n))
     ]
     run.save_trajectories(
-        f"eval-{policy_name}-{split}", played(policy, environment, jobs, preset.evaluate, report)
+        f"eval-{policy_name}-{split}", played(policy, environment, jobs, preset.evaluate_rollout, report)
     )

@@ -52,7 +52,7 @@ def watch_first_update(*, run: Path, method: str, episodes: int = 64) -> Gradien
     adapt(policy, preset, rng)
     reward = saved_reward(opened, method, preset, environment, rng)
     config = replace(preset.ppo, episodes=episodes)
-    trainer = WatchedTrainer(policy, config, rng=rng, playing=preset.explore)
+    trainer = WatchedTrainer(policy, config, rng=rng, playing=preset.explore_rollout)
     first = preset.demonstrations + preset.explore_tasks
     trainer.iterate(environment, environment.tasks("train", first + episodes)[first:], reward)
     return what_the_gradient_saw(trainer.rows, rules_of(config))

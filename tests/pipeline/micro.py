@@ -29,10 +29,10 @@ MICRO = replace(
     clone=replace(TINY.clone, epochs=4, batch_tokens=800, lr=1e-2, muon_lr=2e-2),
     explore_tasks=6,
     rollouts_per_task=2,
-    explore=replace(TINY.explore, max_new_tokens=6, parallel=4),
+    explore_rollout=replace(TINY.explore_rollout, max_new_tokens=6, parallel=4),
     estimator=replace(TINY.estimator, width=8, epochs=1, batch_tokens=2000),
     ppo=replace(TINY.ppo, iterations=2, episodes=4, epochs=1),
-    evaluate=replace(TINY.evaluate, temperature=0.7, max_new_tokens=6),
+    evaluate_rollout=replace(TINY.evaluate_rollout, temperature=0.7, max_new_tokens=6),
     evaluation_tasks=4,
     by_length_tasks=2,
 )

@@ -64,7 +64,10 @@ def _run(out: Path, **given: str) -> list[str]:
     ("given", "line"),
     [
         ({"preset": "huge"}, "no preset 'huge'; there are: micro"),
-        ({"env": "chess"}, "no world 'chess'; there are: household, webshop, virtualhome"),
+        (
+            {"env": "chess"},
+            "no world 'chess'; there are: household, webshop, virtualhome; or package.module:attribute",
+        ),
         ({"method": "dpo"}, "no method 'dpo'; there are: sft, ppo, spa, critic, mean, random"),
     ],
 )

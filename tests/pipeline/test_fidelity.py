@@ -61,7 +61,7 @@ class Even:
 TASKS = [Task(f"e{i}", "even", "train", "", "", 3, None) for i in range(4)]
 EVEN = Environment(name="even", make_world=Even, tasks=lambda split, n: TASKS[:n], step_limit=3)
 PRESET = replace(
-    TINY, demonstrations=0, explore_tasks=4, held_out=0.5, explore=RolloutConfig(1.0, 5, 16),
+    TINY, demonstrations=0, explore_tasks=4, held_out_fraction=0.5, explore_rollout=RolloutConfig(1.0, 5, 16),
     estimator=EstimatorConfig(width=4, epochs=1, batch_tokens=400),
 )  # fmt: skip
 
@@ -105,7 +105,7 @@ def explored(make_policy: Callable[..., Policy], tmp_path_factory: pytest.TempPa
         for i, task in enumerate(TASKS)
         for m in range(4)
     ]
-    played = [episode.trajectory for episode in rollout(policy, EVEN, jobs, PRESET.explore)]
+    played = [episode.trajectory for episode in rollout(policy, EVEN, jobs, PRESET.explore_rollout)]
     assert {one.success for one in played[8:]} == {True, False}
     run.save_trajectories("explore", played)
     with run.saving_model("cloned") as target:

@@ -64,7 +64,7 @@ def test_the_rules_reproduce_what_the_trainer_used(policy: Policy, gae_over: str
 
 
 def test_the_first_update_of_a_run(policy: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    preset = replace(TINY, demonstrations=0, explore_tasks=4, explore=RolloutConfig(1.0, 5, 8))
+    preset = replace(TINY, demonstrations=0, explore_tasks=4, explore_rollout=RolloutConfig(1.0, 5, 8))
     run = Run.create(tmp_path / "run", {"env": "even", "preset": asdict(preset)}, seed=0)
     with run.saving_model("cloned") as target:
         save_policy(policy, target)

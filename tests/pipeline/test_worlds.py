@@ -11,7 +11,7 @@ import torch
 
 from spa_lab.configs.presets import EMBEDDED, LESSON, PAPER, TINY, preset_named
 from spa_lab.envs.base import Environment
-from spa_lab.envs.worlds import make_environment, settings_of
+from spa_lab.envs.worlds import make_environment
 from spa_lab.pipeline import stages
 from spa_lab.store import Run
 
@@ -54,14 +54,15 @@ def test_what_decides_the_reward_is_recorded(demo: Run) -> None:
     """Nouns of product names are found by different means; results under different ones never mix."""
     env = demo.config["env"]
     assert demo.config.get("noun_scorer") == {"webshop": "generated", "virtualhome": None}[env]
-    assert settings_of("household") == {}
+    assert make_environment("household").settings == {}
 
 
 def test_an_unknown_world_is_one_clear_line(micro: ModuleType, tmp_path: Path, capsys) -> None:
     out = tmp_path / "run"
     assert micro.main(["demo", "--env", "chess", "--out", str(out)]) == 2
-    wrong = "spa-lab: error: no world 'chess'; there are: household, webshop, virtualhome"
-    assert capsys.readouterr().err.splitlines() == [wrong]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("spa-lab: error: no world 'chess'; there are: household, webshop, virtualhome")
+    assert line.endswith("; or package.module:attribute")
     assert not out.exists()
 
 
@@ -71,7 +72,11 @@ def test_tiny_presets_know_the_world(name: str, env: str) -> None:
     own, household = preset_named(name, env), preset_named(name)
     assert own.base == household.base == EMBEDDED
     assert own.demonstrations == {"webshop": 600, "virtualhome": 130}[env]
-    assert own.evaluate.max_new_tokens == own.explore.max_new_tokens > household.explore.max_new_tokens
+    assert (
+        own.evaluate_rollout.max_new_tokens
+        == own.explore_rollout.max_new_tokens
+        > household.explore_rollout.max_new_tokens
+    )
     assert (own.reward, own.name) == (household.reward, name)
     assert (own.ppo.iterations, own.ppo.episodes) == (household.ppo.iterations, household.ppo.episodes)
     assert own.explore_tasks == household.explore_tasks * {"webshop": 2, "virtualhome": 1}[env]

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from spa_lab.advantages import advantages
-from spa_lab.rewards import GroundingForm, Residual, RewardConfig, fuse, grounding, terminal
+from spa_lab.configs.reward import GroundingForm, Residual, RewardConfig
+from spa_lab.rewards import fuse, grounding, terminal
 from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
 
 Placement = Literal["last token", "first token", "all tokens"]

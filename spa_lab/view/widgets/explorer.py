@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pandas as pd
 import traitlets
 
-from spa_lab.rewards import GroundingForm, Residual
+from spa_lab.configs.reward import GroundingForm, Residual
 from spa_lab.types import Trajectory
 from spa_lab.view.html.advantages import advantages_html
 from spa_lab.view.html.markup import safe

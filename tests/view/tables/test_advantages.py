@@ -4,7 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spa_lab.rewards import GroundingForm, RewardConfig, fuse, terminal
+from spa_lab.configs.reward import GroundingForm, RewardConfig
+from spa_lab.rewards import fuse, terminal
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view.html.advantages import advantages_html
 from spa_lab.view.tables.advantages import (

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spa_lab.rewards import RewardConfig, fuse
+from spa_lab.configs.reward import RewardConfig
+from spa_lab.rewards import fuse
 from spa_lab.types import Credit, Trajectory
 from spa_lab.view.tables.collection import Collection
 from spa_lab.view.widgets import RewardExplorer, Selection

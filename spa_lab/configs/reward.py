@@ -1,0 +1,46 @@
+"""Settings of the fused step reward."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from spa_lab.configs.checks import SettingError, check_choice
+
+GroundingForm = Literal["bonus", "penalty"]
+GroundingRule = Literal["world", "substring"]
+StepWeight = Literal["one", "remaining"]
+Residual = Literal["kept", "spread"]
+
+
+@dataclass(frozen=True)
+class RewardConfig:
+    """How contributions and grounding become the reward of a step, see `spa_lab.rewards.fuse`."""
+
+    alpha: float = 1.0
+    """Weight of the contribution c_t, dimensionless, >= 0. Paper: 1. Released code: 1, implicit."""
+    beta: float = 0.5
+    """Weight of the grounding g_t, outcome units, >= 0. Paper: 0.5. Released code: 0.5."""
+    grounding_form: GroundingForm = "bonus"
+    """What g_t pays. "bonus": beta if grounded, else 0 (paper and released code); over T steps it can pay
+    beta * T, more than R <= 1, and rewards long episodes. "penalty": 0 if grounded, else -beta (ours)."""
+    grounding_rule: GroundingRule = "world"
+    """Where g_t comes from. "world": the world says whether it executed the action (paper: executability).
+    "substring": the released prm/rl_data_org.py:77-90, see `spa_lab.rewards.grounding`."""
+    residual: Residual = "kept"
+    """What happens to the error R - base_value - sum_t c_t of a credit. "kept": it stays (paper). "spread":
+    every step gets an equal part of it, so that an episode is paid its outcome, however it was split (ours):
+    a policy that is trained online finds texts which a fitted credit mistakes for progress, and gains nothing
+    by them. The idea is RUDDER's (arXiv:1806.07857), which puts the error on the last step."""
+    step_weight: StepWeight = "one"
+    """Factor on the whole reward of step t, dimensionless. "one": 1 (paper). "remaining": T - t - 1, the
+    released ppo/step_ppotrainer.py:396, which pays the last step nothing."""
+
+    def __post_init__(self) -> None:
+        for key in ("alpha", "beta"):
+            weight = getattr(self, key)
+            if not (math.isfinite(weight) and weight >= 0):
+                raise SettingError(key, "a number >= 0", weight)
+        check_choice("grounding_form", self.grounding_form, get_args(GroundingForm))
+        check_choice("grounding_rule", self.grounding_rule, get_args(GroundingRule))
+        check_choice("residual", self.residual, get_args(Residual))
+        check_choice("step_weight", self.step_weight, get_args(StepWeight))
