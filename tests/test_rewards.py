@@ -116,8 +116,8 @@ def test_substring_grounding_of_a_single_step(make_trajectory):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"alpha": -1}, "alpha expected a number >= 0, got -1"),
-        ({"beta": float("nan")}, "beta expected a number >= 0, got nan"),
+        ({"alpha": -1}, "alpha: expected a number >= 0, got -1"),
+        ({"beta": float("nan")}, "beta: expected a number >= 0, got nan"),
         ({"alpha": float("inf")}, "alpha: expected a number >= 0, got inf"),
         ({"grounding_form": "gift"}, "grounding_form: expected one of .* got 'gift'"),
         ({"grounding_rule": "guess"}, "grounding_rule: expected one of .* got 'guess'"),

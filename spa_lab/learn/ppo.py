@@ -314,7 +314,7 @@ class _PPOLearner:
     def __init__(self, inputs: TrainingInputs, reward: RewardFunction) -> None:
         self.inputs, self.reward, self.policy = inputs, reward, inputs.policy
         self.trainer = PPOTrainer(
-            inputs.policy, inputs.preset.ppo, rng=inputs.rng, playing=inputs.preset.explore
+            inputs.policy, inputs.preset.ppo, rng=inputs.rng, playing=inputs.preset.explore_rollout
         )
 
     def iterate(self, tasks: Sequence[Task]) -> dict[str, float]:
