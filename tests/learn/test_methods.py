@@ -38,12 +38,12 @@ class Fork:
         return Reply("noted", len(action) % 2 == 0, won or len(self.actions) == 4, float(won))
 
 
-FORK = Environment("fork", Fork, lambda task, opening: None, lambda split, n: [], 4, "")
+FORK = Environment(name="fork", make_world=Fork, tasks=lambda split, n: [], step_limit=4)
 TASKS = [Task(f"f{i}", "fork", "train", "", "", 2, None) for i in range(8)]
 PRESET = replace(
     TINY,
     ppo=PPOConfig(episodes=8, batch_tokens=150, lr=3e-3),
-    explore=RolloutConfig(temperature=1.0, max_new_tokens=5),
+    explore_rollout=RolloutConfig(temperature=1.0, max_new_tokens=5),
 )
 
 
@@ -55,7 +55,7 @@ def cloned(make_policy: Callable[..., Policy]) -> Policy:
 @pytest.fixture(scope="module")
 def explored(cloned: Policy) -> list[Trajectory]:
     specs = [EpisodeSpec(f"x{i}", TASKS[i % 8], i) for i in range(16)]
-    return [episode.trajectory for episode in rollout(cloned, FORK, specs, PRESET.explore)]
+    return [episode.trajectory for episode in rollout(cloned, FORK, specs, PRESET.explore_rollout)]
 
 
 @pytest.fixture(scope="module")
