@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spa_lab.store import Run, StoreError, provenance, records, replacing
+from spa_lab.store import Run, StoreError, TaskRecord, lines, provenance, records, replacing
 from spa_lab.store import files as files_module
 from spa_lab.types import Credit, Step, Trajectory, ValueTruth
 
@@ -62,7 +62,7 @@ _trajectories = st.builds(
 
 @given(_trajectories)
 def test_any_trajectory_is_one_ascii_line(trajectory):
-    line = records.dump(records.encode_trajectory(trajectory))
+    line = lines.dump(records.encode_trajectory(trajectory))
     assert line.isascii() and len(line.splitlines()) == 1
     assert records.decode_trajectory(json.loads(line)) == trajectory
 
@@ -101,6 +101,20 @@ def test_truths_come_back_exactly(run):
     assert (truth.trajectory_id, truth.branches, truth.policy, truth.step_cap) == ("a", 64, "clone", 20)
 
 
+def test_tasks_come_back_by_id(run):
+    unseen = [
+        TaskRecord("u1", "heat", "unseen", "heat an egg", 12),
+        TaskRecord("u2", "look", "unseen", "", None),
+    ]
+    run.save_tasks("unseen", unseen)
+    run.save_tasks("train", [TaskRecord("t1", "heat", "train", "heat a mug", 9)])
+    assert run.tasks() == {"t1": TaskRecord("t1", "heat", "train", "heat a mug", 9)} | {
+        t.id: t for t in unseen
+    }
+    with pytest.raises(ValueError, match="task: field 'expert_length' holds str '9'"):
+        run.save_tasks("odd", [replace(unseen[0], expert_length="9")])
+
+
 def test_metrics_come_back_plain(run):
     rows = [{"loss": np.float32(0.5), "epoch": np.int64(1), "stage": "ppo", "best": True}, {"loss": None}]
     run.save_metrics("ppo", rows)
@@ -117,7 +131,7 @@ def test_undefined_metrics_are_none_and_the_file_is_real_json(run):
 
 @pytest.mark.parametrize(
     ("row", "message"),
-    [({"schema": 2}, "schema"), ({"loss": [1.0]}, "'loss'.*list"), ({"loss": 1j}, "'loss'.*complex")],
+    [({"loss": [1.0]}, "'loss'.*list"), ({"loss": 1j}, "'loss'.*complex")],
 )
 def test_bad_metrics_are_refused(run, row, message):
     with pytest.raises(ValueError, match=message):
@@ -136,13 +150,14 @@ def test_nothing_saved_is_an_empty_list(run):
     assert run.load_trajectories("none") == []
 
 
-def test_every_line_opens_with_its_schema(run, make_trajectory):
+def test_every_file_says_its_schema_and_what_it_holds(run, make_trajectory):
     run.save_trajectories("x", [make_trajectory(id="a"), make_trajectory(id="b")])
     run.save_credits("x", [Credit("a", "s", [1])])
-    for path in (run.path / "trajectories" / "x.jsonl", run.path / "credits" / "x.jsonl", run._file):
-        text = path.read_text()
-        lines = text.splitlines() if path.suffix == ".jsonl" else [text]
-        assert all(next(iter(json.loads(line))) == "schema" for line in lines)
+    run.save_truths("x", [])
+    for kind in ("trajectories", "credits", "truths"):
+        header = json.loads((run.path / kind / "x.jsonl").read_text().splitlines()[0])
+        assert list(header.items())[:2] == [("schema", 2), ("holds", kind)]
+    assert next(iter(json.loads(run._file.read_text()).items())) == ("schema", 2)
 
 
 # --- what cannot be read or written --------------------------------------------------------------
@@ -156,8 +171,8 @@ def _lines(run, make_trajectory) -> tuple[Path, list[str]]:
 
 def test_a_truncated_file_names_file_and_line(run, make_trajectory):
     path, lines = _lines(run, make_trajectory)
-    path.write_text(lines[0] + "\n" + lines[1][:-20])
-    with pytest.raises(ValueError, match=r"x\.jsonl, line 2: truncated or broken JSON"):
+    path.write_text("\n".join([*lines[:2], lines[2][:-20]]))
+    with pytest.raises(ValueError, match=r"x\.jsonl, line 3: truncated or broken JSON"):
         run.load_trajectories("x")
 
 
@@ -169,8 +184,6 @@ def _changed(line: str, change: dict) -> str:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": 2}, "schema 2 found, 1 expected"),
-        ({"schema": "REMOVE"}, "schema None found, 1 expected"),
         ({"outcome": "REMOVE"}, r"missing \['outcome'\], unknown \[\]"),
         ({"colour": "red"}, r"missing \[\], unknown \['colour'\]"),
         ({"outcome": "0.5"}, "'outcome' holds str '0.5'"),
@@ -186,17 +199,17 @@ def _changed(line: str, change: dict) -> str:
 )
 def test_a_bad_record_names_file_line_and_fault(run, make_trajectory, change, message):
     path, lines = _lines(run, make_trajectory)
-    path.write_text("\n".join([lines[0], _changed(lines[1], change)]))
+    path.write_text("\n".join([*lines[:2], _changed(lines[2], change)]))
     with pytest.raises(ValueError, match=message) as caught:
         run.load_trajectories("x")
-    assert f"{path}, line 2: " in str(caught.value)
+    assert f"{path}, line 3: " in str(caught.value)
 
 
 @pytest.mark.parametrize("line", ["[1]", "", "null"])
 def test_a_line_that_is_no_object(run, make_trajectory, line):
     path, lines = _lines(run, make_trajectory)
-    path.write_text(f"{lines[0]}\n{line}\n{lines[1]}\n")
-    with pytest.raises(ValueError, match=r"x\.jsonl, line 2"):
+    path.write_text(f"{lines[0]}\n{lines[1]}\n{line}\n{lines[2]}\n")
+    with pytest.raises(ValueError, match=r"x\.jsonl, line 3"):
         run.load_trajectories("x")
 
 
@@ -204,7 +217,7 @@ def test_a_file_of_another_kind_is_refused(run, make_trajectory):
     path, _ = _lines(run, make_trajectory)
     (run.path / "credits").mkdir()
     path.rename(run.path / "credits" / "x.jsonl")
-    with pytest.raises(ValueError, match=r"line 1: credit: fields missing"):
+    with pytest.raises(ValueError, match=r"line 1: the file holds trajectories, credits expected"):
         run.load_credits("x")
 
 
@@ -212,8 +225,9 @@ def test_a_file_of_another_kind_is_refused(run, make_trajectory):
 def test_contributions_are_numbers(run, value):
     run.save_credits("x", [Credit("a", "s", [1.0])])
     path = run.path / "credits" / "x.jsonl"
-    path.write_text(_changed(path.read_text(), {"contributions": [0.5, value]}))
-    with pytest.raises(ValueError, match=r"line 1: field 'contributions', value 1: expected a number"):
+    header, line = path.read_text().splitlines()
+    path.write_text(f"{header}\n{_changed(line, {'contributions': [0.5, value]})}")
+    with pytest.raises(ValueError, match=r"line 2: field 'contributions', value 1: expected a number"):
         run.load_credits("x")
 
 
@@ -232,7 +246,7 @@ def test_what_could_not_be_read_is_not_written(run, trajectory):
 
 
 def test_twin_ids_are_refused(run, make_trajectory):
-    with pytest.raises(ValueError, match="trajectory 'a' is there twice, at 0 and 2"):
+    with pytest.raises(ValueError, match="duplicate trajectory 'a', at 0 and 2"):
         run.save_trajectories("x", [make_trajectory(id=name) for name in "aba"])
 
 
@@ -331,8 +345,8 @@ def test_a_config_without_json_form_names_the_key(tmp_path, config, message):
 
 
 def test_going_on_under_other_versions_is_written_down(run, monkeypatch):
-    monkeypatch.setattr("spa_lab.store.run.versions", lambda: {"python": "9.9"})
-    monkeypatch.setattr("spa_lab.store.run.git_commit", lambda: "b" * 40)
+    monkeypatch.setattr("spa_lab.store.folder.versions", lambda: {"python": "9.9"})
+    monkeypatch.setattr("spa_lab.store.folder.git_commit", lambda: "b" * 40)
     for _ in range(2):
         Run.create(run.path, CONFIG, seed=3)
     facts = run.provenance
@@ -343,9 +357,9 @@ def test_going_on_under_other_versions_is_written_down(run, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"schema": 7}', r"run\.json: schema 7 found, 1 expected"),
-        ('{"schema": 1, "con', r"run\.json: truncated or broken JSON"),
-        ('{"schema": 1, "config": {}, "seed": 1}', r"run\.json: 'stages' must be a dict, found None"),
+        ('{"schema": 7}', r"run\.json: schema 7 found, 2 or 1 expected"),
+        ('{"schema": 2, "con', r"run\.json: truncated or broken JSON"),
+        ('{"schema": 2, "config": {}, "seed": 1}', r"run\.json: 'stages' must be a dict, found None"),
     ],
 )
 def test_a_bad_run_json_is_refused_by_both_doors(run, text, message):

@@ -27,13 +27,12 @@ COMPARISONS = (
 
 def evaluations(run: Run) -> dict[str, dict[str, list[Trajectory]]]:
     """Panel → policy → trajectories in the panel's order."""
-    found: dict[str, dict[str, list[Trajectory]]] = {}
-    names = [name for name in run.names("trajectories") if name.startswith("eval-")]
-    order = ["base", "cloned", *run.config["methods"]]
-    for name in sorted(names, key=lambda name: order.index(name.split("-")[1])):
-        _, policy, panel = name.split("-", 2)
-        found.setdefault(panel, {})[policy] = run.load_trajectories(name)
-    return found
+    played: dict[str, dict[str, list[Trajectory]]] = {}
+    sets = [one for one in run.trajectory_sets() if one.role == "evaluation"]
+    order = {policy: place for place, policy in enumerate(["base", "cloned", *run.config["methods"]])}
+    for one in sorted(sets, key=lambda one: order.get(one.policy or "", len(order))):
+        played.setdefault(str(one.panel), {})[str(one.policy)] = one.load()
+    return played
 
 
 def longest_panel(played: Mapping[str, object]) -> str:

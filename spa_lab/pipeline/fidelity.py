@@ -43,7 +43,7 @@ COSTS = ("fit_seconds", "fit_rollouts", "seconds", "rollouts")
 def fidelity(*, run: Path, trajectories: int = 40, branches: int = 64, workers: int = 2) -> str:
     """Measure the truth, let every method give credit, score them and draw.
 
-    Writes `credits/fidelity-<source>`, `metrics/fidelity` (the scoreboard) and `figures/fidelity.*` into the
+    Writes `credits/fidelity-<source>`, `results/fidelity` (the scoreboard) and `figures/fidelity.*` into the
     run. Each value is measured twice by `branches` continuations: the truth, and the second measurement
     that gives the ceiling.
 
@@ -79,7 +79,7 @@ def _fidelity(opened: Run, trajectories: int, branches: int, workers: int) -> pd
     measured = _outcomes(opened, chosen, played)
     _cheap_methods(opened, preset, chosen, measured, branches)
     table = _scored(opened, chosen, measured, branches)
-    opened.save_metrics("fidelity", table.to_dict("records"))
+    opened.save_results("fidelity", table.to_dict("records"))
     _draw(opened, table)
     return table
 
@@ -135,7 +135,7 @@ def render_scoreboard(table: pd.DataFrame) -> str:
     for source, spent in table.drop_duplicates("source").set_index("source")[list(COSTS)].iterrows():
         cells = (f"{'–' if np.isnan(x) else f'{x:,.1f}'.removesuffix('.0'):>17}" for x in spent)
         lines.append(f"{source:<20}" + "".join(cells))
-    return "\n".join([*lines, "", "intervals and pooled numbers: metrics/fidelity.jsonl of the run"])
+    return "\n".join([*lines, "", "intervals and pooled numbers: results/fidelity.jsonl of the run"])
 
 
 def _do_jobs(run: Run, preset: Preset, chosen: Sequence[Trajectory], branches: int, workers: int) -> None:

@@ -108,7 +108,7 @@ def _credited(run: Run, asked: Asked) -> list[_Credited]:
             raise ValueError(f"{run.path}: no source {source!r}; there are: {', '.join(there) or 'none'}")
     # the estimator's own first: it is what has room in one column
     order = asked.sources or sorted(there, key=lambda source: not source.lower().startswith("spa"))
-    truths = {one.trajectory_id: one for name in run.names("truths") for one in run.load_truths(name)}
+    truths = run.truth()
     found = []
     for one in _trajectories(run, set(given)):
         credits = [given[one.id][source] for source in order if source in given[one.id]]
@@ -185,7 +185,7 @@ def _of_evaluations(runs: Sequence[Run], asked: Asked) -> Found:
 
 
 def _evaluated(run: Run) -> bool:
-    return any(name.startswith("eval-") for name in run.names("trajectories"))
+    return any(one.role == "evaluation" for one in run.trajectory_sets())
 
 
 def _panel(
@@ -219,11 +219,11 @@ def _of_scoreboards(runs: Sequence[Run], asked: Asked) -> Found:
 
 def _board(run: Run) -> pd.DataFrame | None:
     """The table that `spa-lab fidelity` left, or one made here of the run's truths; None without either."""
-    if "fidelity" in run.names("metrics"):
-        table = pd.DataFrame(run.load_metrics("fidelity"))
+    if (rows := run.results("scoreboard")) is not None:
+        table = pd.DataFrame(rows)
         numbers = ["value", "low", "high", "ceiling", "ceiling_low", "ceiling_high", "chance", "best"]
         return table.astype(dict.fromkeys(numbers, np.float64))
-    truths = {one.trajectory_id: one for name in run.names("truths") for one in run.load_truths(name)}
+    truths = run.truth()
     measured = [one for one in _credited(run, Asked()) if one.truth]
     common = [{credit.source for credit in one.credits} for one in measured]
     sources = set.intersection(*common) if common else set()

@@ -31,7 +31,7 @@ from spa_lab.learn.estimator import ProgressEstimator, fit_estimator, load_estim
 from spa_lab.learn.ppo import PPOTrainer, RewardFunction
 from spa_lab.paths import base_folder
 from spa_lab.pipeline.parallel import Report
-from spa_lab.store import Run
+from spa_lab.store import Run, TaskRecord
 from spa_lab.types import Credit, FloatArray, Trajectory
 
 WATCHED_EVERY = 2.0
@@ -142,6 +142,7 @@ def explore_stage(
     """
     run, environment = Run.open(folder), make_environment(env)
     rng = stage_rng(run, "explore")
+    run.save_tasks("train", task_records(explore_tasks(environment, preset)))
     jobs = [
         EpisodeSpec(f"explore/{task.id}/{m}", task, rng.randrange(2**31))
         for task in explore_tasks(environment, preset)
@@ -192,7 +193,7 @@ def estimate_stage(folder: Path, env: str, preset: Preset, *, report: Report) ->
         policy, fitted, preset.estimator, rng=stage_rng(run, "estimate"), on_update=note
     )
     run.save_metrics("estimate", history)
-    run.save_credits("held-out-spa", estimator.credit(held_out))
+    run.save_credits("held-out-spa", estimator.credit(held_out), role="held_out")
     with run.saving_model("estimator") as target:
         save_estimator(estimator, target)
 
@@ -230,7 +231,7 @@ def ppo_stage(folder: Path, env: str, preset: Preset, method: str, *, report: Re
     for i in range(preset.ppo.iterations):
         own = tasks[i * preset.ppo.episodes : (i + 1) * preset.ppo.episodes]
         history.append(trainer.iterate(environment, own, reward))
-        run.save_metrics(f"ppo-{method}", history)  # at once: somebody may be watching
+        run.save_metrics(f"ppo-{method}", history, stage="ppo", method=method)  # at once, for the monitor
         shown = {name: history[-1][name] for name in ("success", "grounding", "kl")}
         report((i + 1) / preset.ppo.iterations, shown)
     with run.saving_model(method) as target:
@@ -312,9 +313,17 @@ def evaluate_stage(
         base_policy(preset, environment) if is_base else saved_policy(run, policy_name, preset, environment)
     )
     n = preset.evaluation_tasks if split == "unseen" else preset.by_length_tasks
-    jobs = [
-        EpisodeSpec(f"{policy_name}/{task.id}", task, i) for i, task in enumerate(environment.tasks(split, n))
-    ]
+    tasks = environment.tasks(split, n)
+    jobs = [EpisodeSpec(f"{policy_name}/{task.id}", task, i) for i, task in enumerate(tasks)]
+    run.save_tasks(split, task_records(tasks))
     run.save_trajectories(
-        f"eval-{policy_name}-{split}", played(policy, environment, jobs, preset.evaluate_rollout, report)
-    )
+        f"eval-{policy_name}-{split}", played(policy, environment, jobs, preset.evaluate_rollout, report),
+        role="evaluation", policy=policy_name, panel=split,
+    )  # fmt: skip
+
+
+def task_records(tasks: Sequence[Task]) -> list[TaskRecord]:
+    """What the run keeps of tasks that are played in it."""
+    return [
+        TaskRecord(task.id, task.kind, task.split, task.instruction, task.expert_length) for task in tasks
+    ]

@@ -103,7 +103,7 @@ def _explore(run: Run, env: str, preset: Preset, crew: WorkerPool) -> None:
         for part in range(crew.size)
     ]
     found = {one.id: one for part in crew.run(parts) for one in part}
-    run.save_trajectories("explore", [found[name] for name in sorted(found)])
+    run.save_trajectories("explore", [found[name] for name in sorted(found)], role="explored")
 
 
 def _estimate_jobs(run: Run, env: str, preset: Preset) -> list[WorkerTask]:

@@ -2,6 +2,7 @@
 
 from spa_lab.store.files import StoreError, replacing
 from spa_lab.store.lock import writing
+from spa_lab.store.records import TaskRecord
 from spa_lab.store.run import Run
 
-__all__ = ["Run", "StoreError", "replacing", "writing"]
+__all__ = ["Run", "StoreError", "TaskRecord", "replacing", "writing"]

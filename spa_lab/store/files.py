@@ -58,7 +58,7 @@ def replacing(path: Path) -> Iterator[Path]:
     with disk(path, "write"):
         path.parent.mkdir(parents=True, exist_ok=True)
         _restore(path)
-        _remove(partial)
+        remove(partial)
         try:
             yield partial
             if not os.path.lexists(partial):
@@ -67,7 +67,7 @@ def replacing(path: Path) -> Iterator[Path]:
             _swap(partial, path)
         except BaseException:
             with suppress(OSError):  # a disk that refuses even this: tidied up later
-                _remove(partial)
+                remove(partial)
             raise
 
 
@@ -86,6 +86,11 @@ def read_text(path: Path) -> str:
     """
     with disk(path, "read"):
         content = path.read_bytes()
+    return decoded(content, path)
+
+
+def decoded(content: bytes, path: Path) -> str:
+    """Bytes of a file as text; raises ValueError naming the file if they are not UTF-8."""
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -110,7 +115,7 @@ def tidy(folder: Path) -> None:
         for left in sorted(folder.glob(".*")):
             writer = _PARTIAL.fullmatch(left.name)
             if writer and not _runs_elsewhere(int(writer[1])):
-                _remove(left)
+                remove(left)
             elif left.name.endswith(".previous"):
                 _restore(left.with_name(left.name.removeprefix(".").removesuffix(".previous")))
 
@@ -156,10 +161,11 @@ def _restore(path: Path) -> None:
 def _discard(previous: Path, partial: Path) -> None:
     """Remove a folder that was moved away, under the name of partial work: a `previous` is always whole."""
     os.rename(previous, partial)
-    _remove(partial)
+    remove(partial)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Delete a file or a whole folder, if it is there; raises OSError if the disk refuses."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

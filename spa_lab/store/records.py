@@ -1,26 +1,18 @@
-"""The hall's types as JSON lines: one object a line, `"schema"` first, ASCII, exact floats.
+"""Trajectories, credits, truths, tasks and rows of numbers as JSON objects, and back.
 
-Reading is strict: an unknown schema, a missing, unknown or wrongly typed field and a broken line are
-errors that name file and line. ASCII, because model text may hold what UTF-8 or line splitting cannot.
+Strict in both directions: a missing, unknown or wrongly typed field is a ValueError, so nothing is written
+that could not be read again.
 """
 
-import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
-from spa_lab.store.files import read_text, write_text
+from spa_lab.store.lines import Record
 from spa_lab.types import Credit, Step, Trajectory, ValueTruth
-
-SCHEMA = 1
-"""Version of every file that a run folder holds."""
-
-Record = dict[str, Any]
-_T = TypeVar("_T")
 
 _STEP = {"text": str, "thought": str, "action": str, "observation": str, "grounded": bool}
 _TRAJECTORY = {
@@ -52,53 +44,22 @@ _TRUTH = {
     "policy": str,
     "step_cap": int,
 }
+_TASK = {"id": str, "kind": str, "split": str, "instruction": str, "expert_length": (int, type(None))}
 
 
-def write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Replace `path` by one line per record; raises StoreError if the disk refuses."""
-    write_text(path, "".join(dump({"schema": SCHEMA, **record}) + "\n" for record in records))
+@dataclass(frozen=True)
+class TaskRecord:
+    """What a run keeps of a task that was played in it, so that nobody needs the world to look at a run."""
 
-
-def read_lines(path: Path, decode: Callable[[Record], _T]) -> list[_T]:
-    """What `decode` makes of every line, in order.
-
-    Raises:
-        StoreError: the file is missing or cannot be read.
-        ValueError: naming file and line: broken JSON, unknown schema, or what `decode` refuses.
-    """
-    items = []
-    text = read_text(path)
-    lines = text.removesuffix("\n").split("\n") if text else []
-    for number, line in enumerate(lines, start=1):
-        where = f"{path}, line {number}"
-        record = load(line, where)
-        del record["schema"]
-        try:
-            items.append(decode(record))
-        except ValueError as error:
-            raise ValueError(f"{where}: {error}") from error
-    return items
-
-
-def load(text: str, where: str) -> Record:
-    """A JSON object of the known schema; raises ValueError that opens with `where`."""
-    try:
-        record = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{where}: truncated or broken JSON at column {error.colno}: {error.msg}") from None
-    if not isinstance(record, dict):
-        raise ValueError(f"{where}: expected a JSON object, found {type(record).__name__}")
-    if record.get("schema") != SCHEMA:
-        raise ValueError(f"{where}: schema {record.get('schema')!r} found, {SCHEMA} expected")
-    return record
-
-
-def dump(record: Mapping[str, Any], *, indent: int | None = None) -> str:
-    """JSON in ASCII; raises ValueError where a value has no JSON form."""
-    try:
-        return json.dumps(record, allow_nan=False, indent=indent)
-    except TypeError as error:
-        raise ValueError(f"no JSON form: {error}") from None
+    id: str
+    kind: str
+    """Task type within the world, for grouping."""
+    split: str
+    """Name of the panel."""
+    instruction: str
+    """The task sentence."""
+    expert_length: int | None
+    """Steps of the expert's own solution; None where it is unknown."""
 
 
 def encode_trajectory(trajectory: Trajectory) -> Record:
@@ -120,7 +81,7 @@ def decode_trajectory(record: Record) -> Trajectory:
 def peek_trajectory(record: Record) -> Record:
     """A trajectory as it stands in the file: its own fields are checked, its steps only for `grounded`.
 
-    For an overview of many; `decode_trajectory` checks the rest of those that somebody opens.
+    For an overview of many; `decode_trajectory` checks the steps of a single one.
     """
     _check_fields(record, _TRAJECTORY, "trajectory")
     for t, step in enumerate(record["steps"]):
@@ -169,13 +130,27 @@ def decode_truth(record: Record) -> ValueTruth:
     return ValueTruth(**record)
 
 
+def encode_task(task: TaskRecord) -> Record:
+    """A task as plain JSON values, in the order of its fields; raises ValueError for a wrong type."""
+    record = asdict(task)
+    _check_fields(record, _TASK, "task")
+    return record
+
+
+def decode_task(record: Record) -> TaskRecord:
+    """The inverse of `encode_task`; raises ValueError for anything else."""
+    _check_fields(record, _TASK, "task")
+    return TaskRecord(**record)
+
+
 def encode_metrics(row: Mapping[str, Any]) -> Record:
-    """One row of metrics; numpy scalars become plain and a number that is not finite becomes null.
+    """One row of metrics or results; numpy scalars become plain, numbers that are not finite become null.
 
     A metric may be undefined, and JSON has no NaN; null reads back as None and is NaN in a DataFrame.
+
+    Raises:
+        ValueError: a value is neither a number nor text nor None (names the metric).
     """
-    if "schema" in row:
-        raise ValueError("a metric may not be called 'schema': every line says its own")
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
     for name, value in plain.items():
         if not isinstance(value, str | bool | int | float | None):
@@ -184,11 +159,11 @@ def encode_metrics(row: Mapping[str, Any]) -> Record:
 
 
 def check_unique(ids: Sequence[str], what: str) -> None:
-    """Raises ValueError naming the first id that is there twice."""
+    """Raises ValueError naming the first duplicate id and its two positions."""
     seen: dict[str, int] = {}
     for position, name in enumerate(ids):
         if name in seen:
-            raise ValueError(f"{what} {name!r} is there twice, at {seen[name]} and {position}")
+            raise ValueError(f"duplicate {what} {name!r}, at {seen[name]} and {position}")
         seen[name] = position
 
 
@@ -222,7 +197,7 @@ def _check_numbers(record: Record, *names: str) -> None:
         values = record[name] or ()
         if set(map(type, values)) <= {int, float}:  # quick: a run may hold millions; True is a bool here
             continue
-        position = next(place for place, value in enumerate(values) if type(value) not in (int, float))
+        position = next(i for i, value in enumerate(values) if type(value) not in (int, float))
         raise ValueError(
             f"field {name!r}, value {position}: expected a number, found {values[position]!r:.60}"
         )

@@ -16,7 +16,7 @@ from spa_lab.agent.rollout import Policy
 from spa_lab.agent.sampling import AllowedTexts
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.store.files import read_text, write_text
-from spa_lab.store.records import SCHEMA, dump, load
+from spa_lab.store.lines import SCHEMA, dump, load
 from spa_lab.truth.outcomes import BranchOutcomes
 from spa_lab.types import Trajectory
 

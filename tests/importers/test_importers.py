@@ -102,7 +102,7 @@ def test_bad_rows_are_named(log: Callable[..., Path], bad: Any, message: str) ->
 def test_files_without_trajectories(log: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"log\.jsonl: holds no rows"):
         read_steps(log(""))
-    with pytest.raises(ValueError, match=r"log\.jsonl: trajectory 'a' is there twice, at 0 and 1"):
+    with pytest.raises(ValueError, match=r"log\.jsonl: duplicate trajectory 'a', at 0 and 1"):
         read_steps(log({**SMALLEST, "id": "a"}, {**SMALLEST, "id": "a"}))
     with pytest.raises(StoreError):
         read_steps(tmp_path / "nothing.jsonl")

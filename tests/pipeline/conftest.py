@@ -19,7 +19,7 @@ from spa_lab.envs.worlds import make_environment
 from spa_lab.pipeline import train as train_module
 from spa_lab.pretrain.train import RECIPES
 from spa_lab.store import Run
-from spa_lab.store import run as run_module
+from spa_lab.store import folder as run_module
 
 HERE = Path(__file__).resolve().parent
 

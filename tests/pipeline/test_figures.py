@@ -39,12 +39,14 @@ def finished(make_trajectory: Callable[..., Trajectory], tmp_path: Path) -> Call
                 )
                 for i, letter in enumerate(letters)
             ]
-            run.save_trajectories(f"eval-{policy}-unseen", played)
+            run.save_trajectories(
+                f"eval-{policy}-unseen", played, role="evaluation", policy=policy, panel="unseen"
+            )
         explored = [make_trajectory(R, (True, False, True), id=f"x/{R}") for R in (1.0, 0.0)]
-        run.save_trajectories("explore", explored)
+        run.save_trajectories("explore", explored, role="explored")
         credits = [Credit(one.id, source, np.full(3, 0.25)) for one in explored for source in ("mine", "spa")]
-        run.save_credits("held-out", credits)
-        run.save_metrics("ppo-spa", [{"success": 0.25 * seed, "kl": 0.01}] * 3)
+        run.save_credits("held-out", credits, role="held_out")
+        run.save_metrics("ppo-spa", [{"success": 0.25 * seed, "kl": 0.01}] * 3, stage="ppo", method="spa")
         run.note(n=6)
         return run
 
@@ -76,7 +78,7 @@ def test_one_run(finished: Callable[..., Run]) -> None:
 
 def test_a_policy_looks_the_same_in_all_figures(finished: Callable[..., Run]) -> None:
     run = finished(0, cloned="100000", spa="111100", ppo="110000")
-    run.save_metrics("ppo-ppo", [{"success": 0.5}] * 3)
+    run.save_metrics("ppo-ppo", [{"success": 0.5}] * 3, stage="ppo", method="ppo")
     made, _ = _made([run])
 
     def keys(name: str) -> dict[str, tuple]:
@@ -92,7 +94,8 @@ def test_tasks_of_another_version_cost_one_figure(finished: Callable[..., Run]) 
     run = finished(0, cloned="100000", spa="111100")
     for name in ("eval-cloned-unseen", "eval-spa-unseen"):
         first, *others = run.load_trajectories(name)
-        run.save_trajectories(name, [replace(first, task_id="of old"), *others])
+        changed, policy = [replace(first, task_id="of old"), *others], name.split("-")[1]
+        run.save_trajectories(name, changed, role="evaluation", policy=policy, panel="unseen")
     made, left = _made([run])
     assert {"success", "differences"} <= set(made) and "success-by-length" not in made
     assert "1 of 6 tasks, the first 'of old'" in left["success-by-length"]

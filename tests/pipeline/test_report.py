@@ -41,7 +41,13 @@ def run(tmp_path: Path, played: Callable[..., list[Trajectory]]) -> Run:
     config = {"env": "household", "methods": ["spa", "ppo"], "preset": preset}
     made = Run.create(tmp_path / "run", config, seed=3)
     for policy, outcomes in WON.items():
-        made.save_trajectories(f"eval-{policy}-unseen", played(policy, outcomes))
+        made.save_trajectories(
+            f"eval-{policy}-unseen",
+            played(policy, outcomes),
+            role="evaluation",
+            policy=policy,
+            panel="unseen",
+        )
     return made
 
 
@@ -51,8 +57,9 @@ def _explore(run: Run, make_trajectory: Make, outcomes: Sequence[float]) -> None
         make_trajectory(outcome, (True,) * (i + 1), id=f"x{i}", task_id=f"task {i}")
         for i, outcome in enumerate(outcomes)
     ]
-    run.save_trajectories("explore", explored)
-    run.save_credits("held-out-spa", [Credit(one.id, "spa", [0.25] * len(one)) for one in explored[2:]])
+    run.save_trajectories("explore", explored, role="explored")
+    credits = [Credit(one.id, "spa", [0.25] * len(one)) for one in explored[2:]]
+    run.save_credits("held-out-spa", credits, role="held_out")
 
 
 def test_numbers_by_hand(run: Run) -> None:

@@ -1,6 +1,5 @@
 """Many trajectories with all that was said and measured of them: found, filtered, opened one by one."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, get_args
@@ -10,7 +9,8 @@ import pandas as pd
 
 from spa_lab.rewards import mean, terminal
 from spa_lab.store import Run
-from spa_lab.store.records import Record, decode_trajectory
+from spa_lab.store.lines import Record
+from spa_lab.store.records import decode_trajectory
 from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
 from spa_lab.view.tables.frames import check_match, trajectories_frame
 from spa_lab.view.tables.trajectory import disagreement
@@ -69,16 +69,9 @@ class RunAnnotations(NamedTuple):
 
     @classmethod
     def of(cls, run: Run) -> "RunAnnotations":
-        """Read it all.
-
-        Where two files hold a credit of one source, the one that comes later by name counts; where two hold
-        a truth of one trajectory, the earlier: "again" stands behind the measurement that it repeats.
-        """
-        files = sorted(run.names("truths"), reverse=True)  # the last one read counts
-        return cls(
-            [one for file in run.names("credits") for one in run.load_credits(file)],
-            [one for file in files for one in run.load_truths(file)],
-        )
+        """All credits of the run and its (first) truth, see `Run.credits` and `Run.truth`."""
+        credits = [credit for by_id in run.credits().values() for credit in by_id.values()]
+        return cls(credits, list(run.truth().values()))
 
 
 @dataclass(eq=False)
@@ -117,7 +110,7 @@ class Collection:
             trajectories: N >= 1.
             credits: of these trajectories, any number of sources.
             truths: of these trajectories, at most one each.
-            kinds: task id -> task type; without it the first word of the task sentence stands for the type.
+            kinds: task id -> task type; without it the type is "unknown".
             name: shown above.
 
         Raises:
@@ -126,7 +119,7 @@ class Collection:
         check_match(trajectories, credits, truths)
         held = list(trajectories)
         index = trajectories_frame(held, expert_length=None)
-        index["kind"] = [_kind(one.task_id, one.instruction, kinds) for one in held]
+        index["kind"] = [_kind(one.task_id, kinds) for one in held]
         return _collected(name, index, held.__getitem__, lambda i: _words(held[i]), credits, truths)
 
     @classmethod
@@ -143,7 +136,7 @@ class Collection:
         Args:
             run: where.
             name: of a file of trajectories.
-            kinds: as in `of`.
+            kinds: task id -> task type; what the run itself knows of its tasks if None.
             said: `RunAnnotations.of(run)`, where that was read already.
 
         Raises:
@@ -152,6 +145,8 @@ class Collection:
         """
         records = run.peek_trajectories(name)
         said = said or RunAnnotations.of(run)
+        if kinds is None:
+            kinds = {task.id: task.kind for task in run.tasks().values()}
         title = f"{run.path.name} / {name}"
 
         def open_one(number: int) -> Trajectory:
@@ -290,7 +285,7 @@ def _index(records: Sequence[Record], kinds: Mapping[str, str] | None) -> pd.Dat
         return pd.Series([record[name] for record in records], dtype=dtype)
 
     shares = [sum(step["grounded"] for step in one["steps"]) / len(one["steps"]) for one in records]
-    types = [_kind(one["task_id"], one["instruction"], kinds) for one in records]
+    types = [_kind(one["task_id"], kinds) for one in records]
     return pd.DataFrame(
         {
             "trajectory_id": column("id", "str"),
@@ -306,11 +301,8 @@ def _index(records: Sequence[Record], kinds: Mapping[str, str] | None) -> pd.Dat
     )
 
 
-def _kind(task_id: str, instruction: str, kinds: Mapping[str, str] | None) -> str:
-    if kinds is not None:
-        return kinds.get(task_id, "unknown")
-    first = re.match(r"\W*(\w{1,20})", instruction)
-    return first[1].lower() if first else "(no words)"
+def _kind(task_id: str, kinds: Mapping[str, str] | None) -> str:
+    return "unknown" if kinds is None else kinds.get(task_id, "unknown")
 
 
 def _words(one: Trajectory) -> str:

@@ -5,7 +5,8 @@ from functools import cache, partial
 from pathlib import Path
 
 from spa_lab.store import Run, StoreError
-from spa_lab.store.records import decode_trajectory, read_lines
+from spa_lab.store.lines import read_lines
+from spa_lab.store.records import decode_trajectory
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view.tables.collection import Collection, RunAnnotations
 from spa_lab.view.widgets.inspector import Inspector
@@ -27,7 +28,7 @@ def inspect(
             chosen on the page), a file of trajectories (one of a run brings the run along), or trajectories.
         credits: opinions of trajectories given in memory or in a file outside of a run.
         truths: measurements of them.
-        kinds: task id -> task type; without it the first word of the task sentence stands for the type.
+        kinds: task id -> task type; a run's own tasks if None, and "unknown" outside of a run.
         selection: to share with other widgets.
 
     Raises:
@@ -66,14 +67,21 @@ def _inspect_run(
     there = shelves(run, said, kinds)
     if not there:
         raise ValueError(f"{run.path}: the run holds no trajectories yet")
-    name = name or _best(said, list(there))
+    name = name or _default_set(run, said)
     return Inspector(there[name](), selection, shelves=there, shelf=name)
 
 
-def _best(said: RunAnnotations, names: list[str]) -> str:
-    """The first file of which there are credits, told by how they name their episodes; else the first."""
-    credited = {one.trajectory_id.partition("/")[0] for one in said.credits}
-    return next((name for name in names if name in credited), names[0])
+def _default_set(run: Run, said: RunAnnotations) -> str:
+    """Name of the first set with a measured trajectory, else with a credited one, else of the first set."""
+    names = run.names("trajectories")
+    ids = cache(lambda name: {record["id"] for record in run.peek_trajectories(name)})
+    measured = {truth.trajectory_id for truth in said.truths}
+    credited = {credit.trajectory_id for credit in said.credits}
+    for annotated in filter(None, (measured, credited)):
+        for name in names:
+            if ids(name) & annotated:
+                return name
+    return names[0]
 
 
 def _open(path: Path) -> tuple[Run, str] | list[Trajectory]:
@@ -86,4 +94,4 @@ def _open(path: Path) -> tuple[Run, str] | list[Trajectory]:
         return Run.open(path.parent.parent), path.stem
     if path.suffix != ".jsonl":
         raise ValueError(f"{path}: expected a run folder or a file of trajectories (*.jsonl)")
-    return read_lines(path, decode_trajectory)
+    return read_lines(path, "trajectories", decode_trajectory)

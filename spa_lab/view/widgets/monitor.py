@@ -56,8 +56,7 @@ class Monitor(Host):
     def look(self) -> None:
         """Read the run again and draw what is new; stages that appear are drawn."""
         before = set(self._metrics)
-        tables = {name: self.run.load_metrics(name) for name in self.run.names("metrics")}
-        self._metrics = {name: rows for name, rows in tables.items() if not _names_things(rows)}
+        self._metrics = {curve.name: curve.rows for curve in self.run.curves()}
         self.shown = [*self.shown, *(name for name in self._metrics if name not in before)]
         self._draw()
 
@@ -112,8 +111,3 @@ class Monitor(Host):
         state = f"<b>{safe(self.run.path.name)}</b> · {len(rows)} stage{'s' * (len(rows) != 1)} finished"
         self.stages = f"<details><summary>{state}</summary>{table}</details>"
         self.curves = curves_html({name: self._metrics[name] for name in self.shown if name in self._metrics})
-
-
-def _names_things(rows: list[dict[str, Any]]) -> bool:
-    """Whether a table's rows are of things with a name, such as a scoreboard's, and not of moments."""
-    return bool(rows) and any(isinstance(value, str) for value in rows[0].values())

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import traitlets
 
-from spa_lab.store import Run
+from spa_lab.store import Run, StoreError
 from spa_lab.view.html.scoreboard import board_html, check_board
 from spa_lab.view.tables.scoreboard import DEFAULT_METRICS
 from spa_lab.view.widgets import controls
@@ -35,7 +35,10 @@ class Scoreboard(Host):
 
     def __init__(self, table: pd.DataFrame | Run) -> None:
         if isinstance(table, Run):
-            table = pd.DataFrame(table.load_metrics("fidelity"))
+            rows = table.results("scoreboard")
+            if rows is None:
+                raise StoreError(table.path, "no scoreboard; make one with spa-lab fidelity")
+            table = pd.DataFrame(rows)
         known = [name for name in NUMBERS if name in table.columns]
         table = table.assign(**{name: pd.to_numeric(table[name]) for name in known})  # None is NaN
         check_board(table, (), ())

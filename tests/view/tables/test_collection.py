@@ -62,7 +62,8 @@ def test_found_by(
     query: Query,
     expected: list[int],
 ) -> None:
-    assert Collection.of(several, credits, truths).find(query) == expected
+    kinds = {task.task_id: task.instruction.split()[0].lower() for task in several}
+    assert Collection.of(several, credits, truths, kinds=kinds).find(query) == expected
 
 
 def test_a_run_reads_back_what_was_saved(
@@ -89,16 +90,16 @@ def test_a_broken_step_is_found_when_it_is_opened(several: list[Trajectory], tmp
     run.save_trajectories("e", several)
     file = tmp_path / "r/trajectories/e.jsonl"
     lines = file.read_text().splitlines()
-    broken = json.loads(lines[3])
+    broken = json.loads(lines[4])
     broken["steps"][1]["action"] = 7
-    file.write_text("\n".join([*lines[:3], json.dumps(broken), lines[4]]) + "\n")
+    file.write_text("\n".join([*lines[:4], json.dumps(broken), lines[5]]) + "\n")
     collection = Collection.read(run, "e")
     assert len(collection) == 5
     with pytest.raises(ValueError, match=r"r / e, trajectory 3 of 5: step 1 .* 'action' holds int 7"):
         collection.trajectory(3)
     broken["steps"][1]["grounded"] = "yes"
-    file.write_text("\n".join([*lines[:3], json.dumps(broken), lines[4]]) + "\n")
-    with pytest.raises(ValueError, match=r"e\.jsonl, line 4: step 1 .* 'grounded' must be true or false"):
+    file.write_text("\n".join([*lines[:4], json.dumps(broken), lines[5]]) + "\n")
+    with pytest.raises(ValueError, match=r"e\.jsonl, line 5: step 1 .* 'grounded' must be true or false"):
         Collection.read(run, "e")
 
 

@@ -173,9 +173,10 @@ def test_inspect_takes_whatever_somebody_has(drawn: Drawn, opinion: Opinion, tmp
     assert spa_lab.inspect(str(lone)).collection.name == "lone.jsonl"
     assert spa_lab.inspect(run.path / "trajectories/b.jsonl").collection.name == "r / b"
     view = spa_lab.inspect(run.path)
+    assert view.collection.name == "r / b", "the set of the credited trajectory"
+    assert view.trajectory.id == "t4" and view.sources == ["spa@run-3"]
+    press(view, shelf="a")
     assert view.collection.name == "r / a"
-    press(view, shelf="b")
-    assert view.collection.name == "r / b" and view.trajectory.id == "t4" and view.sources == ["spa@run-3"]
     with pytest.raises(StoreError, match="no such file or folder"):
         spa_lab.inspect(tmp_path / "nothing")
     with pytest.raises(ValueError, match=r"expected a run folder or a file of trajectories"):

@@ -45,7 +45,7 @@ def test_scoreboard_shows_every_number(board: pd.DataFrame, press: Press, tmp_pa
     press(view, metrics=json.dumps(["Rmse"]), outcomes=json.dumps(["failure"]))
     assert len(view.to_frame()) == 3 and "Spearman" not in view.board
     run = Run.create(tmp_path / "r", {}, seed=0)
-    run.save_metrics("fidelity", board.assign(chance=np.nan).to_dict("records"))
+    run.save_results("fidelity", board.assign(chance=np.nan).to_dict("records"))
     assert Scoreboard(run).to_frame()["value"].equals(Scoreboard(board).to_frame()["value"])
     with pytest.raises(ValueError, match=r"columns missing: \['ceiling'\]"):
         Scoreboard(board.drop(columns="ceiling"))
@@ -104,7 +104,7 @@ def test_monitor_sees_what_a_run_writes(tmp_path: Path, press: Press) -> None:
     with run.stage("clone"):
         pass
     run.save_metrics("ppo", [{"success": 0.1}])
-    run.save_metrics("fidelity", [{"source": "spa", "value": 0.1}])  # no curve
+    run.save_results("fidelity", [{"source": "spa", "value": 0.1}])  # no curve
     press(view, look="")
     assert "1 stage finished" in view.stages and "<i>" not in view.stages and "success" in view.curves
     press(view, shown="[]")
