@@ -246,11 +246,11 @@ def _scored(
 
 def _draw(run: Run, table: pd.DataFrame) -> None:
     # imported here: worker processes import this package and need no pictures
-    from spa_lab.view.paper.figures import save_figure
-    from spa_lab.view.paper.scoreboard import scoreboard_paper
+    from spa_lab.view.paper.paper_figure import write_picture
+    from spa_lab.view.paper.scoreboard import draw_scoreboard
 
     known = run.provenance
     provenance = {name: known[name] for name in ("config", "seed", "n", "n_seeds", "device", "git_commit")}
-    figure = scoreboard_paper(table)
+    figure = draw_scoreboard(table)
     for ending in ("svg", "png"):
-        save_figure(figure, run.path / "figures" / f"fidelity.{ending}", provenance)
+        write_picture(figure, run.path / "figures" / f"fidelity.{ending}", provenance)

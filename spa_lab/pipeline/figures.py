@@ -7,7 +7,6 @@ from typing import Any
 
 from spa_lab.pipeline.paper_figures import MAKERS, Asked, LeftOut
 from spa_lab.store import Run
-from spa_lab.view.paper.paper_figure import save_paper_figure
 from spa_lab.view.provenance import in_words, provenance_of
 
 
@@ -38,7 +37,7 @@ def figures(*, runs: Sequence[Path], out: Path, asked: Asked | None = None, in_c
                 missing.append(f"left out: {found.name}: {found.why}")
                 continue
             sentence = in_words(provenance | dict(found.facts)) if in_caption else ""
-            files = save_paper_figure(found, out, provenance, in_caption=sentence)
+            files = found.save(out, provenance, in_caption=sentence)
             lines.append(
                 f"{found.name:<24} {', '.join(path.name.removeprefix(found.name) for path in files)}"
             )

@@ -18,8 +18,8 @@ from spa_lab.pipeline.evaluations import (
 )
 from spa_lab.store import Run
 from spa_lab.types import Credit, Trajectory, ValueTruth
-from spa_lab.view.paper import paper_figure as plates
-from spa_lab.view.paper.paper_figure import Columns, PaperFigure
+from spa_lab.view import paper
+from spa_lab.view.paper import Columns, PaperFigure
 from spa_lab.view.paper.rows import most_sources
 from spa_lab.view.tables.advantages import AdvantageSettings
 from spa_lab.view.tables.evaluation import differences_table, success_by_length, success_table
@@ -35,8 +35,6 @@ CURVES = {
     ),
 }
 """Figure -> files of metrics, and what is drawn of them."""
-ORDER = tuple(NAMES.values())
-"""A policy looks the same in all figures."""
 
 
 class LeftOut(NamedTuple):
@@ -75,17 +73,17 @@ def _of_trajectories(runs: Sequence[Run], asked: Asked) -> Found:
         yield LeftOut(", ".join(names), f"{runs[0].path.name} holds no credits")
         return
     chosen = _chosen(every, asked, runs[0])
-    columns, most = asked.columns, most_sources(plates.width_of(asked.columns))
+    columns, most = asked.columns, most_sources(paper.width_of(asked.columns))
     for kind, one in chosen.items():
         shown, rest = one.credits[:most], one.credits[most:]
         if rest:
             sources = ", ".join(credit.source for credit in rest)
             yield LeftOut(f"{names[0]}-{kind}", f"no room for the sources {sources}; choose with --sources")
-        yield plates.contributions_plate(
+        yield paper.contributions_figure(
             one.trajectory, shown, one.truth, name=f"{names[0]}-{kind}", columns=columns
         )
-        yield plates.running_sum_plate(*one, name=f"{names[1]}-{kind}", columns=columns)
-        yield plates.advantages_plate(
+        yield paper.running_sum_figure(*one, name=f"{names[1]}-{kind}", columns=columns)
+        yield paper.advantages_figure(
             one.trajectory, one.credits[0], _knobs(runs[0]), name=f"{names[2]}-{kind}", columns=columns
         )
     for kind in {"success", "failure"} - set(chosen) if asked.trajectory is None else ():
@@ -162,14 +160,14 @@ def _of_evaluations(runs: Sequence[Run], asked: Asked) -> Found:
     rng = np.random.default_rng([0xF16, *(run.seed for run in played)])
     unseen = _panel(played, "unseen", {})
     columns = asked.columns
-    yield plates.success_plate(success_table(unseen, rng=rng), columns=columns)
+    yield paper.success_figure(success_table(unseen, rng=rng), columns=columns)
     runs_of = unseen.groupby("policy")["run_seed"].agg(set)
     pairs = [(NAMES[ours], NAMES[theirs]) for ours, theirs in COMPARISONS]
     pairs = [
         pair for pair in pairs if set(pair) <= set(runs_of.index) and runs_of[pair[0]] & runs_of[pair[1]]
     ]
     if pairs:
-        yield plates.differences_plate(differences_table(unseen, pairs, rng=rng), columns=columns)
+        yield paper.differences_figure(differences_table(unseen, pairs, rng=rng), columns=columns)
     else:
         yield LeftOut("differences", "no two trained policies that could be compared share a seed")
     first, own = next(iter(played.items()))
@@ -181,7 +179,7 @@ def _of_evaluations(runs: Sequence[Run], asked: Asked) -> Found:
             "success-by-length", f"the worlds of this version do not have {why}; played by another?"
         )
         return
-    yield plates.lengths_plate(success_by_length(panel, rng=rng), columns=columns, order=ORDER)
+    yield paper.success_by_length_figure(success_by_length(panel, rng=rng), columns=columns)
 
 
 def _evaluated(run: Run) -> bool:
@@ -210,9 +208,9 @@ def _of_scoreboards(runs: Sequence[Run], asked: Asked) -> Found:
     if not boards:
         yield LeftOut("scoreboard", "no run has measured values; see spa-lab fidelity")
         return
-    plate = plates.scoreboard_plate(pooled_scoreboard(boards), columns=asked.columns)
-    yield plate
-    rest = [metric for metric in DEFAULT_METRICS if metric not in set(plate.numbers["metric"])]
+    figure = paper.scoreboard_figure(pooled_scoreboard(boards), columns=asked.columns)
+    yield figure
+    rest = [metric for metric in DEFAULT_METRICS if metric not in set(figure.numbers["metric"])]
     if rest:
         yield LeftOut("scoreboard", f"no room for the metrics {', '.join(rest)}; take two columns")
 
@@ -248,7 +246,7 @@ def _of_training(runs: Sequence[Run], asked: Asked) -> Found:
         if table.empty:
             yield LeftOut(name, "no run was trained in this way (metrics/)")
         else:
-            yield plates.curves_plate(table, name=name, columns=asked.columns, order=ORDER)
+            yield paper.training_figure(table, name=name, columns=asked.columns)
 
 
 MAKERS: tuple[Callable[[Sequence[Run], Asked], Found], ...] = (

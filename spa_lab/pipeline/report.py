@@ -118,8 +118,9 @@ def _differences(played: Mapping[str, Sequence[Trajectory]], seed: int) -> list[
 
 def _draw(run: Run) -> None:
     # imported here: the worker processes of all stages import this package and need no pictures
-    from spa_lab.view.paper.figures import contributions_pair, save_figure
-    from spa_lab.view.paper.success import success_by_length_paper
+    from spa_lab.view.paper.contributions import CreditedTrajectory, contributions_pair_figure
+    from spa_lab.view.paper.paper_figure import write_picture
+    from spa_lab.view.paper.success_by_length import success_by_length_figure
     from spa_lab.view.tables.evaluation import success_by_length
 
     folder = run.path / "figures"
@@ -127,13 +128,14 @@ def _draw(run: Run) -> None:
     provenance = {name: known[name] for name in ("config", "seed", "n", "n_seeds", "device", "git_commit")}
     played = evaluations(run)
     table = success_by_length(panel_frame(played[longest_panel(played)], expert_lengths(run)))
-    drawn = {"success_by_length": success_by_length_paper(table)}
+    drawn = {"success_by_length": success_by_length_figure(table).figure}
     pair = long_pair(run) if "held-out-spa" in run.names("credits") else None
     if pair:
-        drawn["contributions"] = contributions_pair(*pair)
+        success, failure = (CreditedTrajectory(*shown) for shown in pair)
+        drawn["contributions"] = contributions_pair_figure(success, failure).figure
     for name, figure in drawn.items():
         for form in ("svg", "png"):
-            save_figure(figure, folder / f"{name}.{form}", provenance)
+            write_picture(figure, folder / f"{name}.{form}", provenance)
 
 
 def long_pair(run: Run) -> tuple[tuple[Trajectory, list[Credit]], tuple[Trajectory, list[Credit]]] | None:

@@ -138,7 +138,7 @@ def test_the_tour_has_truths_and_no_evaluations() -> None:
     found = list(figure_makers._of_scoreboards(runs, Asked()))
     (plate,) = [one for one in found if isinstance(one, PaperFigure)]
     assert set(plate.numbers["source"]) == {"SPA, linear", "Monte Carlo, 5 branches", "random"}
-    assert "12 of success (12 tasks), 12 of failure" in plate.caption
+    assert "12 successes (12 tasks), 12 failures" in plate.caption
     (left,) = figure_makers._of_evaluations(runs, Asked())
     assert isinstance(left, LeftOut) and "no run was evaluated" in left.why
 

@@ -10,12 +10,7 @@ import pandas as pd
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view.html.lengths import lengths_html
 from spa_lab.view.html.steps import bar_span, path_span
-from spa_lab.view.paper.paper_figure import (
-    contributions_plate,
-    lengths_plate,
-    save_paper_figure,
-    success_plate,
-)
+from spa_lab.view.paper import contributions_figure, success_by_length_figure, success_figure
 from spa_lab.view.tables.collection import Collection
 from spa_lab.view.tables.evaluation import success_by_length
 from spa_lab.view.text import signed
@@ -42,8 +37,8 @@ def test_contributions(
     for page in (view.steps, view.static()):
         bars = np.array(_widths(page)) / 100 * (high - low)
         np.testing.assert_allclose(bars, credit.contributions, atol=2e-5)
-    plate = contributions_plate(trajectory, [credit], truth, columns=1)
-    save_paper_figure(plate, tmp_path, {})
+    printable = contributions_figure(trajectory, [credit], truth, columns=1)
+    printable.save(tmp_path)
     table = pd.read_csv(tmp_path / "contributions.csv")
     np.testing.assert_allclose(table[f"contribution[{credit.source}]"], credit.contributions)
     np.testing.assert_allclose(table["value"], truth.values[1:])
@@ -51,7 +46,7 @@ def test_contributions(
     for ending in ("svg", "pdf"):
         lines = printed(tmp_path / f"contributions.{ending}")
         assert [line for line in lines if re.fullmatch(r"[+−]\d\.\d\d", line)] == words, ending
-    figure = plate.figure
+    figure = printable.figure
     (bars,) = [axes.patches for axes in figure.axes if len(axes.patches) >= len(trajectory)]
     widths = {round(bar.get_y() + bar.get_height() / 2): bar.get_width() for bar in bars}
     np.testing.assert_allclose([widths[step] for step in range(len(trajectory))], credit.contributions)
@@ -64,16 +59,16 @@ def test_contributions(
 def test_success_by_length(
     lengths_table: pd.DataFrame, printed: Callable[[Path], list[str]], tmp_path: Path
 ) -> None:
-    page, plate = lengths_html(lengths_table), lengths_plate(lengths_table)
+    page, printable = lengths_html(lengths_table), success_by_length_figure(lengths_table)
     rows = re.findall(r"<tr>(.*?)</tr>", page.partition("<summary>the numbers")[2])[1:]
     said = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in rows]
     known = lengths_table[lengths_table["n"] > 0]
     shown = np.array([[float(cell) for cell in row[4:7]] for row in said if row[3] != "0"])
     np.testing.assert_allclose(shown, known[["success", "low", "high"]], atol=5e-4)
-    drawn = [y for line in plate.figure.axes[0].lines for y in np.atleast_1d(line.get_ydata())]
+    drawn = [y for line in printable.figure.axes[0].lines for y in np.atleast_1d(line.get_ydata())]
     for value in known["success"]:
         assert np.isclose(drawn, value).any()
-    save_paper_figure(plate, tmp_path, {})
+    printable.save(tmp_path)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "success-by-length.csv"), lengths_table)
     latex = (tmp_path / "success-by-length-table.tex").read_text()
     assert re.findall(r"([\d.–-]+) \((\d+)\)", latex) == [
@@ -97,21 +92,21 @@ def test_success_by_length_of_several_seeds(printed: Callable[[Path], list[str]]
     ]  # fmt: skip
     frame = pd.DataFrame(rows)
     view = LengthView(frame, rng=np.random.default_rng(5))
-    plate = lengths_plate(success_by_length(frame, rng=np.random.default_rng(5)))
-    pd.testing.assert_frame_equal(view.to_frame(), plate.numbers)
-    (said,) = set(re.findall(r"95 % bootstrap intervals over tasks and up to 3 seeds", plate.caption))
-    assert said in view.chart and "Wilson" not in view.chart + plate.caption
+    printable = success_by_length_figure(success_by_length(frame, rng=np.random.default_rng(5)))
+    pd.testing.assert_frame_equal(view.to_frame(), printable.numbers)
+    (said,) = set(re.findall(r"95 % bootstrap intervals over tasks and up to 3 seeds", printable.caption))
+    assert said in view.chart and "Wilson" not in view.chart + printable.caption
     found = re.findall(r"<tr>(.*?)</tr>", view.static().partition("<summary>the numbers")[2])[1:]
     cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in found]
-    known = plate.numbers[plate.numbers["n"] > 0]
+    known = printable.numbers[printable.numbers["n"] > 0]
     shown = np.array([[float(cell) for cell in row[4:]] for row in cells if row[3] != "0"])
     np.testing.assert_allclose(shown, known[["success", "low", "high", "n_seeds"]], atol=5e-4)
-    save_paper_figure(plate, tmp_path, {})
+    printable.save(tmp_path)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "success-by-length.csv"), view.to_frame())
-    drawn = [y for line in plate.figure.axes[0].lines for y in np.atleast_1d(line.get_ydata())]
+    drawn = [y for line in printable.figure.axes[0].lines for y in np.atleast_1d(line.get_ydata())]
     ends = [
         y
-        for lines in plate.figure.axes[0].collections
+        for lines in printable.figure.axes[0].collections
         for path in lines.get_paths()
         for y in path.vertices[:, 1]
     ]
@@ -128,7 +123,7 @@ def test_success_rates(printed: Callable[[Path], list[str]], tmp_path: Path) -> 
         }
     )  # fmt: skip
     for columns in (1, 2):
-        save_paper_figure(success_plate(table, columns=columns), tmp_path, {})
+        success_figure(table, columns=columns).save(tmp_path)
         for ending in ("svg", "pdf"):
             lines = printed(tmp_path / f"success.{ending}")
             assert [line for line in lines if "[" in line] == ["75.0 [59.8, 85.8]", "0.0 [0.0, 8.8]"]

@@ -1,17 +1,18 @@
-"""LaTeX for papers: escaped text, tables in booktabs style, an environment for a figure.
+"""LaTeX for papers: escaped text, tables in booktabs style, a figure environment.
 
-Text from agents and worlds is data: whatever it holds, it comes out as letters and is never executed.
+Text from agents and worlds is data: it is typeset as it is written and never executed.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import pandas as pd
 
 from spa_lab.view.text import one_line
 
 _JOINED = "-',"
-"""Two of these would become one sign: a dash or a quotation mark."""
+"""Two of these in a row would become a ligature: a dash or a quotation mark."""
 _SPECIAL = str.maketrans(
     {
         "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
@@ -24,41 +25,41 @@ _SPECIAL = str.maketrans(
     }
     | dict.fromkeys("ĦħĸĿŀŉŦŧſ", "?")  # letters of Latin Extended-A that T1 fonts lack
 )  # fmt: skip
-"""What LaTeX would take for a command, and signs that pdfLaTeX's default fonts lack."""
+"""Characters with a meaning in LaTeX, and characters that pdfLaTeX's default fonts lack."""
 
 
 def escaped(text: str) -> str:
-    r"""The text on one line as LaTeX letters; what pdfLaTeX could not set (emoji, other scripts) is a "?".
+    r"""The text on one line, escaped; what pdfLaTeX cannot typeset (emoji, other scripts) becomes "?".
 
     Needs `\usepackage[T1]{fontenc}`.
     """
     line = one_line(text)
-    signs = [character.translate(_SPECIAL) for character in line]
-    for place in range(1, len(line)):
-        if line[place] == line[place - 1] and line[place] in _JOINED:
-            signs[place] = "{}" + signs[place]
-    return "".join(sign if sign.isascii() or ord(sign) < 0x180 else "?" for sign in signs)
+    escapes = [character.translate(_SPECIAL) for character in line]
+    for i in range(1, len(line)):
+        if line[i] == line[i - 1] and line[i] in _JOINED:
+            escapes[i] = "{}" + escapes[i]
+    return "".join(text if text.isascii() or ord(text) < 0x180 else "?" for text in escapes)
 
 
 def booktabs(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    r"""A `tabular` in booktabs style; the first column is flush left, all others flush right.
+    r"""A `tabular` in booktabs style; the first column is left-aligned, all others right-aligned.
 
     Args:
-        heads: titles of the columns, plain text.
+        heads: column titles, plain text.
         rows: cells, plain text, as many as titles.
 
     Raises:
         ValueError: a row has another number of cells than there are titles.
     """
-    for number, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if len(row) != len(heads):
-            raise ValueError(f"table row {number} has {len(row)} cells, there are {len(heads)} columns")
+            raise ValueError(f"table row {index} has {len(row)} cells, there are {len(heads)} columns")
     lines = [rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}", r"\toprule", _row(heads), r"\midrule"]
     return "\n".join([*lines, *map(_row, rows), r"\bottomrule", r"\end{tabular}", ""])
 
 
 def figure_environment(name: str, caption: str, *, columns: int) -> str:
-    r"""The environment that sets `name`.pdf at its own size; `figure*` over both columns."""
+    r"""The environment that includes `name`.pdf at its natural size; `figure*` spans both columns."""
     kind = "figure*" if columns == 2 else "figure"
     return "\n".join(
         [rf"\begin{{{kind}}}[t]", r"\centering", rf"\includegraphics{{{name}.pdf}}",
@@ -93,12 +94,14 @@ def length_rows(table: pd.DataFrame) -> str:
     bins = list(table["bin"].unique())
     rows = []
     for policy in table["policy"].unique():
-        own = table[table["policy"] == policy].set_index("bin").loc[bins]
-        rows.append([policy, *(f"{_percent(row.success)} ({row.n})" for row in own.itertuples())])
+        by_bin = table[table["policy"] == policy].set_index("bin").loc[bins]
+        rows.append([policy, *(f"{_percent(row.success)} ({row.n})" for row in by_bin.itertuples())])
     return booktabs(["policy", *bins], rows)
 
 
-def board_rows(table: pd.DataFrame, metrics: Sequence[str]) -> str:
+def board_rows(
+    table: pd.DataFrame, metrics: Sequence[str], source_titles: Mapping[str, str] = MappingProxyType({})
+) -> str:
     """The table of `credit.fidelity.scoreboard`: a row per source, success / failure."""
     titles = table.drop_duplicates("metric").set_index("metric")["title"]
     values = table.pivot_table(index="source", columns=["metric", "outcome"], values="value", dropna=False)
@@ -106,15 +109,16 @@ def board_rows(table: pd.DataFrame, metrics: Sequence[str]) -> str:
     for source in table["source"].unique():
         pairs = ((values.get((metric, outcome)) for outcome in ("success", "failure")) for metric in metrics)
         cells = [
-            " / ".join("–" if own is None else _number(own[source], 2) for own in pair) for pair in pairs
+            " / ".join("–" if column is None else _number(column[source], 2) for column in pair)
+            for pair in pairs
         ]
-        rows.append([source, *cells])
+        rows.append([source_titles.get(source, source), *cells])
     return booktabs(["source (success / failure)", *(str(titles[metric]) for metric in metrics)], rows)
 
 
 def _row(cells: Sequence[str]) -> str:
     line = " & ".join(map(escaped, cells)) + r" \\"
-    # the end of the row before would take these signs for its own
+    # after the `\\` of the previous row these would be parsed as its arguments
     return "{}" + line if line[0] in "[*" else line
 
 

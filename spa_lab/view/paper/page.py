@@ -1,11 +1,11 @@
-"""A page for print: its width is a column of the paper, everything on it is placed in inches.
+"""A page for print: as wide as one or two columns of a paper, with everything placed in inches.
 
-So text keeps its size when the figure is set at its own width, nothing overlaps, and the same input gives the
-same file. Inches run from the left and from the top.
+Text keeps its size when the figure is included at its natural width, nothing overlaps, and the same input
+gives the same file. Coordinates in inches run from the left and from the top.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -18,30 +18,34 @@ from matplotlib.textpath import TextPath
 from spa_lab.view import geometry, style
 from spa_lab.view.text import one_line, shortened
 
-Look = dict[str, Any]
-"""Keywords of an artist."""
-
+Columns = Literal[1, 2]
+"""Columns of the paper that a figure spans."""
 ONE_COLUMN, TWO_COLUMNS = 3.35, 6.95
-"""Inches: widths that fit a column, and the whole page, of the usual two-column templates."""
+"""Inches: widths that fit one column, and both columns, of the usual two-column templates."""
 MARGIN = 0.1
 LEGEND_ROW = 0.18
 """Inches."""
 _KEY = 0.42
-"""Inches of a legend's entry beside its text: the sample of the look and the space around it."""
+"""Inches of a legend entry beside its text: the sample and the space around it."""
 _TICK = 0.42
-"""Inches that a tick's label takes at least."""
+"""Least inches of a tick label."""
+
+
+def width_of(columns: Columns) -> float:
+    """Width in inches of a figure that spans so many columns."""
+    return ONE_COLUMN if columns == 1 else TWO_COLUMNS
 
 
 def text_width(text: str, *, bold: bool = False, size: float = style.PAPER_SIZE) -> float:
-    """Inches of a line of text; size in points."""
+    """Width in inches of a line of text; `size` in points."""
     font = FontProperties(family=style.PAPER_FONT[0], weight="bold" if bold else "normal")
-    plain = text.replace("$", "S")  # as wide, and no mathematics
-    # curves lie within their control points; their exact extents take ten times as long
+    plain = text.replace("$", "S")  # as wide, and never parsed as mathematics
+    # curves lie within their control points; exact extents take ten times as long
     outline = TextPath((0, 0), plain, size=size, prop=font).vertices
     return float(outline[:, 0].max(initial=0.0)) / 72
 
 
-def fitted(text: str, width: float, *, bold: bool = False, size: float = style.PAPER_SIZE) -> str:
+def fit_text(text: str, width: float, *, bold: bool = False, size: float = style.PAPER_SIZE) -> str:
     """The text on one line, shortened to a width in inches."""
     line = one_line(text)
     n = len(line)
@@ -51,7 +55,7 @@ def fitted(text: str, width: float, *, bold: bool = False, size: float = style.P
     return shortened(line, n)
 
 
-def place(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+def add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
     """Axes over a rectangle of the page, in inches."""
     total_width, total_height = figure.get_size_inches()
     bottom = total_height - top - height
@@ -60,14 +64,14 @@ def place(figure: Figure, left: float, top: float, width: float, height: float) 
     )
 
 
-def write(figure: Figure, x: float, y: float, text: str, **look: Any) -> None:
-    """A line of text; x from the left, y from the top to its base line, in inches."""
+def add_text(figure: Figure, x: float, y: float, text: str, **properties: Any) -> None:
+    """A line of text; x from the left, y from the top to its baseline, in inches."""
     width, height = figure.get_size_inches()
-    figure.text(x / width, 1 - y / height, text, va="baseline", **look)
+    figure.text(x / width, 1 - y / height, text, va="baseline", **properties)
 
 
-def flowed(handles: Sequence[Artist], width: float) -> list[list[Artist]]:
-    """The entries of a legend in rows of at most so many inches; a wider entry has its own row."""
+def legend_rows(handles: Sequence[Artist], width: float) -> list[list[Artist]]:
+    """Legend entries in rows of at most `width` inches; a wider entry has a row of its own."""
     rows: list[list[Artist]] = []
     used = 0.0
     for handle in handles:
@@ -81,51 +85,42 @@ def flowed(handles: Sequence[Artist], width: float) -> list[list[Artist]]:
 
 
 def draw_legend(figure: Figure, rows: Sequence[Sequence[Artist]], left: float, top: float) -> None:
-    """Rows of `flowed`, the first one `top` inches below the page's upper edge."""
+    """Draw rows of `legend_rows`, the first one `top` inches below the upper edge of the page."""
     width, height = figure.get_size_inches()
-    for number, row in enumerate(rows):
-        corner = (left / width, 1 - (top + number * LEGEND_ROW) / height)
+    for index, row in enumerate(rows):
+        corner = (left / width, 1 - (top + index * LEGEND_ROW) / height)
         figure.legend(
             handles=list(row), loc="upper left", bbox_to_anchor=corner, ncols=len(row), frameon=False,
             borderpad=0, borderaxespad=0, handlelength=2.0, handletextpad=0.5, columnspacing=1.0,
         )  # fmt: skip
 
 
-def mark(label: str, look: Look) -> Line2D:
-    """A legend's entry for a line or a marker."""
-    return Line2D([], [], **look, label=label)
+def legend_entry(label: str, properties: dict[str, Any]) -> Line2D:
+    """A legend entry for a line or a marker with these matplotlib properties."""
+    return Line2D([], [], **properties, label=label)
 
 
-def looks(names: Sequence[str], order: Sequence[str]) -> list[int]:
-    """Number of the look of every name: its place in `order`, so that it looks the same in all figures.
-
-    Names that are not in `order` come after it, in their own order.
-    """
-    others = [name for name in names if name not in order]
-    return [list(order).index(name) if name in order else len(order) + others.index(name) for name in names]
-
-
-def tidy(axes: Axes, grid: str) -> None:
-    """No frame on top and right, short ticks, a faint grid along "x" or "y"."""
+def tidy(axes: Axes, grid: Literal["x", "y"]) -> None:
+    """No spines on top and right, short ticks, a faint grid along one axis."""
     axes.tick_params(length=2, pad=2)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="x" if grid == "x" else "y", color=style.GRID, linewidth=0.6)
+    axes.grid(axis=grid, color=style.GRID, linewidth=0.6)
     axes.set_axisbelow(True)
 
 
 def round_ticks(span: geometry.Span, length: float) -> tuple[np.ndarray, list[str]]:
-    """Round places, see `geometry.ticks`, and labels that have room along so many inches."""
-    places = geometry.ticks(span, most=int(min(max(length / _TICK, 2), 4)))
-    labels = [f"{place:g}".replace("-", "\N{MINUS SIGN}") for place in places]
-    apart = (places[1] - places[0]) / (span[1] - span[0]) * length
-    if len(places) > 2 and max(map(text_width, labels)) + 0.06 > apart:
-        return places[[0, -1]], [labels[0], labels[-1]]
-    return places, labels
+    """Round tick positions, see `geometry.ticks`, with labels that fit an axis of `length` inches."""
+    positions = geometry.ticks(span, most=int(min(max(length / _TICK, 2), 4)))
+    labels = [f"{position:g}".replace("-", "\N{MINUS SIGN}") for position in positions]
+    apart = (positions[1] - positions[0]) / (span[1] - span[0]) * length
+    if len(positions) > 2 and max(map(text_width, labels)) + 0.06 > apart:
+        return positions[[0, -1]], [labels[0], labels[-1]]
+    return positions, labels
 
 
 def whole_ticks(last: int, length: float) -> list[int]:
-    """Whole numbers from 0 to `last` whose labels have room along so many inches: every 1st, 2nd, 5th, ..."""
-    room = max(length / (0.08 + text_width(str(last))), 2)
+    """Every 1st, 2nd, 5th, ... integer from 0 to `last`, as many as fit an axis of `length` inches."""
+    most = max(length / (0.08 + text_width(str(last))), 2)
     steps = (factor * 10**power for power in range(9) for factor in (1, 2, 5))
-    step = next(step for step in steps if last / step + 1 <= room)
+    step = next(step for step in steps if last / step + 1 <= most)
     return list(range(0, last + 1, step))

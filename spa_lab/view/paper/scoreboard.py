@@ -1,7 +1,7 @@
-"""The fidelity scoreboard on paper (matplotlib); the twin of `scoreboard`."""
+"""Fidelity scoreboard: sources down, metrics across, successes and failures with marks of their own."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,101 +11,146 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spa_lab.view import style
+from spa_lab.view.paper import captions, latex, looks
+from spa_lab.view.paper.contributions import NO_TITLES
 from spa_lab.view.paper.page import (
     LEGEND_ROW,
     MARGIN,
-    TWO_COLUMNS,
-    Look,
+    Columns,
+    add_axes,
     draw_legend,
-    fitted,
-    flowed,
-    mark,
-    place,
+    fit_text,
+    legend_entry,
+    legend_rows,
     text_width,
+    width_of,
 )
-from spa_lab.view.tables.scoreboard import DEFAULT_METRICS, OUTCOMES, metric_rows, sources_and_titles
+from spa_lab.view.paper.paper_figure import PaperFigure
+from spa_lab.view.tables.scoreboard import (
+    DEFAULT_METRICS,
+    OUTCOMES,
+    metric_rows,
+    sample_sizes,
+    sources_and_titles,
+)
 
 GAP, ROW, LEAST, LINE, AXIS = 0.1, 0.21, 0.7, 0.14, 0.26
 """Inches: between panels, one source, the least panel, a line of a title, the axis below."""
-OFFSETS = (-0.16, 0.16)
-"""Place of each outcome within its row."""
 NAMES = 0.36
-"""Share of the width that names take at most."""
-CEILINGS: tuple[Look, ...] = ({"linewidth": 0.9, "linestyle": "--"}, {"linewidth": 0.9, "linestyle": "-."})
-"""Of successes and of failures."""
-CHANCE_LOOK: Look = {"color": style.MUTED, "linewidth": 0.9, "linestyle": ":"}
+"""Largest share of the width that names take."""
+OFFSETS = (-0.16, 0.16)
+"""Position of each outcome within its row."""
+OUTCOME_LOOKS: Mapping[str, looks.Properties] = {
+    "success": {"color": style.POSITIVE, "marker": "o", "markersize": 3.5},
+    "failure": {"color": style.NEGATIVE, "marker": "s", "markersize": 3.5},
+}
+CEILING_LOOKS: Mapping[str, looks.Properties] = {
+    "success": {"color": style.POSITIVE, "linewidth": 0.9, "linestyle": "--"},
+    "failure": {"color": style.NEGATIVE, "linewidth": 0.9, "linestyle": "-."},
+}
+CHANCE: looks.Properties = {"color": style.MUTED, "linewidth": 0.9, "linestyle": ":"}
 
 
-def scoreboard_paper(
-    table: pd.DataFrame, metrics: Sequence[str] = DEFAULT_METRICS, *, width: float = TWO_COLUMNS
-) -> Figure:
-    """Every source on every metric, successes and failures apart; see `scoreboard.scoreboard_figure`.
+def scoreboard_figure(
+    table: pd.DataFrame,
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    *,
+    columns: Columns = 2,
+    name: str = "scoreboard",
+    titles: Mapping[str, str] = NO_TITLES,
+) -> PaperFigure:
+    """Every source on every metric, as many metrics as fit; see the module.
 
     Args:
-        table: of `credit.fidelity.scoreboard`.
-        metrics: values of the table's column `metric`; see `metrics_that_fit`.
-        width: inches.
+        table: of `credit.fidelity.scoreboard`; sources are drawn in its order.
+        metrics: values of the table's column `metric`.
+        columns: of the paper.
+        name: of its files.
+        titles: source -> what it is called in the figure; the source itself where it is missing.
 
     Raises:
-        ValueError: the table is empty or lacks a metric, or more metrics than have room.
+        ValueError: the table is empty or lacks a metric.
     """
-    sources, titles = sources_and_titles(table, metrics)
-    names = _names(sources, width)
+    width = width_of(columns)
+    shown = metrics_that_fit(table, metrics, width, titles)
+    figure = draw_scoreboard(table, shown, width=width, titles=titles)
+    numbers = table[table["metric"].isin(shown) & (table["outcome"] != "both")]
+    caption = f"Credit against the measured truth; {sample_sizes(table)}."
+    tabular = latex.board_rows(numbers, shown, titles)
+    return PaperFigure(name, figure, numbers, caption, columns, {}, tabular)
+
+
+def draw_scoreboard(
+    table: pd.DataFrame,
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    *,
+    width: float = width_of(2),
+    titles: Mapping[str, str] = NO_TITLES,
+) -> Figure:
+    """The picture alone, with exactly these metrics; `width` in inches.
+
+    Raises:
+        ValueError: the table is empty or lacks a metric, or the metrics do not fit the width.
+    """
+    sources, metric_titles = sources_and_titles(table, metrics)
+    names = _names(sources, width, titles)
     left = MARGIN + 0.08 + max(map(text_width, names))
     panel = (width - left - MARGIN) / len(metrics) - GAP
     if panel < LEAST:
         raise ValueError(
             f"scoreboard: {len(metrics)} metrics side by side do not fit {width:.2f} inches, "
-            f"{len(metrics_that_fit(table, metrics, width))} do"
+            f"{len(metrics_that_fit(table, metrics, width, titles))} do"
         )
-    lines = [_wrapped(title, panel) for title in titles]
+    lines = [_wrapped(title, panel) for title in metric_titles]
     head = MARGIN + LINE * max(line.count("\n") + 1 for line in lines)
     body = ROW * len(sources)
-    rows = flowed(_handles(), width - 2 * MARGIN)
+    legend = legend_rows(_legend(table[table["metric"].isin(metrics)]), width - 2 * MARGIN)
     with rc_context(style.PAPER_RC):
-        figure = Figure(figsize=(width, head + body + AXIS + LEGEND_ROW * len(rows)))
-        for number, (metric, title) in enumerate(zip(metrics, lines, strict=True)):
-            axes = place(figure, left + number * (panel + GAP), head, panel, body)
-            _panel(axes, table, metric, sources)
+        figure = Figure(figsize=(width, head + body + AXIS + LEGEND_ROW * len(legend)))
+        for index, (metric, title) in enumerate(zip(metrics, lines, strict=True)):
+            axes = add_axes(figure, left + index * (panel + GAP), head, panel, body)
+            _draw_panel(axes, table, metric, sources)
             axes.set_title(title, fontsize=style.PAPER_SIZE, pad=3)
-            axes.set_yticks(range(len(sources)), names if number == 0 else [])
+            axes.set_yticks(range(len(sources)), names if index == 0 else [])
             _few_ticks(axes, max(int(panel / 0.35), 2))
-        draw_legend(figure, rows, MARGIN, head + body + AXIS)
+        draw_legend(figure, legend, MARGIN, head + body + AXIS)
     return figure
 
 
-def metrics_that_fit(table: pd.DataFrame, metrics: Sequence[str], width: float) -> list[str]:
-    """The first of the metrics, as many as have room side by side in a width in inches."""
+def metrics_that_fit(
+    table: pd.DataFrame, metrics: Sequence[str], width: float, titles: Mapping[str, str] = NO_TITLES
+) -> list[str]:
+    """The first of the metrics, as many as fit side by side in a width in inches."""
     sources, _ = sources_and_titles(table, metrics)
-    left = MARGIN + 0.08 + max(map(text_width, _names(sources, width)))
+    left = MARGIN + 0.08 + max(map(text_width, _names(sources, width, titles)))
     return list(metrics)[: max(int((width - left - MARGIN) / (LEAST + GAP)), 1)]
 
 
-def _names(sources: Sequence[str], width: float) -> list[str]:
-    return [fitted(source, NAMES * width) for source in sources]
+def _names(sources: Sequence[str], width: float, titles: Mapping[str, str]) -> list[str]:
+    return [fit_text(captions.titled(source, titles), NAMES * width) for source in sources]
 
 
 def _wrapped(title: str, width: float) -> str:
     """The title in lines that fit a panel, broken between words."""
-    room = max(int(width * len(title) / text_width(title)), 6)  # characters
-    return "\n".join(textwrap.wrap(title, room, break_long_words=False))
+    characters = max(int(width * len(title) / text_width(title)), 6)
+    return "\n".join(textwrap.wrap(title, characters, break_long_words=False))
 
 
-def _panel(axes: Axes, table: pd.DataFrame, metric: str, sources: Sequence[str]) -> None:
-    own = table[table["metric"] == metric]
+def _draw_panel(axes: Axes, table: pd.DataFrame, metric: str, sources: Sequence[str]) -> None:
     for row in range(0, len(sources), 2):
         axes.axhspan(row - 0.5, row + 0.5, color=style.STRIPE, linewidth=0, zorder=0)
-    if np.isfinite(own["chance"].iloc[0]):
-        axes.axvline(own["chance"].iloc[0], **CHANCE_LOOK)
-    for number, outcome in enumerate(OUTCOMES):
-        rows, colour = metric_rows(table, metric, outcome, sources), style.cycled(style.SERIES, number)
+    chance = table.loc[table["metric"] == metric, "chance"].iloc[0]
+    if np.isfinite(chance):
+        axes.axvline(chance, **CHANCE)
+    for outcome, offset in zip(OUTCOMES, OFFSETS, strict=True):
+        rows = metric_rows(table, metric, outcome, sources)
         value, low, high = (rows[name].to_numpy(dtype=np.float64) for name in ("value", "low", "high"))
         axes.errorbar(
-            value, np.arange(len(rows)) + OFFSETS[number], xerr=np.maximum([value - low, high - value], 0.0),
-            linestyle="none", elinewidth=0.8, markersize=3.5, color=colour, marker=style.MARKERS[number],
+            value, np.arange(len(rows)) + offset, xerr=np.maximum([value - low, high - value], 0.0),
+            linestyle="none", elinewidth=0.8, **OUTCOME_LOOKS[outcome],
         )  # fmt: skip
         if np.isfinite(rows["ceiling"].iloc[0]):
-            axes.axvline(rows["ceiling"].iloc[0], color=colour, **CEILINGS[number])
+            axes.axvline(rows["ceiling"].iloc[0], **CEILING_LOOKS[outcome])
     axes.set_ylim(len(sources) - 0.5, -0.5)
     axes.tick_params(length=2, pad=2)
     axes.tick_params(axis="y", length=0)
@@ -113,23 +158,23 @@ def _panel(axes: Axes, table: pd.DataFrame, metric: str, sources: Sequence[str])
 
 
 def _few_ticks(axes: Axes, most: int) -> None:
-    """Ticks whose labels lean inward at the border of a panel, or they would run into the next one's."""
+    """At most so many ticks; labels at the border lean inward, away from the neighbouring panel."""
     axes.locator_params(axis="x", nbins=most)
     low, high = axes.get_xlim()
-    axes.set_xticks([at for at in axes.get_xticks() if low <= at <= high])
-    for at, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True):
-        if not low + 0.1 * (high - low) < at < high - 0.1 * (high - low):
-            label.set_horizontalalignment("left" if at < (low + high) / 2 else "right")
+    axes.set_xticks([tick for tick in axes.get_xticks() if low <= tick <= high])
+    for tick, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True):
+        if not low + 0.1 * (high - low) < tick < high - 0.1 * (high - low):
+            label.set_horizontalalignment("left" if tick < (low + high) / 2 else "right")
 
 
-def _handles() -> list[Artist]:
-    colours = [style.cycled(style.SERIES, number) for number in range(len(OUTCOMES))]
-    looks: list[Artist] = [
-        mark(outcome, {"color": colour, "marker": shape, "markersize": 3.5, "linewidth": 0.8})
-        for outcome, colour, shape in zip(OUTCOMES, colours, style.MARKERS, strict=False)
+def _legend(table: pd.DataFrame) -> list[Artist]:
+    """Entries of what is drawn, and of nothing else."""
+    handles: list[Artist] = [
+        legend_entry(outcome, look | {"linewidth": 0.8}) for outcome, look in OUTCOME_LOOKS.items()
     ]
-    looks += [
-        mark(f"noise ceiling, {outcome}", {"color": colour} | look)
-        for outcome, colour, look in zip(OUTCOMES, colours, CEILINGS, strict=True)
-    ]
-    return [*looks, mark("guessing", CHANCE_LOOK)]
+    for outcome, look in CEILING_LOOKS.items():
+        if np.isfinite(table.loc[table["outcome"] == outcome, "ceiling"]).any():
+            handles.append(legend_entry(f"noise ceiling, {outcome}", look))
+    if np.isfinite(table["chance"]).any():
+        handles.append(legend_entry("chance", CHANCE))
+    return handles

@@ -1,6 +1,6 @@
-"""Success rates on paper: by length of the task, of every policy, and of policies against each other."""
+"""Success rates of policies, and paired differences between policies, with their intervals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -10,187 +10,128 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spa_lab.view import geometry, style
+from spa_lab.view.paper import captions, latex, looks
 from spa_lab.view.paper.page import (
-    LEGEND_ROW,
     MARGIN,
-    TWO_COLUMNS,
-    Look,
-    draw_legend,
-    fitted,
-    flowed,
-    looks,
-    mark,
-    place,
+    Columns,
+    add_axes,
+    add_text,
+    fit_text,
     text_width,
     tidy,
-    write,
+    width_of,
 )
-from spa_lab.view.text import BY_LENGTH, shortened, signed
+from spa_lab.view.paper.paper_figure import PaperFigure
+from spa_lab.view.tables.evaluation import intervals_in_words
+from spa_lab.view.text import signed
 
-N_TITLE = "n"
-TALL, COUNT_ROW, LEFT, AXIS = 1.75, 0.17, 0.52, 0.38
-"""Inches: the rates, n of one policy, what the axis takes on the left and below."""
+AXIS = 0.38
+"""Inches of the axis below."""
 ROW, NAME_ROW = 0.24, 0.18
-"""Inches of one policy in a list, and of a line where its name stands above its interval."""
-_BLANK = MappingProxyType({"facecolor": style.WHITE, "linewidth": 0, "pad": 0.8})
-"""Ground of a name that stands over lines."""
+"""Inches of one row, and of a line if the name stands above its interval."""
 LONG_NAME = 0.5
-"""A name that would take more of the width stands above."""
+"""A name that would take more of the width stands above its interval."""
+_BACKGROUND = MappingProxyType({"facecolor": style.WHITE, "linewidth": 0, "pad": 0.8})
+"""Of a name that stands over lines."""
 
 
-def success_by_length_paper(
-    table: pd.DataFrame, *, width: float = TWO_COLUMNS, order: Sequence[str] = ()
-) -> Figure:
-    """Success rate of every policy by length of the task, with intervals; n of each bin below.
-
-    Args:
-        table: of `evaluation.success_by_length`; empty bins are left blank.
-        width: inches.
-        order: policies whose look is decided by their place here, see `paper_page.looks`.
-
-    Raises:
-        ValueError: the table has no rows.
-    """
-    policies, bins = geometry.policies_and_bins(table)
-    own = [_policy_look(number) for number in looks(policies, order)]
-    handles = [
-        mark(shortened(policy, 40), look | {"linestyle": "none"})
-        for policy, look in zip(policies, own, strict=True)
-    ]
-    rows = flowed(handles, width - LEFT - MARGIN)
-    counts = MARGIN + TALL + AXIS
-    foot = counts + COUNT_ROW * len(policies) + 0.06
-    with rc_context(style.PAPER_RC):
-        figure = Figure(figsize=(width, foot + LEGEND_ROW * len(rows) + 0.02))
-        inside = width - LEFT - MARGIN
-        axes = place(figure, LEFT, MARGIN, inside, TALL)
-        _draw_rates(axes, table, dict(zip(policies, own, strict=True)), bins)
-        write(figure, LEFT + inside / 2, counts - 0.08, BY_LENGTH[table["by"].iloc[0]], ha="center")
-        below = place(figure, LEFT, counts, inside, COUNT_ROW * len(policies))
-        _write_counts(below, table, dict(zip(policies, own, strict=True)), axes.get_xlim(), inside)
-        draw_legend(figure, rows, LEFT, foot)
-    return figure
-
-
-def success_paper(table: pd.DataFrame, *, width: float = TWO_COLUMNS) -> Figure:
+def success_figure(table: pd.DataFrame, *, columns: Columns = 2, name: str = "success") -> PaperFigure:
     """Success rate of every policy with its interval, and the numbers beside it.
 
     Args:
         table: of `evaluation.success_table`.
-        width: inches.
+        columns: of the paper.
+        name: of its files.
 
     Raises:
         ValueError: the table has no rows.
     """
-    said = [
+    numbers = [
         f"{100 * row.success:.1f} [{100 * row.low:.1f}, {100 * row.high:.1f}]" for row in table.itertuples()
     ]
     shown = table.rename(columns={"success": "point", "policy": "name"})
-    return _listed(shown, said, "success rate (%)", (0.0, 1.0), width)
+    policies = list(table["policy"])
+    figure = _draw_list(shown, policies, numbers, "success rate (%)", (0.0, 1.0), width_of(columns))
+    caption = f"Strict success in per cent with {intervals_in_words(table)}."
+    facts = captions.policy_facts(table)
+    return PaperFigure(name, figure, table, caption, columns, facts, latex.success_rows(table))
 
 
-def differences_paper(table: pd.DataFrame, *, width: float = TWO_COLUMNS) -> Figure:
-    """Paired differences of success with their intervals; the line is no difference.
+def differences_figure(
+    table: pd.DataFrame, *, columns: Columns = 2, name: str = "differences"
+) -> PaperFigure:
+    """Paired differences of success with their intervals; the vertical line is no difference.
 
     Args:
         table: of `evaluation.differences_table`.
-        width: inches.
+        columns: of the paper.
+        name: of its files.
 
     Raises:
         ValueError: the table has no rows.
     """
-    said = [
+    numbers = [
         f"{signed(100 * row.point, 1)} [{signed(100 * row.low, 1)}, {signed(100 * row.high, 1)}]"
         for row in table.itertuples()
     ]
     shown = table.assign(name=[f"{row.ours} − {row.theirs}" for row in table.itertuples()])
-    ends = np.array([0.0, shown["low"].min(), shown["high"].max()], dtype=np.float64)
+    ends = np.array([0.0, *shown["low"], *shown["high"]], dtype=np.float64)
     pad = 0.06 * (ends.max() - ends.min()) or 0.05
     span = (float(ends.min() - pad), float(ends.max() + pad))
-    return _listed(shown, said, "difference of success (points)", span, width)
+    title = "difference of success (percentage points)"
+    figure = _draw_list(shown, list(table["ours"]), numbers, title, span, width_of(columns))
+    methods = captions.enumeration(table["method"].unique())
+    caption = f"Difference of strict success in percentage points; {methods}."
+    facts = {"n": int(table["n"].max()), "n_seeds": int(table["n_seeds"].max())}
+    return PaperFigure(name, figure, table, caption, columns, facts, latex.difference_rows(table))
 
 
-def _listed(
-    table: pd.DataFrame, said: Sequence[str], title: str, span: geometry.Span, width: float
+def _draw_list(
+    table: pd.DataFrame,
+    policies: Sequence[str],
+    numbers: Sequence[str],
+    title: str,
+    span: geometry.Span,
+    width: float,
 ) -> Figure:
-    """A row for every name: its point with the interval, and the same in words; long names stand above."""
+    """A row per name: point and interval in the look of its policy, numbers as text; long names above."""
     if table.empty:
         raise ValueError(f"{title}: the table has no rows")
-    right = MARGIN + 0.1 + max(map(text_width, said))
+    right = MARGIN + 0.1 + max(map(text_width, numbers))
     natural = max(map(text_width, table["name"]))
     stacked = natural > LONG_NAME * (width - right)
     left = MARGIN + (0.06 if stacked else natural + 0.1)
     row = 2 * NAME_ROW if stacked else ROW
-    inside, tall = width - left - right, row * len(table)
+    plot_width, height = width - left - right, row * len(table)
     with rc_context(style.PAPER_RC):
-        figure = Figure(figsize=(width, MARGIN + tall + AXIS))
-        axes = place(figure, left, MARGIN, inside, tall)
+        figure = Figure(figsize=(width, MARGIN + height + AXIS))
+        axes = add_axes(figure, left, MARGIN, plot_width, height)
         axes.set(xlim=span, ylim=(len(table) - 0.5, -0.5), yticks=[])
-        _draw_intervals(axes, table, 0.22 if stacked else 0.0)
-        places = geometry.ticks(span, most=int(min(max(inside / 0.45, 2), 6)))
-        axes.set_xticks(places, [f"{100 * place:.0f}".replace("-", "−") for place in places])
-        for number, (name, words) in enumerate(zip(table["name"], said, strict=True)):
-            line = MARGIN + row * number + (0.75 * row if stacked else 0.5 * row) + 0.04
-            write(figure, width - MARGIN, line, words, ha="right")
+        _draw_intervals(axes, table, policies, 0.22 if stacked else 0.0)
+        ticks = geometry.ticks(span, most=int(min(max(plot_width / 0.45, 2), 6)))
+        axes.set_xticks(ticks, [f"{100 * tick:.0f}".replace("-", "−") for tick in ticks])
+        for index, (name, text) in enumerate(zip(table["name"], numbers, strict=True)):
+            line = MARGIN + row * index + (0.75 * row if stacked else 0.5 * row) + 0.04
+            add_text(figure, width - MARGIN, line, text, ha="right")
             if stacked:
-                name = fitted(name, width - 2 * MARGIN)
-                write(figure, MARGIN, MARGIN + row * number + 0.14, name, bbox=dict(_BLANK))
+                short = fit_text(name, width - 2 * MARGIN)
+                add_text(figure, MARGIN, MARGIN + row * index + 0.14, short, bbox=dict(_BACKGROUND))
             else:
-                write(figure, left - 0.1, line, name, ha="right")
-        middle = max(left + inside / 2, MARGIN + text_width(title) / 2)
-        write(figure, middle, MARGIN + tall + 0.31, title, ha="center")
+                add_text(figure, left - 0.1, line, name, ha="right")
+        centre = max(left + plot_width / 2, MARGIN + text_width(title) / 2)
+        add_text(figure, centre, MARGIN + height + 0.31, title, ha="center")
     return figure
 
 
-def _draw_intervals(axes: Axes, table: pd.DataFrame, below: float) -> None:
-    """Points with their intervals, a little below the middle of their rows."""
-    low, point, high = (table[name].to_numpy(dtype=np.float64) for name in ("low", "point", "high"))
+def _draw_intervals(axes: Axes, table: pd.DataFrame, policies: Sequence[str], below: float) -> None:
+    """Points with their intervals, `below` rows under the centre of their rows."""
     if axes.get_xlim()[0] < 0:
         axes.axvline(0, color=style.INK, linewidth=0.8)
-    axes.errorbar(
-        point, np.arange(len(table)) + below, xerr=np.maximum([point - low, high - point], 0.0),
-        color=style.POSITIVE, marker="o", linestyle="none", elinewidth=1.0, capsize=2, markersize=4.5,
-        clip_on=False,
-    )  # fmt: skip
+    for index, (policy, row) in enumerate(zip(policies, table.itertuples(), strict=True)):
+        reach = np.maximum([[row.point - row.low], [row.high - row.point]], 0.0)
+        axes.errorbar(
+            [row.point], [index + below], xerr=reach, linestyle="none", elinewidth=1.0, capsize=2,
+            clip_on=False, **looks.marker_of(policy),
+        )  # fmt: skip
     tidy(axes, "x")
     axes.spines["left"].set_visible(False)
-
-
-def _draw_rates(axes: Axes, table: pd.DataFrame, policies: Mapping[str, Look], bins: Sequence[str]) -> None:
-    """Points with intervals, policies side by side within each bin."""
-    places = 1.25 * geometry.dodge(len(policies))  # narrower columns than on the screen
-    for number, (policy, look) in enumerate(policies.items()):
-        own = table[table["policy"] == policy]
-        success, low, high = (own[name].to_numpy(dtype=np.float64) for name in ("success", "low", "high"))
-        reach = np.maximum([success - low, high - success], 0.0)
-        axes.errorbar(
-            np.arange(len(bins)) + places[number], success, yerr=reach,
-            linestyle="none", elinewidth=1.0, capsize=1.5, clip_on=False, **look,
-        )  # fmt: skip
-    for edge in np.arange(1, len(bins)) - 0.5:
-        axes.axvline(edge, color=style.GRID, linewidth=0.6)
-    axes.set(xlim=(-0.5, len(bins) - 0.5), ylim=(0, 1), ylabel="success rate", xticks=range(len(bins)))
-    axes.set_xticklabels(bins)
-    tidy(axes, "y")
-
-
-def _write_counts(
-    axes: Axes, table: pd.DataFrame, policies: Mapping[str, Look], span: geometry.Span, inches: float
-) -> None:
-    """A row per policy: its marker, and n of every bin below the bin."""
-    axes.set(xlim=span, ylim=(len(policies) - 0.5, -0.5))
-    axes.set_axis_off()
-    margin = axes.get_yaxis_transform()  # across: the axis is 0 to 1; down: rows
-    for number, (policy, look) in enumerate(policies.items()):
-        for place_, n in enumerate(table["n"][table["policy"] == policy]):
-            axes.text(place_, number, str(n), ha="center", va="center")
-        axes.text(-0.26 / inches, number, N_TITLE, transform=margin, ha="right", va="center")
-        axes.plot(
-            [-0.12 / inches], [number], linestyle="none", clip_on=False, transform=margin,
-            **look,
-        )  # fmt: skip
-
-
-def _policy_look(number: int) -> Look:
-    colour, shape = style.cycled(style.SERIES, number), style.cycled(style.MARKERS, number)
-    return {"color": colour, "marker": shape, "markersize": 4.5}

@@ -50,7 +50,8 @@ def sample_sizes(table: pd.DataFrame) -> str:
         rows = table[(table["outcome"] == outcome) & (table["metric"] == "sum_rmse")]
         if len(rows):
             first = rows.iloc[0]
-            parts.append(f"{first['n_trajectories']} with {outcome} ({first['n_tasks']} tasks)")
+            plural = "successes" if outcome == "success" else "failures"
+            parts.append(f"{first['n_trajectories']} {plural} ({first['n_tasks']} tasks)")
     return "trajectories: " + ", ".join(parts) + "; bootstrap intervals over tasks"
 
 

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import pytest
 
 from spa_lab.view.charts.scoreboard import scoreboard_figure
-from spa_lab.view.paper.scoreboard import scoreboard_paper
+from spa_lab.view.paper.scoreboard import draw_scoreboard
 from spa_lab.view.tables.scoreboard import DEFAULT_METRICS
 
 SOURCES = ("spa", "mean", "<b>odd</b> $x$", "second measurement")
@@ -57,7 +57,7 @@ def test_every_panel_has_both_outcomes_in_the_order_of_the_sources(table: pd.Dat
         np.testing.assert_allclose(trace.error_x.array[0], 0.2)
         assert trace.name == outcome
     assert figure.layout.yaxis.ticktext[2] == "&lt;b&gt;odd&lt;/b&gt; &#36;x&#36;"
-    assert "9 with success (5 tasks)" in figure.layout.title.subtitle.text
+    assert "9 successes (5 tasks)" in figure.layout.title.subtitle.text
 
 
 def test_ceilings_and_chance_are_lines(table: pd.DataFrame) -> None:
@@ -72,7 +72,7 @@ def test_ceilings_and_chance_are_lines(table: pd.DataFrame) -> None:
 def test_without_a_ceiling_there_is_no_line(table: pd.DataFrame) -> None:
     figure = scoreboard_figure(table.assign(ceiling=np.nan), ["rmse"])
     assert [shape for shape in figure.layout.shapes if shape.type == "line"] == []
-    scoreboard_paper(table.assign(ceiling=np.nan), ["rmse"])
+    draw_scoreboard(table.assign(ceiling=np.nan), ["rmse"])
 
 
 def test_undefined_is_said(table: pd.DataFrame) -> None:
@@ -81,7 +81,7 @@ def test_undefined_is_said(table: pd.DataFrame) -> None:
 
 
 def test_paper_has_a_panel_for_each_metric_and_can_be_written(table: pd.DataFrame) -> None:
-    figure = scoreboard_paper(table)
+    figure = draw_scoreboard(table)
     titles = [" ".join(axes.get_title().split()) for axes in figure.axes]
     assert titles == [f"title of {metric}" for metric in DEFAULT_METRICS]
     shown = figure.axes[0].lines
@@ -96,7 +96,7 @@ def test_paper_has_a_panel_for_each_metric_and_can_be_written(table: pd.DataFram
 
 
 def test_what_is_not_there_is_named(table: pd.DataFrame) -> None:
-    for draw in (scoreboard_figure, scoreboard_paper):
+    for draw in (scoreboard_figure, draw_scoreboard):
         with pytest.raises(ValueError, match=r"no metric \['beauty'\]; the table has: "):
             draw(table, ["beauty"])
         with pytest.raises(ValueError, match="0 rows"):

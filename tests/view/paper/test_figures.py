@@ -17,14 +17,11 @@ from PIL import Image
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view.geometry import ticks
-from spa_lab.view.paper.figures import (
-    contributions_pair,
-    contributions_paper,
-    save_figure,
-)
-from spa_lab.view.paper.page import ONE_COLUMN, TWO_COLUMNS, fitted, text_width
+from spa_lab.view.paper.contributions import CreditedTrajectory, draw_contributions
+from spa_lab.view.paper.page import ONE_COLUMN, TWO_COLUMNS, Columns, fit_text, text_width
+from spa_lab.view.paper.paper_figure import write_picture
 from spa_lab.view.paper.rows import most_sources
-from spa_lab.view.paper.success import success_by_length_paper
+from spa_lab.view.paper.success_by_length import success_by_length_figure
 from spa_lab.view.tables.frames import credits_frame
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +29,20 @@ SVG = "{http://www.w3.org/2000/svg}"
 Drawn = Callable[[int], Trajectory]
 Opinion = Callable[..., Credit]
 Measured = Callable[[Trajectory], ValueTruth]
+
+
+def _contributions(
+    trajectory: Trajectory,
+    credits: list[Credit],
+    truth: ValueTruth | None = None,
+    *,
+    width: float = TWO_COLUMNS,
+) -> Figure:
+    return draw_contributions([CreditedTrajectory(trajectory, credits, truth)], width)
+
+
+def _pair(success: tuple[Trajectory, list[Credit]], failure: tuple[Trajectory, list[Credit]]) -> Figure:
+    return draw_contributions([CreditedTrajectory(*success), CreditedTrajectory(*failure)])
 
 
 def _written(figure: Figure) -> list[Text]:
@@ -61,21 +72,21 @@ def _assert_readable(figure: Figure) -> None:
 @pytest.mark.parametrize("n_steps", [1, 13, 60])
 def test_nothing_overlaps(drawn: Drawn, opinion: Opinion, measured: Measured, n_steps: int) -> None:
     trajectory = drawn(n_steps)
-    _assert_readable(contributions_paper(trajectory, [opinion(trajectory)], width=ONE_COLUMN))
+    _assert_readable(_contributions(trajectory, [opinion(trajectory)], width=ONE_COLUMN))
     three = [opinion(trajectory, source) for source in ("spa@run-3", "a very long name of a source", "mean")]
-    _assert_readable(contributions_paper(trajectory, three, measured(trajectory)))
+    _assert_readable(_contributions(trajectory, three, measured(trajectory)))
 
 
 def test_nothing_overlaps_in_a_pair(drawn: Drawn, opinion: Opinion, hostile: Trajectory) -> None:
     success, failure = drawn(12), drawn(35)
-    pair = contributions_pair((success, [opinion(success)]), (failure, [opinion(failure, base_value=0.0)]))
+    pair = _pair((success, [opinion(success)]), (failure, [opinion(failure, base_value=0.0)]))
     _assert_readable(pair)
-    _assert_readable(contributions_pair((hostile, [opinion(hostile)]), (failure, [opinion(failure)])))
+    _assert_readable(_pair((hostile, [opinion(hostile)]), (failure, [opinion(failure)])))
 
 
-@pytest.mark.parametrize("width", [ONE_COLUMN, TWO_COLUMNS])
-def test_nothing_overlaps_by_length(lengths_table: pd.DataFrame, width: float) -> None:
-    figure = success_by_length_paper(lengths_table, width=width)
+@pytest.mark.parametrize(("columns", "width"), [(1, ONE_COLUMN), (2, TWO_COLUMNS)])
+def test_nothing_overlaps_by_length(lengths_table: pd.DataFrame, columns: Columns, width: float) -> None:
+    figure = success_by_length_figure(lengths_table, columns=columns).figure
     assert figure.get_size_inches()[0] == width
     _assert_readable(figure)
 
@@ -86,16 +97,16 @@ def test_as_many_sources_as_have_room(drawn: Drawn, opinion: Opinion) -> None:
     for width in (ONE_COLUMN, TWO_COLUMNS):
         most = most_sources(width)
         every = [opinion(trajectory, f"source {number}") for number in range(most + 1)]
-        _assert_readable(contributions_paper(trajectory, every[:-1], width=width))
+        _assert_readable(_contributions(trajectory, every[:-1], width=width))
         with pytest.raises(ValueError, match=rf"'t5': {most + 1} sources side by side need"):
-            contributions_paper(trajectory, every, width=width)
+            _contributions(trajectory, every, width=width)
 
 
 def test_the_numbers_are_those_of_the_frames(drawn: Drawn, opinion: Opinion, measured: Measured) -> None:
     trajectory = drawn(13)
     credit, truth = opinion(trajectory), measured(trajectory)
     rows = credits_frame([trajectory], [credit])
-    _, bars, adding_up = contributions_paper(trajectory, [credit], truth).axes
+    _, bars, adding_up = _contributions(trajectory, [credit], truth).axes
     drawn_bars = {round(bar.get_y() + bar.get_height() / 2): bar.get_width() for bar in bars.patches}
     np.testing.assert_array_equal([drawn_bars[step] for step in rows["step"]], rows["contribution"])
     assert all(bool(bar.get_hatch()) == (bar.get_width() < 0) for bar in bars.patches)
@@ -107,7 +118,7 @@ def test_the_numbers_are_those_of_the_frames(drawn: Drawn, opinion: Opinion, mea
 
 def test_the_words(drawn: Drawn, opinion: Opinion) -> None:
     trajectory = drawn(5)
-    figure = contributions_paper(trajectory, [opinion(trajectory), Credit(trajectory.id, "mean", [0.2] * 5)])
+    figure = _contributions(trajectory, [opinion(trajectory), Credit(trajectory.id, "mean", [0.2] * 5)])
     written = [text.get_text() for text in _written(figure)]
     for step in range(5):
         assert f"take candle {step} from countertop {step}" in written
@@ -119,7 +130,7 @@ def test_the_words(drawn: Drawn, opinion: Opinion) -> None:
 
 def test_blocks_of_a_pair_share_their_axes_and_their_top(drawn: Drawn, opinion: Opinion) -> None:
     success, failure = drawn(4), drawn(9)
-    figure = contributions_pair((success, [opinion(success)]), (failure, [opinion(failure)]))
+    figure = _pair((success, [opinion(success)]), (failure, [opinion(failure)]))
     left_sheet, left_bars, left_sums, right_sheet, right_bars, right_sums = figure.axes
     assert left_bars.get_xlim() == right_bars.get_xlim() and left_sums.get_xlim() == right_sums.get_xlim()
     tops = {round(axes.get_position().y1, 9) for axes in figure.axes}
@@ -129,7 +140,7 @@ def test_blocks_of_a_pair_share_their_axes_and_their_top(drawn: Drawn, opinion: 
 
 
 def test_rates_by_length_are_those_of_the_table(lengths_table: pd.DataFrame) -> None:
-    rates, counts = success_by_length_paper(lengths_table).axes
+    rates, counts = success_by_length_figure(lengths_table).figure.axes
     for container, policy in zip(rates.containers, lengths_table["policy"].unique(), strict=True):
         own = lengths_table[lengths_table["policy"] == policy]
         points, _, (bars,) = container.lines
@@ -148,8 +159,8 @@ def test_the_same_figure_gives_the_same_bytes(
 ) -> None:
     trajectory = drawn(6)
     for name in ("one", "two"):
-        figure = contributions_paper(trajectory, [opinion(trajectory)], measured(trajectory))
-        save_figure(figure, tmp_path / f"{name}.{ending}", {"seed": 7, "commit": "c0ffee"})
+        figure = _contributions(trajectory, [opinion(trajectory)], measured(trajectory))
+        write_picture(figure, tmp_path / f"{name}.{ending}", {"seed": 7, "commit": "c0ffee"})
     assert (tmp_path / f"one.{ending}").read_bytes() == (tmp_path / f"two.{ending}").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"one.{ending}", f"two.{ending}"]
 
@@ -158,9 +169,9 @@ def test_every_format_says_where_it_comes_from(
     drawn: Drawn, opinion: Opinion, tmp_path: Path, lengths_table: pd.DataFrame
 ) -> None:
     provenance = {"commit": "c0ffee", "n": 12, "device": "<cpu> ✓", "nested": {"b": [1, None]}}
-    figure = success_by_length_paper(lengths_table)
+    figure = success_by_length_figure(lengths_table).figure
     for ending in ("svg", "pdf", "png"):
-        save_figure(figure, tmp_path / f"figure.{ending}", provenance)
+        write_picture(figure, tmp_path / f"figure.{ending}", provenance)
     tree = ElementTree.parse(tmp_path / "figure.svg")
     (described,) = tree.iter("{http://purl.org/dc/elements/1.1/}description")
     assert json.loads(described.text or "") == provenance
@@ -173,7 +184,7 @@ def test_every_format_says_where_it_comes_from(
 
 def test_text_in_an_svg_is_text_and_inert(hostile: Trajectory, tmp_path: Path) -> None:
     credit = Credit(hostile.id, "<b>src</b> $s$", np.linspace(-1, 1, len(hostile)))
-    save_figure(contributions_paper(hostile, [credit]), tmp_path / "figure.svg", {})
+    write_picture(_contributions(hostile, [credit]), tmp_path / "figure.svg", {})
     tree = ElementTree.parse(tmp_path / "figure.svg")
     assert not list(tree.iter(f"{SVG}script")) and not list(tree.iter(f"{SVG}image"))
     written = ["".join(node.itertext()) for node in tree.iter(f"{SVG}text")]
@@ -183,27 +194,27 @@ def test_text_in_an_svg_is_text_and_inert(hostile: Trajectory, tmp_path: Path) -
 
 
 def test_what_cannot_be_saved_is_refused(lengths_table: pd.DataFrame, tmp_path: Path) -> None:
-    figure = success_by_length_paper(lengths_table)
-    with pytest.raises(ValueError, match=r"figure\.jpg: a figure is saved as one of \.svg, \.pdf, \.png"):
-        save_figure(figure, tmp_path / "figure.jpg", {})
+    figure = success_by_length_figure(lengths_table).figure
+    with pytest.raises(ValueError, match=r"figure\.jpg: the file name must end in \.pdf, \.svg, \.png"):
+        write_picture(figure, tmp_path / "figure.jpg", {})
     for bad in ({"x": object()}, {"x": float("nan")}):
         with pytest.raises(ValueError, match="provenance has no JSON form"):
-            save_figure(figure, tmp_path / "figure.svg", bad)
+            write_picture(figure, tmp_path / "figure.svg", bad)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_does_not_fit_is_refused(trajectory: Trajectory, lengths_table: pd.DataFrame) -> None:
     with pytest.raises(ValueError, match=r"'t1': needs at least 1 credit to draw, got 0"):
-        contributions_paper(trajectory, [])
+        _contributions(trajectory, [])
     with pytest.raises(ValueError, match=r"credit of 't1' by 'spa' has 2 steps, the trajectory has 3"):
-        contributions_pair((trajectory, [Credit("t1", "spa", [1, 2])]), (trajectory, []))
+        _pair((trajectory, [Credit("t1", "spa", [1, 2])]), (trajectory, []))
     with pytest.raises(ValueError, match="no rows"):
-        success_by_length_paper(lengths_table.iloc[:0])
+        success_by_length_figure(lengths_table.iloc[:0])
 
 
 def test_all_zero_credit_has_an_axis(drawn: Drawn) -> None:
     trajectory = drawn(3)
-    _, bars, _ = contributions_paper(trajectory, [Credit(trajectory.id, "terminal", [0, 0, 0])]).axes
+    _, bars, _ = _contributions(trajectory, [Credit(trajectory.id, "terminal", [0, 0, 0])]).axes
     low, high = bars.get_xlim()
     assert low < 0 < high
 
@@ -220,11 +231,11 @@ def test_ticks_are_few_round_and_inside(span: tuple[float, float]) -> None:
 
 
 def test_fitted_text_fits() -> None:
-    assert fitted("short", 3.0) == "short"
-    line = fitted("a quite long line of text " * 20, 2.0)
+    assert fit_text("short", 3.0) == "short"
+    line = fit_text("a quite long line of text " * 20, 2.0)
     assert line.endswith("…") and 1.6 < text_width(line) <= 2.0
-    assert fitted("$x^$ " * 3, 3.0) == "$x^$ $x^$ $x^$"
-    assert fitted("", 1.0) == ""
+    assert fit_text("$x^$ " * 3, 3.0) == "$x^$ $x^$ $x^$"
+    assert fit_text("", 1.0) == ""
 
 
 def test_looking_loads_neither_torch_nor_pyplot() -> None:
@@ -233,13 +244,13 @@ def test_looking_loads_neither_torch_nor_pyplot() -> None:
         "import hashlib, sys, tempfile, pathlib\n"
         "from spa_lab.types import Credit, Step, Trajectory\n"
         "from spa_lab.view.charts import figures as screen\n"
-        "from spa_lab.view.paper import figures as paper\n"
+        "from spa_lab.view import paper\n"
         "step = Step('Action: look', '', 'look', 'ok', False)\n"
         "one = Trajectory('t', 'task', 'toy', 'train', 'do', 'go', (step,), 1.0, True, 'done', 'p', 0)\n"
         "credit = Credit('t', 'spa', [0.5])\n"
         "screen.contributions_figure(one, [credit]).to_json()\n"
         "path = pathlib.Path(tempfile.mkdtemp()) / 'figure.svg'\n"
-        "paper.save_figure(paper.contributions_paper(one, [credit]), path, {'a': 1})\n"
+        "paper.write_picture(paper.contributions_figure(one, [credit]).figure, path, {'a': 1})\n"
         "print(hashlib.sha256(path.read_bytes()).hexdigest())\n"
         "print([name for name in ('torch', 'matplotlib.pyplot') if name in sys.modules])\n"
     )

@@ -1,4 +1,4 @@
-"""A plate's files: provenance in every one, captions that say how, LaTeX that cannot be hijacked."""
+"""Files of a paper figure: provenance in every one, captions that say how, LaTeX that cannot be hijacked."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -15,9 +15,10 @@ from matplotlib.text import Text
 from PIL import Image
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
-from spa_lab.view.paper import paper_figure as plates
+from spa_lab.view import paper
 from spa_lab.view.paper.latex import booktabs, escaped, figure_environment
-from spa_lab.view.paper.paper_figure import Columns, PaperFigure, save_paper_figure
+from spa_lab.view.paper.page import Columns
+from spa_lab.view.paper.paper_figure import PaperFigure
 from spa_lab.view.provenance import in_words
 from spa_lab.view.tables.advantages import AdvantageSettings
 from spa_lab.view.tables.scoreboard import Z, pooled_scoreboard
@@ -46,7 +47,7 @@ def _board(shift: float, half: float) -> pd.DataFrame:
 
 @pytest.fixture
 def every(drawn: Drawn, opinion: Opinion, measured: Measured) -> Callable[[Columns], list[PaperFigure]]:
-    """One plate of each kind."""
+    """One figure of each kind."""
 
     def make(columns: Columns) -> list[PaperFigure]:
         one = drawn(12)
@@ -58,12 +59,12 @@ def every(drawn: Drawn, opinion: Opinion, measured: Measured) -> Callable[[Colum
             columns=["ours", "theirs", "low", "point", "high", "n", "n_seeds", "method"],
         )
         return [
-            plates.contributions_plate(one, two[:columns], measured(one), columns=columns),
-            plates.running_sum_plate(one, two, measured(one), columns=columns),
-            plates.advantages_plate(one, two[0], AdvantageSettings(), columns=columns),
-            plates.differences_plate(differences, columns=columns),
-            plates.scoreboard_plate(_board(0.0, 0.1), ["spearman", "sum_rmse"], columns=columns),
-            plates.curves_plate(curves, columns=columns),
+            paper.contributions_figure(one, two[:columns], measured(one), columns=columns),
+            paper.running_sum_figure(one, two, measured(one), columns=columns),
+            paper.advantages_figure(one, two[0], AdvantageSettings(), columns=columns),
+            paper.differences_figure(differences, columns=columns),
+            paper.scoreboard_figure(_board(0.0, 0.1), ["spearman", "sum_rmse"], columns=columns),
+            paper.training_figure(curves, columns=columns),
         ]
 
     return make
@@ -93,55 +94,53 @@ def _boxes(figure: Figure) -> list[tuple[str, Any]]:
 
 @pytest.mark.parametrize("columns", [1, 2])
 def test_all_fit_their_columns(every: Callable[[Columns], list[PaperFigure]], columns: Columns) -> None:
-    for plate in every(columns):
-        assert plate.figure.get_size_inches()[0] == plates.width_of(columns)
-        page = plate.figure.bbox
-        boxes = _boxes(plate.figure)
+    for printable in every(columns):
+        assert printable.figure.get_size_inches()[0] == paper.width_of(columns)
+        page = printable.figure.bbox
+        boxes = _boxes(printable.figure)
         for words, box in boxes:
-            assert page.x0 - 1 <= box.x0 and box.x1 <= page.x1 + 1, (plate.name, words)
-            assert page.y0 - 1 <= box.y0 and box.y1 <= page.y1 + 1, (plate.name, words)
+            assert page.x0 - 1 <= box.x0 and box.x1 <= page.x1 + 1, (printable.name, words)
+            assert page.y0 - 1 <= box.y0 and box.y1 <= page.y1 + 1, (printable.name, words)
         for number, (one, box) in enumerate(boxes):
             for other, other_box in boxes[number + 1 :]:
                 across = min(box.x1, other_box.x1) - max(box.x0, other_box.x0)
                 down = min(box.y1, other_box.y1) - max(box.y0, other_box.y0)
-                assert across < 1 or down < 3, (plate.name, one, other)
+                assert across < 1 or down < 3, (printable.name, one, other)
 
 
 def test_every_file_says_where_it_comes_from(
     every: Callable[[Columns], list[PaperFigure]], tmp_path: Path
 ) -> None:
     provenance: Mapping[str, Any] = {"seeds": [0, 1], "git_commit": ["c0ffee"], "n": 7}
-    for plate in every(2):
-        files = save_paper_figure(
-            plate, tmp_path / "figures", provenance, in_caption="n = 7; commit c_0ffee."
-        )
+    for printable in every(2):
+        files = printable.save(tmp_path / "figures", provenance, in_caption="n = 7; commit c_0ffee.")
         assert {path.name for path in files} >= {
-            f"{plate.name}{end}" for end in (".pdf", ".svg", ".png", ".csv")
+            f"{printable.name}{end}" for end in (".pdf", ".svg", ".png", ".csv")
         }
-        known = {**provenance, **plate.facts, "figure": plate.name}
-        with Image.open(tmp_path / "figures" / f"{plate.name}.png") as image:
+        known = {**provenance, **printable.facts, "figure": printable.name}
+        with Image.open(tmp_path / "figures" / f"{printable.name}.png") as image:
             assert json.loads(image.info["Description"]) == known
         for path in files:
             if path.suffix == ".tex":
                 assert json.loads(path.read_text().splitlines()[0].removeprefix("% ")) == known
-        tex = (tmp_path / "figures" / f"{plate.name}.tex").read_text()
-        assert rf"\includegraphics{{{plate.name}.pdf}}" in tex and r"commit c\_0ffee." in tex
+        tex = (tmp_path / "figures" / f"{printable.name}.tex").read_text()
+        assert rf"\includegraphics{{{printable.name}.pdf}}" in tex and r"commit c\_0ffee." in tex
         assert tex.count(r"\begin{figure*}") == 1
-        assert len(pd.read_csv(tmp_path / "figures" / f"{plate.name}.csv")) == len(plate.numbers)
+        assert len(pd.read_csv(tmp_path / "figures" / f"{printable.name}.csv")) == len(printable.numbers)
 
 
 def test_captions_say_how(every: Callable[[Columns], list[PaperFigure]]) -> None:
-    contributions, sums, pushed, compared, board, training = [plate.caption for plate in every(1)]
+    contributions, sums, pushed, compared, board, training = [printable.caption for printable in every(1)]
     assert "success of 12 steps" in contributions and "according to spa@run-3," in contributions
     assert "spa@run-3 and a source with quite a long name" in sums and "16 branches" in sums
     assert "β = 0.5 (bonus)" in pushed and "no critic" in pushed
-    assert "paired bootstrap" in compared and "5 with success (4 tasks)" in board
+    assert "paired bootstrap" in compared and "5 successes (4 tasks)" in board
     assert "mean and range of 2 seeds" in training
 
 
-def test_a_plate_shows_itself(hostile: Trajectory) -> None:
+def test_a_figure_shows_itself_in_a_notebook(hostile: Trajectory) -> None:
     credit = Credit(hostile.id, '"><script>alert(1)</script>', np.linspace(-1, 1, len(hostile)))
-    page = plates.contributions_plate(hostile, [credit], columns=1)._repr_html_()
+    page = paper.contributions_figure(hostile, [credit], columns=1)._repr_html_()
     assert "width:3.35in" in page and "data:image/svg+xml;base64," in page
     assert "<script>" not in page and page.count("&quot;&gt;&lt;script&gt;") == 2  # alt and caption
 
@@ -159,7 +158,7 @@ def test_where_it_comes_from_in_words() -> None:
 
 def test_hostile_text_in_latex(hostile: Trajectory, tmp_path: Path) -> None:
     credit = Credit(hostile.id, r"\input{secret} $s$ 100% & _", np.linspace(-1, 1, len(hostile)))
-    save_paper_figure(plates.contributions_plate(hostile, [credit]), tmp_path, {"x": "\n\\end{document}"})
+    paper.contributions_figure(hostile, [credit]).save(tmp_path, {"x": "\n\\end{document}"})
     comment, *lines = (tmp_path / "contributions.tex").read_text().splitlines()
     assert comment.startswith("% {")
     tex = "\n".join(lines)
@@ -205,7 +204,7 @@ def test_curves_are_means_over_neighbours_and_seeds() -> None:
     assert len(long) == 60 and long["update"].tolist()[:2] == [0.5, 2.5]
     np.testing.assert_allclose(long["value"], long["update"])
     with pytest.raises(ValueError, match="no rows"):
-        plates.curves_plate(table.iloc[:0])
+        paper.training_figure(table.iloc[:0])
 
 
 def test_boards_of_several_runs() -> None:
@@ -234,7 +233,7 @@ def _drawn(figure: Figure) -> list[np.ndarray]:
 
 
 def test_what_is_drawn_is_what_is_written(every: Callable[[Columns], list[PaperFigure]]) -> None:
-    """Each number of a plate's table that its picture shows is found among what was drawn."""
+    """Every number in the columns that a figure shows is found among the drawn data."""
     shown = {
         "contributions": ["contribution[spa@run-3]", "progress", "sum[spa@run-3]", "value"],
         "running-sum": ["sum[spa@run-3]", "sum[a source with quite a long name]", "value", "outcome"],
@@ -243,8 +242,8 @@ def test_what_is_drawn_is_what_is_written(every: Callable[[Columns], list[PaperF
         "scoreboard": ["value", "ceiling", "chance"],
         "training": ["value", "update"],
     }
-    for plate in every(2):
-        numbers = np.concatenate(_drawn(plate.figure))
-        for column in shown[plate.name]:
-            for value in plate.numbers[column].dropna():
-                assert np.isclose(numbers, value, atol=1e-12).any(), (plate.name, column, value)
+    for printable in every(2):
+        numbers = np.concatenate(_drawn(printable.figure))
+        for column in shown[printable.name]:
+            for value in printable.numbers[column].dropna():
+                assert np.isclose(numbers, value, atol=1e-12).any(), (printable.name, column, value)

@@ -1,0 +1,43 @@
+"""Phrases that the captions of several figures share."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from spa_lab.types import Trajectory, ValueTruth
+from spa_lab.view.text import one_line, truth_label
+
+
+def episode(trajectory: Trajectory) -> str:
+    """E.g. "success of 12 steps (task: put a mug on the desk)"."""
+    kind = "success" if trajectory.success else "failure"
+    return f"{kind} of {len(trajectory)} steps (task: {one_line(trajectory.instruction)})"
+
+
+def measured(truth: ValueTruth | None) -> str:
+    """What the diamonds are; "" without a truth."""
+    return f" Diamonds: measured values, {truth_label(truth)}, with standard errors." if truth else ""
+
+
+def enumeration(names: Sequence[str]) -> str:
+    """E.g. "a, b and c"."""
+    *most, last = map(one_line, names)
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def episode_facts(trajectory: Trajectory, truth: ValueTruth | None) -> dict[str, Any]:
+    """Provenance of a figure of one trajectory."""
+    facts: dict[str, Any] = {"n": 1, "trajectory": trajectory.id, "policy": trajectory.policy}
+    return facts | ({"branches": truth.branches} if truth else {})
+
+
+def policy_facts(table: pd.DataFrame) -> dict[str, Any]:
+    """Provenance of a figure of policies: n of the policy with the most trajectories, and the seeds."""
+    per_policy = table.groupby("policy", sort=False)["n"].sum()
+    return {"n": int(per_policy.max()), "n_seeds": int(table["n_seeds"].max())}
+
+
+def titled(name: str, titles: Mapping[str, str]) -> str:
+    """The title of a source or policy; the name itself where none is known."""
+    return titles.get(name, name)

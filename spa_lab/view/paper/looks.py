@@ -1,0 +1,52 @@
+"""Looks of the marks on paper as matplotlib properties; names get theirs from the registry in `view.style`.
+
+Nothing is told apart by colour alone: negative bars are hatched, measured values are diamonds, steps that the
+world refused are crosses, and lines differ in their dashes.
+"""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from spa_lab.view import style
+
+Properties = dict[str, Any]
+"""Keyword arguments of a matplotlib artist."""
+
+POSITIVE: Properties = {"color": style.POSITIVE, "linewidth": 0}
+NEGATIVE: Properties = {
+    "facecolor": style.NEGATIVE,
+    "edgecolor": style.WHITE,  # of the hatching
+    "linewidth": 0,
+    "hatch": "/////",
+}
+OUTCOME: Properties = {"color": style.INK, "linewidth": 1.0, "linestyle": (0, (4, 2))}
+TRUTH: Properties = {
+    "color": style.WHITE,
+    "markeredgecolor": style.INK,
+    "marker": "D",
+    "markersize": 3.2,
+    "markeredgewidth": 0.8,
+    "linestyle": "none",
+}
+UNGROUNDED_STEP: Properties = {"color": style.INK, "marker": "x", "markersize": 4, "linestyle": "none"}
+ERROR_BAR: Properties = {"fmt": "none", "elinewidth": 0.8, "capsize": 1.5, "clip_on": False}
+
+
+def line_of(name: str) -> Properties:
+    """Colour and dash of a source or policy, for a line."""
+    look = style.look(name)
+    return {"color": look.colour, "linestyle": look.dash, "linewidth": 1.4}
+
+
+def marker_of(name: str, size: float = 4.5) -> Properties:
+    """Colour and marker of a source or policy, for points; `size` in points."""
+    look = style.look(name)
+    return {"color": look.colour, "marker": look.marker, "markersize": size}
+
+
+def draw_measured(axes: Axes, x: np.ndarray, y: np.ndarray, **errors: Any) -> None:
+    """Measured values as diamonds with standard errors `xerr` or `yerr`."""
+    axes.errorbar(x, y, ecolor=style.INK, zorder=3, **ERROR_BAR, **errors)
+    axes.plot(x, y, zorder=4, clip_on=False, **TRUTH)

@@ -1,0 +1,118 @@
+"""Running sum of base value and contributions over the steps, against the measured values and the outcome."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from spa_lab.types import Credit, Trajectory, ValueTruth
+from spa_lab.view import geometry, style
+from spa_lab.view.paper import captions, looks
+from spa_lab.view.paper.contributions import NO_TITLES
+from spa_lab.view.paper.page import (
+    LEGEND_ROW,
+    MARGIN,
+    Columns,
+    add_axes,
+    draw_legend,
+    legend_entry,
+    legend_rows,
+    tidy,
+    whole_ticks,
+    width_of,
+)
+from spa_lab.view.paper.paper_figure import PaperFigure
+from spa_lab.view.tables.trajectory import running_sum, running_sum_table
+from spa_lab.view.text import UNGROUNDED, shortened, truth_label
+
+LEFT, AXIS, HEIGHT = 0.55, 0.4, 1.7
+"""Inches: the axis on the left, the axis below, the plot."""
+
+
+def running_sum_figure(
+    trajectory: Trajectory,
+    credits: Sequence[Credit],
+    truth: ValueTruth | None = None,
+    *,
+    columns: Columns = 2,
+    name: str = "running-sum",
+    titles: Mapping[str, str] = NO_TITLES,
+) -> PaperFigure:
+    """Base value plus contributions so far, of any number of sources, against the measured V and R.
+
+    Args:
+        trajectory: T steps.
+        credits: at least one, all of this trajectory.
+        truth: a measurement of this trajectory.
+        columns: of the paper.
+        name: of its files.
+        titles: source -> what it is called in the figure; the source itself where it is missing.
+
+    Raises:
+        ValueError: no credit, or a credit or truth that does not fit the trajectory.
+    """
+    geometry.check_drawable(trajectory, credits, truth)
+    figure = _draw(trajectory, credits, truth, width_of(columns), titles)
+    sources = captions.enumeration([captions.titled(credit.source, titles) for credit in credits])
+    caption = (
+        f"Base value plus contributions so far in one {captions.episode(trajectory)} according to {sources}; "
+        f"the dashed horizontal line is the outcome R.{captions.measured(truth)}"
+    )
+    numbers = running_sum_table(trajectory, credits, truth)
+    return PaperFigure(name, figure, numbers, caption, columns, captions.episode_facts(trajectory, truth))
+
+
+def _draw(
+    trajectory: Trajectory,
+    credits: Sequence[Credit],
+    truth: ValueTruth | None,
+    width: float,
+    titles: Mapping[str, str],
+) -> Figure:
+    handles: list[Artist] = [
+        legend_entry(
+            f"base + Σĉ, {shortened(captions.titled(credit.source, titles), 26)}", _look(credit.source)
+        )
+        for credit in credits
+    ]
+    if truth:
+        handles.append(legend_entry(f"V, {truth_label(truth)} ± 1 s.e.", looks.TRUTH))
+    handles.append(legend_entry("outcome R", looks.OUTCOME))
+    if not trajectory.grounded.all():
+        handles.append(legend_entry(UNGROUNDED, looks.UNGROUNDED_STEP))
+    legend = legend_rows(handles, width - 2 * MARGIN)
+    with rc_context(style.PAPER_RC):
+        figure = Figure(figsize=(width, MARGIN + HEIGHT + AXIS + LEGEND_ROW * len(legend) + 0.04))
+        plot_width = width - LEFT - MARGIN
+        axes = add_axes(figure, LEFT, MARGIN, plot_width, HEIGHT)
+        _draw_sums(axes, trajectory, credits, truth)
+        axes.set_xticks(whole_ticks(len(trajectory), plot_width))
+        draw_legend(figure, legend, MARGIN, MARGIN + HEIGHT + AXIS)
+    return figure
+
+
+def _look(source: str) -> looks.Properties:
+    return looks.line_of(source) | looks.marker_of(source, 3)
+
+
+def _draw_sums(
+    axes: Axes, trajectory: Trajectory, credits: Sequence[Credit], truth: ValueTruth | None
+) -> None:
+    edges = np.arange(len(trajectory) + 1)
+    low, high = geometry.path_span(credits, [truth] if truth else [])
+    low -= 0.07 * (high - low)  # space for the marks of ungrounded steps
+    axes.axhline(trajectory.outcome, zorder=3, **looks.OUTCOME)
+    for credit in credits:
+        axes.plot(edges, running_sum(credit), clip_on=False, **_look(credit.source))
+    if truth:
+        looks.draw_measured(axes, edges, truth.values, yerr=truth.standard_error)
+    ungrounded = np.flatnonzero(~trajectory.grounded)
+    y = np.full(len(ungrounded), low + 0.04 * (high - low))
+    axes.plot(ungrounded + 0.5, y, **looks.UNGROUNDED_STEP)
+    axes.set(xlim=(-0.3, len(trajectory) + 0.3), ylim=(low, high), ylabel="predicted outcome")
+    axes.set_xlabel("steps taken")
+    axes.locator_params(axis="y", nbins=5)
+    tidy(axes, "y")

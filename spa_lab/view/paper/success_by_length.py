@@ -1,0 +1,107 @@
+"""Success rate of every policy by length of the task, with n of every bin below."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from spa_lab.view import geometry, style
+from spa_lab.view.paper import captions, latex, looks
+from spa_lab.view.paper.page import (
+    LEGEND_ROW,
+    MARGIN,
+    Columns,
+    add_axes,
+    add_text,
+    draw_legend,
+    legend_entry,
+    legend_rows,
+    tidy,
+    width_of,
+)
+from spa_lab.view.paper.paper_figure import PaperFigure
+from spa_lab.view.tables.evaluation import intervals_in_words
+from spa_lab.view.text import BY_LENGTH, shortened
+
+HEIGHT, COUNT_ROW, LEFT, AXIS = 1.75, 0.17, 0.52, 0.38
+"""Inches: the rates, n of one policy, the axis on the left, the axis below."""
+
+
+def success_by_length_figure(
+    table: pd.DataFrame, *, columns: Columns = 2, name: str = "success-by-length"
+) -> PaperFigure:
+    """Success rate of every policy by length of the task, with intervals; n of each bin below.
+
+    Args:
+        table: of `evaluation.success_by_length`; empty bins are left blank.
+        columns: of the paper.
+        name: of its files.
+
+    Raises:
+        ValueError: the table has no rows.
+    """
+    figure = _draw(table, width_of(columns))
+    by = "the length of the expert's solution" if table["by"].iloc[0] == "expert_length" else "episode length"
+    caption = f"Strict success by {by} with {intervals_in_words(table)}; n counts trajectories."
+    facts = captions.policy_facts(table)
+    return PaperFigure(name, figure, table, caption, columns, facts, latex.length_rows(table))
+
+
+def _draw(table: pd.DataFrame, width: float) -> Figure:
+    policies, bins = geometry.policies_and_bins(table)
+    handles = [
+        legend_entry(shortened(policy, 40), looks.marker_of(policy) | {"linestyle": "none"})
+        for policy in policies
+    ]
+    legend = legend_rows(handles, width - LEFT - MARGIN)
+    counts_top = MARGIN + HEIGHT + AXIS
+    foot = counts_top + COUNT_ROW * len(policies) + 0.06
+    with rc_context(style.PAPER_RC):
+        figure = Figure(figsize=(width, foot + LEGEND_ROW * len(legend) + 0.02))
+        plot_width = width - LEFT - MARGIN
+        axes = add_axes(figure, LEFT, MARGIN, plot_width, HEIGHT)
+        _draw_rates(axes, table, policies, bins)
+        x_title = BY_LENGTH[table["by"].iloc[0]]
+        add_text(figure, LEFT + plot_width / 2, counts_top - 0.08, x_title, ha="center")
+        below = add_axes(figure, LEFT, counts_top, plot_width, COUNT_ROW * len(policies))
+        _write_counts(below, table, policies, axes.get_xlim(), plot_width)
+        draw_legend(figure, legend, LEFT, foot)
+    return figure
+
+
+def _draw_rates(axes: Axes, table: pd.DataFrame, policies: Sequence[str], bins: Sequence[str]) -> None:
+    """Points with intervals, policies side by side within each bin."""
+    offsets = 1.25 * geometry.dodge(len(policies))  # the columns are narrower than on screen
+    for policy, offset in zip(policies, offsets, strict=True):
+        rows = table[table["policy"] == policy]
+        success, low, high = (rows[name].to_numpy(dtype=np.float64) for name in ("success", "low", "high"))
+        reach = np.maximum([success - low, high - success], 0.0)
+        axes.errorbar(
+            np.arange(len(bins)) + offset, success, yerr=reach, linestyle="none", elinewidth=1.0,
+            capsize=1.5, clip_on=False, **looks.marker_of(policy),
+        )  # fmt: skip
+    for edge in np.arange(1, len(bins)) - 0.5:
+        axes.axvline(edge, color=style.GRID, linewidth=0.6)
+    axes.set(xlim=(-0.5, len(bins) - 0.5), ylim=(0, 1), ylabel="success rate", xticks=range(len(bins)))
+    axes.set_xticklabels(bins)
+    tidy(axes, "y")
+
+
+def _write_counts(
+    axes: Axes, table: pd.DataFrame, policies: Sequence[str], span: geometry.Span, inches: float
+) -> None:
+    """A row per policy: its marker, and n of every bin below the bin; `inches` is the width of the axes."""
+    axes.set(xlim=span, ylim=(len(policies) - 0.5, -0.5))
+    axes.set_axis_off()
+    margin = axes.get_yaxis_transform()  # x: the axes run from 0 to 1; y: rows
+    for row, policy in enumerate(policies):
+        for bin_index, n in enumerate(table["n"][table["policy"] == policy]):
+            axes.text(bin_index, row, str(n), ha="center", va="center")
+        axes.text(-0.26 / inches, row, "n", transform=margin, ha="right", va="center")
+        axes.plot(
+            [-0.12 / inches], [row], linestyle="none", clip_on=False, transform=margin,
+            **looks.marker_of(policy),
+        )  # fmt: skip
