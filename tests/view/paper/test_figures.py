@@ -24,7 +24,7 @@ from spa_lab.view.paper.rows import most_sources
 from spa_lab.view.paper.success_by_length import success_by_length_figure
 from spa_lab.view.tables.frames import credits_frame
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SVG = "{http://www.w3.org/2000/svg}"
 Drawn = Callable[[int], Trajectory]
 Opinion = Callable[..., Credit]
