@@ -40,7 +40,7 @@ def test_the_second_measurement_is_another_one_of_the_same(env: str, monkeypatch
     apart = []
     for first, second in zip(one, again, strict=True):
         assert first.trajectory_id == second.trajectory_id and second.branches == 128
-        truth = shown.truth(shown.number(first.trajectory_id))
+        truth = shown.truth(shown.position(first.trajectory_id))
         assert truth is not None and truth.values.tolist() == first.values.tolist()
         error = np.hypot(first.standard_error, second.standard_error)[:-1]
         apart += ((first.values - second.values)[:-1] / error).tolist()

@@ -1,8 +1,8 @@
-"""Many trajectories with all that was said and measured of them: found, filtered, opened one by one."""
+"""A searchable, lazily decoded set of trajectories with the credits and truths of each."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from spa_lab.view.tables.frames import check_match, trajectories_frame
 from spa_lab.view.tables.trajectory import disagreement
 
 Outcome = Literal["all", "success", "failure"]
-Order = Literal[
+SortOrder = Literal[
     "as saved", "longest", "shortest", "highest outcome", "lowest outcome", "largest disagreement"
 ]
 COLUMNS = (
@@ -31,8 +31,10 @@ COLUMNS = (
     "grounding",
 )
 """Of the index."""
-PLAIN = ("terminal", "mean")
-"""Credits that need no model: always there."""
+MODEL_FREE = ("terminal", "mean")
+"""Sources that need nothing but the trajectory, so that every trajectory has their credit."""
+UNKNOWN_KIND = "unknown"
+"""Kind of a task of which none was recorded."""
 
 
 @dataclass(frozen=True)
@@ -40,59 +42,63 @@ class Query:
     """Which trajectories to show; the defaults show all."""
 
     text: str = ""
-    """Words to find in instruction, thoughts, actions or replies, upper and lower case alike; "" for all."""
+    """Words that all occur in instruction, thoughts, actions or replies, case-insensitive; "" for all."""
     kind: str = ""
-    """Task type; "" for all."""
+    """Kind of task; "" for all."""
     outcome: Outcome = "all"
     shortest: int | None = None
     """Least number of steps."""
     longest: int | None = None
     """Largest number of steps."""
     disagreement: float | None = None
-    """Least `steps.disagreement` of `source` with the truth, outcome units; leaves out what has no truth."""
+    """Least `trajectory.disagreement` of `source` with the truth, outcome units; None for all."""
     source: str = ""
-    """Whose disagreement."""
-    order: Order = "as saved"
+    """Source of `disagreement`."""
+    order: SortOrder = "as saved"
 
     def __post_init__(self) -> None:
         if self.outcome not in get_args(Outcome):
             raise ValueError(f"outcome must be one of {get_args(Outcome)}, got {self.outcome!r}")
-        if self.order not in get_args(Order):
-            raise ValueError(f"order must be one of {get_args(Order)}, got {self.order!r}")
+        if self.order not in get_args(SortOrder):
+            raise ValueError(f"order must be one of {get_args(SortOrder)}, got {self.order!r}")
 
 
 class RunAnnotations(NamedTuple):
-    """All opinions and measurements that a run holds, of whatever trajectories."""
+    """Credits, truths and kinds of task that a run holds, of any of its trajectories."""
 
     credits: list[Credit]
     truths: list[ValueTruth]
+    kinds: Mapping[str, str]
+    """Task id -> kind."""
 
     @classmethod
     def of(cls, run: Run) -> "RunAnnotations":
-        """All credits of the run and its (first) truth, see `Run.credits` and `Run.truth`."""
+        """Read them all; `Run.credits` and `Run.truth` say which file counts where two hold the same."""
         credits = [credit for by_id in run.credits().values() for credit in by_id.values()]
-        return cls(credits, list(run.truth().values()))
+        kinds = {task.id: task.kind for task in run.tasks().values() if task.kind}
+        return cls(credits, list(run.truth().values()), kinds)
 
 
 @dataclass(eq=False)
 class Collection:
-    """Trajectories by number, 0 to N - 1; each is decoded only when somebody looks at it.
+    """Trajectories at positions 0 to N - 1, each decoded when it is opened.
 
     Made by `Collection.of` or `Collection.read`.
     """
 
     name: str
     index: pd.DataFrame
-    """A row per trajectory: `COLUMNS`, as in `frames.trajectories_frame`; `kind` is the task type."""
+    """A row per trajectory: `COLUMNS`, as in `frames.trajectories_frame`; `kind` is the kind of task."""
     _open: Callable[[int], Trajectory] = field(repr=False)
     _text: Callable[[int], str] = field(repr=False)
     """All words of a trajectory."""
-    _given: dict[str, dict[str, Credit]] = field(repr=False)
+    _credits: dict[str, dict[str, Credit]] = field(repr=False)
     """Trajectory id -> source -> credit."""
     _truths: dict[str, ValueTruth] = field(repr=False)
+    _positions: dict[str, int] = field(repr=False)
+    """Trajectory id -> position."""
     _texts: list[str] = field(default_factory=list, repr=False)
-    _numbers: dict[str, int] = field(default_factory=dict, repr=False)
-    _ids: list[str] = field(default_factory=list, repr=False)
+    """All words of every trajectory in lower case; filled by the first search."""
 
     @classmethod
     def of(
@@ -104,14 +110,14 @@ class Collection:
         kinds: Mapping[str, str] | None = None,
         name: str = "trajectories",
     ) -> "Collection":
-        """What is in memory.
+        """A collection of trajectories in memory.
 
         Args:
             trajectories: N >= 1.
             credits: of these trajectories, any number of sources.
             truths: of these trajectories, at most one each.
-            kinds: task id -> task type; without it the type is "unknown".
-            name: shown above.
+            kinds: task id -> kind of task; "unknown" where it is missing.
+            name: shown as the heading.
 
         Raises:
             ValueError: there is no trajectory, two share an id, or a credit or truth fits none of them.
@@ -119,8 +125,9 @@ class Collection:
         check_match(trajectories, credits, truths)
         held = list(trajectories)
         index = trajectories_frame(held, expert_length=None)
-        index["kind"] = [_kind(one.task_id, kinds) for one in held]
-        return _collected(name, index, held.__getitem__, lambda i: _words(held[i]), credits, truths)
+        return _collection(
+            name, index, kinds or {}, held.__getitem__, lambda i: _words(held[i]), credits, truths
+        )
 
     @classmethod
     def read(
@@ -129,90 +136,95 @@ class Collection:
         name: str,
         *,
         kinds: Mapping[str, str] | None = None,
-        said: RunAnnotations | None = None,
+        annotations: RunAnnotations | None = None,
     ) -> "Collection":
-        """What a run saved under `name`, with all credits and truths of the run that are of these.
+        """The trajectories that a run saved under `name`, with all credits and truths of the run.
 
         Args:
-            run: where.
+            run: the run.
             name: of a file of trajectories.
-            kinds: task id -> task type; what the run itself knows of its tasks if None.
-            said: `RunAnnotations.of(run)`, where that was read already.
+            kinds: task id -> kind of task, instead of those of `Run.tasks`.
+            annotations: `RunAnnotations.of(run)`, if it was read already.
 
         Raises:
-            StoreError: there is nothing of that name.
-            ValueError: a line is broken (names file and line), or there is no trajectory.
+            StoreError: there is no such file.
+            ValueError: a line is invalid (names file and line), or there is no trajectory.
         """
         records = run.peek_trajectories(name)
-        said = said or RunAnnotations.of(run)
-        if kinds is None:
-            kinds = {task.id: task.kind for task in run.tasks().values()}
+        annotations = annotations or RunAnnotations.of(run)
         title = f"{run.path.name} / {name}"
 
-        def open_one(number: int) -> Trajectory:
+        def open_at(position: int) -> Trajectory:
             try:
-                return decode_trajectory(records[number])
+                return decode_trajectory(records[position])
             except ValueError as error:
-                raise ValueError(f"{title}, trajectory {number} of {len(records)}: {error}") from error
+                raise ValueError(f"{title}, trajectory {position} of {len(records)}: {error}") from error
 
-        index = _index(records, kinds)
-        return _collected(title, index, open_one, lambda i: _record_words(records[i]), *said)
+        return _collection(
+            title,
+            _index_of_records(records),
+            annotations.kinds if kinds is None else kinds,
+            open_at,
+            lambda i: _record_words(records[i]),
+            annotations.credits,
+            annotations.truths,
+        )
 
     def __len__(self) -> int:
         """N, the number of trajectories."""
         return len(self.index)
 
     def __contains__(self, trajectory_id: object) -> bool:
-        """Whether one of them has that id."""
-        return trajectory_id in self._numbers
+        """Whether a trajectory has that id."""
+        return trajectory_id in self._positions
 
     @property
     def sources(self) -> list[str]:
-        """Who gave credits, those of models first."""
-        given = dict.fromkeys(source for credits in self._given.values() for source in credits)
-        return [*(source for source in given if source not in PLAIN), *PLAIN]
+        """Sources of credit, those of models first."""
+        known = dict.fromkeys(source for by_source in self._credits.values() for source in by_source)
+        return [*(source for source in known if source not in MODEL_FREE), *MODEL_FREE]
 
     @property
     def has_truths(self) -> bool:
         """Whether any trajectory was measured."""
         return bool(self._truths)
 
-    def number(self, trajectory_id: str) -> int:
-        """Which one has that id; raises ValueError if none has."""
-        if trajectory_id not in self._numbers:
+    def position(self, trajectory_id: str) -> int:
+        """Position of the trajectory with that id; raises ValueError if there is none."""
+        if trajectory_id not in self._positions:
             raise ValueError(f"{self.name}: no trajectory {trajectory_id!r} among {len(self)}")
-        return self._numbers[trajectory_id]
+        return self._positions[trajectory_id]
 
-    def trajectory(self, number: int) -> Trajectory:
-        """One of them; raises ValueError naming it where the file holds no valid trajectory."""
-        return self._open(number)
+    def trajectory(self, position: int) -> Trajectory:
+        """The trajectory at a position; raises ValueError naming it if its record is invalid."""
+        return self._open(position)
 
-    def credits(self, number: int, sources: Sequence[str]) -> list[Credit]:
-        """What these sources say of one of them, in their order; those that say nothing are left out."""
-        given = self._given.get(self._id(number), {})
-        found = []
+    def credits(self, position: int, sources: Sequence[str]) -> list[Credit]:
+        """Credits by these sources, in their order; a source without one is left out."""
+        by_source = self._credits.get(self._id(position), {})
+        credits = []
         for source in sources:
-            if source in given:
-                found.append(given[source])
-            elif source in PLAIN:
-                found.append((terminal if source == "terminal" else mean)(self.trajectory(number)))
-        return found
+            if source in by_source:
+                credits.append(by_source[source])
+            elif source in MODEL_FREE:
+                credits.append((terminal if source == "terminal" else mean)(self.trajectory(position)))
+        return credits
 
-    def truth(self, number: int) -> ValueTruth | None:
-        """What was measured of one of them."""
-        return self._truths.get(self._id(number))
+    def truth(self, position: int) -> ValueTruth | None:
+        """The measured values; None if the trajectory was not measured."""
+        return self._truths.get(self._id(position))
 
     def disagreements(self, source: str) -> FloatArray:
-        """(N,) float64, outcome units: `steps.disagreement`; NaN where there is no truth or no credit."""
+        """(N,) float64, outcome units: `trajectory.disagreement`; NaN without a truth or a credit."""
         result = np.full(len(self), np.nan)
         for trajectory_id, truth in self._truths.items():
-            number = self._numbers[trajectory_id]
-            for credit in self.credits(number, [source]):
-                result[number] = disagreement(credit, truth)
+            position = self._positions[trajectory_id]
+            for credit in self.credits(position, [source]):
+                result[position] = disagreement(credit, truth)
         return result
 
     def find(self, query: Query) -> list[int]:
-        """Numbers of the trajectories that the query shows, in its order."""
+        """Positions of the trajectories that the query selects, in its order."""
         index = self.index
         keep = np.ones(len(self), dtype=bool)
         if query.kind:
@@ -224,90 +236,92 @@ class Collection:
         if query.longest is not None:
             keep &= (index["n_steps"] <= query.longest).to_numpy()
         if query.disagreement is not None:
-            keep &= self.disagreements(query.source) >= query.disagreement  # NaN is never shown
+            keep &= self.disagreements(query.source) >= query.disagreement  # NaN is never selected
         if query.text.strip():
-            keep &= self._holding(query.text)
-        numbers = np.flatnonzero(keep)
-        return [int(number) for number in numbers[self._order(numbers, query)]]
+            keep &= self._containing(query.text)
+        positions = np.flatnonzero(keep)
+        return [int(position) for position in positions[self._sorted(positions, query)]]
 
     def to_frame(self) -> pd.DataFrame:
         """A row per trajectory; columns as in `index`."""
         return self.index.copy()
 
-    def _id(self, number: int) -> str:
-        return self._ids[number]
+    def _id(self, position: int) -> str:
+        return str(self.index["trajectory_id"].iat[position])
 
-    def _holding(self, text: str) -> np.ndarray:
-        """(N,) bool: where every word of the text occurs. The first search lays the texts out."""
+    def _containing(self, text: str) -> np.ndarray:
+        """(N,) bool: whether every word of the text occurs."""
         if not self._texts:
-            self._texts = [self._text(number).lower() for number in range(len(self))]
+            self._texts = [self._text(position).lower() for position in range(len(self))]
         words = text.lower().split()
-        return np.array([all(word in one for word in words) for one in self._texts], dtype=bool)
+        return np.array([all(word in content for word in words) for content in self._texts], dtype=bool)
 
-    def _order(self, numbers: np.ndarray, query: Query) -> np.ndarray:
+    def _sorted(self, positions: np.ndarray, query: Query) -> np.ndarray:
+        """Order of the selected positions, as indices into them."""
         if query.order == "as saved":
-            return np.arange(len(numbers))
+            return np.arange(len(positions))
         if query.order == "largest disagreement":
             key = -self.disagreements(query.source)  # NaN goes last
         else:
             column = "n_steps" if query.order in ("longest", "shortest") else "outcome"
             key = self.index[column].to_numpy(dtype=np.float64)
             key = -key if query.order in ("longest", "highest outcome") else key
-        return np.argsort(key[numbers], kind="stable")
+        return np.argsort(key[positions], kind="stable")
 
 
-def _collected(
+def _collection(
     name: str,
     index: pd.DataFrame,
-    open_one: Callable[[int], Trajectory],
+    kinds: Mapping[str, str],
+    open_at: Callable[[int], Trajectory],
     words: Callable[[int], str],
     credits: Sequence[Credit],
     truths: Sequence[ValueTruth],
 ) -> Collection:
     if index.empty:
-        raise ValueError(f"{name}: there is no trajectory to look at")
-    numbers: dict[str, int] = {}
-    for number, one in enumerate(index["trajectory_id"]):
-        if one in numbers:
-            raise ValueError(f"{name}: trajectory {one!r} is there twice, at {numbers[one]} and {number}")
-        numbers[one] = number
-    given: dict[str, dict[str, Credit]] = {}
+        raise ValueError(f"{name}: there is no trajectory")
+    positions: dict[str, int] = {}
+    for position, trajectory_id in enumerate(index["trajectory_id"]):
+        if trajectory_id in positions:
+            first = positions[trajectory_id]
+            raise ValueError(f"{name}: duplicate trajectory id {trajectory_id!r}, at {first} and {position}")
+        positions[trajectory_id] = position
+    by_id: dict[str, dict[str, Credit]] = {}
     for credit in credits:
-        if credit.trajectory_id in numbers:
-            given.setdefault(credit.trajectory_id, {})[credit.source] = credit
-    measured = {one.trajectory_id: one for one in truths if one.trajectory_id in numbers}
-    index = index[list(COLUMNS)]
-    return Collection(name, index, open_one, words, given, measured, _numbers=numbers, _ids=list(numbers))
+        if credit.trajectory_id in positions:
+            by_id.setdefault(credit.trajectory_id, {})[credit.source] = credit
+    measured = {truth.trajectory_id: truth for truth in truths if truth.trajectory_id in positions}
+    task_kinds = [kinds.get(task_id, UNKNOWN_KIND) for task_id in index["task_id"]]
+    index = index.assign(kind=pd.Series(task_kinds, dtype="str"))[list(COLUMNS)]
+    return Collection(name, index, open_at, words, by_id, measured, positions)
 
 
-def _index(records: Sequence[Record], kinds: Mapping[str, str] | None) -> pd.DataFrame:
+def _index_of_records(records: Sequence[Record]) -> pd.DataFrame:
     def column(name: str, dtype: str) -> pd.Series:
         return pd.Series([record[name] for record in records], dtype=dtype)
 
-    shares = [sum(step["grounded"] for step in one["steps"]) / len(one["steps"]) for one in records]
-    types = [_kind(one["task_id"], kinds) for one in records]
+    def per_record(function: Callable[[list[Any]], float], dtype: str) -> pd.Series:
+        return pd.Series([function(record["steps"]) for record in records], dtype=dtype)
+
     return pd.DataFrame(
         {
             "trajectory_id": column("id", "str"),
             "task_id": column("task_id", "str"),
-            "kind": pd.Series(types, dtype="str"),
             "policy": column("policy", "str"),
-            "n_steps": pd.Series([len(record["steps"]) for record in records], dtype="int64"),
+            "n_steps": per_record(len, "int64"),
             "outcome": column("outcome", "float64"),
             "success": column("success", "bool"),
             "ended": column("ended", "str"),
-            "grounding": pd.Series(shares, dtype="float64"),
+            "grounding": per_record(
+                lambda steps: sum(step["grounded"] for step in steps) / len(steps), "float64"
+            ),
         }
     )
 
 
-def _kind(task_id: str, kinds: Mapping[str, str] | None) -> str:
-    return "unknown" if kinds is None else kinds.get(task_id, "unknown")
-
-
-def _words(one: Trajectory) -> str:
-    steps = (f"{step.text}\n{step.action}\n{step.observation}" for step in one.steps)
-    return "\n".join([one.id, one.instruction, *steps])
+def _words(trajectory: Trajectory) -> str:
+    steps = (f"{step.text}\n{step.action}\n{step.observation}" for step in trajectory.steps)
+    return "\n".join([trajectory.id, trajectory.instruction, *steps])
 
 
 def _record_words(record: Record) -> str:

@@ -51,11 +51,11 @@ def inspect(
 
 
 def shelves(
-    run: Run, said: RunAnnotations, kinds: Mapping[str, str] | None = None
+    run: Run, annotations: RunAnnotations, kinds: Mapping[str, str] | None = None
 ) -> dict[str, Callable[[], Collection]]:
-    """Name of every file of trajectories of a run -> what reads it, once; `said` is all that the run says."""
+    """Name of every file of trajectories of a run -> function that reads it, once."""
     return {
-        name: cache(partial(Collection.read, run, name, kinds=kinds, said=said))
+        name: cache(partial(Collection.read, run, name, kinds=kinds, annotations=annotations))
         for name in run.names("trajectories")
     }
 
@@ -63,20 +63,20 @@ def shelves(
 def _inspect_run(
     run: Run, name: str, kinds: Mapping[str, str] | None, selection: Selection | None
 ) -> Inspector:
-    said = RunAnnotations.of(run)
-    there = shelves(run, said, kinds)
+    annotations = RunAnnotations.of(run)
+    there = shelves(run, annotations, kinds)
     if not there:
         raise ValueError(f"{run.path}: the run holds no trajectories yet")
-    name = name or _default_set(run, said)
+    name = name or _default_set(run, annotations)
     return Inspector(there[name](), selection, shelves=there, shelf=name)
 
 
-def _default_set(run: Run, said: RunAnnotations) -> str:
+def _default_set(run: Run, annotations: RunAnnotations) -> str:
     """Name of the first set with a measured trajectory, else with a credited one, else of the first set."""
     names = run.names("trajectories")
     ids = cache(lambda name: {record["id"] for record in run.peek_trajectories(name)})
-    measured = {truth.trajectory_id for truth in said.truths}
-    credited = {credit.trajectory_id for credit in said.credits}
+    measured = {truth.trajectory_id for truth in annotations.truths}
+    credited = {credit.trajectory_id for credit in annotations.credits}
     for annotated in filter(None, (measured, credited)):
         for name in names:
             if ids(name) & annotated:

@@ -11,7 +11,7 @@ import traitlets
 from spa_lab.types import FloatArray
 from spa_lab.view.html.markup import safe
 from spa_lab.view.html.steps import Scale, head_html, steps_html, sums_html
-from spa_lab.view.tables.collection import PLAIN, Collection, Order, Outcome, Query
+from spa_lab.view.tables.collection import MODEL_FREE, Collection, Outcome, Query, SortOrder
 from spa_lab.view.tables.trajectory import pivotal_step
 from spa_lab.view.text import shortened
 from spa_lab.view.widgets import controls
@@ -70,8 +70,8 @@ class Inspector(Linked):
     def _begin(self, sources: list[str] | None = None) -> None:
         """Take up a collection: all of it listed, its first sources drawn."""
         there = self.collection.sources
-        models = [source for source in there if source not in PLAIN]
-        self.sources = sources if sources is not None else (models or list(PLAIN))[:FIRST_SOURCES]
+        models = [source for source in there if source not in MODEL_FREE]
+        self.sources = sources if sources is not None else (models or list(MODEL_FREE))[:FIRST_SOURCES]
         if self.selection.source not in there:
             self.selection.source = self.sources[0] if self.sources else there[0]
         self.query = Query(source=self.selection.source)
@@ -179,7 +179,7 @@ class Inspector(Linked):
         if collection.has_truths:
             parts.append(controls.choice("source", "disagreement of", query.source, collection.sources))
             parts.append(controls.field("disagreement", "at least", _shown(query.disagreement), "number"))
-        order = controls.choice("order", "order", query.order, get_args(Order))
+        order = controls.choice("order", "order", query.order, get_args(SortOrder))
         bars = [order, controls.ticks("sources", "bars of", self.sources, collection.sources)]
         bars.append(controls.choice("scale", "scale of the bars", self.scale, get_args(Scale)))
         return controls.row(*parts) + controls.row(*bars)

@@ -4,7 +4,7 @@ from itertools import chain
 from typing import Any
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
-from spa_lab.view.tables.collection import PLAIN, Collection
+from spa_lab.view.tables.collection import MODEL_FREE, Collection
 from spa_lab.view.widgets.host import Host
 from spa_lab.view.widgets.selection import Selection
 
@@ -52,7 +52,7 @@ class Linked(Host):
 
     def open_chosen(self) -> None:
         """Take up the trajectory that the selection names; a subclass calls `draw` after it."""
-        self.number = self.collection.number(self.selection.trajectory_id)
+        self.number = self.collection.position(self.selection.trajectory_id)
         self.trajectory = self.collection.trajectory(self.number)
         self.n_steps = len(self.trajectory)
         self.chosen = self.step
@@ -72,7 +72,7 @@ class Linked(Host):
 def default_index(collection: Collection) -> int:
     """Number of the first trajectory that was measured, or else that somebody gave credit; else 0."""
     numbers = range(len(collection))
-    sources = [source for source in collection.sources if source not in PLAIN]
+    sources = [source for source in collection.sources if source not in MODEL_FREE]
     measured = (number for number in numbers if collection.truth(number))
     credited = (number for number in numbers if collection.credits(number, sources))
     return next(chain(measured, credited), 0)

@@ -106,7 +106,7 @@ def test_sparse_reward_does_not_reach_the_start_of_a_long_episode(
 def test_what_makes_no_sense_is_refused(trajectory: Trajectory, credit: Credit) -> None:
     with pytest.raises(ValueError, match="gamma and lam"):
         AdvantageSettings(gamma=1.5)
-    with pytest.raises(ValueError, match="residual must be one of"):
+    with pytest.raises(ValueError, match="residual: expected one of"):
         AdvantageSettings(residual="lost")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="placement must be one of"):
         AdvantageSettings(placement="middle")  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from spa_lab.store import Run
+from spa_lab.store.records import TaskRecord
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view.tables.collection import Collection, Query
 
@@ -73,8 +74,11 @@ def test_a_run_reads_back_what_was_saved(
     run.save_trajectories("e", several)
     run.save_credits("c", credits)
     run.save_truths("t", truths)
-    read, held = Collection.read(run, "e"), Collection.of(several, credits, truths)
+    run.save_tasks("p", [TaskRecord("task1", "clean", "p", several[1].instruction, None)])
+    read = Collection.read(run, "e")
+    held = Collection.of(several, credits, truths, kinds={"task1": "clean"})
     assert read.index.equals(held.index)
+    assert read.index["kind"].tolist() == ["unknown", "clean", "unknown", "unknown", "unknown"]
     assert [read.trajectory(i) for i in range(5)] == several
     assert read.find(Query(text="reply 3")) == held.find(Query(text="reply 3"))
     assert read.sources == ["spa", "terminal", "mean"]
@@ -104,11 +108,11 @@ def test_a_broken_step_is_found_when_it_is_opened(several: list[Trajectory], tmp
 
 
 def test_what_makes_no_sense_is_refused(several: list[Trajectory]) -> None:
-    with pytest.raises(ValueError, match="no trajectory to look at"):
+    with pytest.raises(ValueError, match="there is no trajectory"):
         Collection.of([])
-    with pytest.raises(ValueError, match=r"'e/0' is there twice, at 0 and 5"):
+    with pytest.raises(ValueError, match=r"duplicate trajectory id 'e/0', at 0 and 5"):
         Collection.of([*several, several[0]])
     with pytest.raises(ValueError, match="order must be one of"):
         Query(order="by colour")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"no trajectory 'x' among 5"):
-        Collection.of(several).number("x")
+        Collection.of(several).position("x")
