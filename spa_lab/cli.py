@@ -1,8 +1,8 @@
-"""The command `spa-lab`: reads the command line, calls one function of the library, prints.
+"""The command `spa-lab`: reads the command line, calls one function of the library, prints the result.
 
-Everything heavy is imported inside the function that needs it, so that `--help` and `parity` start at
-once and without torch. What a user can mend is one line on stderr and exit code 2; `--debug` (or
-SPA_LAB_DEBUG=1) shows the traceback instead.
+Heavy modules are imported inside the function that needs them, so that `--help` and `parity` start at once
+and without torch. Errors that a user can fix are one line on stderr and exit code 2; `--debug` (or
+SPA_LAB_DEBUG=1) shows the traceback as well.
 """
 
 import argparse
@@ -11,17 +11,30 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 from spa_lab import __version__
-from spa_lab.envs.parity import ParityReport
-from spa_lab.envs.worlds import WORLDS
-from spa_lab.store import StoreError
+from spa_lab.configs import presets
+from spa_lab.configs.files import to_toml
+from spa_lab.configs.flags import add_setting_flags, refuse_unknown_flags, updated_from_flags
+from spa_lab.configs.presets import Preset
+from spa_lab.envs.worlds import WORLDS, make_environment
+from spa_lab.learn.methods import METHODS, check_method_name
 
-NEEDS_ATTENTION, USER_ERROR, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
+if TYPE_CHECKING:
+    from spa_lab.envs.parity import ParityReport
+
+CHECK_FAILED, USER_ERROR, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 """Exit codes: a check found something; wrong input; Ctrl-C and a closed pipe as a shell reports them."""
+
+DEMO_METHODS = ("spa", "terminal")
+
+_OBJECT = "or package.module:attribute"
+
+Commands = argparse._SubParsersAction
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,24 +46,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 is success, 1 is `parity` that found a mismatch or replayed nothing.
     """
-    options = _parse(argv)
-    debug = options.debug or os.environ.get("SPA_LAB_DEBUG", "0") not in ("", "0")
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments or os.environ.get("SPA_LAB_DEBUG", "0") not in ("", "0")
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(message)s")
     logging.getLogger("spa_lab").setLevel(logging.DEBUG if debug else logging.INFO)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without "Σ" is no reason to lose a table
-    command: Callable[[argparse.Namespace], int] = options.command
+        sys.stdout.reconfigure(errors="replace")  # a terminal without "Σ" still gets its table
     try:
-        code = command(options)
+        options = _parse(arguments)
+        code: int = options.command(options)
         sys.stdout.flush()  # a closed pipe shows here, not while the interpreter shuts down
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except KeyboardInterrupt:
-        return _failed("interrupted", INTERRUPTED, debug=debug)
-    except (ValueError, OSError, StoreError, ImportError) as error:
-        return _failed(_message(error), USER_ERROR, debug=debug)
+        return _fail("interrupted", INTERRUPTED, debug=debug)
+    except Exception as error:
+        if not isinstance(error, _user_errors()):
+            raise
+        return _fail(_message(error), USER_ERROR, debug=debug)
     return code
+
+
+def _user_errors() -> tuple[type[Exception], ...]:
+    """Errors that say what a user can fix; all others are bugs and keep their traceback."""
+    from spa_lab.store import StoreError  # needs NumPy, which `--help` does not
+
+    return ValueError, OSError, ImportError, StoreError
 
 
 def _message(error: Exception) -> str:
@@ -59,130 +81,213 @@ def _message(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _failed(message: str, code: int, *, debug: bool) -> int:
+def _fail(message: str, code: int, *, debug: bool) -> int:
     if debug:
         traceback.print_exc()
     print("spa-lab: error:", " ".join(message.split()), file=sys.stderr)
     return code
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = _parser()
-    options, others = parser.parse_known_args(argv)
-    if others and options.command is not _lab:
-        parser.error(f"unrecognized arguments: {' '.join(others)}")
-    options.others = others
+class _Parser(argparse.ArgumentParser):
+    """Raises instead of printing its usage and exiting, so that every error is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = _parser(with_docs=not {"-h", "--help"}.isdisjoint(arguments))
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown and options.command is not _lab:
+        refuse_unknown_flags(presets.TINY, unknown)
+    options.unknown = unknown
     return options
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="spa-lab", description="Step-wise credit assignment for language agents (SPA-RL)."
+def _parser(*, with_docs: bool) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="spa-lab",
+        description="Step-wise credit assignment for language agents (SPA-RL).",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_list_names(),
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"spa-lab {__version__}")
     parser.add_argument("--debug", action="store_true", help="show tracebacks and debug messages")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-
-    demo = _add(commands, "demo", _demo, "the whole loop at the tiny preset: train, evaluate, draw")
-    worlds = f"the world: {', '.join(WORLDS)}"
-    demo.add_argument("--env", default="household", metavar="E", help=f"{worlds} (%(default)s)")
-    demo.add_argument("--seed", type=int, default=0)
-    demo.add_argument("--out", type=Path, metavar="DIR", help="(runs/demo, with the world's name behind it)")
-    demo.add_argument("--workers", type=_count, default=2, metavar="N", help="processes (%(default)s)")
-
-    run = _add(commands, "run", _run, "one training run; stages already in DIR are not done again")
-    run.add_argument("--env", required=True, metavar="E", help=worlds)
-    run.add_argument("--method", required=True, metavar="M", help="how to train, for example spa")
-    run.add_argument("--preset", default="tiny", metavar="P", help="the scale (%(default)s)")
-    run.add_argument("--seed", type=int, default=0)
-    run.add_argument("--out", type=Path, required=True, metavar="DIR")
-
-    _add(commands, "lab", _lab, "JupyterLab on notebooks/; further options are handed to JupyterLab")
-
-    parity = _add(commands, "parity", _parity, "replay an original engine's recorded episodes in our world")
-    parity.add_argument(
-        "env", metavar="ENV", help=", ".join(name for name, entry in WORLDS.items() if entry.parity)
-    )
-    parity.add_argument("folder", type=Path, metavar="FOLDER", help="folder of *.jsonl.gz recordings")
-
-    fidelity = _add(commands, "fidelity", _fidelity, "the scoreboard: every credit source against the truth")
-    fidelity.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run with an estimator")
-    for name, default, meaning in (
-        ("--trajectories", 40, "held-out trajectories of each outcome"),
-        ("--branches", 64, "continuations behind each value"),
-        ("--workers", 2, "processes"),
-    ):
-        fidelity.add_argument(
-            name, type=_count, default=default, metavar="N", help=meaning + " (%(default)s)"
-        )
-
-    _add_looking(commands)
-    _add(commands, "bench", _bench, "time the parts that training waits for")
-    _add(commands, "doctor", _doctor, "what is installed, which device, which data were found")
+    _add_demo(commands, with_docs)
+    _add_run(commands, with_docs)
+    _add(commands, "lab", _lab, "JupyterLab on notebooks/; further options are passed to JupyterLab")
+    _add_parity(commands)
+    _add_fidelity(commands)
+    _add_figures(commands)
+    _add_import(commands)
+    _add(commands, "doctor", _doctor, "show versions, devices, base models and official data")
     return parser
 
 
-def _add_looking(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Commands for runs that are there already, and for other people's logs."""
-    figures = _add(
-        commands, "figures", _figures, "figures and tables for a paper; runs of several seeds as one"
-    )
-    figures.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a finished run")
-    figures.add_argument(
-        "--out", type=Path, default=Path("runs/figures"), metavar="DIR", help="(%(default)s)"
-    )
-    figures.add_argument("--columns", type=int, choices=(1, 2), default=2, help="width (%(default)s)")
-    figures.add_argument("--trajectory", metavar="ID", help="the one to draw (a success and a failure)")
-    figures.add_argument(
-        "--sources", nargs="+", default=(), metavar="NAME", help="whose credit (all with room)"
-    )
-    figures.add_argument(
-        "--caption", action="store_true", help="say n, seeds and commit in the captions, too"
-    )
-
-    foreign = _add(commands, "import", _import, "someone else's log as a run to inspect")
-    foreign.add_argument("format", metavar="FORMAT", help="steps or chat; see spa_lab/importers/")
-    foreign.add_argument("file", type=Path, metavar="FILE", help="JSON lines, an episode each")
-    foreign.add_argument("--out", type=Path, required=True, metavar="DIR")
+def _list_names() -> str:
+    """Worlds, methods and presets with what they are, for the end of a help text."""
+    tables: dict[str, Mapping[str, str]] = {
+        f"worlds (--env; {_OBJECT})": {name: entry.summary for name, entry in WORLDS.items()},
+        f"methods (--method; {_OBJECT})": {name: entry.summary for name, entry in METHODS.items()},
+        "presets (--preset)": {name: presets.SUMMARIES.get(name, "") for name in presets.PRESETS},
+    }
+    lines = []
+    for title, rows in tables.items():
+        lines += ["", f"{title}:", *(f"  {name:<20} {summary}" for name, summary in rows.items())]
+    return "\n".join(lines[1:])
 
 
 def _add(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    commands: "Commands[argparse.ArgumentParser]",
     name: str,
     command: Callable[[argparse.Namespace], int],
     summary: str,
+    *,
+    usage: str | None = None,
+    epilog: str | None = None,
 ) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=summary, description=summary)
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary,
+        usage=usage,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     parser.set_defaults(command=command)
     # also after the command's name; without a default, so that it does not undo one before the name
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return parser
 
 
+def _add_demo(commands: "Commands[argparse.ArgumentParser]", with_docs: bool) -> None:
+    demo = _add(
+        commands, "demo", _demo, f"train {' and '.join(DEMO_METHODS)}, evaluate, draw; in minutes",
+        usage="spa-lab demo [options] [--SETTING VALUE ...]", epilog=_list_names(),
+    )  # fmt: skip
+    demo.add_argument("--env", default="household", metavar="WORLD", help="(%(default)s)")
+    demo.add_argument("--out", type=Path, metavar="DIR", help="run folder (runs/demo or runs/demo-WORLD)")
+    _add_training_options(demo, with_docs)
+
+
+def _add_run(commands: "Commands[argparse.ArgumentParser]", with_docs: bool) -> None:
+    run = _add(
+        commands, "run", _run, "train with one or more methods; finished parts of DIR are not repeated",
+        usage="spa-lab run --env WORLD --method NAME ... --out DIR [options] [--SETTING VALUE ...]",
+        epilog=_list_names(),
+    )  # fmt: skip
+    run.add_argument("--env", metavar="WORLD", help="required")
+    run.add_argument("--method", nargs="+", metavar="NAME", help="required; one or more training methods")
+    run.add_argument("--out", type=Path, metavar="DIR", help="required; run folder")
+    _add_training_options(run, with_docs)
+
+
+def _add_training_options(parser: argparse.ArgumentParser, with_docs: bool) -> None:
+    parser.add_argument("--preset", default="tiny", metavar="NAME", help="(%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of all random numbers (%(default)s)")
+    parser.add_argument(
+        "--workers", type=_count, metavar="N", help="processes side by side (2; with LoRA 1); same results"
+    )
+    add_setting_flags(parser, presets.TINY, with_docs=with_docs)
+
+
+def _add_parity(commands: "Commands[argparse.ArgumentParser]") -> None:
+    parity = _add(commands, "parity", _parity, "replay recorded episodes of the original engine in our world")
+    replayable = ", ".join(name for name, entry in WORLDS.items() if entry.parity)
+    parity.add_argument("env", metavar="WORLD", help=replayable)
+    parity.add_argument("folder", type=Path, metavar="FOLDER", help="folder of *.jsonl.gz recordings")
+
+
+def _add_fidelity(commands: "Commands[argparse.ArgumentParser]") -> None:
+    fidelity = _add(commands, "fidelity", _fidelity, "score credit sources against Monte Carlo values")
+    fidelity.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run with an estimator")
+    fidelity.add_argument(
+        "--source", nargs="+", metavar="NAME", help=f"score only these credit sources; names {_OBJECT}"
+    )
+    for name, default, meaning in (
+        ("--trajectories", 40, "held-out trajectories of each outcome"),
+        ("--branches", 64, "continuations per value"),
+        ("--workers", 2, "processes side by side; same results"),
+    ):
+        fidelity.add_argument(
+            name, type=_count, default=default, metavar="N", help=f"{meaning} (%(default)s)"
+        )
+
+
+def _add_figures(commands: "Commands[argparse.ArgumentParser]") -> None:
+    figures = _add(
+        commands, "figures", _figures, "figures and tables for a paper; runs that differ in seed are pooled"
+    )
+    figures.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a finished run")
+    figures.add_argument(
+        "--out", type=Path, default=Path("runs/figures"), metavar="DIR", help="(%(default)s)"
+    )
+    figures.add_argument("--columns", type=int, choices=(1, 2), default=2, help="width (%(default)s)")
+    figures.add_argument(
+        "--trajectory", metavar="ID", help="trajectory id (default: a success and a failure)"
+    )
+    figures.add_argument(
+        "--sources", nargs="+", default=(), metavar="NAME", help="credit sources (default: as many as fit)"
+    )
+    figures.add_argument("--caption", action="store_true", help="put n, seeds and commit into the captions")
+
+
+def _add_import(commands: "Commands[argparse.ArgumentParser]") -> None:
+    imported = _add(commands, "import", _import, "read the log of another agent into a run folder")
+    imported.add_argument("format", metavar="FORMAT", help="steps or chat; see spa_lab/importers/")
+    imported.add_argument("file", type=Path, metavar="FILE", help="JSON lines, an episode each")
+    imported.add_argument("--out", type=Path, required=True, metavar="DIR")
+
+
 def _count(text: str) -> int:
     """A whole number >= 1, for argparse."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
-    return number
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {count}")
+    return count
+
+
+def _preset(options: argparse.Namespace, world: str) -> Preset:
+    """Preset, settings file and flags, applied in this order.
+
+    Args:
+        options: the command line.
+        world: world whose overrides of the tiny presets hold.
+    """
+    return updated_from_flags(presets.preset_named(options.preset, world), options)
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from spa_lab import pipeline
-
-    own = "" if options.env == "household" else f"-{options.env}"
-    out = options.out or Path(f"runs/demo{own}")
-    print(pipeline.demo(out=out, seed=options.seed, workers=options.workers, env=options.env))
-    return 0
+    if options.out is None:
+        suffix = "" if options.env == "household" else f"-{make_environment(options.env).name}"
+        options.out = Path(f"runs/demo{suffix}")
+    options.method = DEMO_METHODS
+    return _run(options)
 
 
 def _run(options: argparse.Namespace) -> int:
-    from spa_lab import pipeline
+    if options.print_config:
+        world = make_environment(options.env).base if options.env else "household"
+        print(to_toml(_preset(options, world)))
+        return 0
+    for name in ("env", "method", "out"):
+        if getattr(options, name) is None:
+            raise ValueError(f"run: --{name} is missing")
+    environment = make_environment(options.env)
+    preset = _preset(options, environment.base)
+    for method in options.method:
+        check_method_name(method)
 
-    summary = pipeline.run(
-        env=options.env, method=options.method, preset=options.preset, seed=options.seed, out=options.out
-    )
-    print(summary)
+    from spa_lab.pipeline.report import render_summary
+    from spa_lab.pipeline.train import train
+
+    workers = options.workers or (1 if preset.lora_rank else 2)  # a large model fills the machine on its own
+    methods = ["ppo" if method == "terminal" else method for method in options.method]  # TODO pipeline
+    run = train(options.out, options.env, methods, preset, seed=options.seed, workers=workers)
+    print(render_summary(run))
     return 0
 
 
@@ -192,20 +297,19 @@ def _lab(options: argparse.Namespace) -> int:
     command = [sys.executable, "-m", "jupyterlab", "--ServerApp.root_dir", str(notebooks_folder())]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # a container's only user; the server keeps its token
-    os.execv(sys.executable, [*command, *options.others])
+    os.execv(sys.executable, [*command, *options.unknown])
 
 
 def _parity(options: argparse.Namespace) -> int:
     replayable = {name: entry for name, entry in WORLDS.items() if entry.parity}
     if options.env not in replayable:
         there = ", ".join(f"{name} (recordings of {entry.benchmark})" for name, entry in replayable.items())
-        raise ValueError(f"parity: no world {options.env!r}; there is: {there}")
+        raise ValueError(f"parity: no world {options.env!r}; there are: {there}")
     if not options.folder.is_dir():
         raise NotADirectoryError(f"parity: {options.folder} is not a folder")
-    world = import_module(replayable[options.env].parity)
-    report: ParityReport = world.replay_folder(options.folder)
+    report: ParityReport = import_module(replayable[options.env].parity).replay_folder(options.folder)
     print(report.render())
-    return NEEDS_ATTENTION if report.mismatches or not report.episodes else 0
+    return CHECK_FAILED if report.mismatches or not report.episodes else 0
 
 
 def _fidelity(options: argparse.Namespace) -> int:
@@ -217,6 +321,7 @@ def _fidelity(options: argparse.Namespace) -> int:
             trajectories=options.trajectories,
             branches=options.branches,
             workers=options.workers,
+            **({"sources": options.source} if options.source else {}),
         )
     )
     return 0
@@ -234,18 +339,11 @@ def _figures(options: argparse.Namespace) -> int:
 def _import(options: argparse.Namespace) -> int:
     from spa_lab.importers import import_file
 
-    run, found = import_file(options.format, options.file, options.out)
-    n_successes = sum(one.success for one in found.trajectories)
-    sources = ", ".join(dict.fromkeys(credit.source for credit in found.credits)) or "nobody"
-    print(f"{len(found.trajectories)} trajectories, {n_successes} successes, credits by {sources}")
-    print(*found.notes, f'look: spa_lab.inspect("{run.path}")', sep="\n")
-    return 0
-
-
-def _bench(options: argparse.Namespace) -> int:
-    from benchmarks import bench
-
-    bench.main()
+    run, imported = import_file(options.format, options.file, options.out)
+    n_successes = sum(trajectory.success for trajectory in imported.trajectories)
+    sources = ", ".join(dict.fromkeys(credit.source for credit in imported.credits)) or "none"
+    print(f"{len(imported.trajectories)} trajectories, {n_successes} successes, credit sources: {sources}")
+    print(*imported.notes, f'inspect it: spa_lab.inspect("{run.path}")', sep="\n")
     return 0
 
 

@@ -3,15 +3,22 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 import spa_lab
 from spa_lab import cli, paths
+from spa_lab.configs import presets
+from spa_lab.configs.presets import Preset
+from spa_lab.configs.settings import list_settings, setting_docs
+from spa_lab.envs.worlds import WORLDS
+from spa_lab.learn.methods import METHODS
 from spa_lab.store import StoreError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,27 +42,138 @@ def _raise(error: BaseException) -> None:
     raise error
 
 
+class _Trained(NamedTuple):
+    """What the stand-in for `pipeline.train.train` was called with."""
+
+    out: Path
+    env: str
+    methods: Sequence[str]
+    preset: Preset
+    seed: int
+    workers: int
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[_Trained]:
+    """Calls of the pipeline by `run` and `demo`, which train nothing here."""
+    calls: list[_Trained] = []
+
+    def train(*arguments: Any, **named: Any) -> None:
+        calls.append(_Trained(*arguments, **named))
+
+    _replace(monkeypatch, "pipeline.train", train=train)
+    _replace(monkeypatch, "pipeline.report", render_summary=lambda run: f"table {len(calls)}")
+    return calls
+
+
+def _run(*argv: str) -> list[str]:
+    return ["run", "--env", "household", "--method", "spa", "--out", "y", *argv]
+
+
 def test_demo_and_run_call_the_pipeline_and_print_its_table(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    trained: list[_Trained], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    calls: list[dict[str, Any]] = []
-
-    def called(**given: Any) -> str:
-        calls.append(given)
-        return f"table {len(calls)}"
-
-    _replace(monkeypatch, "pipeline", demo=called, run=called)
     assert cli.main(["demo"]) == 0
-    assert cli.main(["demo", "--seed", "3", "--out", "x", "--workers", "1"]) == 0
+    assert cli.main(["demo", "--seed", "3", "--out", "x", "--workers", "1", "--preset", "lesson"]) == 0
     assert cli.main(["demo", "--env", "webshop"]) == 0
-    assert cli.main(["run", "--env", "household", "--method", "spa", "--seed", "1", "--out", "y"]) == 0
-    assert calls == [
-        {"out": Path("runs/demo"), "seed": 0, "workers": 2, "env": "household"},
-        {"out": Path("x"), "seed": 3, "workers": 1, "env": "household"},
-        {"out": Path("runs/demo-webshop"), "seed": 0, "workers": 2, "env": "webshop"},
-        {"env": "household", "method": "spa", "preset": "tiny", "seed": 1, "out": Path("y")},
+    assert cli.main(_run("--seed", "1", "--method", "spa", "mean")) == 0
+    assert cli.main(_run("--preset", "paper", "--env", "virtualhome")) == 0
+    both, tiny = ["spa", "ppo"], presets.TINY
+    assert [(*call[:3], call.preset, call.seed, call.workers) for call in trained] == [
+        (Path("runs/demo"), "household", both, tiny, 0, 2),
+        (Path("x"), "household", both, presets.LESSON, 3, 1),
+        (Path("runs/demo-webshop"), "webshop", both, presets.preset_named("tiny", "webshop"), 0, 2),
+        (Path("y"), "household", ["spa", "mean"], tiny, 1, 2),
+        (Path("y"), "virtualhome", ["spa"], presets.PAPER, 0, 1),
     ]
-    assert capsys.readouterr() == ("".join(f"table {n}\n" for n in (1, 2, 3, 4)), "")
+    assert capsys.readouterr() == ("".join(f"table {n}\n" for n in (1, 2, 3, 4, 5)), "")
+
+
+def test_settings_come_from_preset_then_file_then_flags(trained: list[_Trained], tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("demonstrations = 7\n[ppo]\nlr = 1e-3\nclip = 0.1\n")
+    flags = ["--ppo.lr", "3e-5", "--reward.beta=0.1", "--base", "some/folder", "--lora_rank", "8"]
+    assert cli.main(_run("--config", str(file), "--workers", "2", *flags)) == 0
+    expected = replace(
+        presets.TINY,
+        demonstrations=7,
+        base="some/folder",
+        lora_rank=8,
+        ppo=replace(presets.TINY.ppo, lr=3e-5, clip=0.1),
+        reward=replace(presets.TINY.reward, beta=0.1),
+    )
+    assert [call.preset for call in trained] == [expected]
+
+
+def test_printed_settings_are_a_file_that_gives_them_back(
+    trained: list[_Trained], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["run", "--env", "webshop", "--ppo.lr", "3e-5", "--print-config"]) == 0
+    printed = tmp_path / "printed.toml"
+    printed.write_text(capsys.readouterr().out)
+    assert not trained
+    assert cli.main(_run("--preset", "paper", "--config", str(printed))) == 0
+    webshop = presets.preset_named("tiny", "webshop")
+    assert [call.preset for call in trained] == [replace(webshop, ppo=replace(webshop.ppo, lr=3e-5))]
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["--ppo.lr", "fast"], "--ppo.lr: expected a number, got 'fast'"),
+        (["--ppo.epochs", "1.5"], "--ppo.epochs: expected a whole number, got '1.5'"),
+        (["--ppo.clip", "-1"], "--ppo.clip: expected a number > 0, got -1.0"),
+        (["--lora_rank", "x"], "--lora_rank: expected a whole number or none, got 'x'"),
+        (["--use_manual", "yes"], "--use_manual: expected true or false, got 'yes'"),
+        (["--device", "gpu"], "--device: expected one of cpu, auto, got 'gpu'"),
+        (["--reward.gamma", "1"], "--reward.gamma: expected a setting of 'reward' (alpha, beta, "),
+        (["--pop.lr", "1"], "--pop.lr: expected a known setting (did you mean ppo.lr"),
+        (["--learning-rate", "1"], "unrecognized arguments: --learning-rate 1"),
+        (["--method", "ppo"], "no training method 'ppo': it is now called 'terminal'"),
+        (["--method", "dpo"], "no training method 'dpo'; there are: sft, terminal, spa, critic"),
+        (["--preset", "huge"], "no preset 'huge'; there are: tiny, lesson, paper"),
+        (["--env", "chess"], "no world 'chess'; there are: household, "),
+        (["--config", "none.toml"], "none.toml: No such file or directory"),
+        (["--config", "a.ini"], "a.ini: expected a file that ends in .toml or .yaml or .yml"),
+        (["--workers", "two"], "argument --workers: invalid _count value: 'two'"),
+    ],
+)
+def test_wrong_settings_are_one_line_and_train_nothing(
+    trained: list[_Trained], capsys: pytest.CaptureFixture[str], argv: list[str], line: str
+) -> None:
+    assert cli.main(_run(*argv)) == 2
+    out, err = capsys.readouterr()
+    assert err.startswith(f"spa-lab: error: {line}")
+    assert (out, err.count("\n"), trained) == ("", 1, [])
+
+
+@pytest.mark.parametrize("missing", ["env", "method", "out"])
+def test_run_says_what_is_missing(
+    trained: list[_Trained], capsys: pytest.CaptureFixture[str], missing: str
+) -> None:
+    given = {"env": "household", "method": "spa", "out": "y"}
+    argv = [word for name, value in given.items() if name != missing for word in (f"--{name}", value)]
+    assert cli.main(["run", *argv]) == 2
+    assert capsys.readouterr().err == f"spa-lab: error: run: --{missing} is missing\n"
+
+
+def test_help_lists_worlds_methods_and_presets(capsys: pytest.CaptureFixture[str]) -> None:
+    for argv in (["--help"], ["run", "--help"], ["demo", "--help"]):
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(argv)
+        assert stopped.value.code == 0
+        listed = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line[:2] == "  "]
+        assert {*WORLDS, *METHODS, *presets.PRESETS} <= set(listed)
+
+
+def test_run_help_explains_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["run", "--help"])
+    words = " ".join(capsys.readouterr().out.split())
+    for setting in list_settings(Preset):
+        assert f"--{setting.key} VALUE" in words
+        doc = setting_docs(Preset)[setting.key]
+        assert doc and doc.split(". ")[0].rstrip(".").replace(" ", "") in words.replace(" ", ""), setting.key
 
 
 @pytest.mark.parametrize(("mismatches", "episodes", "code"), [(0, 3, 0), (1, 3, 1), (0, 0, 1)])
@@ -98,8 +216,10 @@ def test_import_says_what_came_in(tmp_path: Path, capsys: pytest.CaptureFixture[
     log.write_text('{"outcome": 1, "steps": [{"action": "look"}], "credits": {"judge": [1]}}\n')
     assert cli.main(["import", "steps", str(log), "--out", str(out)]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == "1 trajectories, 1 successes, credits by judge"
-    assert said[1].startswith("1 of 1 steps do not say") and said[2] == f'look: spa_lab.inspect("{out}")'
+    assert said[0] == "1 trajectories, 1 successes, credit sources: judge"
+    assert (
+        said[1].startswith("1 of 1 steps do not say") and said[2] == f'inspect it: spa_lab.inspect("{out}")'
+    )
     log.write_text('{"outcome": 2, "steps": [{"action": "look"}]}\n')
     assert cli.main(["import", "steps", str(log), "--out", str(tmp_path / "other")]) == 2
     assert f"{log}, line 1: trajectory 'line-1': outcome must lie" in capsys.readouterr().err
@@ -129,22 +249,22 @@ def test_errors_are_one_line(
     line: str,
     code: int,
 ) -> None:
-    _replace(monkeypatch, "bench", main=lambda: _raise(error))
-    assert cli.main(["bench"]) == code
+    _replace(monkeypatch, "doctor", report=lambda: _raise(error))
+    assert cli.main(["doctor"]) == code
     assert capsys.readouterr() == ("", f"spa-lab: error: {line}\n")
 
 
 def test_our_own_mistakes_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    _replace(monkeypatch, "bench", main=lambda: _raise(IndexError("a bug")))
+    _replace(monkeypatch, "doctor", report=lambda: _raise(IndexError("a bug")))
     with pytest.raises(IndexError, match="a bug"):
-        cli.main(["bench"])
+        cli.main(["doctor"])
 
 
-@pytest.mark.parametrize("argv", [["--debug", "bench"], ["bench", "--debug"]])
+@pytest.mark.parametrize("argv", [["--debug", "doctor"], ["doctor", "--debug"]])
 def test_debug_shows_the_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], argv: list[str]
 ) -> None:
-    _replace(monkeypatch, "bench", main=lambda: _raise(ValueError("three is not four")))
+    _replace(monkeypatch, "doctor", report=lambda: _raise(ValueError("three is not four")))
     assert cli.main(argv) == 2
     assert "Traceback" in capsys.readouterr().err
 
@@ -152,19 +272,16 @@ def test_debug_shows_the_traceback(
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
-        (["parity", "chess", "."], "no world 'chess'; there is: household"),
+        (["parity", "chess", "."], "no world 'chess'; there are: household"),
         (["parity", "household", "no-such-folder"], "no-such-folder is not a folder"),
         (["demo", "--workers", "0"], "must be at least 1, got 0"),
         (["doctor", "--loudly"], "unrecognized arguments: --loudly"),
     ],
 )
 def test_wrong_input_is_named(capsys: pytest.CaptureFixture[str], argv: list[str], expected: str) -> None:
-    try:
-        code: Any = cli.main(argv)
-    except SystemExit as stopped:
-        code = stopped.code
-    assert code == 2
-    assert expected in capsys.readouterr().err.splitlines()[-1]
+    assert cli.main(argv) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert expected in line
 
 
 def test_lab_hands_its_options_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -177,11 +294,14 @@ def test_lab_hands_its_options_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert command[-3:] == ["--no-browser", "--port", "8899"]
 
 
-def test_help_needs_nothing_heavy() -> None:
+@pytest.mark.parametrize("command", ["", "'run', "])
+def test_help_needs_nothing_heavy(command: str) -> None:
     program = (
-        "import sys; from spa_lab import cli; assert not {'torch', 'pandas', 'plotly'} & set(sys.modules)"
+        "import sys; from spa_lab import cli\n"
+        f"try: cli.main([{command}'--help'])\n"
+        "except SystemExit: assert not {'torch', 'numpy', 'pandas', 'plotly'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True)
 
 
 def test_a_closed_pipe_is_no_error() -> None:

@@ -30,6 +30,7 @@ class Preset:
     """All settings of a training run."""
 
     name: str
+    """Label in reports; kept when other settings change."""
     base: str = EMBEDDED
     """Model to start from: "embedded", a folder, or "hub:" and a name on the Hugging Face hub."""
     device: Device = "cpu"

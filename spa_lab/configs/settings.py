@@ -9,9 +9,10 @@ import inspect
 import math
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -31,8 +32,6 @@ class Setting:
     """Dotted: "ppo.lr"."""
     type: Any
     """Annotation: int, float, str, bool, a Literal of texts, or one of these or None."""
-    doc: str
-    """The string below the field; "" if there is none."""
 
     @property
     def allowed(self) -> str:
@@ -40,15 +39,31 @@ class Setting:
         return _allowed(self.type)
 
 
-def list_settings(kind: type) -> Iterator[Setting]:
+@cache
+def list_settings(kind: type) -> tuple[Setting, ...]:
     """Every field of the dataclass `kind`, nested ones by dotted keys, in order."""
-    hints, docs = get_type_hints(kind), _field_docs(kind)
+    hints = get_type_hints(kind)
+    settings: list[Setting] = []
     for field in fields(kind):
         if is_dataclass(hints[field.name]):
-            for inner in list_settings(hints[field.name]):
-                yield replace(inner, key=f"{field.name}.{inner.key}")
+            nested = list_settings(hints[field.name])
+            settings += [replace(inner, key=f"{field.name}.{inner.key}") for inner in nested]
         else:
-            yield Setting(field.name, hints[field.name], docs.get(field.name, ""))
+            settings.append(Setting(field.name, hints[field.name]))
+    return tuple(settings)
+
+
+def setting_docs(kind: type) -> dict[str, str]:
+    """Dotted key -> the string below the field in the source, on one line; "" if there is none."""
+    hints, docs = get_type_hints(kind), _docs_below_fields(kind)
+    pairs: dict[str, str] = {}
+    for field in fields(kind):
+        if is_dataclass(hints[field.name]):
+            nested = setting_docs(hints[field.name])
+            pairs |= {f"{field.name}.{key}": doc for key, doc in nested.items()}
+        else:
+            pairs[field.name] = docs.get(field.name, "")
+    return pairs
 
 
 def flat(settings: object) -> dict[str, Any]:
@@ -162,8 +177,7 @@ def _allowed(annotation: Any) -> str:
     )
 
 
-def _field_docs(kind: type) -> dict[str, str]:
-    """Field -> the string that stands below it in the source, on one line."""
+def _docs_below_fields(kind: type) -> dict[str, str]:
     try:
         source = textwrap.dedent(inspect.getsource(kind))
     except OSError:  # defined where there is no source file

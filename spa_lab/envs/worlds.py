@@ -7,9 +7,12 @@ or a function without arguments that returns one.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from spa_lab.envs.base import Environment
 from spa_lab.plugins import is_object_path, load_object, unknown_name
+
+if TYPE_CHECKING:
+    from spa_lab.envs.base import Environment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +56,15 @@ WORLDS: Mapping[str, WorldEntry] = MappingProxyType(
 """Name -> entry. Worlds with `data` play the benchmark's own tasks."""
 
 
-def make_environment(world: str | Environment) -> Environment:
+def make_environment(world: "str | Environment") -> "Environment":
     """The environment that `world` names; an `Environment` is returned as it is.
 
     Raises:
         ValueError: there is no world of that name, the named object is no world, or the official data that
             the world needs are missing.
     """
+    from spa_lab.envs.base import Environment  # needs NumPy, which listing worlds does not
+
     if isinstance(world, Environment):
         return world
     if world in WORLDS:

@@ -4,8 +4,6 @@ No mathematics lives here. Every stage reads what earlier stages left in the run
 own results there, so a run that was killed goes on where it stopped.
 """
 
-from spa_lab.configs.presets import METHODS, PRESETS, Preset, preset_named
-from spa_lab.pipeline.demo import demo
-from spa_lab.pipeline.single import run
+from spa_lab.configs.presets import PRESETS, Preset, preset_named
 
-__all__ = ["METHODS", "PRESETS", "Preset", "demo", "preset_named", "run"]
+__all__ = ["PRESETS", "Preset", "preset_named"]

@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -17,7 +16,7 @@ from unittest.mock import patch
 if __name__ != "__mp_main__":  # workers import the program, too, and need none of this
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from spa_lab import cli, pipeline
+from spa_lab import cli
 from spa_lab.configs import presets
 from spa_lab.configs.presets import TINY, Preset
 from spa_lab.pipeline import parallel
@@ -48,11 +47,8 @@ NANO = replace(
 
 
 def main(argv: Sequence[str], preset: Preset = MICRO) -> int:
-    """`spa-lab` where `demo` means that preset and `run` knows no other."""
-    with (
-        patch.object(pipeline, "demo", partial(pipeline.demo, preset=preset)),
-        patch.object(presets, "PRESETS", {preset.name: preset}),
-    ):
+    """`spa-lab` where that preset is the default and there is no other."""
+    with patch.object(presets, "PRESETS", {"tiny": preset, preset.name: preset}):
         return cli.main(argv)
 
 

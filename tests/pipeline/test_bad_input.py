@@ -63,12 +63,16 @@ def _run(out: Path, **given: str) -> list[str]:
 @pytest.mark.parametrize(
     ("given", "line"),
     [
-        ({"preset": "huge"}, "no preset 'huge'; there are: micro"),
+        ({"preset": "huge"}, "no preset 'huge'; there are: tiny, micro"),
         (
             {"env": "chess"},
             "no world 'chess'; there are: household, webshop, virtualhome; or package.module:attribute",
         ),
-        ({"method": "dpo"}, "no method 'dpo'; there are: sft, ppo, spa, critic, mean, random"),
+        (
+            {"method": "dpo"},
+            "no training method 'dpo'; there are: sft, terminal, spa, critic, mean, random; "
+            "or package.module:attribute",
+        ),
     ],
 )
 def test_unknown_names(

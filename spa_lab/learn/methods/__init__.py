@@ -49,6 +49,21 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
 """In the order in which tables list them."""
 
 
+_RENAMED: Mapping[str, str] = MappingProxyType({"ppo": "terminal", "critic_heads": "critic"})
+
+
+def check_method_name(name: str) -> None:
+    """Raise unless `name` is in `METHODS` or has the form of an object's path; needs no torch.
+
+    Raises:
+        ValueError: lists the names.
+    """
+    if name in _RENAMED:
+        raise ValueError(f"no training method {name!r}: it is now called {_RENAMED[name]!r}")
+    if name not in METHODS and not is_object_path(name):
+        raise unknown_name("training method", name, list(METHODS))
+
+
 def find_method(method: "str | TrainingMethod") -> "TrainingMethod":
     """The training method of that name.
 
@@ -72,8 +87,7 @@ def find_method(method: "str | TrainingMethod") -> "TrainingMethod":
         if loaded.name in METHODS:
             raise ValueError(f"training method {method!r}: its name {loaded.name!r} is a built-in method's")
         return loaded
-    if method not in METHODS:
-        raise unknown_name("training method", method, list(METHODS))
+    check_method_name(method)
     factory = METHODS[method].factory
     if factory is None:
         raise ValueError(f"method {method!r} is behaviour cloning only and has no training stage")
