@@ -34,8 +34,6 @@ DEMO_METHODS = ("spa", "terminal")
 
 _OBJECT = "or package.module:attribute"
 
-Commands = argparse._SubParsersAction
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -140,7 +138,7 @@ def _list_names() -> str:
 
 
 def _add(
-    commands: "Commands[argparse.ArgumentParser]",
+    commands: "argparse._SubParsersAction[_Parser]",
     name: str,
     command: Callable[[argparse.Namespace], int],
     summary: str,
@@ -163,7 +161,7 @@ def _add(
     return parser
 
 
-def _add_demo(commands: "Commands[argparse.ArgumentParser]", with_docs: bool) -> None:
+def _add_demo(commands: "argparse._SubParsersAction[_Parser]", with_docs: bool) -> None:
     demo = _add(
         commands, "demo", _demo, f"train {' and '.join(DEMO_METHODS)}, evaluate, draw; in minutes",
         usage="spa-lab demo [options] [--SETTING VALUE ...]", epilog=_list_names(),
@@ -173,7 +171,7 @@ def _add_demo(commands: "Commands[argparse.ArgumentParser]", with_docs: bool) ->
     _add_training_options(demo, with_docs)
 
 
-def _add_run(commands: "Commands[argparse.ArgumentParser]", with_docs: bool) -> None:
+def _add_run(commands: "argparse._SubParsersAction[_Parser]", with_docs: bool) -> None:
     run = _add(
         commands, "run", _run, "train with one or more methods; finished parts of DIR are not repeated",
         usage="spa-lab run --env WORLD --method NAME ... --out DIR [options] [--SETTING VALUE ...]",
@@ -194,14 +192,14 @@ def _add_training_options(parser: argparse.ArgumentParser, with_docs: bool) -> N
     add_setting_flags(parser, presets.TINY, with_docs=with_docs)
 
 
-def _add_parity(commands: "Commands[argparse.ArgumentParser]") -> None:
+def _add_parity(commands: "argparse._SubParsersAction[_Parser]") -> None:
     parity = _add(commands, "parity", _parity, "replay recorded episodes of the original engine in our world")
     replayable = ", ".join(name for name, entry in WORLDS.items() if entry.parity)
     parity.add_argument("env", metavar="WORLD", help=replayable)
     parity.add_argument("folder", type=Path, metavar="FOLDER", help="folder of *.jsonl.gz recordings")
 
 
-def _add_fidelity(commands: "Commands[argparse.ArgumentParser]") -> None:
+def _add_fidelity(commands: "argparse._SubParsersAction[_Parser]") -> None:
     fidelity = _add(commands, "fidelity", _fidelity, "score credit sources against Monte Carlo values")
     fidelity.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run with an estimator")
     fidelity.add_argument(
@@ -217,7 +215,7 @@ def _add_fidelity(commands: "Commands[argparse.ArgumentParser]") -> None:
         )
 
 
-def _add_figures(commands: "Commands[argparse.ArgumentParser]") -> None:
+def _add_figures(commands: "argparse._SubParsersAction[_Parser]") -> None:
     figures = _add(
         commands, "figures", _figures, "figures and tables for a paper; runs that differ in seed are pooled"
     )
@@ -235,7 +233,7 @@ def _add_figures(commands: "Commands[argparse.ArgumentParser]") -> None:
     figures.add_argument("--caption", action="store_true", help="put n, seeds and commit into the captions")
 
 
-def _add_import(commands: "Commands[argparse.ArgumentParser]") -> None:
+def _add_import(commands: "argparse._SubParsersAction[_Parser]") -> None:
     imported = _add(commands, "import", _import, "read the log of another agent into a run folder")
     imported.add_argument("format", metavar="FORMAT", help="steps or chat; see spa_lab/importers/")
     imported.add_argument("file", type=Path, metavar="FILE", help="JSON lines, an episode each")

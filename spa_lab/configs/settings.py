@@ -12,7 +12,6 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
-from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -39,8 +38,7 @@ class Setting:
         return _allowed(self.type)
 
 
-@cache
-def list_settings(kind: type) -> tuple[Setting, ...]:
+def list_settings(kind: type[Any]) -> tuple[Setting, ...]:
     """Every field of the dataclass `kind`, nested ones by dotted keys, in order."""
     hints = get_type_hints(kind)
     settings: list[Setting] = []
@@ -53,7 +51,7 @@ def list_settings(kind: type) -> tuple[Setting, ...]:
     return tuple(settings)
 
 
-def setting_docs(kind: type) -> dict[str, str]:
+def setting_docs(kind: type[Any]) -> dict[str, str]:
     """Dotted key -> the string below the field in the source, on one line; "" if there is none."""
     hints, docs = get_type_hints(kind), _docs_below_fields(kind)
     pairs: dict[str, str] = {}
