@@ -39,6 +39,12 @@ WORLDS: Mapping[str, WorldEntry] = MappingProxyType(
             benchmark="ALFWorld",
             parity="spa_lab.envs.household.parity",
         ),
+        "alfworld": WorldEntry(
+            factory="spa_lab.envs.household.alfworld:environment",
+            summary="ALFWorld's own games",
+            benchmark="ALFWorld",
+            data="ALFWORLD_DATA",
+        ),
         "webshop": WorldEntry(
             factory="spa_lab.envs.webshop:environment",
             summary="a generated shop with WebShop's pages, search and reward",

@@ -6,10 +6,11 @@ import re
 import pytest
 
 from spa_lab.envs.base import Task
-from spa_lab.envs.household.expert import THOUGHTS, HouseholdExpert, Wish, read_sentence
+from spa_lab.envs.household.expert import THOUGHTS, HouseholdExpert
 from spa_lab.envs.household.game import HouseholdTask
 from spa_lab.envs.household.generator import TASK_TYPES, generate_game
 from spa_lab.envs.household.houses import Size
+from spa_lab.envs.household.instruction import ParsedInstruction, parse_instruction
 from spa_lab.envs.household.world import HouseholdWorld
 
 THOUGHT = re.compile("|".join(f"(?:{thought})" for thought in THOUGHTS))
@@ -286,17 +287,17 @@ def test_slips_are_mistakes_with_a_false_thought() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sentence", "wish"),
+    ("sentence", "wanted"),
     [
-        ("put some mug on shelf", Wish("mug", "shelf", "", "", False)),
-        ("clean some mug and put it in shelf", Wish("mug", "shelf", "", "clean", False)),
-        ("put a cool mug in shelf.", Wish("mug", "shelf", "", "cool", False)),
-        ("find two mug and put them in shelf", Wish("mug", "shelf", "", "", True)),
-        ("examine the mug with the floorlamp", Wish("mug", "", "floorlamp", "", False)),
+        ("put some mug on shelf", ParsedInstruction("mug", "shelf", "", "", False)),
+        ("clean some mug and put it in shelf", ParsedInstruction("mug", "shelf", "", "clean", False)),
+        ("put a cool mug in shelf.", ParsedInstruction("mug", "shelf", "", "cool", False)),
+        ("find two mug and put them in shelf", ParsedInstruction("mug", "shelf", "", "", True)),
+        ("examine the mug with the floorlamp", ParsedInstruction("mug", "", "floorlamp", "", False)),
     ],
 )
-def test_reads_sentences(sentence: str, wish: Wish) -> None:
-    assert read_sentence(sentence) == wish
+def test_reads_sentences(sentence: str, wanted: ParsedInstruction) -> None:
+    assert parse_instruction(sentence) == wanted
 
 
 def test_unreadable_texts_are_refused() -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from spa_lab.envs.base import Task
 from spa_lab.envs.household import catalogue
-from spa_lab.envs.household.expert import read_sentence
 from spa_lab.envs.household.game import HouseholdTask
 from spa_lab.envs.household.generator import SENTENCES, TASK_TYPES, generate_game, is_unseen_pair
 from spa_lab.envs.household.houses import HOUSES, House, Size, is_unseen_composition, make_house
+from spa_lab.envs.household.instruction import parse_instruction
 from spa_lab.envs.household.world import HouseholdWorld
 
 SIZES: tuple[Size, ...] = ("small", "medium", "large")
@@ -41,8 +41,8 @@ def facts(game: HouseholdTask, predicate: str) -> list[list[str]]:
 
 
 def goal_pair(game: HouseholdTask) -> tuple[str, str]:
-    wish = read_sentence(game.task)
-    return TYPE_NAMES[wish.target], TYPE_NAMES[wish.goal or wish.lamp]
+    wanted = parse_instruction(game.task)
+    return TYPE_NAMES[wanted.target], TYPE_NAMES[wanted.goal or wanted.lamp]
 
 
 def composition(house: House) -> tuple[str, ...]:

@@ -1,7 +1,5 @@
 """Official games on disk: found in order, filtered, counted; damage is named."""
 
-import gzip
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -11,51 +9,13 @@ import pytest
 from spa_lab.envs.household import official
 from spa_lab.envs.household.official import Release, official_games
 from spa_lab.envs.household.world import HouseholdWorld
-
-RECORDED = Path(__file__).parents[1] / "fixtures" / "alfworld" / "games.jsonl.gz"
-DOMAIN = "(define (domain alfred))"
-GRAMMAR = """grammar :: \"\"\"
-    {"task": [{"rhs": "Your task is to: UNKNOWN GOAL."}]}
-\"\"\";
-action PutObject {
-    template :: "move {o} to {r}";
-}
-"""
-OLDER = GRAMMAR.replace("move {o} to {r}", "put {o} in/on {r}")
-FOLDERS = ("train", "valid_seen", "valid_unseen")
-
-
-def recorded() -> list[dict[str, Any]]:
-    with gzip.open(RECORDED, "rt", encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
-
-
-def write_trial(folder: Path, game: dict[str, Any], **changes: Any) -> Path:
-    """A trial folder as the official release has it; a change to None leaves a key out."""
-    folder.mkdir(parents=True)
-    content = {
-        "pddl_domain": DOMAIN,
-        "grammar": GRAMMAR.replace("UNKNOWN GOAL", game["task"]),
-        "pddl_problem": game["pddl_problem"],
-        "solvable": True,
-        "walkthrough": ["look", "inventory"],
-    } | changes
-    (folder / "game.tw-pddl").write_text(json.dumps({k: v for k, v in content.items() if v is not None}))
-    (folder / "traj_data.json").write_text(json.dumps({"task_type": game["task_type"], "pddl_params": {}}))
-    return folder
+from tests.envs.alfworld_data import GRAMMAR, OLDER_GRAMMAR, recorded_games, write_data, write_trial
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """A data folder of 6 games a split, one of each type."""
-    games = recorded()
-    for split, name in enumerate(FOLDERS):
-        for kind in range(6):
-            game = games[6 * kind + split]
-            write_trial(
-                tmp_path / "json_2.1.1" / name / f"{game['task_type']}-X-None-Y-{split}" / "trial_T1", game
-            )
-    return tmp_path
+    return write_data(tmp_path)
 
 
 def test_finds_every_game_in_order_and_plays_it(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +24,7 @@ def test_finds_every_game_in_order_and_plays_it(data: Path, monkeypatch: pytest.
     assert [task.split for task in found.tasks] == ["train"] * 6 + ["seen"] * 6 + ["unseen"] * 6
     assert [task.id for task in found.tasks[:6]] == sorted(task.id for task in found.tasks[:6])
     assert {task.kind for task in found.tasks} == official.TASK_TYPES
-    sentences = {game["task"] for game in recorded()}
+    sentences = {game["task"] for game in recorded_games()}
     assert {task.instruction for task in found.tasks} <= sentences
     assert {task.expert_length for task in found.tasks} == {2}
     world = HouseholdWorld()
@@ -79,7 +39,7 @@ def test_the_folder_may_be_given_at_either_level(data: Path) -> None:
 
 
 def test_what_is_left_out_is_counted(data: Path) -> None:
-    train, game = data / "json_2.1.1" / "train", recorded()[0]
+    train, game = data / "json_2.1.1" / "train", recorded_games()[0]
     write_trial(train / "pick_and_place_with_movable_recep-A" / "trial_T1", game)
     write_trial(train / "pick_and_place_simple-AppleSliced-B" / "trial_T1", game)
     write_trial(train / "pick_and_place_simple-A" / "trial_T1", game, solvable=False)
@@ -108,8 +68,8 @@ def test_releases_are_told_apart(
 ) -> None:
     monkeypatch.setattr(official, "RELEASES", dict(official_games(data).releases))
     caplog.clear()
-    older = OLDER.replace("UNKNOWN GOAL", 'put it \\"there\\". now')
-    write_trial(data / "json_2.1.1/train/a/trial_T0", recorded()[0], grammar=older)
+    older = OLDER_GRAMMAR.replace("UNKNOWN GOAL", 'put it \\"there\\". now')
+    write_trial(data / "json_2.1.1/train/a/trial_T0", recorded_games()[0], grammar=older)
     with caplog.at_level(logging.WARNING):
         found = official_games(data)
     assert sorted(found.releases.values()) == [1, 18]
@@ -148,14 +108,14 @@ def test_truncated_json_is_named(data: Path, name: str) -> None:
     ],
 )
 def test_an_unreadable_game_file_is_named(data: Path, changes: dict[str, Any], message: str) -> None:
-    write_trial(data / "json_2.1.1/train/a/trial_T0", recorded()[0], **changes)
+    write_trial(data / "json_2.1.1/train/a/trial_T0", recorded_games()[0], **changes)
     with pytest.raises(ValueError, match=rf"a/trial_T0/game.tw-pddl: {message}"):
         official_games(data)
 
 
 def test_missing_data_is_never_silent(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ALFWORLD_DATA", raising=False)
-    with pytest.raises(ValueError, match="give its folder or set ALFWORLD_DATA"):
+    with pytest.raises(ValueError, match=r"ALFWORLD_DATA is not set; it must name the folder .* json_2.1.1/"):
         official_games()
     with pytest.raises(ValueError, match="nowhere: no such folder"):
         official_games(tmp_path / "nowhere")

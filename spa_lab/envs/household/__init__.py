@@ -5,6 +5,7 @@ from typing import get_args
 
 from spa_lab.envs.base import Environment, Task
 from spa_lab.envs.household.expert import HouseholdExpert
+from spa_lab.envs.household.game import HouseholdTask
 from spa_lab.envs.household.houses import Size
 from spa_lab.envs.household.panels import STEP_LIMIT, tasks
 from spa_lab.envs.household.world import HouseholdWorld
@@ -42,7 +43,7 @@ def environment(size: Size = "small") -> Environment:
     return Environment(
         name="household",
         make_world=HouseholdWorld,
-        make_expert=_make_expert,
+        make_expert=make_expert,
         tasks=panel,
         step_limit=STEP_LIMIT,
         manual=MANUAL,
@@ -52,5 +53,7 @@ def environment(size: Size = "small") -> Environment:
     )
 
 
-def _make_expert(task: Task, opening: str) -> HouseholdExpert:
-    return HouseholdExpert(task.instruction, opening)
+def make_expert(task: Task, opening: str) -> HouseholdExpert:
+    """A fresh expert for one episode, as in `Environment`."""
+    payload: HouseholdTask = task.payload
+    return HouseholdExpert(task.instruction, opening, wanted=payload.wanted, grammar=payload.grammar)

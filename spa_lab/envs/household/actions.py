@@ -36,6 +36,10 @@ class RefusedError(Exception):
     """The command cannot be executed now; the message is the reason in plain words."""
 
 
+class UnknownCommandError(RefusedError):
+    """The command has none of ALFWorld's forms, or names something that this game does not have."""
+
+
 @dataclass(frozen=True)
 class Action:
     """A family of commands: words[0] + name, or words[0] + name + words[1] + name."""
@@ -67,7 +71,7 @@ def execute(game: Game, row: Row, command: str, grammar: Grammar) -> str:
             if reason:
                 raise RefusedError(reason)
             return action.do(game, row, *numbers)
-    raise RefusedError("unknown command")
+    raise UnknownCommandError("not a command of ALFWorld, or not a name of this room")
 
 
 def admissible(game: Game, row: Row, grammar: Grammar) -> list[str]:

@@ -8,13 +8,14 @@ carries what the next action needs.
 """
 
 import random
-import re
 from types import MappingProxyType
-from typing import NamedTuple
 
 from spa_lab.envs.household.catalogue import HOLDS, OPENABLE
+from spa_lab.envs.household.game import Grammar
+from spa_lab.envs.household.instruction import ParsedInstruction, parse_instruction
 from spa_lab.envs.household.memory import Memory, kind
 from spa_lab.envs.household.slips import slip
+from spa_lab.envs.household.text import put_command
 
 THOUGHTS = (
     r"I am to [a-z ]+\. I need a [a-z]+\. It is not here\.",
@@ -34,47 +35,8 @@ _WORK = MappingProxyType(
         "clean": ("clean", "sinkbasin"),
     }
 )
-_STATE_OF_VERB = {verb: state for state, (verb, _) in _WORK.items()}
 _HOLDS = MappingProxyType({r.lower(): frozenset(o.lower() for o in objects) for r, objects in HOLDS.items()})
 _OPENABLE = frozenset(kind.lower() for kind in OPENABLE)
-_SENTENCES = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"put a (?P<state>hot|cool|clean) (?P<target>[a-z]+) in (?P<goal>[a-z]+)",
-        r"(?P<verb>heat|cool|clean) some (?P<target>[a-z]+) and put it in (?P<goal>[a-z]+)",
-        r"(?:put|find) (?P<two>two) (?P<target>[a-z]+) (?:and put them )?in (?P<goal>[a-z]+)",
-        r"put (?:a|some) (?P<target>[a-z]+) (?:in|on) (?P<goal>[a-z]+)",
-        r"look at (?P<target>[a-z]+) under the (?P<lamp>[a-z]+)",
-        r"examine the (?P<target>[a-z]+) with the (?P<lamp>[a-z]+)",
-    )
-)
-
-
-class Wish(NamedTuple):
-    """What a task sentence asks for; types as in the texts, empty where nothing is asked."""
-
-    target: str
-    goal: str
-    lamp: str
-    state: str
-    """"hot", "cool", "clean" or empty."""
-    two: bool
-
-
-def read_sentence(sentence: str) -> Wish:
-    """Reads one of ALFWorld's task sentences.
-
-    Raises:
-        ValueError: If it is none of them.
-    """
-    for pattern in _SENTENCES:
-        if found := pattern.fullmatch(sentence.strip().removesuffix(".")):
-            part = found.groupdict()
-            state = part.get("state") or _STATE_OF_VERB.get(part.get("verb", ""), "")
-            return Wish(part["target"], part.get("goal", ""), part.get("lamp", ""), state, "two" in part)
-    raise ValueError(f"not a task sentence of the six types: {sentence!r}")
-
-
 Move = tuple[str, str]
 """(thought, action)."""
 
@@ -82,17 +44,27 @@ Move = tuple[str, str]
 class HouseholdExpert:
     """Plays one episode: `observe` every executed action, `act` for the next one."""
 
-    def __init__(self, sentence: str, opening: str) -> None:
+    def __init__(
+        self,
+        sentence: str,
+        opening: str,
+        *,
+        wanted: ParsedInstruction | None = None,
+        grammar: Grammar = "move",
+    ) -> None:
         """Starts an episode.
 
         Args:
-            sentence: The task sentence.
-            opening: What the world said before the first step.
+            sentence: the task sentence.
+            opening: the initial observation.
+            wanted: what the sentence asks for; parsed from it if None.
+            grammar: how the game's commands and texts are worded.
 
         Raises:
-            ValueError: If either text cannot be read.
+            ValueError: either text cannot be parsed.
         """
-        self.wish = read_sentence(sentence)
+        self.wanted = wanted or parse_instruction(sentence)
+        self.grammar: Grammar = grammar
         self.sentence = sentence.strip().removesuffix(".")
         self.memory = Memory.of_opening(opening)
         self.begun = False
@@ -110,30 +82,30 @@ class HouseholdExpert:
 
     def slip(self, rng: random.Random) -> Move:
         """What a careless reader might think and do now instead: a (thought, action) to recover from."""
-        return slip(self.wish.target, self.wish.goal, self.memory, rng)
+        return slip(self.wanted.target, self.wanted.goal, self.memory, rng, self.grammar)
 
     def _decide(self) -> Move:
         held = self.memory.held
         if not held:
             return self._fetch()
-        if kind(held) != self.wish.target:
+        if kind(held) != self.wanted.target:
             return self._put_away(held)
-        if self.wish.lamp:
+        if self.wanted.lamp:
             return self._light(held)
-        if self.wish.state and self.wish.state not in self.memory.states.get(held, ()):
+        if self.wanted.state and self.wanted.state not in self.memory.states.get(held, ()):
             return self._change(held)
         return self._deliver(held)
 
     def _fetch(self) -> Move:
         """Empty hands: take a target, or look for one."""
-        anchor = self._anchor() if self.wish.two else ""
+        anchor = self._anchor() if self.wanted.two else ""
         found = [
             (place, name)
             for place in reversed(self.memory.contents)
             for name in self.memory.contents[place]
-            if kind(name) == self.wish.target and place != anchor
+            if kind(name) == self.wanted.target and place != anchor
         ]
-        need = f"I need {'another' if anchor else 'a'} {self.wish.target}."
+        need = f"I need {'another' if anchor else 'a'} {self.wanted.target}."
         if not found:
             return self._search(need)
         place, name = min(found, key=self._effort)
@@ -144,11 +116,11 @@ class HouseholdExpert:
     def _effort(self, found: tuple[str, str]) -> tuple[bool, bool]:
         """Sort key: targets already in the wanted state first, then those within reach."""
         place, name = found
-        return self.wish.state not in self.memory.states.get(name, ()), place != self.memory.at
+        return self.wanted.state not in self.memory.states.get(name, ()), place != self.memory.at
 
     def _change(self, held: str) -> Move:
         """Heat, cool or clean the target in hand; the tool need not be open."""
-        verb, tool = _WORK[self.wish.state]
+        verb, tool = _WORK[self.wanted.state]
         if not self._places(tool):
             return self._search(f"I have {held}. I need a {tool}.")
         place = self._nearest(tool)
@@ -157,19 +129,19 @@ class HouseholdExpert:
 
     def _deliver(self, held: str) -> Move:
         """Bring the finished target to its goal; a second one to the same receptacle as the first."""
-        if not self._places(self.wish.goal):
-            return self._search(f"I have {held}. I need a {self.wish.goal}.")
-        anchor = self._anchor() if self.wish.two else ""
-        state = f"{self.wish.state} " if self.wish.state else ""
-        thought = f"I have {state}{held}. I need {anchor or f'a {self.wish.goal}'}."
-        place = anchor or self._nearest(self.wish.goal)
-        return self._approach(place, thought) or (thought, f"move {held} to {place}")
+        if not self._places(self.wanted.goal):
+            return self._search(f"I have {held}. I need a {self.wanted.goal}.")
+        anchor = self._anchor() if self.wanted.two else ""
+        state = f"{self.wanted.state} " if self.wanted.state else ""
+        thought = f"I have {state}{held}. I need {anchor or f'a {self.wanted.goal}'}."
+        place = anchor or self._nearest(self.wanted.goal)
+        return self._approach(place, thought) or (thought, put_command(held, place, self.grammar))
 
     def _light(self, held: str) -> Move:
         """Target in hand: find the lamp and turn it on."""
-        need = f"I have {held}. I need a {self.wish.lamp}."
+        need = f"I have {held}. I need a {self.wanted.lamp}."
         lamps = [
-            (p, n) for p, names in self.memory.contents.items() for n in names if kind(n) == self.wish.lamp
+            (p, n) for p, names in self.memory.contents.items() for n in names if kind(n) == self.wanted.lamp
         ]
         if not lamps:
             return self._search(need)
@@ -184,13 +156,13 @@ class HouseholdExpert:
             place
             for place in self.memory.receptacles
             if kind(held) in _HOLDS.get(kind(place), ())
-            and f"move {held} to {place}" not in self.memory.refused
+            and put_command(held, place, self.grammar) not in self.memory.refused
         ]
         if not legal:
             return f"I do not need {held}.", "look"
         place = min(legal, key=lambda p: (p != self.memory.at, kind(p) in _OPENABLE))
         thought = f"I do not need {held}."
-        return self._approach(place, thought) or (thought, f"move {held} to {place}")
+        return self._approach(place, thought) or (thought, put_command(held, place, self.grammar))
 
     def _search(self, need: str) -> Move:
         """Look into the next receptacle, all around the room."""
@@ -221,8 +193,8 @@ class HouseholdExpert:
     def _anchor(self) -> str:
         """The goal receptacle that already holds the most targets (two-object tasks); empty if none does."""
         count = {"": 0} | {
-            place: sum(kind(name) == self.wish.target for name in self.memory.contents.get(place, ()))
-            for place in self._places(self.wish.goal)
+            place: sum(kind(name) == self.wanted.target for name in self.memory.contents.get(place, ()))
+            for place in self._places(self.wanted.goal)
         }
         return max(count, key=lambda place: count[place])
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from spa_lab.envs.household.formula import Check
+from spa_lab.envs.household.instruction import ParsedInstruction
 from spa_lab.envs.household.row import Layout
 
 Grammar = Literal["move", "put"]
@@ -24,6 +25,8 @@ class HouseholdTask:
     problem: str | Path
     """The text of the PDDL problem, or the official game file (`game.tw-pddl`) that holds it."""
     grammar: Grammar = "move"
+    wanted: ParsedInstruction | None = None
+    """What the task asks for, where its sentence cannot be relied on to say so in ALFWorld's words."""
 
 
 @dataclass(frozen=True, eq=False)

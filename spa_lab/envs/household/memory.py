@@ -9,7 +9,7 @@ _SEEN = re.compile(rf"(?:On the ({_THING})|The ({_THING}) is open\. In it), you 
 _CLOSED = re.compile(rf"The ({_THING}) is closed\.|You close the ({_THING})\.")
 _ARRIVED = re.compile(rf"You arrive at ({_THING})\.")
 _TAKEN = re.compile(rf"You pick up the ({_THING}) from the ({_THING})\.")
-_MOVED = re.compile(rf"You move the ({_THING}) to the ({_THING})\.")
+_MOVED = re.compile(rf"You (?:move|put) the ({_THING}) (?:to|in/on) the ({_THING})\.")
 _CHANGED = re.compile(rf"You (heat|cool|clean) the ({_THING}) using the {_THING}\.")
 _CARRIED = re.compile(rf"You are carrying: a ({_THING})\.")
 _REFUSED = "Nothing happens."
@@ -61,7 +61,8 @@ class Memory:
         if observation.strip() == _REFUSED:
             self._take_refusal(action)
         if arrived := _ARRIVED.search(observation):
-            self.at = arrived[1]
+            # the older grammar names the location ("loc 7") instead of the receptacle
+            self.at = action.strip().removeprefix("go to ") if kind(arrived[1]) == "loc" else arrived[1]
         self._take_handling(observation)
         for one, other in _CLOSED.findall(observation):
             self.closed.add(one or other)
@@ -100,7 +101,7 @@ class Memory:
             name = rest.partition(" from ")[0]
             if name in self.contents.get(place, []):
                 self.contents[place].remove(name)
-        elif verb == "move":
+        elif verb in ("move", "put"):
             self.refused.add(action.strip())
 
     def knows(self, place: str) -> bool:

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from spa_lab.envs.base import Task
 from spa_lab.envs.household.game import Grammar, HouseholdTask
+from spa_lab.envs.household.instruction import ParsedInstruction, instruction_from_params
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,6 +38,12 @@ FOLDERS: Mapping[str, str] = MappingProxyType(
     {"train": "train", "seen": "valid_seen", "unseen": "valid_unseen"}
 )
 """Our split -> ALFWorld's folder."""
+VARIABLE = "ALFWORLD_DATA"
+"""Environment variable that names the data folder."""
+LAYOUT = (
+    "json_2.1.1/{train,valid_seen,valid_unseen}/<task>/trial_*/ with game.tw-pddl and traj_data.json, "
+    "as alfworld-download leaves them"
+)
 
 
 class Release(NamedTuple):
@@ -111,7 +118,7 @@ def official_games(folder: Path | None = None, splits: Sequence[str] = tuple(FOL
         ValueError: If a split is unknown or its folder is missing, a file is damaged, or no game remains;
             names the path.
     """
-    root = _root(folder)
+    root = data_folder(folder)
     tasks: list[Task] = []
     skipped: Counter[str] = Counter()
     releases: Counter[Release] = Counter()
@@ -138,21 +145,34 @@ def official_games(folder: Path | None = None, splits: Sequence[str] = tuple(FOL
     return games
 
 
-class _Found(NamedTuple):
+class _GameFound(NamedTuple):
     task: Task
     release: Release
     marked: bool
 
 
-def _root(folder: Path | None) -> Path:
+def data_folder(folder: Path | None = None) -> Path:
+    """The folder that holds at least one of `train`, `valid_seen` and `valid_unseen`.
+
+    Args:
+        folder: that folder or the one above it; `$ALFWORLD_DATA` if None.
+
+    Raises:
+        ValueError: it does not exist or holds none of them; names the variable, the expected layout and
+            what is there.
+    """
+    named = str(folder) if folder else f"{VARIABLE}={os.environ.get(VARIABLE, '')}"
     if folder is None:
-        if not os.environ.get("ALFWORLD_DATA"):
-            raise ValueError("official ALFWorld data: give its folder or set ALFWORLD_DATA")
-        folder = Path(os.environ["ALFWORLD_DATA"])
-    root = folder / "json_2.1.1" if (folder / "json_2.1.1").is_dir() else folder
-    if not root.is_dir():
-        raise ValueError(f"{root}: no such folder of official ALFWorld data")
-    return root
+        if not os.environ.get(VARIABLE):
+            raise ValueError(f"{VARIABLE} is not set; it must name the folder of ALFWorld's games: {LAYOUT}")
+        folder = Path(os.environ[VARIABLE]).expanduser()
+    if not folder.is_dir():
+        raise ValueError(f"{named}: no such folder; expected ALFWorld's games: {LAYOUT}")
+    for root in (folder, *sorted(folder.glob("json_*"))):
+        if any((root / name).is_dir() for name in FOLDERS.values()):
+            return root
+    entries = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
+    raise ValueError(f"{named}: expected ALFWorld's games: {LAYOUT}; the folder holds {entries}")
 
 
 def _trials(root: Path, split: str) -> list[Path]:
@@ -164,7 +184,7 @@ def _trials(root: Path, split: str) -> list[Path]:
     return sorted(path for path in folder.glob("*/trial_*") if path.is_dir())
 
 
-def _read_trial(trial: Path, split: str) -> _Found | str:
+def _read_trial(trial: Path, split: str) -> _GameFound | str:
     """One trial as a task, or the reason to leave it out."""
     if "movable" in trial.parent.name or "Sliced" in trial.parent.name:
         return "movable receptacle or sliced object"
@@ -172,16 +192,21 @@ def _read_trial(trial: Path, split: str) -> _Found | str:
     for path in (facts, game):
         if not path.is_file():
             return f"no {path.name}"
-    task_type = _string(_object(facts), "task_type", facts)
+    traj_data = _object(facts)
+    task_type = _string(traj_data, "task_type", facts)
     if task_type not in TASK_TYPES:
         return "another task type"
     data = _object(game)
     if data.get("solvable", True) is not True:
         return "not marked solvable"
-    return _found(trial, split, task_type, data, game)
+    wanted = instruction_from_params(task_type, traj_data.get("pddl_params"))
+    return _game_found(trial, split, task_type, wanted, data)
 
 
-def _found(trial: Path, split: str, task_type: str, data: dict[str, Any], game: Path) -> _Found:
+def _game_found(
+    trial: Path, split: str, task_type: str, wanted: ParsedInstruction | None, data: dict[str, Any]
+) -> _GameFound:
+    game = trial / "game.tw-pddl"
     grammar_text = _string(data, "grammar", game)
     _string(data, "pddl_problem", game)
     sentence = _SENTENCE.search(grammar_text)
@@ -201,10 +226,10 @@ def _found(trial: Path, split: str, task_type: str, data: dict[str, Any], game: 
         kind=task_type,
         instruction=instruction,
         expert_length=len(walkthrough) if isinstance(walkthrough, list) else 0,
-        payload=HouseholdTask(name, task_type, instruction, game, grammar),
+        payload=HouseholdTask(name, task_type, instruction, game, grammar, wanted),
     )
     release = Release(_sha256(_string(data, "pddl_domain", game)), _sha256(bare))
-    return _Found(task, release, "solvable" in data)
+    return _GameFound(task, release, "solvable" in data)
 
 
 def _unescaped(sentence: str, path: Path) -> str:

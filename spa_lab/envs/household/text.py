@@ -124,6 +124,11 @@ def put_down(thing: str, receptacle: str, grammar: Grammar) -> str:
     )
 
 
+def put_command(thing: str, receptacle: str, grammar: Grammar) -> str:
+    """The command that puts a held object down."""
+    return f"move {thing} to {receptacle}" if grammar == "move" else f"put {thing} in/on {receptacle}"
+
+
 def _here(game: Game, row: Sequence[int]) -> tuple[int, ...]:
     return game.receptacles_at[row[AT].bit_length() - 1]
 

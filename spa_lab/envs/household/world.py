@@ -15,6 +15,7 @@ from spa_lab.envs.household import actions, text
 from spa_lab.envs.household.game import Game, HouseholdTask
 from spa_lab.envs.household.reader import read_game
 from spa_lab.envs.household.row import Row
+from spa_lab.envs.household.spelling import expected_form, names_in, standard_command
 
 GAMES_KEPT = 64
 """Games that one world keeps read; the least recently played goes first."""
@@ -71,6 +72,9 @@ class HouseholdWorld:
         """Execute one command; free text, never an exception."""
         try:
             observation = actions.execute(self._game, self._row, action.strip(), self._payload.grammar)
+        except actions.UnknownCommandError:
+            reason = self._why_unknown(action.strip())
+            return Reply(text.NOTHING_HAPPENS, False, self._won, float(self._won), reason)
         except actions.RefusedError as refusal:
             return Reply(text.NOTHING_HAPPENS, False, self._won, float(self._won), str(refusal))
         self._won = self._game.won(self._row)
@@ -94,6 +98,21 @@ class HouseholdWorld:
     def admissible(self) -> list[str]:
         """All commands that can be executed now, sorted."""
         return actions.admissible(self._game, self._row, self._payload.grammar)
+
+    def _why_unknown(self, command: str) -> str:
+        """What the world expects instead of a command that it cannot read."""
+        grammar = self._payload.grammar
+        meant = standard_command(command, grammar)
+        if meant is not None and meant != command:
+            return f'ALFWorld\'s form is "{meant}"'
+        if meant is not None:
+            known = self._game.object_numbers.keys() | self._game.receptacle_numbers.keys()
+            missing = [name for name in names_in(command) if name not in known]
+            if missing:
+                return f"this room has no {' and no '.join(missing)}"
+            return f"this command does not apply to {' and '.join(names_in(command))}"
+        form = expected_form(command, grammar)
+        return f'ALFWorld\'s form is "{form}", with names like "mug 1"' if form else "unknown command"
 
     def _read(self, payload: HouseholdTask) -> Game:
         game = self._games.pop(payload.problem, None)

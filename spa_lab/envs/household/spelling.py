@@ -1,0 +1,127 @@
+"""Other spellings of household commands, and the form that ALFWorld expects instead.
+
+ALFWorld compares commands letter by letter. "put the Mug 1 in desk 1" is refused by it and by our world;
+the reply's reason then says which command was probably meant. Recordings of another release are translated
+the same way.
+"""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from spa_lab.envs.household.game import Grammar
+
+_NAME = r"((?:[a-z]+ )*?[a-z]+[ _-]?\d+)"
+_WITH = r"(?:with|in|using|at|under|on)"
+_PLACE = r"(?:in/on|into|onto|inside|in|on|to|at|under)"
+_FORMS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), form)
+    for pattern, form in (
+        (rf"(?:put|place|move|set|drop|insert|lay)(?: down)? {_NAME}(?: down)? {_PLACE} {_NAME}", "put"),
+        (rf"(?:take|pick up|pick|grab|get|remove) {_NAME}(?: up)? (?:from|out of|off|in|on) {_NAME}", "take"),
+        (rf"(?:go|walk|move|head|navigate|travel)(?: over)?(?: to)? {_NAME}", "go"),
+        (rf"open(?: up)? {_NAME}", "open"),
+        (rf"(?:close|shut) {_NAME}", "close"),
+        (rf"(?:clean|wash|rinse) {_NAME} {_WITH} {_NAME}", "clean"),
+        (rf"(?:heat|warm|microwave)(?: up)? {_NAME} {_WITH} {_NAME}", "heat"),
+        (rf"(?:cool|chill)(?: down)? {_NAME} {_WITH} {_NAME}", "cool"),
+        (rf"(?:use|toggle|turn on|switch on|turn|switch) {_NAME}(?: on)?(?: (?:on )?{_NAME})?", "use"),
+        (rf"(?:slice|cut) {_NAME} {_WITH} {_NAME}", "slice"),
+        (rf"(?:examine|inspect|look at|look in|look inside|check) {_NAME}", "examine"),
+        (r"look(?: around)?", "look"),
+        (r"(?:check )?inventory", "inventory"),
+    )
+)
+_TEMPLATES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {  # form -> with names, and with what the names stand for
+        "take": ("take {0} from {1}", "take {object} from {receptacle}"),
+        "go": ("go to {0}", "go to {receptacle}"),
+        "open": ("open {0}", "open {receptacle}"),
+        "close": ("close {0}", "close {receptacle}"),
+        "clean": ("clean {0} with {1}", "clean {object} with {receptacle}"),
+        "heat": ("heat {0} with {1}", "heat {object} with {receptacle}"),
+        "cool": ("cool {0} with {1}", "cool {object} with {receptacle}"),
+        "use": ("use {0}", "use {lamp}"),
+        "slice": ("slice {0} with {1}", "slice {object} with {knife}"),
+        "examine": ("examine {0}", "examine {receptacle or held object}"),
+        "look": ("look", "look"),
+        "inventory": ("inventory", "inventory"),
+    }
+)
+_PUT: Mapping[Grammar, tuple[str, str]] = MappingProxyType(
+    {
+        "move": ("move {0} to {1}", "move {object} to {receptacle}"),
+        "put": ("put {0} in/on {1}", "put {object} in/on {receptacle}"),
+    }
+)
+_FORM_OF_VERB = MappingProxyType(
+    {
+        verb: form
+        for form, verbs in {
+            "put": "put place move set drop insert lay",
+            "take": "take pick grab get remove",
+            "go": "go walk head navigate travel",
+            "open": "open",
+            "close": "close shut",
+            "clean": "clean wash rinse",
+            "heat": "heat warm microwave",
+            "cool": "cool chill",
+            "use": "use toggle turn switch",
+            "slice": "slice cut",
+            "examine": "examine inspect check",
+        }.items()
+        for verb in verbs.split()
+    }
+)
+_NUMBERED = re.compile(r"(.*?[a-z])[ _-]?(\d+)")
+
+
+def standard_command(action: str, grammar: Grammar) -> str | None:
+    """The command in ALFWorld's form that an action in another spelling means.
+
+    Knows forms and not games: whether the named things exist is not checked.
+
+    Args:
+        action: free text: other verbs and prepositions, articles, capitals, "mug1", "coffee machine 1".
+        grammar: which of ALFWorld's two forms of putting down to write.
+
+    Returns:
+        None if the action has no form that is known.
+    """
+    words = _plain(action)
+    for pattern, form in _FORMS:
+        if match := pattern.fullmatch(words):
+            names = [_name(name) for name in match.groups() if name]
+            return _templates(form, grammar)[0].format(*names)
+    return None
+
+
+def expected_form(action: str, grammar: Grammar) -> str:
+    """The template of the command that begins like `action`; "" if none does.
+
+    For example "take {object} from {receptacle}" for "pick up the mug".
+    """
+    form = _FORM_OF_VERB.get(_plain(action).partition(" ")[0])
+    return _templates(form, grammar)[1] if form else ""
+
+
+def names_in(command: str) -> list[str]:
+    """The numbered names in a command of ALFWorld's form, as in "mug 1"."""
+    return re.findall(r"[a-z]+ \d+", command)
+
+
+def _templates(form: str, grammar: Grammar) -> tuple[str, str]:
+    return _PUT[grammar] if form == "put" else _TEMPLATES[form]
+
+
+def _plain(action: str) -> str:
+    """Lower case, without articles, final punctuation and superfluous white space."""
+    words = action.lower().rstrip(" .!").split()
+    return " ".join(word for word in words if word not in ("the", "a", "an", "some", "my"))
+
+
+def _name(words: str) -> str:
+    """A name as ALFWorld writes it: "coffeemachine 1" for "coffee machine1"."""
+    match = _NUMBERED.fullmatch(words)
+    assert match is not None, words
+    return f"{match[1].replace(' ', '')} {match[2]}"
