@@ -335,9 +335,9 @@ def _figures(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from spa_lab.importers import import_file
+    from spa_lab.importers import import_log
 
-    run, imported = import_file(options.format, options.file, options.out)
+    run, imported = import_log(options.format, options.file, options.out)
     n_successes = sum(trajectory.success for trajectory in imported.trajectories)
     sources = ", ".join(dict.fromkeys(credit.source for credit in imported.credits)) or "none"
     print(f"{len(imported.trajectories)} trajectories, {n_successes} successes, credit sources: {sources}")

@@ -18,7 +18,7 @@ FORMATS: Mapping[str, Callable[[Path], Imported]] = MappingProxyType({"steps": r
 """Name -> what reads a file of it."""
 
 
-def import_file(kind: str, path: Path, out: Path) -> tuple[Run, Imported]:
+def import_log(kind: str, path: Path, out: Path) -> tuple[Run, Imported]:
     """Read a log and keep it as a run folder, for `spa_lab.inspect` and `spa-lab figures`.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spa_lab.importers import FORMATS, import_file
+from spa_lab.importers import FORMATS, import_log
 from spa_lab.importers.chat import chat_row, read_chat
 from spa_lab.importers.steps import read_steps
 from spa_lab.store import Run, StoreError, writing
@@ -147,13 +147,13 @@ def test_bad_chats(messages: list[Any], message: str) -> None:
 def test_an_imported_run_opens(log: Callable[..., Path], tmp_path: Path) -> None:
     path = log({**SMALLEST, "credits": {"judge": [0.5]}})
     for _ in range(2):  # a second time is no error
-        run, found = import_file("steps", path, tmp_path / "run")
+        run, found = import_log("steps", path, tmp_path / "run")
     opened = Run.open(run.path)
     assert opened.load_trajectories("imported") == found.trajectories
     assert opened.load_credits("imported")[0].source == "judge"
     assert (opened.config, opened.provenance["n"]) == ({"imported": "log.jsonl", "format": "steps"}, 1)
     with pytest.raises(ValueError, match="no format 'verl'; there are: steps, chat"):
-        import_file("verl", path, tmp_path / "other")
+        import_log("verl", path, tmp_path / "other")
     assert set(FORMATS) == {"steps", "chat"} and not (tmp_path / "other").exists()
 
 
@@ -162,6 +162,6 @@ def test_a_folder_that_another_command_writes_into_is_left_alone(
 ) -> None:
     out = tmp_path / "run"
     with writing(out), pytest.raises(StoreError, match="one at a time"):
-        import_file("steps", log(SMALLEST), out)
+        import_log("steps", log(SMALLEST), out)
     assert not list(out.iterdir())
-    import_file("steps", log(SMALLEST), out)
+    import_log("steps", log(SMALLEST), out)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spa_lab.envs.household import environment
-from spa_lab.importers import import_file
+from spa_lab.importers import import_log
 from spa_lab.pipeline import figures
 from spa_lab.pipeline import paper_figures as figure_makers
 from spa_lab.pipeline.paper_figures import MAKERS, Asked, LeftOut
@@ -155,7 +155,7 @@ def test_an_imported_log_is_a_run_like_any_other(tmp_path: Path) -> None:
     log.write_text(
         '{"outcome": 0, "steps": [{"action": "a"}, {"text": "b"}], "credits": {"judge": [1, -1]}}\n'
     )
-    run, _ = import_file("steps", log, tmp_path / "run")
+    run, _ = import_log("steps", log, tmp_path / "run")
     made, left = _made([run])
     assert list(made) == ["contributions-failure", "running-sum-failure", "advantages-failure"]
     assert left["contributions-success"] == "no success has credits" and "success, differences" in " ".join(
