@@ -1,4 +1,4 @@
-"""What every replay of an original engine's recordings needs: reading them, and saying what differs."""
+"""Replays of an original engine's recordings: reading the files, and reporting what differs."""
 
 import gzip
 import json
@@ -18,7 +18,7 @@ _LINES = 12
 
 @dataclass(frozen=True)
 class Mismatch:
-    """One thing that differs at one moment of one episode."""
+    """A difference at one step of an episode."""
 
     where: str
     expected: str
@@ -28,20 +28,22 @@ class Mismatch:
         """Both sides in two columns."""
         left, right = _wrapped(self.expected), _wrapped(self.ours)
         rows = [f"  {'expected':<{_COLUMN}} | ours"]
-        rows += [f"  {one:<{_COLUMN}} | {other}" for one, other in zip_longest(left, right, fillvalue="")]
+        rows += [
+            f"  {a:<{_COLUMN}} | {b}" for a, b in zip_longest(left, right, fillvalue="")
+        ]
         return "\n".join((self.where, *rows))
 
 
 @dataclass(frozen=True)
 class ParityReport:
-    """What a replay found."""
+    """The result of a replay."""
 
     episodes: int
     """Episodes that were replayed."""
     steps: int
     """Steps in them."""
     mismatches: int
-    """Moments (openings and steps) at which anything differed."""
+    """Openings and steps at which anything differed."""
     not_replayed: tuple[str, ...]
     """For each episode that was not replayed: its id and why."""
     first: tuple[Mismatch, ...]
@@ -72,16 +74,16 @@ def recorded_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     Raises:
         ValueError: The file is damaged, or a line is not an object; names both.
     """
-    number = 0
+    n_lines = 0
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
+            for n_lines, line in enumerate(file, start=1):
                 record = json.loads(line)
                 if not isinstance(record, dict):
                     raise ValueError(f"expected an object, got {type(record).__name__}")
-                yield f"{path.name}:{number}", record
+                yield f"{path.name}:{n_lines}", record
     except (OSError, EOFError, zlib.error, ValueError) as error:
-        raise ValueError(f"{path}: cannot be read after {number} lines: {error}") from error
+        raise ValueError(f"{path}: cannot be read after {n_lines} lines: {error}") from error
 
 
 def recorded_in(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:

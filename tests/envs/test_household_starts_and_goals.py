@@ -102,7 +102,7 @@ def test_facts_that_do_not_matter(tiny_task: MakeTask) -> None:
         "(moveable Mug_bar_1)",
         "(not (opened Shelf_bar_1))",
     )
-    assert started(tiny_task(*idle)).snapshot().row == started(tiny_task()).snapshot().row
+    assert started(tiny_task(*idle)).snapshot().state == started(tiny_task()).snapshot().state
 
 
 SAME_PLACE = "(exists (?r - receptacle) (and (receptacleType ?r ShelfType) {}))"

@@ -1,10 +1,9 @@
-"""A teacher for household games that plays only from what it has read.
+"""An expert for household games that plays from the observations alone.
 
-It says once what it is to do, looks for the target all around the room in the order in which the
-opening text lists it, takes it, changes it if the task says so, and puts it where it belongs. It decides
-anew at each step from its `Memory`, so it goes on sensibly after any action that was not its own; what the
-room has not, it goes on looking for. Its thoughts come from a small fixed set of sentences, each of which
-carries what the next action needs.
+It states the task once, searches the receptacles in the order in which the opening text lists them, takes the
+target, heats, cools or cleans it if the task asks for that, and puts it where it belongs. Each decision
+depends on its `Memory` only, so it recovers from any action that was not its own. It never gives up
+searching. Its thoughts are sentences of a small fixed set; each holds what the next action needs.
 """
 
 import random
@@ -68,10 +67,10 @@ class HouseholdExpert:
         self.sentence = sentence.strip().removesuffix(".")
         self.memory = Memory.of_opening(opening)
         self.begun = False
-        """Whether a step was taken: the first thought says what is to be done."""
+        """Whether a step was taken: the first thought states the task."""
 
     def observe(self, action: str, observation: str) -> None:
-        """Takes in one executed action, its own or not, and the world's reply."""
+        """Takes in one executed action, its own or not, and the world's reply to it."""
         self.begun = True
         self.memory.observe(action, observation)
 
@@ -81,7 +80,7 @@ class HouseholdExpert:
         return (thought if self.begun else f"I am to {self.sentence}. {thought}"), action
 
     def slip(self, rng: random.Random) -> Move:
-        """What a careless reader might think and do now instead: a (thought, action) to recover from."""
+        """A careless reader's mistake at this point: a (thought, action) to recover from."""
         return slip(self.wanted.target, self.wanted.goal, self.memory, rng, self.grammar)
 
     def _decide(self) -> Move:
@@ -99,23 +98,23 @@ class HouseholdExpert:
     def _fetch(self) -> Move:
         """Empty hands: take a target, or look for one."""
         anchor = self._anchor() if self.wanted.two else ""
-        found = [
+        visible = [
             (place, name)
             for place in reversed(self.memory.contents)
             for name in self.memory.contents[place]
             if kind(name) == self.wanted.target and place != anchor
         ]
         need = f"I need {'another' if anchor else 'a'} {self.wanted.target}."
-        if not found:
+        if not visible:
             return self._search(need)
-        place, name = min(found, key=self._effort)
+        place, name = min(visible, key=self._effort)
         here = "see" if place == self.memory.at else "saw"
         thought = f"{need} I {here} {name}."
         return self._approach(place, thought) or (thought, f"take {name} from {place}")
 
-    def _effort(self, found: tuple[str, str]) -> tuple[bool, bool]:
+    def _effort(self, candidate: tuple[str, str]) -> tuple[bool, bool]:
         """Sort key: targets already in the wanted state first, then those within reach."""
-        place, name = found
+        place, name = candidate
         return self.wanted.state not in self.memory.states.get(name, ()), place != self.memory.at
 
     def _change(self, held: str) -> Move:
@@ -128,7 +127,7 @@ class HouseholdExpert:
         return f"I have {held}. I need to {verb} it.", action
 
     def _deliver(self, held: str) -> Move:
-        """Bring the finished target to its goal; a second one to the same receptacle as the first."""
+        """Bring the finished target to its goal; a second target to the same receptacle as the first."""
         if not self._places(self.wanted.goal):
             return self._search(f"I have {held}. I need a {self.wanted.goal}.")
         anchor = self._anchor() if self.wanted.two else ""
@@ -145,13 +144,13 @@ class HouseholdExpert:
         ]
         if not lamps:
             return self._search(need)
-        place, lamp = min(lamps, key=lambda found: found[0] != self.memory.at)
+        place, lamp = min(lamps, key=lambda candidate: candidate[0] != self.memory.at)
         if place != self.memory.at:
             return f"{need} I saw {lamp}.", f"go to {place}"
         return f"{need} I see {lamp}.", f"use {lamp}"
 
     def _put_away(self, held: str) -> Move:
-        """Something else is in hand: put it down, here if it may lie here."""
+        """Another object is in hand: put it down, here if that is allowed."""
         legal = [
             place
             for place in self.memory.receptacles
@@ -165,23 +164,23 @@ class HouseholdExpert:
         return self._approach(place, thought) or (thought, put_command(held, place, self.grammar))
 
     def _search(self, need: str) -> Move:
-        """Look into the next receptacle, all around the room."""
+        """Search the next receptacle."""
         here = self.memory.at
-        unseen = [place for place in self._round() if not self.memory.knows(place)]
-        place = here if here in unseen else (unseen or self._round())[0]
-        if not unseen:  # it was moved while nobody looked, or there is none: look everywhere again
+        unseen = [place for place in self._search_order() if not self.memory.knows(place)]
+        place = here if here in unseen else (unseen or self._search_order())[0]
+        if not unseen:  # all receptacles were searched in vain: search them again
             self.memory.forget_contents()
         thought = f"{need} There is none in {here}." if here and here != place else f"{need} It is not here."
         return self._approach(place, thought) or (thought, f"examine {place}")
 
-    def _round(self) -> list[str]:
-        """All receptacles in the room's order, from the one behind the player's on."""
+    def _search_order(self) -> list[str]:
+        """All receptacles in the order of the opening text, beginning after the player's."""
         places = list(self.memory.receptacles)
         start = places.index(self.memory.at) + 1 if self.memory.at in places else 0
         return places[start:] + places[:start]
 
     def _approach(self, place: str, thought: str) -> Move | None:
-        """The next action towards standing at the open `place`; None if there."""
+        """The next action towards standing at the open `place`; None if the player stands there."""
         if place != self.memory.at:
             return thought, f"go to {place}"
         if place in self.memory.closed:
@@ -191,7 +190,7 @@ class HouseholdExpert:
         return None
 
     def _anchor(self) -> str:
-        """The goal receptacle that already holds the most targets (two-object tasks); empty if none does."""
+        """The goal receptacle that holds the most targets (two-object tasks); "" if none does."""
         count = {"": 0} | {
             place: sum(kind(name) == self.wanted.target for name in self.memory.contents.get(place, ()))
             for place in self._places(self.wanted.goal)
@@ -199,11 +198,11 @@ class HouseholdExpert:
         return max(count, key=lambda place: count[place])
 
     def _nearest(self, wanted: str) -> str:
-        """The receptacle of a type to go to: the one here, else number 1."""
+        """The receptacle of a type to go to: the player's own if it is of that type, else number 1."""
         places = self._places(wanted)
         return self.memory.at if self.memory.at in places else places[0]
 
     def _places(self, wanted: str) -> list[str]:
-        """All receptacles of a type, numbers rising."""
+        """All receptacles of a type by number."""
         places = [place for place in self.memory.receptacles if kind(place) == wanted]
         return sorted(places, key=lambda place: int(place.partition(" ")[2]))

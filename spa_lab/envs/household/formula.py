@@ -1,11 +1,11 @@
-"""Boolean formulas over the bits of a row: simplified as they are built, then turned into a quick check."""
+"""Boolean formulas over the bits of a state: simplified while built, then compiled to a fast check."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 Check: TypeAlias = Callable[[Sequence[int]], bool]
-"""A function of a row of bit sets."""
+"""A function of a state."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def negation(part: Formula) -> Formula:
 
 
 def conjunction(parts: Iterable[Formula]) -> Formula:
-    """All of `parts`, without those that are always true; stops reading at one that never is."""
+    """All of `parts`, without those that are always true; stops at the first that is always false."""
     kept: dict[Formula, None] = {}
     for part in parts:
         if part is False:
@@ -59,7 +59,7 @@ def conjunction(parts: Iterable[Formula]) -> Formula:
 
 
 def disjunction(parts: Iterable[Formula]) -> Formula:
-    """Any of `parts`; bits of one entry become one test; stops reading at a part that is always true."""
+    """Any of `parts`; bits of the same entry become one test; stops at the first always true part."""
     masks: dict[int, int] = {}
     others: dict[Formula, None] = {}
     for whole in parts:
@@ -77,23 +77,23 @@ def disjunction(parts: Iterable[Formula]) -> Formula:
 
 
 def compiled(formula: Formula) -> Check:
-    """The formula as a function of a row."""
+    """The formula as a function of a state."""
     if isinstance(formula, bool):
-        return lambda row: formula
+        return lambda state: formula
     if isinstance(formula, Bits):
         entry, mask = formula.entry, formula.mask
-        return lambda row: row[entry] & mask != 0
+        return lambda state: state[entry] & mask != 0
     if isinstance(formula, Not):
         inner = compiled(formula.part)
-        return lambda row: not inner(row)
+        return lambda state: not inner(state)
     checks = tuple(compiled(part) for part in formula.parts)
     return _all(checks) if isinstance(formula, All) else _any(checks)
 
 
 def _all(checks: tuple[Check, ...]) -> Check:
-    def check(row: Sequence[int]) -> bool:
-        for one in checks:  # a plain loop: `all` over a generator takes twice as long
-            if not one(row):
+    def check(state: Sequence[int]) -> bool:
+        for holds in checks:  # a plain loop: `all` over a generator takes twice as long
+            if not holds(state):
                 return False
         return True
 
@@ -101,9 +101,9 @@ def _all(checks: tuple[Check, ...]) -> Check:
 
 
 def _any(checks: tuple[Check, ...]) -> Check:
-    def check(row: Sequence[int]) -> bool:
-        for one in checks:
-            if one(row):
+    def check(state: Sequence[int]) -> bool:
+        for holds in checks:
+            if holds(state):
                 return True
         return False
 

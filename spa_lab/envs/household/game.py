@@ -1,4 +1,4 @@
-"""One household game: what a task holds, and what every episode of the game shares."""
+"""One household game: the payload of its task, and what all its episodes share."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,7 +7,7 @@ from typing import Literal
 
 from spa_lab.envs.household.formula import Check
 from spa_lab.envs.household.instruction import ParsedInstruction
-from spa_lab.envs.household.row import Layout
+from spa_lab.envs.household.state import Layout
 
 Grammar = Literal["move", "put"]
 """Words of a release: "move X to Y" (alfworld >= 0.4.0) or "put X in/on Y" (before)."""
@@ -15,7 +15,7 @@ Grammar = Literal["move", "put"]
 
 @dataclass(frozen=True)
 class HouseholdTask:
-    """One game as the payload of a task: cheap to hold, read when it is first played."""
+    """One game as the payload of a task; its problem is parsed when it is first played."""
 
     game_id: str
     task_type: str
@@ -31,15 +31,15 @@ class HouseholdTask:
 
 @dataclass(frozen=True, eq=False)
 class Game:
-    """The unchanging part of a game; sets of objects or receptacles are bit sets (bit i = number i)."""
+    """The constant part of a game; sets of objects or receptacles are bit sets (bit i = index i)."""
 
     game_id: str
     objects: tuple[str, ...]
     """Names, in the order in which texts list them (the sorted order of the ids)."""
     receptacles: tuple[str, ...]
     locations: tuple[str, ...]
-    object_numbers: dict[str, int]
-    receptacle_numbers: dict[str, int]
+    object_index: dict[str, int]
+    receptacle_index: dict[str, int]
     pickupable: int
     cleanable: int
     heatable: int
@@ -64,12 +64,12 @@ class Game:
     """Per location: the receptacles there, ascending."""
     layout: Layout
     start: tuple[int, ...]
-    """The initial row."""
+    """The initial state."""
     won: Check
-    """Whether a row satisfies the goal."""
+    """Whether a state satisfies the goal."""
 
     @cached_property
-    def ways(self) -> tuple[tuple[str, ...], ...]:
+    def go_commands(self) -> tuple[tuple[str, ...], ...]:
         """Per location: the `go to` commands that can be executed there, sorted."""
         places = sorted(
             (f"go to {name}", at) for name, at in zip(self.receptacles, self.location_of, strict=True)

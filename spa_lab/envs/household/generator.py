@@ -1,4 +1,4 @@
-"""Generates household games: a seeded house, objects by ALFWorld's tables, one of its six tasks.
+"""Generates household games: a seeded room, objects by ALFWorld's tables, a task of its six types.
 
 Rules and text are ALFWorld's; the distribution of games is ours, so scores on them are not ALFWorld
 scores. Two things are kept out of training for the `unseen` games: houses (see `houses`) and pairs of
@@ -79,11 +79,11 @@ def generate_game(
     if task_type not in GOALS:
         raise ValueError(f"game {game_id!r}: unknown task type {task_type!r}, expected one of {TASK_TYPES}")
     pairs: list[tuple[str, str]] = []
-    while not pairs:  # a small house may offer no pair of the wanted side
+    while not pairs:  # a small room may have no pair of this side of the split
         room = rng.choice(catalogue.TASK_ROOMS[task_type])
         house = make_house(room, size, rng.randrange(HOUSES), unseen=unseen)
         pairs = [pair for pair in _goal_pairs(task_type, house) if is_unseen_pair(*pair) == unseen]
-    target = rng.choice(sorted({target for target, _ in pairs}))  # target first: every type gets its share
+    target = rng.choice(sorted({target for target, _ in pairs}))  # all types equally often
     goal = rng.choice([g for t, g in pairs if t == target])
     items = _furnish(rng, house, task_type, size, target, goal)
     sentence = rng.choice(SENTENCES[task_type]).format(target=target.lower(), goal=goal.lower())
@@ -117,7 +117,7 @@ def _homes(kind: str, house: House, goal: str) -> list[int]:
 def _furnish(
     rng: random.Random, house: House, task_type: str, size: Size, target: str, goal: str
 ) -> Sequence[Item]:
-    """All objects of a game. Targets never start in a receptacle of the goal's type: nothing is done yet."""
+    """All objects of a game. Targets never start in a receptacle of the goal's type."""
     few, most = _OBJECTS[size][house.room != "Kitchen"]
     total = rng.randint(few, most)
     copies = rng.randint(2, 3) if task_type == "pick_two_obj_and_place" else rng.choice((1, 1, 2))
@@ -133,7 +133,7 @@ def _furnish(
 
 
 def _lamps(rng: random.Random, house: House, goal: str) -> list[Item]:
-    """The goal's lamp, or in every second room with a stand a desk lamp that nobody asks for."""
+    """The goal's lamp, or in every second room with a stand a desk lamp that the task does not need."""
     stands = [place for place in house.places if place.type in catalogue.LAMP_STANDS]
     lamp = goal if goal in catalogue.LAMPS else "DeskLamp"
     if lamp != goal and (

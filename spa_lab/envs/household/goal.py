@@ -1,4 +1,4 @@
-"""Turns the goal of a PDDL problem into a quick check of a row of bit sets.
+"""Turns the goal of a PDDL problem into a fast check of a state.
 
 The goal is grounded once: quantifiers are expanded over the declared objects and facts that never change are
 folded away. For ALFWorld's six task types some tens of tests of single entries remain.
@@ -23,13 +23,13 @@ TYPES = frozenset({"agent", "location", "receptacle", "object", "rtype", "otype"
 def compile_goal(
     problem: Problem, constant: frozenset[str], changing: frozenset[str], locate: Locate
 ) -> Check:
-    """The goal of `problem` as a function of a row.
+    """The goal of `problem` as a function of a state.
 
     Args:
         problem: Supplies the goal, the declared objects and the facts that never change.
         constant: Predicates that no action changes.
-        changing: Predicates whose facts lie in the row.
-        locate: Where in the row a changing fact lies.
+        changing: Predicates whose facts lie in the state.
+        locate: Where in the state a changing fact lies.
 
     Raises:
         ValueError: For an operator, predicate, type, name or variable that is not known.
@@ -42,7 +42,7 @@ def compile_goal(
 def _check(
     expression: Expression, problem: Problem, predicates: frozenset[str], variables: frozenset[str]
 ) -> None:
-    """Refuse what cannot be grounded; grounding itself may skip parts of a goal."""
+    """Raise for what cannot be grounded; grounding itself may skip parts of a goal."""
     if not isinstance(expression, list) or not expression or not isinstance(expression[0], str):
         raise ValueError(f"goal: expected (operator ...), got {expression!r}")
     head, *rest = expression
@@ -101,13 +101,13 @@ class _Grounding:
     def _quantified(self, head: str, variables: dict[str, str], body: list[Any], binding: Binding) -> Formula:
         outer = {name: value for name, value in binding.items() if name not in variables}
         if head == "forall":
-            return conjunction(self.ground(body, one) for one in self._products(variables, body, outer))
+            return conjunction(self.ground(body, bound) for bound in self._products(variables, body, outer))
         conjuncts = body[1:] if body[0] == "and" else [body]
         atoms = [part for part in conjuncts if part[0] in self.constant]
         return disjunction(
-            self.ground(body, one)
+            self.ground(body, bound)
             for joined in self._joined(atoms, variables, outer)
-            for one in self._products(variables, body, joined)
+            for bound in self._products(variables, body, joined)
         )
 
     def _products(self, variables: dict[str, str], body: Expression, binding: Binding) -> Iterator[Binding]:
@@ -130,7 +130,7 @@ class _Grounding:
             yield binding
             return
         # The atom with the fewest facts leaves the fewest bindings to try.
-        first = min(undecided, key=lambda one: len(self._facts_like(one, binding)))
+        first = min(undecided, key=lambda atom: len(self._facts_like(atom, binding)))
         for fact in self._facts_like(first, binding):
             extended = self._unified(first[1:], fact, variables, binding)
             if extended is not None:

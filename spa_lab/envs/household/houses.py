@@ -1,6 +1,6 @@
 """Seeded houses: which receptacles a generated room has and where they stand.
 
-A house is fixed by (room, size, unseen, number), like a floor plan of ALFWorld: `train` and `seen` games
+A house is fixed by (room, size, unseen, index), like a floor plan of ALFWorld: `train` and `seen` games
 share houses, `unseen` games never do. Whether a receptacle composition belongs to the unseen houses is
 decided by its hash, so no composition is ever in both.
 """
@@ -105,7 +105,7 @@ class Place:
     id: str
     """PDDL name, as in ALFWorld: type and coordinates."""
     location: str
-    """PDDL name of the spot it is reached from; no two places share one."""
+    """PDDL name of the location from which it is reached; every place has its own."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class House:
     name: str
     places: tuple[Place, ...]
     start: str
-    """PDDL name of the spot where the agent begins, away from every receptacle."""
+    """PDDL name of the location where the agent begins, away from every receptacle."""
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -125,7 +125,7 @@ class House:
 
 
 def digest(*parts: object) -> int:
-    """A 64-bit number made from `parts`, the same on every machine and in every process."""
+    """A 64-bit integer hash of `parts`, the same on every machine and in every process."""
     text = "|".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
@@ -135,15 +135,15 @@ def is_unseen_composition(room: str, types: Iterable[str]) -> bool:
     return digest("composition", room, *sorted(types)) % UNSEEN_ONE_IN == 0
 
 
-def make_house(room: str, size: Size, number: int, *, unseen: bool) -> House:
-    """House `number` (0 <= number < HOUSES) of its kind.
+def make_house(room: str, size: Size, index: int, *, unseen: bool) -> House:
+    """House `index` (0 <= index < HOUSES) of its kind.
 
     Raises:
-        ValueError: If `room`, `size` or `number` is not one of those known.
+        ValueError: `room`, `size` or `index` is unknown.
     """
-    if room not in _FURNITURE or size not in _RECEPTACLES or not 0 <= number < HOUSES:
-        raise ValueError(f"no house {number} of {HOUSES} for room {room!r}, size {size!r}")
-    name = f"{room}-{size}-{'unseen' if unseen else 'train'}-{number:02d}"
+    if room not in _FURNITURE or size not in _RECEPTACLES or not 0 <= index < HOUSES:
+        raise ValueError(f"no house {index} of {HOUSES} for room {room!r}, size {size!r}")
+    name = f"{room}-{size}-{'unseen' if unseen else 'train'}-{index:02d}"
     rng = random.Random(digest("house", name))
     types = _composition(room, size, rng)
     while is_unseen_composition(room, types) != unseen:
@@ -178,10 +178,10 @@ def _composition(room: str, size: Size, rng: random.Random) -> list[str]:
 
 
 def coordinates(rng: random.Random) -> str:
-    """A random position as ALFWorld writes it in names, `_bar_` in front of each of the three numbers."""
-    numbers = (rng.randint(-399, 399), rng.randint(0, 220), rng.randint(-399, 399))
+    """A random position as ALFWorld writes it in names: `_bar_` before each of the three coordinates."""
+    position = (rng.randint(-399, 399), rng.randint(0, 220), rng.randint(-399, 399))
     return "".join(
-        f"_bar_{'_minus_' if n < 0 else '_plus_'}{abs(n) // 100:02d}_dot_{abs(n) % 100:02d}" for n in numbers
+        f"_bar_{'_minus_' if n < 0 else '_plus_'}{abs(n) // 100:02d}_dot_{abs(n) % 100:02d}" for n in position
     )
 
 

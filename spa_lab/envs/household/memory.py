@@ -1,4 +1,4 @@
-"""What a player of a household game has read so far: read from the texts alone, never from the game."""
+"""What a player of a household game knows from the texts that it has read, without access to the game."""
 
 import re
 from dataclasses import dataclass, field
@@ -23,18 +23,18 @@ def kind(name: str) -> str:
 
 @dataclass
 class Memory:
-    """The state of a household game as far as it was told.
+    """The state of a household game as far as the observations show it.
 
-    Names are those of the texts ("mug 2"). Nothing is known of a receptacle that is neither in
-    `contents` nor in `closed`.
+    Names are those of the texts ("mug 2"). A receptacle that is neither in `contents` nor in `closed` has
+    not been looked at.
     """
 
     receptacles: tuple[str, ...]
     """All receptacles of the room, in the order of the opening text."""
     at: str = ""
-    """The receptacle in front of the player; empty in the middle of the room."""
+    """The receptacle in front of the player; "" in the middle of the room."""
     held: str = ""
-    """The object in hand; empty if there is none."""
+    """The object in hand; "" if there is none."""
     contents: dict[str, list[str]] = field(default_factory=dict)
     """Receptacle -> the objects last seen in it; the receptacle seen last comes last."""
     closed: set[str] = field(default_factory=set)
@@ -42,7 +42,7 @@ class Memory:
     states: dict[str, set[str]] = field(default_factory=dict)
     """Object -> those of "hot", "cool" and "clean" that it is."""
     refused: set[str] = field(default_factory=set)
-    """Moves that the world refused though nothing known speaks against them."""
+    """Commands for putting down that the world refused for no visible reason."""
 
     @classmethod
     def of_opening(cls, text: str) -> "Memory":
@@ -64,16 +64,16 @@ class Memory:
             # the older grammar names the location ("loc 7") instead of the receptacle
             self.at = action.strip().removeprefix("go to ") if kind(arrived[1]) == "loc" else arrived[1]
         self._take_handling(observation)
-        for one, other in _CLOSED.findall(observation):
-            self.closed.add(one or other)
-        for one, other, listed in _SEEN.findall(observation):
-            place = one or other
+        for seen, closed in _CLOSED.findall(observation):
+            self.closed.add(seen or closed)
+        for surface, container, listed in _SEEN.findall(observation):
+            place = surface or container
             self.closed.discard(place)
-            self.contents.pop(place, None)  # so that the latest sight is the last entry
+            self.contents.pop(place, None)  # so that the receptacle seen last is the last entry
             self.contents[place] = _LISTED.findall(listed)
 
     def _take_handling(self, observation: str) -> None:
-        """Objects taken, carried, put down, heated, cooled or cleaned."""
+        """Updates the object in hand, contents and states of objects."""
         if taken := _TAKEN.match(observation):
             self.held = taken[1]
             if taken[1] in self.contents.get(taken[2], []):
@@ -90,11 +90,11 @@ class Memory:
             states.add(_STATES[changed[1]])
 
     def _take_refusal(self, action: str) -> None:
-        """Where a refusal contradicts what was known, forget the latter."""
+        """Forgets what a refusal contradicts."""
         verb, _, rest = action.strip().partition(" ")
         place = rest.rpartition(" from ")[2] if verb == "take" else rest.removeprefix("to ")
         if verb == "go" and place in self.receptacles:
-            self.at = place  # one can only fail to go where one already stands
+            self.at = place  # going is refused only where the player already stands
         elif verb == "open" and place == self.at:
             self.closed.discard(place)
         elif verb == "take" and place == self.at and not self.held and place not in self.closed:
@@ -109,6 +109,6 @@ class Memory:
         return place in self.contents
 
     def forget_contents(self) -> None:
-        """Start searching anew; what is in front of the player must be looked at again too."""
+        """Forgets all contents, those of the receptacle in front of the player included."""
         self.contents.clear()
         self.closed.clear()

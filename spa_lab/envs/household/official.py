@@ -75,7 +75,7 @@ _SENTENCE = re.compile(r'"Your task is to: ((?:[^"\\]|\\.)*)"')
 
 @dataclass(frozen=True)
 class OfficialGames:
-    """The tasks that were found, and what was left out."""
+    """The tasks of a data folder, and what was left out."""
 
     tasks: tuple[Task, ...]
     """In the order of the splits, then of the paths; payloads name the game files. `expert_length` is the
@@ -95,9 +95,9 @@ class OfficialGames:
 
     def render(self) -> str:
         """The counts as text, one line each."""
-        found = Counter(task.split for task in self.tasks)
+        by_split = Counter(task.split for task in self.tasks)
         lines = [f"{self.folder}: {len(self.tasks)} games"]
-        lines += [f"  {split}: {found[split]}" for split in FOLDERS]
+        lines += [f"  {split}: {by_split[split]}" for split in FOLDERS]
         lines += [f"  left out, {reason}: {count}" for reason, count in sorted(self.skipped.items())]
         if self.unmarked:
             lines.append(f"  kept without a 'solvable' mark: {self.unmarked}")
@@ -125,13 +125,13 @@ def official_games(folder: Path | None = None, splits: Sequence[str] = tuple(FOL
     unmarked = 0
     for split in splits:
         for trial in _trials(root, split):
-            found = _read_trial(trial, split)
-            if isinstance(found, str):
-                skipped[found] += 1
+            game = _read_trial(trial, split)
+            if isinstance(game, str):
+                skipped[game] += 1
                 continue
-            tasks.append(found.task)
-            releases[found.release] += 1
-            unmarked += not found.marked
+            tasks.append(game.task)
+            releases[game.release] += 1
+            unmarked += not game.marked
     if not tasks:
         reasons = (
             ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items())) or "no trial folders"
@@ -145,7 +145,7 @@ def official_games(folder: Path | None = None, splits: Sequence[str] = tuple(FOL
     return games
 
 
-class _GameFound(NamedTuple):
+class _OfficialGame(NamedTuple):
     task: Task
     release: Release
     marked: bool
@@ -184,7 +184,7 @@ def _trials(root: Path, split: str) -> list[Path]:
     return sorted(path for path in folder.glob("*/trial_*") if path.is_dir())
 
 
-def _read_trial(trial: Path, split: str) -> _GameFound | str:
+def _read_trial(trial: Path, split: str) -> _OfficialGame | str:
     """One trial as a task, or the reason to leave it out."""
     if "movable" in trial.parent.name or "Sliced" in trial.parent.name:
         return "movable receptacle or sliced object"
@@ -200,12 +200,12 @@ def _read_trial(trial: Path, split: str) -> _GameFound | str:
     if data.get("solvable", True) is not True:
         return "not marked solvable"
     wanted = instruction_from_params(task_type, traj_data.get("pddl_params"))
-    return _game_found(trial, split, task_type, wanted, data)
+    return _official_game(trial, split, task_type, wanted, data)
 
 
-def _game_found(
+def _official_game(
     trial: Path, split: str, task_type: str, wanted: ParsedInstruction | None, data: dict[str, Any]
-) -> _GameFound:
+) -> _OfficialGame:
     game = trial / "game.tw-pddl"
     grammar_text = _string(data, "grammar", game)
     _string(data, "pddl_problem", game)
@@ -229,7 +229,7 @@ def _game_found(
         payload=HouseholdTask(name, task_type, instruction, game, grammar, wanted),
     )
     release = Release(_sha256(_string(data, "pddl_domain", game)), _sha256(bare))
-    return _GameFound(task, release, "solvable" in data)
+    return _OfficialGame(task, release, "solvable" in data)
 
 
 def _unescaped(sentence: str, path: Path) -> str:

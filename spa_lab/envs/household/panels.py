@@ -1,8 +1,8 @@
 """Fixed, ordered lists of household tasks, the same on every machine.
 
-Task i of a split is generated from a seed that is a hash of (split, size, i): no state, no order of
-calls. `train` has no end; `seen` has train's houses and target pairs but other games; `unseen` has
-neither. `unseen_by_length` holds unseen tasks of all sizes, 40 for each bin of expert length.
+Task i of a split is generated from a seed that is a hash of (split, size, i), independently of all others.
+`train` is unlimited; `seen` has train's houses and target pairs but other games; `unseen` shares neither.
+`unseen_by_length` holds unseen tasks of all sizes, 40 for each bin of expert length.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ STEP_LIMIT = 40
 SPLITS = ("train", "seen", "unseen")
 BY_LENGTH = "unseen_by_length"
 BINS = ((1, 4), (5, 9), (10, 14), (15, 19), (20, 24), (25, 29), (30, STEP_LIMIT))
-"""Expert lengths, both ends included. The last one ends at the step limit: longer tasks cannot be solved."""
+"""Expert lengths, both ends included. The last bin ends at the step limit."""
 BIN_SIZE = 40
 PANEL_FILE = Path(__file__).resolve().parents[3] / "data" / "panels" / "household_unseen_by_length.json"
 
@@ -74,7 +74,7 @@ def play_expert(game: HouseholdTask, step_limit: int) -> int | None:
 
 
 def panel_hash(panel: list[Task]) -> str:
-    """SHA-256 of all that makes up the tasks of a panel, in order."""
+    """SHA-256 of the contents of all tasks of a panel, in order."""
     digester = hashlib.sha256()
     for task in panel:
         digester.update(f"{task.id}\n{task.kind}\n{task.instruction}\n{task.expert_length}\n".encode())

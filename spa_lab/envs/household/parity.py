@@ -63,14 +63,14 @@ def _replay(games: dict[str, HouseholdTask], recorded: list[tuple[str, dict[str,
 def _compared(
     world: HouseholdWorld, opening: str, episode: dict[str, Any], where: str
 ) -> Iterator[list[tuple[str, str, str]]]:
-    """Per moment of an episode, its differences as (what, expected, ours)."""
+    """For the opening and each step of an episode, the differences as (what, expected, ours)."""
     initial = field_of(episode, "initial", dict, where)
     ours: dict[str, Any] = {"feedback": opening, "admissible_commands": world.admissible(), "won": world.won}
     yield _differences("opening", initial, ours, where)
-    for number, step in enumerate(episode["steps"], start=1):
+    for index, step in enumerate(episode["steps"], start=1):
         if not isinstance(step, dict):
-            raise ValueError(f"{where}: step {number} is not an object")
-        command = field_of(step, "command", str, f"{where}: step {number}")
+            raise ValueError(f"{where}: step {index} is not an object")
+        command = field_of(step, "command", str, f"{where}: step {index}")
         reply = world.step(command)
         ours = {
             "feedback": reply.observation,
@@ -79,33 +79,33 @@ def _compared(
             "reward": reply.outcome,
             "done": reply.done,
         }
-        what = f"step {number} of {len(episode['steps'])}, command {textwrap.shorten(repr(command), 80)}"
+        what = f"step {index} of {len(episode['steps'])}, command {textwrap.shorten(repr(command), 80)}"
         yield _differences(what, step, ours, where)
 
 
 def _differences(
-    moment: str, recorded: dict[str, Any], ours: dict[str, Any], where: str
+    position: str, recorded: dict[str, Any], ours: dict[str, Any], where: str
 ) -> list[tuple[str, str, str]]:
     differences = []
     for key, value in ours.items():
         if key not in recorded:
-            raise ValueError(f"{where}: {moment}: {key!r} is missing")
+            raise ValueError(f"{where}: {position}: {key!r} is missing")
         expected = recorded[key]
         if expected == value:
             continue
         if key == "admissible_commands":
-            expected = field_of(recorded, key, list, f"{where}: {moment}")
+            expected = field_of(recorded, key, list, f"{where}: {position}")
             both = _only(expected, value), _only(value, expected)
         else:
             both = str(expected), str(value)
-        differences.append((f"{moment}: {key}", *both))
+        differences.append((f"{position}: {key}", *both))
     return differences
 
 
-def _only(one: list[str], other: list[str]) -> str:
-    """What distinguishes a list of commands from another."""
-    only = [str(command) for command in one if command not in other]
-    return f"{len(one)} commands, only here: {', '.join(only) or 'none'}"
+def _only(commands: list[str], others: list[str]) -> str:
+    """Which commands are in the first list only."""
+    only = [str(command) for command in commands if command not in others]
+    return f"{len(commands)} commands, only here: {', '.join(only) or 'none'}"
 
 
 def _add_game(games: dict[str, HouseholdTask], line: dict[str, Any], where: str) -> None:

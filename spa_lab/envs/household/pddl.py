@@ -14,7 +14,7 @@ Expression: TypeAlias = "str | list[Any]"
 MAX_DEPTH = 64
 """Brackets inside brackets that are read; the goals of the official library need 12."""
 
-# A list without lists inside, which is most of a problem, is one token.
+# A flat list is a single token: most of a problem consists of them.
 _TOKEN = re.compile(r"\(([^()]*)\)|([()]|[^\s()]+)")
 _COMMENT = re.compile(r";[^\n]*")
 
@@ -73,7 +73,7 @@ def read_typed_list(words: list[Any]) -> dict[str, str]:
 
 
 def _outermost(text: str) -> list[Any]:
-    """The one bracketed list that is the whole text."""
+    """The single bracketed list that makes up the text."""
     stack: list[list[Any]] = []
     inner: list[Any] = []
     for flat, token in _TOKEN.findall(text):
@@ -131,7 +131,7 @@ def _facts(items: list[Any], types: dict[str, str]) -> dict[str, list[tuple[str,
         if not isinstance(item, list) or not item or not isinstance(item[0], str):
             raise ValueError(f"expected a fact in (:init ...), got {_short(item)}")
         predicate, *names = item
-        if predicate in ("=", "not"):  # distances and costs; what is not said is false anyway
+        if predicate in ("=", "not"):  # distances and costs; facts that are not listed are false anyway
             continue
         for name in names:
             if not isinstance(name, str) or name not in types:

@@ -1,6 +1,6 @@
-"""Gives the facts of a PDDL problem their household meaning: problem text -> `Game`.
+"""Interprets the facts of a PDDL problem: problem text -> `Game`.
 
-Entities are numbered in the sorted order of their ids. They are named as ALFWorld names them: the first part
+Entities are indexed in the sorted order of their ids. They are named as ALFWorld names them: the first part
 of an id like `cabinet_bar__plus_00_dot_17...` ("cabinet", with "basin" added where the id contains it) and a
 number that descends in the sorted order of the ids; an id without `_bar_` keeps its text and gets no number.
 """
@@ -9,19 +9,19 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import reduce
 
-from spa_lab.envs.household import row as rows
+from spa_lab.envs.household import state as fields
 from spa_lab.envs.household.game import Game
 from spa_lab.envs.household.goal import compile_goal
 from spa_lab.envs.household.pddl import Problem, read_problem
-from spa_lab.envs.household.row import INSIDE, Layout
+from spa_lab.envs.household.state import INSIDE, Layout
 
 _FLAGS = {
-    "isclean": rows.CLEAN,
-    "ishot": rows.HOT,
-    "iscool": rows.COOL,
-    "issliced": rows.SLICED,
-    "istoggled": rows.TOGGLED,
-    "ison": rows.ON,
+    "isclean": fields.CLEAN,
+    "ishot": fields.HOT,
+    "iscool": fields.COOL,
+    "issliced": fields.SLICED,
+    "istoggled": fields.TOGGLED,
+    "ison": fields.ON,
 }
 _CHANGING = frozenset(
     {"atlocation", "objectatlocation", "inreceptacle", "holds", "holdsany", "opened", *_FLAGS}
@@ -51,7 +51,7 @@ def read_game(text: str, game_id: str) -> Game:
 
 
 class _Builder:
-    """Numbers the entities of a problem and turns its facts into bit sets."""
+    """Indexes the entities of a problem and turns its facts into bit sets."""
 
     def __init__(self, problem: Problem, game_id: str) -> None:
         self.problem = problem
@@ -59,9 +59,9 @@ class _Builder:
         # Like the original engine, only entities that some fact mentions exist (and count in the numbering).
         mentioned = {name for facts in problem.facts.values() for fact in facts for name in fact}
         self.ids = sorted(mentioned)
-        self.objects = self._numbers("object")
-        self.receptacles = self._numbers("receptacle")
-        self.locations = self._numbers("location")
+        self.objects = self._indices("object")
+        self.receptacles = self._indices("receptacle")
+        self.locations = self._indices("location")
         self.layout = Layout(len(self.receptacles), len(self.locations))
 
     def game(self) -> Game:
@@ -74,8 +74,8 @@ class _Builder:
             objects=objects,
             receptacles=receptacles,
             locations=tuple(names[entity] for entity in self.locations),
-            object_numbers={name: number for number, name in enumerate(objects)},
-            receptacle_numbers={name: number for number, name in enumerate(receptacles)},
+            object_index={name: index for index, name in enumerate(objects)},
+            receptacle_index={name: index for index, name in enumerate(receptacles)},
             pickupable=self._having("pickupable"),
             cleanable=self._having("cleanable"),
             heatable=self._having("heatable"),
@@ -92,7 +92,7 @@ class _Builder:
             accepts=self._accepts(),
             location_of=location_of,
             receptacles_at=tuple(
-                tuple(number for number, place in enumerate(location_of) if place == location)
+                tuple(index for index, place in enumerate(location_of) if place == location)
                 for location in range(len(self.locations))
             ),
             layout=self.layout,
@@ -100,9 +100,10 @@ class _Builder:
             won=compile_goal(self.problem, _CONSTANT, _CHANGING, self._locate),
         )
 
-    def _numbers(self, kind: str) -> dict[str, int]:
+    def _indices(self, kind: str) -> dict[str, int]:
         types = self.problem.types
-        return {entity: number for number, entity in enumerate(one for one in self.ids if types[one] == kind)}
+        members = (entity for entity in self.ids if types[entity] == kind)
+        return {entity: index for index, entity in enumerate(members)}
 
     def _pairs(self, predicate: str) -> list[tuple[str, ...]]:
         """The facts of a predicate of two arguments."""
@@ -114,17 +115,17 @@ class _Builder:
 
     def _having(self, predicate: str) -> int:
         """The objects (or receptacles) of which a predicate of one argument holds."""
-        numbers = self.receptacles if predicate == "openable" else self.objects
+        indices = self.receptacles if predicate == "openable" else self.objects
         facts = self.problem.facts.get(predicate, ())
         for fact in facts:
-            if len(fact) != 1 or fact[0] not in numbers:
+            if len(fact) != 1 or fact[0] not in indices:
                 raise ValueError(f"cannot use the fact ({predicate} {' '.join(fact)})")
-        return _bits(numbers[fact[0]] for fact in facts)
+        return _bits(indices[fact[0]] for fact in facts)
 
     def _of_type(self, predicate: str, kind: str) -> int:
-        numbers = self.objects if predicate == "objecttype" else self.receptacles
+        indices = self.objects if predicate == "objecttype" else self.receptacles
         return _bits(
-            numbers[one] for one, its_kind in self._pairs(predicate) if its_kind == kind and one in numbers
+            indices[name] for name, its_kind in self._pairs(predicate) if its_kind == kind and name in indices
         )
 
     def _nested(self) -> dict[int, int]:
@@ -132,8 +133,8 @@ class _Builder:
         for inner, outer in self._pairs("inreceptacleobject"):
             if inner not in self.objects or outer not in self.objects:
                 raise ValueError(f"cannot use the fact (inreceptacleobject {inner} {outer})")
-            number = self.objects[outer]
-            nested[number] = nested.get(number, 0) | 1 << self.objects[inner]
+            index = self.objects[outer]
+            nested[index] = nested.get(index, 0) | 1 << self.objects[inner]
         return nested
 
     def _accepts(self) -> tuple[int, ...]:
@@ -155,40 +156,40 @@ class _Builder:
         for receptacle, location in self._pairs("receptacleatlocation"):
             if receptacle not in self.receptacles or location not in self.locations:
                 raise ValueError(f"cannot use the fact (receptacleatlocation {receptacle} {location})")
-            number = self.receptacles[receptacle]
-            if location_of[number] not in (-1, self.locations[location]):
+            index = self.receptacles[receptacle]
+            if location_of[index] not in (-1, self.locations[location]):
                 raise ValueError(f"receptacle {receptacle} is at more than 1 location")
-            location_of[number] = self.locations[location]
+            location_of[index] = self.locations[location]
         return tuple(location_of)
 
     def _start(self) -> tuple[int, ...]:
-        row = [0] * self.layout.size
+        state = [0] * self.layout.size
         for predicate in sorted(_CHANGING):
             for fact in self.problem.facts.get(predicate, ()):
                 place = self._locate(predicate, fact)
                 if place is None:
                     raise ValueError(f"cannot use the fact ({predicate} {' '.join(fact)})")
-                row[place[0]] |= place[1]
+                state[place[0]] |= place[1]
         agents = [name for name, kind in self.problem.types.items() if kind == "agent"]
-        if len(agents) != 1 or row[rows.AT].bit_count() != 1:
+        if len(agents) != 1 or state[fields.AT].bit_count() != 1:
             raise ValueError(
                 f"expected 1 agent at 1 location, got {len(agents)} agents"
-                f" at {row[rows.AT].bit_count()} locations"
+                f" at {state[fields.AT].bit_count()} locations"
             )
-        return tuple(row)
+        return tuple(state)
 
     def _locate(self, predicate: str, names: tuple[str, ...]) -> tuple[int, int] | None:
-        """(entry, bit) of a changing fact in a row; None if the arguments do not fit the predicate."""
+        """(entry, bit) of a changing fact in a state; None if the arguments do not fit the predicate."""
         kinds = tuple(map(self.problem.types.get, names))
         match predicate, kinds:
             case "atlocation", ("agent", "location"):
-                return rows.AT, 1 << self.locations[names[1]]
+                return fields.AT, 1 << self.locations[names[1]]
             case "holds", ("agent", "object") if names[1] in self.objects:
-                return rows.HELD, 1 << self.objects[names[1]]
+                return fields.HELD, 1 << self.objects[names[1]]
             case "holdsany", ("agent",):
-                return rows.BUSY, 1
+                return fields.BUSY, 1
             case "opened", ("receptacle",) if names[0] in self.receptacles:
-                return rows.OPENED, 1 << self.receptacles[names[0]]
+                return fields.OPENED, 1 << self.receptacles[names[0]]
             case "inreceptacle", ("object", "receptacle"):
                 if names[0] in self.objects and names[1] in self.receptacles:
                     return INSIDE + self.receptacles[names[1]], 1 << self.objects[names[0]]
@@ -220,5 +221,5 @@ def entity_names(ids: list[str]) -> dict[str, str]:
     return names
 
 
-def _bits(numbers: Iterable[int]) -> int:
-    return reduce(lambda bits, number: bits | 1 << number, numbers, 0)
+def _bits(indices: Iterable[int]) -> int:
+    return reduce(lambda bits, index: bits | 1 << index, indices, 0)

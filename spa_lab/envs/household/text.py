@@ -7,7 +7,7 @@ Source: `alfworld/data/alfred.twl2` of the public packages alfworld 0.4.2 (gramm
 from collections.abc import Sequence
 
 from spa_lab.envs.household.game import Game, Grammar
-from spa_lab.envs.household.row import (
+from spa_lab.envs.household.state import (
     AT,
     BUSY,
     CLEAN,
@@ -55,64 +55,66 @@ _STATES = (
 )
 
 
-def opening(game: Game, row: Sequence[int], task: str) -> str:
-    """What is said before the first step, without the banner."""
-    if _here(game, row):
-        view = look(game, row)
+def opening(game: Game, state: Sequence[int], task: str) -> str:
+    """The initial observation, without the banner."""
+    if _here(game, state):
+        view = look(game, state)
     else:
         located = (name for name, place in zip(game.receptacles, game.location_of, strict=True) if place >= 0)
         view = _middle_of_room(_sequence([f"a {name}" for name in located]))
     return f"{view}\n\nYour task is to: {task}."
 
 
-def look(game: Game, row: Sequence[int]) -> str:
+def look(game: Game, state: Sequence[int]) -> str:
     """The answer to `look`."""
-    here = _here(game, row)
+    here = _here(game, state)
     if not here:
         return _middle_of_room("nothing")
     facing = _sequence([game.receptacles[receptacle] for receptacle in here])
-    return f"You are facing the {facing}. Next to it, you see {_loose_objects(game, row, here)}."
+    return f"You are facing the {facing}. Next to it, you see {_loose_objects(game, state, here)}."
 
 
-def see(game: Game, row: Sequence[int], receptacle: int) -> str:
-    """What a receptacle shows."""
+def see(game: Game, state: Sequence[int], receptacle: int) -> str:
+    """The sentence about a receptacle's contents."""
     name = game.receptacles[receptacle]
     bit = 1 << receptacle
     if not game.openable & bit:
-        return f"On the {name}, you see {_objects(game, row[INSIDE + receptacle])}."
-    if not row[OPENED] & bit:
+        return f"On the {name}, you see {_objects(game, state[INSIDE + receptacle])}."
+    if not state[OPENED] & bit:
         return f"The {name} is closed."
-    return f"The {name} is open. In it, you see {_objects(game, row[INSIDE + receptacle])}."
+    return f"The {name} is open. In it, you see {_objects(game, state[INSIDE + receptacle])}."
 
 
-def describe(game: Game, row: Sequence[int], thing: int) -> str:
-    """What an object in the hand looks like."""
+def describe(game: Game, state: Sequence[int], thing: int) -> str:
+    """The answer to `examine` of a held object."""
     name = game.objects[thing]
     bit = 1 << thing
     if game.containers & bit:
         return f"This is a normal {name}. In it, you see {_objects(game, game.nested.get(thing, 0))}."
-    sliced = row[SLICED] & bit
-    for one, other, words in (*_SLICED_STATES, *_STATES) if sliced else _STATES:
-        if row[one] & row[other] & bit:
+    sliced = state[SLICED] & bit
+    for first, second, words in (*_SLICED_STATES, *_STATES) if sliced else _STATES:
+        if state[first] & state[second] & bit:
             return f"This is a {words} {name}."
-    if game.toggleable & row[TOGGLED] & bit:
+    if game.toggleable & state[TOGGLED] & bit:
         return f"This {name} is on."
     if game.sliceable & sliced:
         return f"This is a sliced {name}."
     return f"There's nothing special about {name}."
 
 
-def inventory(game: Game, row: Sequence[int]) -> str:
+def inventory(game: Game, state: Sequence[int]) -> str:
     """The answer to `inventory`."""
     return (
-        f"You are carrying: {_objects(game, row[HELD])}." if row[BUSY] else "You are not carrying anything."
+        f"You are carrying: {_objects(game, state[HELD])}."
+        if state[BUSY]
+        else "You are not carrying anything."
     )
 
 
-def arrive(game: Game, row: Sequence[int], receptacle: int, grammar: Grammar) -> str:
+def arrive(game: Game, state: Sequence[int], receptacle: int, grammar: Grammar) -> str:
     """The answer to `go to`; the older grammar names the location instead of the receptacle."""
     name = game.receptacles[receptacle] if grammar == "move" else game.locations[game.location_of[receptacle]]
-    return f"You arrive at {name}. {see(game, row, receptacle)}"
+    return f"You arrive at {name}. {see(game, state, receptacle)}"
 
 
 def put_down(thing: str, receptacle: str, grammar: Grammar) -> str:
@@ -129,26 +131,26 @@ def put_command(thing: str, receptacle: str, grammar: Grammar) -> str:
     return f"move {thing} to {receptacle}" if grammar == "move" else f"put {thing} in/on {receptacle}"
 
 
-def _here(game: Game, row: Sequence[int]) -> tuple[int, ...]:
-    return game.receptacles_at[row[AT].bit_length() - 1]
+def _here(game: Game, state: Sequence[int]) -> tuple[int, ...]:
+    return game.receptacles_at[state[AT].bit_length() - 1]
 
 
 def _middle_of_room(things: str) -> str:
     return f"You are in the middle of a room. Looking quickly around you, you see {things}."
 
 
-def _loose_objects(game: Game, row: Sequence[int], here: tuple[int, ...]) -> str:
+def _loose_objects(game: Game, state: Sequence[int], here: tuple[int, ...]) -> str:
     """Objects at this location that were taken out of a receptacle here; once for each such receptacle."""
-    taken = [row[game.layout.taken + receptacle] for receptacle in here]
-    present = row[game.layout.placed + row[AT].bit_length() - 1]
+    taken = [state[game.layout.taken + receptacle] for receptacle in here]
+    present = state[game.layout.placed + state[AT].bit_length() - 1]
     return _sequence(
-        [f"a {game.objects[one]}" for one in members(present) for bits in taken if bits >> one & 1]
+        [f"a {game.objects[thing]}" for thing in members(present) for bits in taken if bits >> thing & 1]
     )
 
 
 def _objects(game: Game, bits: int) -> str:
     names = game.objects
-    return _sequence([f"a {names[one]}" for one in members(bits)])
+    return _sequence([f"a {names[thing]}" for thing in members(bits)])
 
 
 def _sequence(items: list[str]) -> str:

@@ -14,18 +14,18 @@ from spa_lab.envs.base import Reply, Task
 from spa_lab.envs.household import actions, text
 from spa_lab.envs.household.game import Game, HouseholdTask
 from spa_lab.envs.household.reader import read_game
-from spa_lab.envs.household.row import Row
 from spa_lab.envs.household.spelling import expected_form, names_in, standard_command
+from spa_lab.envs.household.state import State
 
 GAMES_KEPT = 64
-"""Games that one world keeps read; the least recently played goes first."""
+"""Parsed games that a world keeps; the least recently played is dropped first."""
 
 
-class Moment(NamedTuple):
-    """A snapshot: where an episode of a game stands."""
+class Snapshot(NamedTuple):
+    """The state of an episode of a game."""
 
     payload: HouseholdTask
-    row: tuple[int, ...]
+    state: tuple[int, ...]
     won: bool
 
 
@@ -34,14 +34,14 @@ class HouseholdWorld:
 
     An action is stripped of white space at both ends and must then be one of the admissible commands, letter
     for letter; anything else is answered by "Nothing happens." and changes nothing. `done` says whether the
-    goal holds now: it is judged anew after each step, and the world keeps accepting commands after a win.
+    goal holds now: it is evaluated after each step, and the world keeps accepting commands after a win.
     """
 
     def __init__(self) -> None:
         self._games: OrderedDict[str | Path, Game] = OrderedDict()
         self._payload: HouseholdTask
         self._game: Game
-        self._row: Row
+        self._state: State
         self._won: bool
 
     def reset(self, task: Task) -> str:
@@ -59,9 +59,9 @@ class HouseholdWorld:
             )
         self._game = self._read(payload)
         self._payload = payload
-        self._row = list(self._game.start)
-        self._won = self._game.won(self._row)
-        return text.opening(self._game, self._row, payload.task)
+        self._state = list(self._game.start)
+        self._won = self._game.won(self._state)
+        return text.opening(self._game, self._state, payload.task)
 
     @property
     def won(self) -> bool:
@@ -69,35 +69,35 @@ class HouseholdWorld:
         return self._won
 
     def step(self, action: str) -> Reply:
-        """Execute one command; free text, never an exception."""
+        """Execute one command; any text is accepted, none raises."""
         try:
-            observation = actions.execute(self._game, self._row, action.strip(), self._payload.grammar)
+            observation = actions.execute(self._game, self._state, action.strip(), self._payload.grammar)
         except actions.UnknownCommandError:
             reason = self._why_unknown(action.strip())
             return Reply(text.NOTHING_HAPPENS, False, self._won, float(self._won), reason)
         except actions.RefusedError as refusal:
             return Reply(text.NOTHING_HAPPENS, False, self._won, float(self._won), str(refusal))
-        self._won = self._game.won(self._row)
+        self._won = self._game.won(self._state)
         return Reply(observation, True, self._won, float(self._won))
 
-    def snapshot(self) -> Moment:
-        """The present moment."""
-        return Moment(self._payload, tuple(self._row), self._won)
+    def snapshot(self) -> Snapshot:
+        """The present state."""
+        return Snapshot(self._payload, tuple(self._state), self._won)
 
     def restore(self, token: object) -> None:
-        """Go back to the moment of `token`.
+        """Return to the state of `token`.
 
         Raises:
             ValueError: If the token is not a snapshot of the task that is being played.
         """
-        if not isinstance(token, Moment) or token.payload != self._payload:
+        if not isinstance(token, Snapshot) or token.payload != self._payload:
             raise ValueError(f"game {self._game.game_id!r}: the token is not a snapshot of this task")
-        self._row = list(token.row)
+        self._state = list(token.state)
         self._won = token.won
 
     def admissible(self) -> list[str]:
         """All commands that can be executed now, sorted."""
-        return actions.admissible(self._game, self._row, self._payload.grammar)
+        return actions.admissible(self._game, self._state, self._payload.grammar)
 
     def _why_unknown(self, command: str) -> str:
         """What the world expects instead of a command that it cannot read."""
@@ -106,7 +106,7 @@ class HouseholdWorld:
         if meant is not None and meant != command:
             return f'ALFWorld\'s form is "{meant}"'
         if meant is not None:
-            known = self._game.object_numbers.keys() | self._game.receptacle_numbers.keys()
+            known = self._game.object_index.keys() | self._game.receptacle_index.keys()
             missing = [name for name in names_in(command) if name not in known]
             if missing:
                 return f"this room has no {' and no '.join(missing)}"

@@ -1,7 +1,7 @@
-"""The state of a household game as one row of bit sets.
+"""The state of a household game as one list of bit sets.
 
 Entry `HELD` says which objects are held (bit i = object i in sorted order), `OPENED` which receptacles are
-open, and so on; after the fixed entries come, for R receptacles and L locations:
+open, and so on; the fixed entries are followed, for R receptacles and L locations, by:
 
 * R entries: objects inside receptacle r;
 * R entries: objects that were taken out of receptacle r and not put back;
@@ -13,10 +13,10 @@ So a snapshot is one tuple of integers, and every changeable fact is one (entry,
 from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
-Row: TypeAlias = list[int]
+State: TypeAlias = list[int]
 
 AT, HELD, BUSY, OPENED, CLEAN, HOT, COOL, SLICED, TOGGLED, ON = range(10)
-"""AT: bit of the agent's location. BUSY: 1 if the hands are not free."""
+"""AT: bit of the agent's location. BUSY: 1 if an object is held."""
 INSIDE = 10
 """Entry of receptacle 0's contents."""
 
@@ -39,12 +39,12 @@ class Layout(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Entries of a row."""
+        """Number of entries of a state."""
         return INSIDE + 2 * self.receptacles + self.locations
 
 
 def members(bits: int) -> Iterator[int]:
-    """The numbers of the set bits, ascending."""
+    """The indices of the set bits, ascending."""
     while bits:
         low = bits & -bits
         yield low.bit_length() - 1
