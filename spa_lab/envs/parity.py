@@ -28,9 +28,7 @@ class Mismatch:
         """Both sides in two columns."""
         left, right = _wrapped(self.expected), _wrapped(self.ours)
         rows = [f"  {'expected':<{_COLUMN}} | ours"]
-        rows += [
-            f"  {a:<{_COLUMN}} | {b}" for a, b in zip_longest(left, right, fillvalue="")
-        ]
+        rows += [f"  {a:<{_COLUMN}} | {b}" for a, b in zip_longest(left, right, fillvalue="")]
         return "\n".join((self.where, *rows))
 
 
