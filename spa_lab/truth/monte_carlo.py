@@ -33,7 +33,7 @@ def branch_outcomes(
     folder: Path | None = None,
     on_trajectory: Callable[[BranchOutcomes], object] = lambda outcomes: None,
 ) -> list[BranchOutcomes]:
-    """Play continuations from every history h_0 ... h_{T-1} of N trajectories; `to_truth` gives the values.
+    """Play continuations from every history h_0 ... h_{T-1} of N trajectories; `to_truth` gives values.
 
     Args:
         policy: continues; need not be the one that wrote the trajectories.
@@ -45,10 +45,9 @@ def branch_outcomes(
         branches: continuations from each history, >= 1.
         rng: gives the base of all random numbers; those of a trajectory do not depend on the other ones.
         allowed: the only texts that the policy may write, or None for any text.
-        folder: the outcomes of each trajectory are saved here as soon as it is complete. Saved outcomes are
-            not played again, only extended if `branches` asks for more.
-        on_trajectory: called with the outcomes of each trajectory that is played, as soon as it is complete,
-            in any order.
+        folder: where the outcomes of each complete trajectory are saved. Saved outcomes are not played
+            again, only extended if `branches` asks for more.
+        on_trajectory: called with the outcomes of each trajectory that was played, in any order.
 
     Returns:
         N outcomes, in the order of the trajectories; more per history than asked for if the folder has more.
@@ -62,12 +61,7 @@ def branch_outcomes(
     _check(trajectories, by_id, config, branches, allowed)
     files = _OutcomeFiles(folder, settings_of(policy, environment, config, allowed) if folder else {})
     known = {trajectory.id: files.load(trajectory) for trajectory in trajectories}
-    seed = rng.getrandbits(63)
-    requests = [
-        _missing(trajectory, by_id[trajectory.task_id], known[trajectory.id], branches, seed)
-        for trajectory in trajectories
-    ]
-    requests = [request for request in requests if any(request.indices)]
+    requests = _missing(trajectories, by_id, known, branches, seed=rng.getrandbits(63))
     for tree in play_continuations(policy, environment, requests, config, allowed=allowed):
         trajectory = tree.request.trajectory
         outcomes = _joined(tree, known[trajectory.id], policy.name, environment.step_limit)
@@ -116,12 +110,23 @@ class _OutcomeFiles:
 
 
 def _missing(
-    trajectory: Trajectory, task: Task, known: BranchOutcomes | None, branches: int, seed: int
-) -> ContinuationRequest:
-    """The continuations of a trajectory that are still to be played."""
-    done = [0] * len(trajectory) if known is None else known.counts.tolist()
-    indices = tuple(range(n, max(n, branches)) for n in done)
-    return ContinuationRequest(trajectory, task, indices, seed if known is None else known.seed)
+    trajectories: Sequence[Trajectory],
+    tasks: Mapping[str, Task],
+    known: Mapping[str, BranchOutcomes | None],
+    branches: int,
+    *,
+    seed: int,
+) -> list[ContinuationRequest]:
+    """The continuations that are still to be played."""
+    requests = []
+    for trajectory in trajectories:
+        earlier = known[trajectory.id]
+        done = [0] * len(trajectory) if earlier is None else earlier.counts.tolist()
+        if min(done) < branches:
+            indices = tuple(range(n, max(n, branches)) for n in done)
+            base = seed if earlier is None else earlier.seed
+            requests.append(ContinuationRequest(trajectory, tasks[trajectory.task_id], indices, base))
+    return requests
 
 
 def _joined(tree: RolloutTree, known: BranchOutcomes | None, policy: str, step_cap: int) -> BranchOutcomes:
