@@ -60,8 +60,10 @@ def _digest(rng: random.Random) -> str:
 
 
 def _detour(world: World, earlier: list[str], rng: random.Random) -> str:
-    """Something else to do; empty if all that could be done would spoil the episode."""
+    """Another action; "" if the world lists none, or each of them would end the episode without success."""
     allowed = world.admissible()
+    if not allowed:
+        return ""
     # "look" or "help" puts nobody off a path; "take mug 1" and "click[red]" do
     on_things = [action for action in allowed if " " in action or "[" in action]
     stale = rng.random() < 0.5 and bool(earlier)

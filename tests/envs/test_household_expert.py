@@ -23,12 +23,12 @@ def game(index: int, size: Size = "small") -> HouseholdTask:
 
 
 def play(
-    one: HouseholdTask, limit: int, noise: float = 0.0, rng: random.Random | None = None
+    game: HouseholdTask, limit: int, noise: float = 0.0, rng: random.Random | None = None
 ) -> tuple[int | None, list[tuple[str, str]]]:
     """Steps to the win (None: none within `limit`) and what the expert thought and did."""
     world = HouseholdWorld()
     expert = HouseholdExpert(
-        one.task, world.reset(Task(one.game_id, "h", "", one.task_type, one.task, 0, one))
+        game.task, world.reset(Task(game.game_id, "h", "", game.task_type, game.task, 0, game))
     )
     moves = []
     for step in range(1, limit + 1):
@@ -98,11 +98,11 @@ OPENING = (
 )
 
 
-def expert(sentence: str, *told: tuple[str, str]) -> HouseholdExpert:
-    one = HouseholdExpert(sentence, OPENING.format(sentence))
-    for action, observation in told:
-        one.observe(action, observation)
-    return one
+def expert(sentence: str, *history: tuple[str, str]) -> HouseholdExpert:
+    player = HouseholdExpert(sentence, OPENING.format(sentence))
+    for action, observation in history:
+        player.observe(action, observation)
+    return player
 
 
 COUNTER = (
@@ -116,7 +116,7 @@ MICROWAVE = ("go to microwave 1", "You arrive at microwave 1. The microwave 1 is
 
 
 @pytest.mark.parametrize(
-    ("sentence", "told", "move"),
+    ("sentence", "history", "move"),
     [
         (
             "put a mug in fridge",
@@ -211,7 +211,7 @@ MICROWAVE = ("go to microwave 1", "You arrive at microwave 1. The microwave 1 is
             ],
             ("I have mug 1. I need cabinet 2.", "go to cabinet 2"),
         ),
-        (  # told by the inventory alone
+        (  # known from the inventory only
             "put a mug in fridge",
             [("inventory", "You are carrying: a mug 1.")],
             ("I have mug 1. I need a fridge.", "go to fridge 1"),
@@ -221,41 +221,41 @@ MICROWAVE = ("go to microwave 1", "You arrive at microwave 1. The microwave 1 is
             [COUNTER, ("take mug 1 from countertop 1", "Nothing happens.")],
             ("I need a mug. There is none in countertop 1.", "go to fridge 1"),
         ),
-        (  # two receptacles at one spot
+        (  # two receptacles at the same location
             "put a mug in fridge",
             [MICROWAVE, ("go to countertop 1", "Nothing happens.")],
             ("I need a mug. It is not here.", "examine countertop 1"),
         ),
     ],
 )
-def test_decides(sentence: str, told: list[tuple[str, str]], move: tuple[str, str]) -> None:
-    assert expert(sentence, *told).act() == move
+def test_decides(sentence: str, history: list[tuple[str, str]], move: tuple[str, str]) -> None:
+    assert expert(sentence, *history).act() == move
 
 
 def test_light_task_goes_back_to_a_lamp_seen_before() -> None:
     opening = (
         "..., you see a bed 1, a desk 1, and a shelf 1.\n\nYour task is to: look at book under the desklamp."
     )
-    one = HouseholdExpert("look at book under the desklamp", opening)
-    one.observe("go to desk 1", "You arrive at desk 1. On the desk 1, you see a desklamp 1.")
-    one.observe("go to bed 1", "You arrive at bed 1. On the bed 1, you see a book 2.")
-    one.observe("take book 2 from bed 1", "You pick up the book 2 from the bed 1.")
-    assert one.act() == ("I have book 2. I need a desklamp. I saw desklamp 1.", "go to desk 1")
-    one.observe("go to desk 1", "You arrive at desk 1. On the desk 1, you see a desklamp 1.")
-    assert one.act() == ("I have book 2. I need a desklamp. I see desklamp 1.", "use desklamp 1")
+    player = HouseholdExpert("look at book under the desklamp", opening)
+    player.observe("go to desk 1", "You arrive at desk 1. On the desk 1, you see a desklamp 1.")
+    player.observe("go to bed 1", "You arrive at bed 1. On the bed 1, you see a book 2.")
+    player.observe("take book 2 from bed 1", "You pick up the book 2 from the bed 1.")
+    assert player.act() == ("I have book 2. I need a desklamp. I saw desklamp 1.", "go to desk 1")
+    player.observe("go to desk 1", "You arrive at desk 1. On the desk 1, you see a desklamp 1.")
+    assert player.act() == ("I have book 2. I need a desklamp. I see desklamp 1.", "use desklamp 1")
 
 
-def test_searches_anew_when_everything_was_seen() -> None:
-    told = [
+def test_searches_again_when_everything_was_seen() -> None:
+    history = [
         (f"go to {place}", f"You arrive at {place}. On the {place}, you see nothing.")
         for place in ("cabinet 1", "cabinet 2", "countertop 1", "fridge 1", "microwave 1", "sinkbasin 1")
     ]
-    one = expert("put a mug in fridge", *told)
+    player = expert("put a mug in fridge", *history)
     nowhere = []
     for _ in range(12):
-        nowhere.append(one.act())
+        nowhere.append(player.act())
         place = nowhere[-1][1].removeprefix("go to ")
-        one.observe(nowhere[-1][1], f"You arrive at {place}. On the {place}, you see nothing.")
+        player.observe(nowhere[-1][1], f"You arrive at {place}. On the {place}, you see nothing.")
     assert nowhere[0] == ("I need a mug. There is none in sinkbasin 1.", "go to cabinet 2")
     assert nowhere[6:] == nowhere[:6] and len({action for _, action in nowhere}) == 6
 
@@ -266,20 +266,20 @@ def test_goes_on_looking_for_a_place_that_the_room_has_not() -> None:
         "I have mug 1. I need a safe. There is none in countertop 1."
     )
     opening = "..., you see a bed 1, and a desk 1.\n\nYour task is to: put a hot mug in desk."
-    one = HouseholdExpert("put a hot mug in desk", opening)
-    one.observe("go to bed 1", "You arrive at bed 1. On the bed 1, you see a mug 1.")
-    one.observe("take mug 1 from bed 1", "You pick up the mug 1 from the bed 1.")
-    assert one.act() == ("I have mug 1. I need a microwave. There is none in bed 1.", "go to desk 1")
+    player = HouseholdExpert("put a hot mug in desk", opening)
+    player.observe("go to bed 1", "You arrive at bed 1. On the bed 1, you see a mug 1.")
+    player.observe("take mug 1 from bed 1", "You pick up the mug 1 from the bed 1.")
+    assert player.act() == ("I have mug 1. I need a microwave. There is none in bed 1.", "go to desk 1")
 
 
 def test_slips_are_mistakes_with_a_false_thought() -> None:
     """Every kind of slip occurs, the same seed slips alike, and hardly any is what the expert would do."""
     rng = random.Random(0)
-    told: list[list[tuple[str, str]]] = [[], [COUNTER], [COUNTER, TAKE], [COUNTER, TAKE, FRIDGE]]
-    readers = [expert("put a hot mug in fridge", *before) for before in told]
-    slips = [one.slip(rng) for one in readers for _ in range(60)]
-    assert slips == [one.slip(rng) for rng in [random.Random(0)] for one in readers for _ in range(60)]
-    right = [one.act() for one in readers for _ in range(60)]
+    history: list[list[tuple[str, str]]] = [[], [COUNTER], [COUNTER, TAKE], [COUNTER, TAKE, FRIDGE]]
+    players = [expert("put a hot mug in fridge", *before) for before in history]
+    slips = [player.slip(rng) for player in players for _ in range(60)]
+    assert slips == [player.slip(rng) for rng in [random.Random(0)] for player in players for _ in range(60)]
+    right = [player.act() for player in players for _ in range(60)]
     assert sum(a == b for a, b in zip(slips, right, strict=True)) < 0.1 * len(slips)
     assert {action.split()[0] for _, action in slips} == {"go", "take", "open", "move"}
     assert ("I need a mug. I see mug 2.", "take mug 2 from countertop 1") in slips

@@ -113,13 +113,13 @@ def test_some_targets_start_in_closed_receptacles() -> None:
 
 
 def test_all_sentences_of_all_types_occur() -> None:
-    found = Counter(
+    sentences = Counter(
         (game.task_type, sentence)
         for game in games("small", 240)
         for sentence in SENTENCES[game.task_type]
         if re.fullmatch(sentence.format(target="[a-z]+", goal="[a-z]+"), game.task)
     )
-    assert set(found) == {(kind, sentence) for kind, both in SENTENCES.items() for sentence in both}
+    assert set(sentences) == {(kind, sentence) for kind, both in SENTENCES.items() for sentence in both}
 
 
 @pytest.mark.parametrize("unseen", [False, True])

@@ -20,15 +20,15 @@ def data(tmp_path: Path) -> Path:
 
 def test_finds_every_game_in_order_and_plays_it(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALFWORLD_DATA", str(data))
-    found = official_games()
-    assert [task.split for task in found.tasks] == ["train"] * 6 + ["seen"] * 6 + ["unseen"] * 6
-    assert [task.id for task in found.tasks[:6]] == sorted(task.id for task in found.tasks[:6])
-    assert {task.kind for task in found.tasks} == official.TASK_TYPES
+    games = official_games()
+    assert [task.split for task in games.tasks] == ["train"] * 6 + ["seen"] * 6 + ["unseen"] * 6
+    assert [task.id for task in games.tasks[:6]] == sorted(task.id for task in games.tasks[:6])
+    assert {task.kind for task in games.tasks} == official.TASK_TYPES
     sentences = {game["task"] for game in recorded_games()}
-    assert {task.instruction for task in found.tasks} <= sentences
-    assert {task.expert_length for task in found.tasks} == {2}
+    assert {task.instruction for task in games.tasks} <= sentences
+    assert {task.expert_length for task in games.tasks} == {2}
     world = HouseholdWorld()
-    for task in found.tasks:
+    for task in games.tasks:
         assert world.reset(task).endswith(f"Your task is to: {task.instruction}.")
         assert world.step("look").grounded
 
@@ -47,17 +47,17 @@ def test_what_is_left_out_is_counted(data: Path) -> None:
     write_trial(train / "other-A" / "trial_T1", {**game, "task_type": "another"})
     (write_trial(train / "z-A" / "trial_T1", game) / "game.tw-pddl").unlink()
     (write_trial(train / "z-A" / "trial_T2", game) / "traj_data.json").unlink()
-    found = official_games(data)
-    assert len(found.tasks) == 19
-    assert found.unmarked == 1
-    assert found.skipped == {
+    games = official_games(data)
+    assert len(games.tasks) == 19
+    assert games.unmarked == 1
+    assert games.skipped == {
         "movable receptacle or sliced object": 2,
         "not marked solvable": 1,
         "another task type": 1,
         "no game.tw-pddl": 1,
         "no traj_data.json": 1,
     }
-    lines = found.render().splitlines()
+    lines = games.render().splitlines()
     assert lines[1:4] == ["  train: 7", "  seen: 6", "  unseen: 6"]
     assert "  left out, movable receptacle or sliced object: 2" in lines
     assert "  kept without a 'solvable' mark: 1" in lines
@@ -71,15 +71,15 @@ def test_releases_are_told_apart(
     older = OLDER_GRAMMAR.replace("UNKNOWN GOAL", 'put it \\"there\\". now')
     write_trial(data / "json_2.1.1/train/a/trial_T0", recorded_games()[0], grammar=older)
     with caplog.at_level(logging.WARNING):
-        found = official_games(data)
-    assert sorted(found.releases.values()) == [1, 18]
-    (unknown,) = found.unknown_releases
+        games = official_games(data)
+    assert sorted(games.releases.values()) == [1, 18]
+    (unknown,) = games.unknown_releases
     assert isinstance(unknown, Release)
     (warning,) = caplog.messages
     assert "1 games of an unknown release" in warning
-    assert "UNKNOWN RELEASE" in found.render()
-    assert found.tasks[0].payload.grammar == "put"
-    assert found.tasks[0].instruction == 'put it "there". now'
+    assert "UNKNOWN RELEASE" in games.render()
+    assert games.tasks[0].payload.grammar == "put"
+    assert games.tasks[0].instruction == 'put it "there". now'
 
 
 def test_known_releases_are_those_of_the_public_packages() -> None:

@@ -158,7 +158,7 @@ def test_damaged_files_and_empty_folders_are_refused(tmp_path: Path) -> None:
 
 
 def test_two_games_of_one_name_are_refused(tmp_path: Path) -> None:
-    one, other = lines("older_games")[:2]
-    write(tmp_path / "games.jsonl.gz", [one, one, {**other, "game_id": one["game_id"]}])
+    first, second = lines("older_games")[:2]
+    write(tmp_path / "games.jsonl.gz", [first, first, {**second, "game_id": first["game_id"]}])
     with pytest.raises(ValueError, match=r"games.jsonl.gz:3: another game is also called"):
         replay_folder(tmp_path)

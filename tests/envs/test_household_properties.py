@@ -28,14 +28,14 @@ VARIANTS = ("initial_flags", "two_receptacles", "start_holding", "lamp_pickupabl
 @cache
 def recorded(variant: str) -> Task:
     with gzip.open(RECORDED, "rt", encoding="utf-8") as file:
-        game = next(one for one in map(json.loads, file) if one["variant"] == variant)
+        game = next(record for record in map(json.loads, file) if record["variant"] == variant)
     payload = HouseholdTask(game["game_id"], game["task_type"], game["task"], game["pddl_problem"])
     return Task(payload.game_id, "household", "train", payload.task_type, payload.task, 0, payload)
 
 
 @cache
 def every_command(variant: str) -> tuple[str, ...]:
-    """Everything that could ever be said about the things of a game, and more."""
+    """All commands about the things of a game, admissible or not, and some nonsense."""
     game = read_game(recorded(variant).payload.problem, variant)
     things, places = game.objects, game.receptacles
     return (
@@ -129,8 +129,8 @@ def test_a_snapshot_outlives_the_kept_games(tiny_task: MakeTask) -> None:
     world, task = reset("start_holding"), recorded("start_holding")
     wander(world, 9, random.Random(0))
     token, listed = world.snapshot(), world.admissible()
-    for number in range(GAMES_KEPT + 1):
-        world.reset(tiny_task(f"; game {number}"))
+    for index in range(GAMES_KEPT + 1):
+        world.reset(tiny_task(f"; game {index}"))
     world.reset(task)
     world.restore(token)
     assert world.admissible() == listed
@@ -143,8 +143,8 @@ def test_no_leak_over_many_steps_and_games(tiny_task: MakeTask, monkeypatch: pyt
     texts = [rng.choice(every_command("lamp_pickupable")) for _ in range(75)]
 
     def traced(first: int, last: int) -> int:
-        for number in range(first, last):
-            world.reset(tiny_task(f"; game {number}"))
+        for index in range(first, last):
+            world.reset(tiny_task(f"; game {index}"))
             wander(world, 25, rng)
             for command in texts:
                 world.step(command)

@@ -14,7 +14,7 @@ class Counting:
     """World and expert in one: done after four steps, with the outcome that it was made with."""
 
     def __init__(self, outcome: float) -> None:
-        self.outcome, self.n, self.told = outcome, 0, []
+        self.outcome, self.n, self.observed = outcome, 0, []
 
     def step(self, action: str) -> Reply:
         self.n += 1
@@ -24,7 +24,7 @@ class Counting:
         return "", f"say {self.n}"
 
     def observe(self, action: str, observation: str) -> None:
-        self.told.append((action, observation))
+        self.observed.append((action, observation))
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_the_experts_length_is_that_of_its_success(
 ) -> None:
     both = Counting(outcome)
     assert expert_length(both, both, step_limit) == length
-    assert both.told[:2] == [("say 0", "1"), ("say 1", "2")]
+    assert both.observed[:2] == [("say 0", "1"), ("say 1", "2")]
     assert both.n == min(4, step_limit)
 
 

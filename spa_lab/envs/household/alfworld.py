@@ -39,7 +39,7 @@ DEMONSTRATION_FILE = "alfworld_sft.json"
 _SETTINGS = MappingProxyType(
     {
         "train": "demonstrations, explore_tasks or ppo.iterations * ppo.episodes",
-        "seen": "evaluation_tasks",
+        "seen": "by_length_tasks (size of all panels but the main one)",
         "unseen": "evaluation_tasks",
     }
 )
