@@ -1,5 +1,6 @@
 """One object, many ways: widget, static page, PDF, SVG, CSV and LaTeX say the same numbers."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
-from spa_lab.view.html.lengths import lengths_html
-from spa_lab.view.html.steps import bar_span, path_span
+from spa_lab.view.html.lengths import length_numbers_html
+from spa_lab.view.html.steps import bar_span
 from spa_lab.view.paper import contributions_figure, success_by_length_figure, success_figure
 from spa_lab.view.tables.collection import Collection
 from spa_lab.view.tables.evaluation import success_by_length
@@ -50,16 +51,19 @@ def test_contributions(
     (bars,) = [axes.patches for axes in figure.axes if len(axes.patches) >= len(trajectory)]
     widths = {round(bar.get_y() + bar.get_height() / 2): bar.get_width() for bar in bars}
     np.testing.assert_allclose([widths[step] for step in range(len(trajectory))], credit.contributions)
-    span = path_span([credit], [truth])
-    tops = re.findall(r'class="truth" d="M[\d.]+ ([\d.]+)l', view.sums)[: len(truth.values)]
-    values = span[1] - (np.array(tops, dtype=float) + 5 - 26) / 190 * (span[1] - span[0])
-    np.testing.assert_allclose(values, truth.values, atol=1e-4)
+    shown = {(trace["name"], trace["yaxis"]): trace for trace in json.loads(view.chart)["data"]}
+    np.testing.assert_allclose(shown[credit.source, "y"]["y"], credit.contributions, rtol=1e-5)
+    np.testing.assert_allclose(shown["measured Δ", "y"]["y"], truth.progress, rtol=1e-5)
+    (values,) = [trace for (name, _), trace in shown.items() if name.startswith("measured V")]
+    np.testing.assert_allclose(values["y"], truth.values, rtol=1e-5)
+    figure = {(trace.name, trace.yaxis): trace for trace in view.to_figure().data}
+    np.testing.assert_allclose(figure[credit.source, "y2"].y, [credit.base_value, *credit.cumulative])
 
 
 def test_success_by_length(
     lengths_table: pd.DataFrame, printed: Callable[[Path], list[str]], tmp_path: Path
 ) -> None:
-    page, printable = lengths_html(lengths_table), success_by_length_figure(lengths_table)
+    page, printable = length_numbers_html(lengths_table), success_by_length_figure(lengths_table)
     rows = re.findall(r"<tr>(.*?)</tr>", page.partition("<summary>the numbers")[2])[1:]
     said = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in rows]
     known = lengths_table[lengths_table["n"] > 0]

@@ -1,1 +1,26 @@
-"""Charts on screen: plotly figures made from `view.tables`."""
+"""Charts on screen: plotly figures made from `view.tables`, the same tables as the figures for print.
+
+    credit_chart      contributions of every source beside the measured progress, and their running sums
+    advantage_chart   rewards, advantages and reach of every step
+    branch_chart      value of a step by continuations: how its interval shrinks
+    length_chart      success rate by length of the task
+    training_chart    training curves
+
+Each returns a `Chart`: what the widgets draw, and with `to_figure()` a plotly figure to change or save.
+"""
+
+from spa_lab.view.charts.advantages import advantage_chart
+from spa_lab.view.charts.branches import branch_chart
+from spa_lab.view.charts.chart import Chart
+from spa_lab.view.charts.credit import credit_chart
+from spa_lab.view.charts.lengths import length_chart
+from spa_lab.view.charts.training import training_chart
+
+__all__ = [
+    "Chart",
+    "advantage_chart",
+    "branch_chart",
+    "credit_chart",
+    "length_chart",
+    "training_chart",
+]

@@ -1,12 +1,22 @@
-"""A number as a bar in a table cell, with its text under it; used wherever numbers stand beside words."""
+"""A number as a bar in a table cell, with its text below: where numbers belong beside the text of a row."""
 
+from spa_lab.view import style
 from spa_lab.view.geometry import Span
 
 
-def lane(parts: list[str], number: str, span: Span, *, look: str = "") -> str:
-    """A cell: what is drawn on the axis, with zero where it is on it, and the number as HTML."""
+def lane(parts: list[str], number: str, span: Span, *, look: str = "", colour: str = "") -> str:
+    """A cell: marks on an axis, with zero where the axis has it, and the number as HTML.
+
+    Args:
+        parts: from `bar`, `mark` and `reach`.
+        number: shown below, HTML.
+        span: of the axis.
+        look: "measured" for a track with room for a diamond below the bar.
+        colour: of the bars, "#rrggbb" on a light background; that of their sign if empty.
+    """
+    tint = f' style="{tint_css(colour)}"' if colour else ""
     zero = f'<i class="zero" style="{at_css(0.0, span)}"></i>' if span[0] <= 0 <= span[1] else ""
-    drawn = f'<div class="track {look}" aria-hidden="true">{zero}{"".join(parts)}</div>'
+    drawn = f'<div class="track {look}"{tint} aria-hidden="true">{zero}{"".join(parts)}</div>'
     return f'<td class="lane" role="gridcell">{drawn}<span class="number">{number}</span></td>'
 
 
@@ -17,22 +27,32 @@ def bar(value: float, span: Span) -> str:
 
 
 def mark(look: str, value: float, span: Span) -> str:
-    """Something at one place: "diamond", "ceiling", "chance"."""
+    """A mark at a value: "diamond", "ceiling", "chance"."""
     return f'<i class="{look}" style="{at_css(value, span)}"></i>'
 
 
 def reach(look: str, low: float, high: float, span: Span) -> str:
-    """Something from one place to another: "whisker", "sure"."""
+    """A line from one value to another: "whisker", "sure"."""
     return f'<i class="{look}" style="{between_css(low, high, span)}"></i>'
 
 
+def swatch(colour: str) -> str:
+    """A square in a source's colour, for the head of its column or row."""
+    return f'<i class="swatch" style="{tint_css(colour)}"></i>'
+
+
+def tint_css(colour: str) -> str:
+    """Style that sets a colour and its counterpart on a dark background."""
+    return f"--light:{colour};--dark:{style.DARK[colour]}"
+
+
 def at_css(value: float, span: Span) -> str:
-    """Style of a place on the axis; what is beyond its end stands on its end."""
+    """Style of a value on the axis, clipped to its ends."""
     return f"left:{_share(value, span):g}%"
 
 
 def between_css(low: float, high: float, span: Span) -> str:
-    """Style of a stretch of the axis."""
+    """Style of an interval on the axis."""
     return f"{at_css(low, span)};width:{round(_share(high, span) - _share(low, span), 3):g}%"
 
 

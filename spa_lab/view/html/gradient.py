@@ -1,4 +1,4 @@
-"""What the gradient saw, in a page: alarms, steps with their pushes, and the tokens of a step, painted."""
+"""What the gradient saw, in a page: alarms, steps with their pushes, and the tokens of one step."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,13 +23,13 @@ LANES = {
 def alarms_html(alarms: Sequence[Any]) -> str:
     """One line each, the raised ones first; `alarms` have `raised` and `text`."""
     lines = []
-    for alarm in sorted(alarms, key=lambda one: not one.raised):
+    for alarm in sorted(alarms, key=lambda alarm: not alarm.raised):
         word = '<b class="refused">⚠ alarm</b>' if alarm.raised else "✓ fine"
         lines.append(f"<li>{word} · {safe(alarm.text)}</li>")
     return f'<ul class="alarms">{"".join(lines)}</ul>'
 
 
-def seen_steps_html(steps: pd.DataFrame, words: Sequence[str]) -> str:
+def update_steps_html(steps: pd.DataFrame, words: Sequence[str]) -> str:
     """A row per step of one trajectory.
 
     Args:
@@ -62,7 +62,7 @@ def seen_steps_html(steps: pd.DataFrame, words: Sequence[str]) -> str:
     )
 
 
-def seen_tokens_html(tokens: pd.DataFrame, spell: Callable[[int], str]) -> str:
+def update_tokens_html(tokens: pd.DataFrame, spell: Callable[[int], str]) -> str:
     """The tokens of one step: over each its push, as a bar up (more of it) or down (less), and as a number.
 
     Args:

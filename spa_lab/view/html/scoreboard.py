@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from spa_lab.view import style
 from spa_lab.view.geometry import Span
-from spa_lab.view.html.bar_cells import lane, mark, reach
+from spa_lab.view.html.bar_cells import lane, mark, reach, swatch
 from spa_lab.view.html.markup import safe
 from spa_lab.view.tables.scoreboard import DEFAULT_METRICS
 from spa_lab.view.text import shortened
@@ -46,7 +47,8 @@ def board_html(
     heads = "".join(_head(table[table["metric"] == metric].iloc[0], spans[metric]) for metric in metrics)
     rows = []
     for source in table["source"].unique():
-        name = safe(shortened(str(source), 40))
+        colour = style.look(str(source)).colour
+        name = f"{swatch(colour)} {safe(shortened(str(source), 40))}"
         for outcome in outcomes:
             own = table[(table["source"] == source) & (table["outcome"] == outcome)].set_index("metric")
             cells = "".join(
@@ -71,7 +73,7 @@ def check_board(table: pd.DataFrame, metrics: Sequence[str], outcomes: Sequence[
     if table.empty or missing:
         raise ValueError(f"scoreboard: {len(table)} rows, columns missing: {missing}")
     for name, wanted in (("metric", metrics), ("outcome", outcomes)):
-        if lost := [one for one in wanted if one not in set(table[name])]:
+        if lost := [value for value in wanted if value not in set(table[name])]:
             raise ValueError(
                 f"scoreboard: no {name} {lost[0]!r}; there are: {', '.join(table[name].unique())}"
             )

@@ -1,44 +1,45 @@
-"""Branch from here: grow continuations of a moment while one watches, and try another action."""
+"""Branch from here: play continuations of a step on request, and try another action."""
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import pandas as pd
 
 from spa_lab.types import Trajectory
-from spa_lab.view.html.branches import beside_html, branches_html, value_interval
+from spa_lab.view.charts.branches import branch_chart, interval_table, value_interval
+from spa_lab.view.html.branches import beside_html, values_html
 from spa_lab.view.html.markup import safe
 from spa_lab.view.tables.collection import Collection
 from spa_lab.view.text import shortened, step_label
 from spa_lab.view.widgets import controls
-from spa_lab.view.widgets.host import pane
-from spa_lab.view.widgets.linked import Linked
+from spa_lab.view.widgets.host import chart_pane, pane
+from spa_lab.view.widgets.linked import CollectionView
 from spa_lab.view.widgets.selection import Selection
 
 Grow = Callable[[Trajectory, int, int], Sequence[float]]
-"""(trajectory, step < T, n) -> outcomes in [0, 1] of n fresh continuations from before that step."""
+"""(trajectory, step < T, n) -> outcomes in [0, 1] of n new continuations from before that step."""
 WhatIf = Callable[[Trajectory, int, str], Trajectory]
 """(trajectory, step, action) -> the episode with another action at that step, played to its end."""
-_Moment = tuple[str, Trajectory, int]
-"""What it is called, and the moment before a step of an episode."""
+_Prefix = tuple[str, Trajectory, int]
+"""A label, and the steps of an episode before the given one."""
 
 
-class BranchView(Linked):
-    """The value of the moments around the chosen step, by continuations that are grown on the page.
+class BranchView(CollectionView):
+    """The values before and after the selected step, from continuations that are played on request.
 
-    The kernel stays free between two chunks, so that growing can be stopped and other views go on working.
+    The kernel is free between two chunks, so playing can be stopped and other views keep responding.
 
     Args:
-        collection: what there is to look at.
-        grow: plays on.
+        collection: the trajectories.
+        grow: plays continuations.
         selection: shared with other widgets.
-        what_if: plays on after another action; without it there is no such box.
-        chunk: continuations grown at a time, >= 1.
-        budget: continuations of each moment that the button grows, >= 1.
+        what_if: plays on after another action; without it that box is missing.
+        chunk: continuations played at a time, >= 1.
+        budget: continuations of each prefix that the button plays, >= 1.
     """
 
     controls = pane()
+    chart = chart_pane()
     values = pane()
     beside = pane()
 
@@ -54,20 +55,18 @@ class BranchView(Linked):
     ) -> None:
         if chunk < 1 or budget < 1:
             raise ValueError(f"chunk and budget must be >= 1, got {chunk} and {budget}")
-        super().__init__(
-            collection, selection, panes=["controls", "status", "values", "beside"], name="Branch from here"
-        )
+        panes = ["controls", "status", "chart", "values", "beside"]
+        super().__init__(collection, selection, panes=panes, name="Branch from here")
         self.grow, self.what_if, self.chunk, self.budget = grow, what_if, chunk, budget
         self.grown: dict[tuple[str, int], list[float]] = {}
         """Trajectory id and step -> outcomes."""
         self.action = ""
         self.other: Trajectory | None = None
         self._task: asyncio.Task[None] | None = None
-        self.draw()
-        self.selection.observe(self._moved_on, names=["step"])
+        self.follow()
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per moment that has grown: trajectory_id, step, n, value, low, high (outcome units)."""
+        """One row per prefix with continuations: trajectory_id, step, n, value, low, high (outcome units)."""
         rows = []
         for (trajectory_id, step), outcomes in self.grown.items():
             low, mean, high = value_interval(outcomes)
@@ -75,7 +74,7 @@ class BranchView(Linked):
             rows.append(facts | {"value": mean, "low": low, "high": high})
         return pd.DataFrame(rows, columns=["trajectory_id", "step", "n", "value", "low", "high"])
 
-    def moved(self, name: str, value: str) -> None:
+    def on_control(self, name: str, value: str) -> None:
         """A control of the page."""
         if name == "grow":
             self.start()
@@ -87,7 +86,7 @@ class BranchView(Linked):
             self.try_action(self.action)
 
     def try_action(self, action: str) -> None:
-        """Play on after another action at the chosen step; raises ValueError if it is empty."""
+        """Play on after another action at the selected step; raises ValueError if it is empty."""
         if not action.strip():
             raise ValueError("type an action first")
         assert self.what_if is not None
@@ -95,7 +94,7 @@ class BranchView(Linked):
         self.draw()
 
     def start(self) -> None:
-        """Grow `budget` more continuations of every moment shown; where there is an event loop, beside it."""
+        """Play `budget` more continuations of every prefix shown; in the background if an event loop runs."""
         self.stop()
         try:
             loop = asyncio.get_running_loop()
@@ -107,44 +106,46 @@ class BranchView(Linked):
         self.draw()
 
     def stop(self) -> None:
-        """Stop growing after the chunk that is under way."""
+        """Stop after the current chunk."""
         if self._task is not None:
             self._task.cancel()
             self._task = None
             self.draw()
 
     def draw(self) -> None:
-        """The moments around the chosen step."""
+        """The values around the selected step."""
         self._draw_controls()
-        grown = {name: self._outcomes(one, step) for name, one, step in self._moments()}
-        self.values = branches_html(grown, self.chunk)
+        outcomes = {name: self._outcomes(trajectory, step) for name, trajectory, step in self._prefixes()}
+        outcomes = {name: values for name, values in outcomes.items() if values}
+        self.draw_chart("chart", branch_chart(interval_table(outcomes, self.chunk)) if outcomes else None)
+        self.values = values_html(outcomes)
         self.beside = beside_html(self.trajectory, self.other, self.step) if self.other else ""
 
-    def _moments(self) -> list[_Moment]:
+    def _prefixes(self) -> list[_Prefix]:
         step = self.step
-        moments = [(f"before step {step}", self.trajectory, step)]
-        moments.append((f"after “{step_label(self.trajectory, step, 30)}”", self.trajectory, step + 1))
+        prefixes = [(f"before step {step}", self.trajectory, step)]
+        prefixes.append((f"after “{step_label(self.trajectory, step, 30)}”", self.trajectory, step + 1))
         if self.other is not None:
-            moments.append((f"after “{step_label(self.other, step, 30)}”", self.other, step + 1))
-        return moments
+            prefixes.append((f"after “{step_label(self.other, step, 30)}”", self.other, step + 1))
+        return prefixes
 
     def _outcomes(self, trajectory: Trajectory, step: int) -> list[float]:
-        """What has grown; after the last step of an episode its outcome is the value, and nothing grows."""
+        """Outcomes of the continuations so far; after the last step the value is the outcome itself."""
         if step == len(trajectory):
             return [trajectory.outcome]
         return self.grown.get((trajectory.id, step), [])
 
     def _grow_chunk(self) -> None:
-        for _, trajectory, step in self._moments():
+        for _, trajectory, step in self._prefixes():
             if step < len(trajectory):
-                outcomes = [float(one) for one in self.grow(trajectory, step, self.chunk)]
-                value_interval(outcomes)  # refuses what is no outcome
+                outcomes = [float(outcome) for outcome in self.grow(trajectory, step, self.chunk)]
+                value_interval(outcomes)  # raises ValueError if one is not an outcome
                 self.grown.setdefault((trajectory.id, step), []).extend(outcomes)
         self.draw()
 
     async def _growing(self) -> None:
         for _ in range(0, self.budget, self.chunk):
-            await asyncio.sleep(0.01)  # clicks come first
+            await asyncio.sleep(0.01)  # let the page's messages through
             try:
                 self._grow_chunk()
             except ValueError as error:
@@ -153,7 +154,8 @@ class BranchView(Linked):
         self._task = None
         self.draw()
 
-    def _moved_on(self, _: Any) -> None:
+    def draw_step(self) -> None:
+        """Another step was selected: drop what was tried at the one before."""
         self.stop()
         self.other = None
         self.draw()
@@ -162,12 +164,12 @@ class BranchView(Linked):
         busy = self._task is not None
         label = safe(shortened(step_label(self.trajectory, self.step, 60), 60))
         parts = [
-            controls.button("grow", f"Grow {self.budget} continuations", key="g", enabled=not busy),
+            controls.button("grow", f"Play {self.budget} continuations", key="g", enabled=not busy),
             controls.button("stop", "Stop", key="s", enabled=busy),
         ]
         if self.what_if is not None:
             parts.append(
                 controls.field("action", "another action here", self.action, "text", enter="what_if")
             )
-            parts.append(controls.button("what_if", "What if?", enabled=not busy))
+            parts.append(controls.button("what_if", "Try it", enabled=not busy))
         self.controls = f"<h4>step {self.step}: <code>{label}</code></h4>{controls.row(*parts)}"

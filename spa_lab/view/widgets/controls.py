@@ -1,4 +1,4 @@
-"""Form controls of a widget, as HTML. One that is moved reports (name, value), see `host.Host.moved`."""
+"""Form controls of a widget, as HTML. A change is reported as (name, value), see `Host.on_control`."""
 
 from collections.abc import Mapping, Sequence
 

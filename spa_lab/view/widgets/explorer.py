@@ -1,4 +1,4 @@
-"""Fusion and advantages by hand: sliders for all that stands between a credit and a push."""
+"""Reward fusion and advantages with sliders: every setting between a credit and the policy gradient."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,14 +9,15 @@ import traitlets
 
 from spa_lab.configs.reward import GroundingForm, Residual
 from spa_lab.types import Trajectory
-from spa_lab.view.html.advantages import advantages_html
+from spa_lab.view.charts.advantages import advantage_chart
+from spa_lab.view.html.advantages import advantage_numbers_html, advantage_summary_html
 from spa_lab.view.html.markup import safe
 from spa_lab.view.tables.advantages import AdvantageSettings, Critic, Granularity, Placement, advantage_table
 from spa_lab.view.tables.collection import Collection
 from spa_lab.view.text import shortened
 from spa_lab.view.widgets import controls
-from spa_lab.view.widgets.host import pane
-from spa_lab.view.widgets.linked import Linked
+from spa_lab.view.widgets.host import chart_pane, pane
+from spa_lab.view.widgets.linked import CollectionView
 from spa_lab.view.widgets.selection import Selection
 
 SLIDERS = {
@@ -25,29 +26,31 @@ SLIDERS = {
     "gamma": ("γ, discount", 0.8, 1.0, 0.005),
     "lam": ("λ, trace decay", 0.0, 1.0, 0.01),
 }
-"""Knob -> title, least, largest, step."""
+"""Setting -> title, smallest, largest, step."""
 CHOICES = {
-    "placement": ("reward stands on", Placement),
-    "granularity": ("an action is a", Granularity),
-    "grounding_form": ("grounding is paid as", GroundingForm),
-    "residual": ("the credit's error is", Residual),
-    "critic": ("critic V", Critic),
+    "placement": ("step reward is paid on", Placement),
+    "granularity": ("GAE runs per", Granularity),
+    "grounding_form": ("grounding as a", GroundingForm),
+    "residual": ("residual R − b − Σĉ is", Residual),
+    "critic": ("value baseline", Critic),
 }
 
 
-class RewardExplorer(Linked):
-    """The reward and the advantage of every step, moving with the knobs.
+class RewardExplorer(CollectionView):
+    """The reward and the advantage of every step, recomputed as settings change.
 
     Args:
-        collection: what there is to look at.
-        selection: shared with other widgets; its source is whose credit is fused.
-        tokens: trajectory -> tokens of each of its steps, (T,); words and signs are counted if None.
+        collection: the trajectories.
+        selection: shared with other widgets; its source is the credit that is fused.
+        tokens: trajectory -> tokens of each of its steps, (T,); words and punctuation are counted if None.
     """
 
     controls = pane()
-    chart = pane()
-    knobs = traitlets.Instance(AdvantageSettings, args=())
-    """The settings; setting them draws anew."""
+    summary = pane()
+    chart = chart_pane()
+    numbers = pane()
+    settings = traitlets.Instance(AdvantageSettings, args=())
+    """Setting them redraws."""
 
     def __init__(
         self,
@@ -56,62 +59,70 @@ class RewardExplorer(Linked):
         *,
         tokens: Callable[[Trajectory], list[int]] | None = None,
     ) -> None:
-        super().__init__(
-            collection, selection, panes=["controls", "status", "chart"], name="Reward and advantage explorer"
-        )
+        panes = ["controls", "status", "summary", "chart", "numbers"]
+        super().__init__(collection, selection, panes=panes, name="Reward and advantage explorer")
         self.tokens = tokens
         if self.selection.source not in collection.sources:
             self.selection.source = collection.sources[0]
-        self.draw()
-        self.observe(self._redraw, names=["knobs"])
+        self.follow()
+        self.observe(self._redraw, names=["settings"])
         self.selection.observe(self._redraw, names=["source"])
 
     def to_frame(self) -> pd.DataFrame:
-        """What is drawn, see `explore.advantage_table`; raises ValueError where the source gave no credit."""
-        found = self.credits([self.selection.source])
-        if not found:
+        """What is drawn, see `tables.advantages.advantage_table`.
+
+        Raises:
+            ValueError: the selected source gave the trajectory no credit.
+        """
+        credits = self.credits([self.selection.source])
+        if not credits:
             raise ValueError(f"{self.selection.source!r} gave {self.trajectory.id!r} no credit")
         counts = self.tokens(self.trajectory) if self.tokens else None
-        return advantage_table(self.trajectory, found[0], self._usable(), truth=self.truth, n_tokens=counts)
+        return advantage_table(self.trajectory, credits[0], self._usable(), truth=self.truth, n_tokens=counts)
 
     def draw(self) -> None:
-        """The trajectory that is shown now."""
-        name = f'<h4 dir="auto">{safe(shortened(self.trajectory.instruction, 120))}</h4>'
+        """The trajectory that is shown now; the chart first, as it is what a user waits for."""
+        title = f'<h4 dir="auto">{safe(shortened(self.trajectory.instruction, 120))}</h4>'
         if self.credits([self.selection.source]):
-            self.chart = name + advantages_html(self.trajectory, self.to_frame())
+            table = self.to_frame()
+            self.draw_chart("chart", advantage_chart(self.trajectory, table))
+            self.summary = title + advantage_summary_html(table)
+            self.numbers = advantage_numbers_html(table)
         else:
             source = safe(shortened(self.selection.source, 60))
-            self.chart = f'{name}<span class="note">{source} gave this trajectory no credit.</span>'
-        self.controls = self._form()  # last: what somebody waits for is the picture
+            self.draw_chart("chart", None)
+            self.summary = f'{title}<span class="note">{source} gave this trajectory no credit.</span>'
+            self.numbers = ""
+        self.controls = self._form()
 
-    def moved(self, name: str, value: str) -> None:
+    def on_control(self, name: str, value: str) -> None:
         """A control of the page."""
         if name in SLIDERS:
-            self._turn(**{name: float(value)})
+            self._set(**{name: float(value)})
         elif name in CHOICES:
-            self._turn(**{name: value})
+            self._set(**{name: value})
         elif name == "source" and value in self.collection.sources:
             self.selection.source = value
         elif name == "reset":
-            self.knobs = AdvantageSettings()
+            self.settings = AdvantageSettings()
 
-    def _turn(self, **changed: Any) -> None:
-        self.knobs = replace(self.knobs, **changed)
+    def _set(self, **changed: Any) -> None:
+        self.settings = replace(self.settings, **changed)
 
     def _usable(self) -> AdvantageSettings:
-        """The knobs, without the truth's values where this trajectory was not measured."""
-        return self.knobs if self.truth is not None else replace(self.knobs, critic="none")
+        """The settings, without the truth as baseline if this trajectory was not measured."""
+        return self.settings if self.truth is not None else replace(self.settings, critic="none")
 
     def _redraw(self, _: Any) -> None:
         self.draw()
 
     def _form(self) -> str:
         sliders = [
-            controls.slider(name, title, getattr(self.knobs, name), low, high, step)
+            controls.slider(name, title, getattr(self.settings, name), low, high, step)
             for name, (title, low, high, step) in SLIDERS.items()
         ]
         choices = [controls.choice("source", "credit by", self.selection.source, self.collection.sources)]
         for name, (title, kind) in CHOICES.items():
-            options = [one for one in get_args(kind) if one != "truth" or self.collection.has_truths]
-            choices.append(controls.choice(name, title, getattr(self.knobs, name), options))
+            options = [option for option in get_args(kind) if option != "truth" or self.collection.has_truths]
+            choices.append(controls.choice(name, title, getattr(self.settings, name), options))
         return controls.row(*sliders) + controls.row(*choices, controls.button("reset", "Defaults"))

@@ -1,4 +1,4 @@
-"""What the gradient saw of every step and token of an update, linked to the other views."""
+"""What a training update saw of every step and token, linked to the other views."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -6,27 +6,28 @@ from typing import Any
 import pandas as pd
 
 from spa_lab.types import Trajectory
-from spa_lab.view.html.gradient import alarms_html, seen_steps_html, seen_tokens_html
+from spa_lab.view.html.gradient import alarms_html, update_steps_html, update_tokens_html
 from spa_lab.view.html.markup import safe
 from spa_lab.view.text import shortened, step_label
 from spa_lab.view.widgets import controls
-from spa_lab.view.widgets.host import Host, pane
+from spa_lab.view.widgets.host import pane
+from spa_lab.view.widgets.linked import Linked
 from spa_lab.view.widgets.selection import Selection
 
 
-class GradientInspector(Host):
-    """Alarms, the steps of one trajectory with their rewards and pushes, and the chosen step token by token.
+class GradientInspector(Linked):
+    """Alarms, the steps of one trajectory with rewards and pushes, and the selected step token by token.
 
     Args:
         steps: of `learn.update_audit.step_table`.
         tokens: of `learn.update_audit.token_table`.
         alarms: of `learn.update_audit.GradientView`.
         selection: shared with other widgets.
-        trajectories: for the words of the steps; without them steps are only numbered.
+        trajectories: for the text of the steps; without them steps are only numbered.
         spell: token id -> its text, e.g. `tokenizer.decode`; the id itself if None.
 
     Raises:
-        ValueError: the tables are empty.
+        ValueError: a table is empty.
     """
 
     controls = pane()
@@ -45,53 +46,53 @@ class GradientInspector(Host):
         spell: Callable[[int], str] | None = None,
     ) -> None:
         if steps.empty or tokens.empty:
-            raise ValueError(f"nothing to look at: {len(steps)} steps and {len(tokens)} tokens")
-        super().__init__(
-            panes=["controls", "status", "alarms", "steps", "tokens"], name="What the gradient saw"
-        )
-        self.selection = selection if selection is not None else Selection()
+            raise ValueError(f"nothing to show: {len(steps)} steps and {len(tokens)} tokens")
+        panes = ["controls", "status", "alarms", "steps", "tokens"]
+        super().__init__(selection, panes=panes, name="What the gradient saw")
         self.step_table, self.token_table = steps, tokens
-        self.known: Mapping[str, Trajectory] = {one.id: one for one in trajectories}
+        self.trajectories: Mapping[str, Trajectory] = {
+            trajectory.id: trajectory for trajectory in trajectories
+        }
         self.spell = spell or str
         self.alarms = alarms_html(alarms)
-        self.ids = [str(one) for one in steps["trajectory_id"].unique()]
-        if self.selection.trajectory_id not in self.ids:
+        self.ids = [str(trajectory_id) for trajectory_id in steps["trajectory_id"].unique()]
+        if not self.shows(self.selection.trajectory_id):
             self.selection.choose(self.ids[0])
-        self._draw()
-        self.selection.observe(self._follow, names=["trajectory_id"])
-        self.selection.observe(self._mark, names=["step"])
-        self.observe(self._report, names=["chosen"])
+        self.follow()
 
-    def moved(self, name: str, value: str) -> None:
+    def on_control(self, name: str, value: str) -> None:
         """A control of the page."""
         if name == "trajectory" and value in self.ids:
             self.selection.choose(value)
 
-    def _own(self, table: pd.DataFrame) -> pd.DataFrame:
-        return table[table["trajectory_id"] == self.selection.trajectory_id]
+    def shows(self, trajectory_id: str) -> bool:
+        """Whether the update had this trajectory."""
+        return trajectory_id in self.ids
 
-    def _draw(self) -> None:
-        shown = self.selection.trajectory_id
-        own = self._own(self.step_table)
-        self.n_steps = len(own)
-        self.controls = controls.row(controls.choice("trajectory", "trajectory", shown, self.ids))
-        one = self.known.get(shown)
-        words = [step_label(one, int(step), 60) if one else f"step {step}" for step in own["step"]]
-        self.steps = f'<div class="scroll high">{seen_steps_html(own, words)}</div>'
-        self._mark(None)
+    def open_selected(self) -> None:
+        """Take the selected trajectory's rows."""
+        self.shown_id = self.selection.trajectory_id
+        self.n_steps = len(self._rows(self.step_table))
+        self.selected_step = self.step
 
-    def _follow(self, _: Any) -> None:
-        if self.selection.trajectory_id in self.ids:
-            self._draw()
+    def draw(self) -> None:
+        """Steps and tokens of the trajectory that is shown now."""
+        rows, trajectory = self._rows(self.step_table), self.trajectories.get(self.shown_id)
+        labels = [
+            step_label(trajectory, int(step), 60) if trajectory else f"step {step}" for step in rows["step"]
+        ]
+        self.controls = controls.row(controls.choice("trajectory", "trajectory", self.shown_id, self.ids))
+        self.steps = f'<div class="scroll high">{update_steps_html(rows, labels)}</div>'
+        self.draw_step()
 
-    def _mark(self, _: Any) -> None:
-        if self.selection.trajectory_id not in self.ids:
-            return
-        self.chosen = min(self.selection.step, self.n_steps - 1)
-        own = self._own(self.token_table)
-        name = safe(shortened(self.selection.trajectory_id, 60))
-        painted = seen_tokens_html(own[own["step"] == self.chosen], self.spell)
-        self.tokens = f"<h4>tokens of step {self.chosen} of {name}: push of the advantage</h4>{painted}"
+    def draw_step(self) -> None:
+        """The tokens of the selected step."""
+        rows = self._rows(self.token_table)
+        name = safe(shortened(self.shown_id, 60))
+        painted = update_tokens_html(rows[rows["step"] == self.selected_step], self.spell)
+        self.tokens = (
+            f"<h4>tokens of step {self.selected_step} of {name}: push of the advantage</h4>{painted}"
+        )
 
-    def _report(self, _: Any) -> None:
-        self.selection.step = max(self.chosen, 0)
+    def _rows(self, table: pd.DataFrame) -> pd.DataFrame:
+        return table[table["trajectory_id"] == self.shown_id]

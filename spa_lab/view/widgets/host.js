@@ -1,10 +1,11 @@
-// The browser's part of every widget: shows the panes, marks the chosen step, reports what was moved.
-// It decides nothing and computes nothing, so that what a page shows is what Python drew.
+// The page's part of every widget: shows the panes, marks the selected step, reports user actions.
+// It computes no numbers, so that a page shows what Python drew. Runs after page.js, in one module.
 
 const MOVES = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
+const PATIENCE = 1500; // ms that a page waits for plotly before it asks the kernel for it
 const UNWANTED = /^(script|iframe|object|embed|link|meta|base|form)$/i;
 
-/** Parsed HTML without anything that could run, should a text ever escape Python's care. */
+/** Parsed HTML without anything that could run, as a second line of defence after Python's escaping. */
 function harmless(html) {
   const parsed = document.createElement("template");
   parsed.innerHTML = html;
@@ -20,10 +21,12 @@ function harmless(html) {
 function render({ model, el }) {
   const root = document.createElement("div");
   root.className = "spa-lab live";
+  root.dataset.view = model.get("name");
+  el.classList.add("spa-lab-host");
   root.setAttribute("role", "region");
   root.setAttribute("aria-label", model.get("name"));
   root.setAttribute("data-lm-suppress-shortcuts", "true"); // or Lab takes the arrow keys
-  const hide = document.createElement("style"); // the static copy, for as long as this live one is there
+  const hide = document.createElement("style"); // the static copy, while this live view exists
   hide.textContent = `.spa-lab-static[data-for="${CSS.escape(model.get("uid"))}"] { display: none; }`;
   el.append(hide, root);
   const listening = [];
@@ -36,7 +39,7 @@ function render({ model, el }) {
   let busy = 0;
   let timer = null;
 
-  /** One message is under way at a time; what moves meanwhile goes with the next, the last value of each. */
+  /** At most one message is in flight; later values wait for the next message, the last of each control. */
   function report(name, value) {
     waiting[name] = value;
     if (Date.now() - busy > 2000 && timer === null) {
@@ -61,20 +64,22 @@ function render({ model, el }) {
   function choose(step) {
     const last = model.get("n_steps") - 1;
     if (last < 0) return;
-    model.set("chosen", Math.max(0, Math.min(step, last)));
+    model.set("selected_step", Math.max(0, Math.min(step, last)));
     model.save_changes();
   }
+  const charts = [];
   function mark(scroll) {
-    const step = model.get("chosen");
-    for (const old of root.querySelectorAll("[data-step].chosen")) {
-      old.classList.remove("chosen");
+    const step = model.get("selected_step");
+    for (const chart of charts) chart.select(step);
+    for (const old of root.querySelectorAll("[data-step].selected")) {
+      old.classList.remove("selected");
       if (old.localName === "tr") {
         old.setAttribute("aria-selected", "false");
         old.tabIndex = -1;
       }
     }
     for (const element of root.querySelectorAll(`[data-step="${step}"]`)) {
-      element.classList.add("chosen");
+      element.classList.add("selected");
       if (element.localName !== "tr") continue;
       element.setAttribute("aria-selected", "true");
       element.tabIndex = 0;
@@ -92,19 +97,21 @@ function render({ model, el }) {
     else if (inner.bottom > outer.bottom) box.scrollTop += Math.min(inner.bottom - outer.bottom, inner.top - outer.top - covered);
   }
 
-  /** Shows a pane anew; false where somebody is moving a control of it. Keeps focus and scrolling. */
+  /** Redraws a pane, keeping focus, scroll position and open details; false while one of its inputs has focus. */
   function fill(name, pane) {
     const focus = pane.contains(document.activeElement) ? document.activeElement : null;
     if (focus && focus.matches("input:not([type=checkbox]), select")) return false;
     const key = focus && (focus.name ? `[name="${CSS.escape(focus.name)}"]` : null);
     const value = focus && focus.value ? `[value="${CSS.escape(focus.value)}"]` : "";
     const row = focus && focus.closest("tr[data-step], tr[data-trajectory]");
+    const open = [...pane.querySelectorAll("details[data-keep][open]")].map((item) => item.dataset.keep);
     const scrolled = [...pane.querySelectorAll(".scroll[data-keep]")].map((box) => box.scrollTop);
     pane.replaceChildren(harmless(model.get(name)));
+    for (const item of pane.querySelectorAll("details[data-keep]")) item.open = open.includes(item.dataset.keep);
     [...pane.querySelectorAll(".scroll[data-keep]")].forEach((box, i) => { box.scrollTop = scrolled[i] || 0; });
     mark(false);
     const again = key ? pane.querySelector(key + value) || pane.querySelector(key)
-      : row ? pane.querySelector("tr.chosen, tr[aria-selected=true]") : null;
+      : row ? pane.querySelector("tr.selected, tr[aria-selected=true]") : null;
     if (again) again.focus({ preventScroll: true });
     return true;
   }
@@ -114,15 +121,25 @@ function render({ model, el }) {
     pane.dataset.pane = name;
     if (name === "status") pane.setAttribute("aria-live", "polite");
     root.append(pane);
+    if (model.get("chart_panes").includes(name)) {
+      const chart = chartIn(pane, { dark: DARK, step: model.get("selected_step"), onStep: choose });
+      charts.push(chart);
+      chart.draw(model.get(name));
+      listen(`change:${name}`, () => chart.draw(model.get(name)));
+      continue;
+    }
     let stale = !fill(name, pane);
     listen(`change:${name}`, () => { stale = !fill(name, pane); });
     pane.addEventListener("focusout", () => setTimeout(() => {
       if (stale && !pane.contains(document.activeElement)) stale = !fill(name, pane);
     }, 0));
   }
-  listen("change:chosen", () => mark(true));
+  listen("change:selected_step", () => mark(true));
   listen("msg:custom", answered);
   mark(true);
+  const asking = charts.length ? setTimeout(() => {
+    if (!globalThis.Plotly && !CHARTS.loading) model.send({ plotly: true });
+  }, PATIENCE) : null;
 
   root.addEventListener("click", (event) => {
     const target = event.target;
@@ -135,7 +152,7 @@ function render({ model, el }) {
     if (step && !String(getSelection())) {
       choose(Number(step.dataset.step));
       if (step.localName === "tr") step.focus({ preventScroll: true });
-      else root.querySelector("tr.chosen")?.focus({ preventScroll: true });
+      else root.querySelector("tr.selected")?.focus({ preventScroll: true });
     }
   });
   root.addEventListener("input", (event) => {
@@ -163,22 +180,26 @@ function render({ model, el }) {
       const row = way ? listed[way] : listed;
       if (row) { row.focus(); show(row); report("trajectory", row.dataset.trajectory); }
     } else if (event.key in MOVES) {
-      choose(model.get("chosen") + MOVES[event.key]);
+      choose(model.get("selected_step") + MOVES[event.key]);
       const held = event.target.closest("tr[data-step]");
-      if (held) root.querySelector("tr.chosen")?.focus({ preventScroll: true });
+      if (held) root.querySelector("tr.selected")?.focus({ preventScroll: true });
     } else if (event.key === "Home" || event.key === "End") {
       choose(event.key === "Home" ? 0 : model.get("n_steps") - 1);
     } else if (event.key === "/") {
       root.querySelector("input[type=search]")?.focus();
     } else {
-      const button = [...root.querySelectorAll("button[data-key]")].find((one) => one.dataset.key === event.key);
+      const button = [...root.querySelectorAll("button[data-key]")].find((candidate) => candidate.dataset.key === event.key);
       if (!button || button.disabled) return;
       report(button.name, button.value);
     }
     event.preventDefault();
   });
 
-  return () => listening.forEach(([event, answer]) => model.off(event, answer));
+  return () => {
+    clearTimeout(asking);
+    charts.forEach((chart) => chart.remove());
+    listening.forEach(([event, answer]) => model.off(event, answer));
+  };
 }
 
 export default { render };

@@ -1,4 +1,4 @@
-"""`spa_lab.inspect`: whatever somebody has, opened in the inspector."""
+"""`spa_lab.inspect`: open a run, a file or trajectories in the inspector."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
@@ -24,15 +24,15 @@ def inspect(
     """Open trajectories in the inspector.
 
     Args:
-        what: a run or its folder (its own credits and truths come along, and the episodes to look at are
-            chosen on the page), a file of trajectories (one of a run brings the run along), or trajectories.
-        credits: opinions of trajectories given in memory or in a file outside of a run.
-        truths: measurements of them.
+        what: a run or its folder, with the credits and truths in it and a choice of its trajectory sets on
+            the page; a file of trajectories, which brings its run along if it is in one; or trajectories.
+        credits: of trajectories that are in memory or in a file outside a run.
+        truths: measured values of them.
         kinds: task id -> task type; a run's own tasks if None, and "unknown" outside of a run.
         selection: to share with other widgets.
 
     Raises:
-        ValueError: nothing to look at, or a broken file (names file and line).
+        ValueError: there are no trajectories, or a file is broken (names file and line).
         StoreError: there is no such file or folder.
     """
     if isinstance(what, Collection):
@@ -40,17 +40,17 @@ def inspect(
     if isinstance(what, Trajectory):
         what = [what]
     if isinstance(what, str | Path):
-        found = _open(Path(what))
-        if isinstance(found, tuple):
-            return _inspect_run(*found, kinds, selection)
-        collection = Collection.of(found, credits, truths, kinds=kinds, name=Path(what).name)
+        opened = _open(Path(what))
+        if isinstance(opened, tuple):
+            return _inspect_run(*opened, kinds, selection)
+        collection = Collection.of(opened, credits, truths, kinds=kinds, name=Path(what).name)
         return Inspector(collection, selection)
     if isinstance(what, Run):
         return _inspect_run(what, "", kinds, selection)
     return Inspector(Collection.of(what, credits, truths, kinds=kinds), selection)
 
 
-def shelves(
+def trajectory_sets(
     run: Run, annotations: RunAnnotations, kinds: Mapping[str, str] | None = None
 ) -> dict[str, Callable[[], Collection]]:
     """Name of every file of trajectories of a run -> function that reads it, once."""
@@ -64,11 +64,11 @@ def _inspect_run(
     run: Run, name: str, kinds: Mapping[str, str] | None, selection: Selection | None
 ) -> Inspector:
     annotations = RunAnnotations.of(run)
-    there = shelves(run, annotations, kinds)
-    if not there:
+    sets = trajectory_sets(run, annotations, kinds)
+    if not sets:
         raise ValueError(f"{run.path}: the run holds no trajectories yet")
     name = name or _default_set(run, annotations)
-    return Inspector(there[name](), selection, shelves=there, shelf=name)
+    return Inspector(sets[name](), selection, trajectory_sets=sets, trajectory_set=name)
 
 
 def _default_set(run: Run, annotations: RunAnnotations) -> str:

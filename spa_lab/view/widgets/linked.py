@@ -1,4 +1,4 @@
-"""A widget that looks at the trajectory and the step of a `Selection`."""
+"""Widgets that follow the trajectory and the step of a `Selection`."""
 
 from itertools import chain
 from typing import Any
@@ -10,69 +10,101 @@ from spa_lab.view.widgets.selection import Selection
 
 
 class Linked(Host):
-    """Follows a selection and writes to it; a subclass draws in `draw`.
+    """Follows a selection and writes to it; a subclass knows its trajectories and draws them.
 
-    Args:
-        collection: what there is to look at.
-        selection: shared with other widgets; one of its own if None. Where it names no trajectory of the
-            collection, the first is chosen that was measured, or else that somebody gave credit.
+    A subclass calls `follow` at the end of its `__init__`.
     """
 
-    def __init__(self, collection: Collection, selection: Selection | None = None, **traits: Any) -> None:
+    def __init__(self, selection: Selection | None, **traits: Any) -> None:
         super().__init__(**traits)
-        self.collection = collection
         self.selection = selection if selection is not None else Selection()
-        if self.selection.trajectory_id not in collection:
-            self.selection.choose(str(collection.index["trajectory_id"].iloc[default_index(collection)]))
-        self.open_chosen()
-        self.selection.observe(self._follow, names=["trajectory_id"])
-        self.selection.observe(self._mark, names=["step"])
-        self.observe(self._report, names=["chosen"])
 
-    number: int
-    """Which trajectory of the collection is shown."""
-    trajectory: Trajectory
+    def follow(self) -> None:
+        """Show the selected trajectory, and from now on whatever is selected."""
+        self.open_selected()
+        self.draw()
+        self.selection.observe(self._on_trajectory, names=["trajectory_id"])
+        self.selection.observe(self._on_step, names=["step"])
+        self.observe(self._on_selected_step, names=["selected_step"])
 
-    @property
-    def truth(self) -> ValueTruth | None:
-        """What was measured of the trajectory shown."""
-        return self.collection.truth(self.number)
+    def shows(self, trajectory_id: str) -> bool:
+        """Whether this widget can show that trajectory; others are ignored."""
+        raise NotImplementedError
 
-    @property
-    def step(self) -> int:
-        """The chosen step, on the trajectory."""
-        return min(self.selection.step, len(self.trajectory) - 1)
-
-    def credits(self, sources: list[str]) -> list[Credit]:
-        """What the sources say of the trajectory shown."""
-        return self.collection.credits(self.number, sources)
+    def open_selected(self) -> None:
+        """Load the selected trajectory, which `shows` accepts; sets `n_steps` and `selected_step`."""
+        raise NotImplementedError
 
     def draw(self) -> None:
         """Fill the panes for the trajectory that is shown now."""
+        raise NotImplementedError
 
-    def open_chosen(self) -> None:
-        """Take up the trajectory that the selection names; a subclass calls `draw` after it."""
-        self.number = self.collection.position(self.selection.trajectory_id)
-        self.trajectory = self.collection.trajectory(self.number)
-        self.n_steps = len(self.trajectory)
-        self.chosen = self.step
+    def draw_step(self) -> None:
+        """Fill the panes that depend on the selected step, if there are any."""
 
-    def _follow(self, _: Any) -> None:
-        if self.selection.trajectory_id in self.collection:
-            self.open_chosen()
+    @property
+    def step(self) -> int:
+        """The selected step, clipped to the trajectory."""
+        return min(self.selection.step, self.n_steps - 1)
+
+    def _on_trajectory(self, _: Any) -> None:
+        if self.shows(self.selection.trajectory_id):
+            self.open_selected()
             self.draw()
 
-    def _mark(self, _: Any) -> None:
-        self.chosen = self.step
+    def _on_step(self, _: Any) -> None:
+        if self.shows(self.selection.trajectory_id):
+            self.selected_step = self.step
+            self.draw_step()
 
-    def _report(self, _: Any) -> None:
-        self.selection.step = max(self.chosen, 0)
+    def _on_selected_step(self, _: Any) -> None:
+        self.selection.step = max(self.selected_step, 0)
+
+
+class CollectionView(Linked):
+    """A linked widget over a `Collection`.
+
+    Args:
+        collection: the trajectories.
+        selection: shared with other widgets; a new one if None. If it names no trajectory of the collection,
+            `default_index` is selected.
+    """
+
+    index: int
+    """Index of the trajectory that is shown, in the collection."""
+    trajectory: Trajectory
+
+    def __init__(self, collection: Collection, selection: Selection | None = None, **traits: Any) -> None:
+        super().__init__(selection, **traits)
+        self.collection = collection
+        if not self.shows(self.selection.trajectory_id):
+            self.selection.choose(str(collection.index["trajectory_id"].iloc[default_index(collection)]))
+
+    @property
+    def truth(self) -> ValueTruth | None:
+        """The measured values of the trajectory shown."""
+        return self.collection.truth(self.index)
+
+    def credits(self, sources: list[str]) -> list[Credit]:
+        """Credits of the trajectory shown, by those of the sources that gave one."""
+        return self.collection.credits(self.index, sources)
+
+    def shows(self, trajectory_id: str) -> bool:
+        """Whether it is in the collection."""
+        return trajectory_id in self.collection
+
+    def open_selected(self) -> None:
+        """Load the selected trajectory from the collection."""
+        self.index = self.collection.position(self.selection.trajectory_id)
+        self.trajectory = self.collection.trajectory(self.index)
+        self.n_steps = len(self.trajectory)
+        self.selected_step = self.step
 
 
 def default_index(collection: Collection) -> int:
-    """Number of the first trajectory that was measured, or else that somebody gave credit; else 0."""
-    numbers = range(len(collection))
+    """Index of the first trajectory with a truth, else of the first with a credit by a model, else 0."""
+    indices = range(len(collection))
     sources = [source for source in collection.sources if source not in MODEL_FREE]
-    measured = (number for number in numbers if collection.truth(number))
-    credited = (number for number in numbers if collection.credits(number, sources))
+    measured = (index for index in indices if collection.truth(index))
+    credited = (index for index in indices if collection.credits(index, sources))
     return next(chain(measured, credited), 0)

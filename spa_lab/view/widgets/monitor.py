@@ -1,4 +1,4 @@
-"""The training monitor: what a run has written down so far, anew every few seconds while it works."""
+"""The training monitor: the metrics of a run so far, reread every few seconds while it trains."""
 
 import asyncio
 import contextlib
@@ -11,21 +11,25 @@ import pandas as pd
 import traitlets
 
 from spa_lab.store import Run
-from spa_lab.view.html.curves import curves_html
+from spa_lab.view.charts.training import training_chart
 from spa_lab.view.html.markup import frame_table, safe
+from spa_lab.view.tables.training import is_number, training_table
 from spa_lab.view.widgets import controls
-from spa_lab.view.widgets.host import Host, pane
+from spa_lab.view.widgets.host import Host, chart_pane, pane
+
+MAX_POINTS = 300
+"""Points of one curve; neighbouring updates beyond that are averaged."""
 
 
 class Monitor(Host):
     """Curves of all metrics of a run, and its finished stages.
 
-    In a notebook it looks again every `seconds` for as long as `live` is true and the kernel is not busy. It
-    only reads, so the run may be at work in another process.
+    In a notebook it rereads the run every `seconds` while `live` is true and the kernel is idle. It only
+    reads, so the run may be training in another process.
 
     Args:
         run: the run or its folder.
-        seconds: between two looks, > 0.
+        seconds: between two reads, > 0.
 
     Raises:
         StoreError: there is no such run.
@@ -34,15 +38,15 @@ class Monitor(Host):
 
     controls = pane()
     stages = pane()
-    curves = pane()
+    curves = chart_pane()
     live = traitlets.Bool(False)
-    """Whether it looks again by itself."""
+    """Whether it rereads the run by itself."""
     shown = traitlets.List(traitlets.Unicode())
-    """Stages whose metrics are drawn; setting it draws anew."""
+    """Stages whose metrics are drawn; setting it redraws."""
 
     def __init__(self, run: Run | Path | str, *, seconds: float = 2.0) -> None:
         if not seconds > 0:
-            raise ValueError(f"seconds between two looks must be > 0, got {seconds}")
+            raise ValueError(f"seconds between two reads must be > 0, got {seconds}")
         super().__init__(panes=["controls", "status", "stages", "curves"], name="Training monitor")
         self.run = run if isinstance(run, Run) else Run.open(run)
         self.seconds = seconds
@@ -69,10 +73,11 @@ class Monitor(Host):
         ]
         return pd.DataFrame(rows)
 
-    def moved(self, name: str, value: str) -> None:
+    def on_control(self, name: str, value: str) -> None:
         """A control of the page."""
         if name == "shown":
-            self.shown = [one for one in self._metrics if one in json.loads(value)]
+            ticked = json.loads(value)
+            self.shown = [name for name in self._metrics if name in ticked]
         elif name == "look":
             self.look()
         elif name == "live":
@@ -83,7 +88,7 @@ class Monitor(Host):
             self._task.cancel()
             self._task = None
         if self.live:
-            with contextlib.suppress(RuntimeError):  # no event loop: a plain script, which looks by itself
+            with contextlib.suppress(RuntimeError):  # no event loop: a plain script, which calls `look`
                 self._task = asyncio.get_running_loop().create_task(self._keep_looking())
         self._draw()
 
@@ -97,17 +102,32 @@ class Monitor(Host):
 
     def _draw(self) -> None:
         self.controls = controls.row(
-            controls.button("look", "Look again", key="r"),
+            controls.button("look", "Refresh", key="r"),
             controls.button("live", "Stop watching" if self.live else "Watch", key="w"),
             controls.ticks("shown", "stages", self.shown, list(self._metrics)),
         )
         facts = self.run.provenance["stages"]
         rows = [[safe(name), f"{stage['seconds']:.1f}"] for name, stage in facts.items()]
-        table = (
+        finished = (
             frame_table(["finished stage", "seconds"], rows, numeric=1)
             if rows
             else "no stage is finished yet"
         )
+        empty = "" if any(self._metrics.values()) else '<span class="note">No metrics yet.</span>'
         state = f"<b>{safe(self.run.path.name)}</b> · {len(rows)} stage{'s' * (len(rows) != 1)} finished"
-        self.stages = f"<details><summary>{state}</summary>{table}</details>"
-        self.curves = curves_html({name: self._metrics[name] for name in self.shown if name in self._metrics})
+        self.stages = f"<details><summary>{state}</summary>{finished}</details>{empty}"
+        table = _table({name: self._metrics[name] for name in self.shown if name in self._metrics})
+        self.draw_chart("curves", None if table.empty else training_chart(table))
+
+
+def _table(stages: Mapping[str, list[dict[str, Any]]]) -> pd.DataFrame:
+    """`training_table` of all metrics; `progress` is the position in time itself."""
+    rows = {name: {0: records} for name, records in stages.items() if records}
+    metrics = dict.fromkeys(
+        metric
+        for records in stages.values()
+        for record in records
+        for metric, value in record.items()
+        if metric != "progress" and is_number(value)
+    )
+    return training_table(rows, list(metrics), max_points=MAX_POINTS)

@@ -46,7 +46,7 @@ class RunBrowser(Host):
         """See `runs_frame`."""
         return self.frame.copy()
 
-    def moved(self, name: str, value: str) -> None:
+    def on_control(self, name: str, value: str) -> None:
         """A row of the page was chosen."""
         if name != "trajectory":  # rows of every list report under this name
             return

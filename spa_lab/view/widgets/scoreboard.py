@@ -17,7 +17,7 @@ OUTCOMES = ("success", "failure", "both")
 
 
 class Scoreboard(Host):
-    """Which source is how close to the truth.
+    """How close each source is to the truth.
 
     Args:
         table: of `credit.fidelity.scoreboard`, or a run in which `spa-lab fidelity` left one.
@@ -30,7 +30,7 @@ class Scoreboard(Host):
     controls = pane()
     board = pane()
     metrics = traitlets.List(traitlets.Unicode())
-    """Columns that are drawn; setting it draws anew."""
+    """Columns that are drawn; setting it redraws."""
     outcomes = traitlets.List(traitlets.Unicode(), ["success", "failure"])
 
     def __init__(self, table: pd.DataFrame | Run) -> None:
@@ -44,8 +44,8 @@ class Scoreboard(Host):
         check_board(table, (), ())
         super().__init__(panes=["controls", "status", "board"], name="Fidelity scoreboard")
         self.table = table
-        there = self._there()
-        self.metrics = [one for one in DEFAULT_METRICS if one in there] or there
+        known = self._all_metrics()
+        self.metrics = [metric for metric in DEFAULT_METRICS if metric in known] or known
         self._draw()
         self.observe(self._redraw, names=["metrics", "outcomes"])
 
@@ -54,16 +54,16 @@ class Scoreboard(Host):
         table = self.table
         return table[table["metric"].isin(self.metrics) & table["outcome"].isin(self.outcomes)]
 
-    def moved(self, name: str, value: str) -> None:
+    def on_control(self, name: str, value: str) -> None:
         """A control of the page."""
         if name == "metrics":
             titles = json.loads(value)
-            self.metrics = [one for one in self._there() if self._title(one) in titles]
+            self.metrics = [metric for metric in self._all_metrics() if self._title(metric) in titles]
         elif name == "outcomes":
-            self.outcomes = [one for one in OUTCOMES if one in json.loads(value)]
+            self.outcomes = [outcome for outcome in OUTCOMES if outcome in json.loads(value)]
 
-    def _there(self) -> list[str]:
-        return [str(one) for one in self.table["metric"].unique()]
+    def _all_metrics(self) -> list[str]:
+        return [str(metric) for metric in self.table["metric"].unique()]
 
     def _title(self, metric: str) -> str:
         return str(self.table.loc[self.table["metric"] == metric, "title"].iloc[0])
@@ -72,10 +72,12 @@ class Scoreboard(Host):
         self._draw()
 
     def _draw(self) -> None:
-        titles = [self._title(one) for one in self._there()]
-        there = [one for one in OUTCOMES if one in set(self.table["outcome"])]
+        titles = [self._title(metric) for metric in self._all_metrics()]
+        outcomes = [outcome for outcome in OUTCOMES if outcome in set(self.table["outcome"])]
         self.controls = controls.row(
-            controls.ticks("metrics", "metrics", [self._title(one) for one in self.metrics], titles),
-            controls.ticks("outcomes", "episodes", self.outcomes, there),
+            controls.ticks("metrics", "metrics", [self._title(metric) for metric in self.metrics], titles),
+            controls.ticks("outcomes", "episodes", self.outcomes, outcomes),
         )
-        self.board = board_html(self.table, self.metrics, [one for one in self.outcomes if one in there])
+        self.board = board_html(
+            self.table, self.metrics, [outcome for outcome in self.outcomes if outcome in outcomes]
+        )

@@ -70,7 +70,7 @@ def test_every_word_of_a_step_is_there_and_refusal_is_said(trajectory: Trajector
 
 def test_no_text_of_a_stranger_becomes_markup(hostile: Trajectory) -> None:
     credit = Credit(hostile.id, "<b>src</b> \" onclick='x'", np.linspace(-1, 1, len(hostile)))
-    page = steps.head_html(hostile) + steps.steps_html(hostile, [credit]) + steps.sums_html(hostile, [credit])
+    page = steps.head_html(hostile) + steps.steps_html(hostile, [credit])
     assert set(re.findall(r"<(\w+)", page)) <= set(f"{OUR_TAGS}|{DRAWN}".split("|"))
     assert not re.search(r"<[^>]*\son\w+=", page)
     assert "\x00" not in page and "\u202e" not in page and "\ud800" not in page
@@ -85,16 +85,6 @@ def test_the_pivotal_step_is_told_by_the_truth_first(trajectory: Trajectory) -> 
     assert pivotal_step([credit], None) == 1
     assert pivotal_step([credit], truth) == 2
     assert disagreement(credit, truth) == pytest.approx((0.2 + 0.7 + 0.6) / 3)
-
-
-def test_sums_stand_where_the_numbers_say(trajectory: Trajectory, credit: Credit) -> None:
-    html = steps.sums_html(trajectory, [credit])
-    (line,) = re.findall(r'<polyline class="line c0"[^>]*points="([^"]*)"', html)[:1]
-    heights = np.array([float(pair.split(",")[1]) for pair in line.split()])
-    low, high = steps.path_span([credit])
-    values = high - (heights - 26) / 190 * (high - low)
-    np.testing.assert_allclose(values, [0.25, *credit.cumulative], atol=1e-3)
-    assert html.count('data-step="') == len(trajectory)
 
 
 def test_what_does_not_fit_is_refused(trajectory: Trajectory) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from spa_lab.stats import wilson
 from spa_lab.types import Trajectory
-from spa_lab.view.html.branches import branches_html, value_interval
+from spa_lab.view.charts.branches import value_interval
+from spa_lab.view.html.branches import values_html
 from spa_lab.view.tables.collection import Collection
 from spa_lab.view.widgets import BranchView
 
@@ -29,7 +30,7 @@ def test_interval_by_hand() -> None:
     assert (low, mean, high) == pytest.approx((0.6 - 1.96 * 0.1, 0.6, 0.6 + 1.96 * 0.1))
     with pytest.raises(ValueError, match=r"needs outcomes in \[0, 1\]"):
         value_interval([0.5, 2.0])
-    assert "Nothing has grown" in branches_html({"here": []}, 8)
+    assert "No continuation has been played" in values_html({})
 
 
 def test_growing_shrinks_the_interval(trajectory: Trajectory, press: Press) -> None:

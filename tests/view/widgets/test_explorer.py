@@ -19,15 +19,15 @@ def test_a_slider_moves_reward_and_advantage(
     view = RewardExplorer(Collection.of([trajectory], [credit]), selection)
     before, drawn = view.to_frame(), view.chart
     press(view, alpha="2", lam="0.5")
-    assert view.knobs.alpha == 2 and view.knobs.lam == 0.5
+    assert view.settings.alpha == 2 and view.settings.lam == 0.5
     after = view.to_frame()
     np.testing.assert_allclose(after["from_credit"], 2 * before["from_credit"])
     assert not np.allclose(after["advantage"], before["advantage"]) and view.chart != drawn
     press(view, source="terminal")
     assert selection.source == "terminal" and view.to_frame()["contribution"].tolist() == [0, 0, 1]
     press(view, reset="")
-    assert view.knobs.alpha == 1
-    view.chosen = 2
+    assert view.settings.alpha == 1
+    view.selected_step = 2
     assert selection.step == 2
 
 
@@ -42,7 +42,7 @@ def test_spreading_the_error_moves_widget_and_static_page(
     np.testing.assert_array_equal(spread["reward"], fuse(trajectory, credit, config))
     assert abs(spread["reward"] - kept["reward"]).min() > 0.01
     assert '<option value="spread" selected>' in view.controls
-    for page in (view.chart, view.static()):
+    for page in (view.numbers, view.static()):
         rows = re.findall(r"<tr>(.*?)</tr>", page.partition("<summary>the numbers")[2])[1:]
         said = [re.findall(r"<td[^>]*>(.*?)</td>", row)[4].replace("−", "-") for row in rows]
         np.testing.assert_allclose([float(cell) for cell in said], spread["reward"], atol=5e-3)
@@ -62,7 +62,9 @@ def test_who_gave_no_credit_is_said(make_trajectory: Callable[..., Trajectory]) 
     one, two = make_trajectory(id="a"), make_trajectory(id="b")
     view = RewardExplorer(Collection.of([one, two], [Credit("b", "<i>spa", [0.0, 0, 1])]))
     view.selection.choose("a")
-    assert "&lt;i&gt;spa gave this trajectory no credit" in view.chart
+    assert "&lt;i&gt;spa gave this trajectory no credit" in view.summary and view.chart == ""
+    with pytest.raises(ValueError, match="no chart is shown"):
+        view.to_figure()
     with pytest.raises(ValueError, match="gave 'a' no credit"):
         view.to_frame()
     view.selection.choose("b")
@@ -72,5 +74,5 @@ def test_who_gave_no_credit_is_said(make_trajectory: Callable[..., Trajectory]) 
 def test_own_token_counts_are_used(trajectory: Trajectory, credit: Credit) -> None:
     view = RewardExplorer(Collection.of([trajectory], [credit]), tokens=lambda one: [7] * len(one))
     assert view.to_frame()["n_tokens"].tolist() == [7, 7, 7]
-    view.knobs = replace(view.knobs, critic="truth")  # not measured: drawn without
+    view.settings = replace(view.settings, critic="truth")  # not measured: drawn without
     assert "✗" not in view.status and view.to_frame() is not None

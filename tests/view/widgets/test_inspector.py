@@ -39,14 +39,14 @@ def marked(view: Any, pane: str) -> Sequence[str]:
 def test_one_selection_moves_all_views(collection: Collection) -> None:
     selection = Selection()
     one, other = Inspector(collection, selection), Inspector(collection, selection, sources=["mean"])
-    assert selection.trajectory_id == "t4" and (one.chosen, other.chosen) == (0, 0)
-    one.chosen = 3  # a click
-    assert selection.step == 3 and other.chosen == 3
+    assert selection.trajectory_id == "t4" and (one.selected_step, other.selected_step) == (0, 0)
+    one.selected_step = 3  # a click
+    assert selection.step == 3 and other.selected_step == 3
     press(one, next="")
-    assert selection.trajectory_id == "t6" and other.trajectory.id == "t6" and other.chosen == 0
+    assert selection.trajectory_id == "t6" and other.trajectory.id == "t6" and other.selected_step == 0
     assert len(marked(other, "steps")) == 6
     selection.step = 99
-    assert one.chosen == 5
+    assert one.selected_step == 5
 
 
 def test_what_has_something_to_see_is_opened_first(
@@ -65,10 +65,10 @@ def test_the_pages_controls_do_what_they_say(collection: Collection) -> None:
     view = Inspector(collection)
     press(view, trajectory="2")
     press(view, pivotal="")
-    assert view.chosen == view.pivotal() > 0
+    assert view.selected_step == view.pivotal() > 0
     press(view, trajectory="0")
     press(view, pivotal="")
-    assert view.pivotal() is None and view.chosen == 0, "no step of this truth stands out"
+    assert view.pivotal() is None and view.selected_step == 0, "no step of this truth stands out"
     press(view, outcome="failure")
     assert view.numbers == [2]
     press(view, outcome="all", shortest="6", order="longest")
@@ -114,8 +114,11 @@ def test_static_and_live_are_the_same_drawing(collection: Collection, tmp_path: 
     table = steps_html(view.trajectory, view.credits(view.sources), view.truth)
     assert table in view.steps and table in view.static()
     assert "<input" not in view.static() and "<script" not in view.static()
+    assert view.static().count("data:image/png;base64") == 1 and len(view.static()) < 200_000
     view.save(tmp_path / "one.html")
-    assert table in (tmp_path / "one.html").read_text(encoding="utf-8")
+    page = (tmp_path / "one.html").read_text(encoding="utf-8")
+    assert table in page and page.count('id="plotly-gzip"') == 1 and len(page) < 3_000_000
+    assert not re.search(r"(src|href)=.?https?:", page), "it asks for nothing"
 
 
 def test_nothing_of_a_stranger_becomes_markup(hostile: Trajectory) -> None:
@@ -129,7 +132,7 @@ def test_nothing_of_a_stranger_becomes_markup(hostile: Trajectory) -> None:
         assert not re.search(r"<[^>]*\son\w+=", re.sub(r'"[^"]*"', '""', page)), name
 
 
-def test_another_shelf_opens_what_has_something_to_see(
+def test_another_trajectory_set_opens_what_has_something_to_see(
     drawn: Drawn, opinion: Opinion, tmp_path: Path
 ) -> None:
     run = Run.create(tmp_path / "r", {}, seed=0)
@@ -137,8 +140,8 @@ def test_another_shelf_opens_what_has_something_to_see(
     run.save_trajectories("b", [drawn(6), drawn(5)])
     run.save_credits("spa", [opinion(drawn(5)), opinion(drawn(4))])
     view = spa_lab.inspect(run)
-    assert (view.shelf, view.trajectory.id) == ("a", "t4")
-    press(view, shelf="b")
+    assert (view.trajectory_set, view.trajectory.id) == ("a", "t4")
+    press(view, trajectory_set="b")
     assert view.trajectory.id == "t5"
 
 
@@ -153,8 +156,8 @@ def test_what_a_run_says_is_read_once(
     read, plain = [], Run.load_credits
     monkeypatch.setattr(Run, "load_credits", lambda self, name: read.append(name) or plain(self, name))
     view = spa_lab.inspect(run)
-    assert view.shelf == "b"
-    press(view, shelf="a")
+    assert view.trajectory_set == "b"
+    press(view, trajectory_set="a")
     assert view.trajectory.id == "a/0" and read == ["b-spa"]
 
 
@@ -175,7 +178,7 @@ def test_inspect_takes_whatever_somebody_has(drawn: Drawn, opinion: Opinion, tmp
     view = spa_lab.inspect(run.path)
     assert view.collection.name == "r / b", "the set of the credited trajectory"
     assert view.trajectory.id == "t4" and view.sources == ["spa@run-3"]
-    press(view, shelf="a")
+    press(view, trajectory_set="a")
     assert view.collection.name == "r / a"
     with pytest.raises(StoreError, match="no such file or folder"):
         spa_lab.inspect(tmp_path / "nothing")

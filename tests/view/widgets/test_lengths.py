@@ -34,20 +34,20 @@ def test_numbers_are_those_of_the_table(frame: pd.DataFrame, press: Press) -> No
     assert (row["k"], row["n"]) == (2, 2)
     cells = [f">{row['success']:.3f}<", f">{row['low']:.3f}<", f">{row['high']:.3f}<"]
     assert all(cell in view.static() for cell in cells)
-    assert "2 of 8 episodes are of tasks whose expert length is not known" in view.chart
+    assert "Left out: 2 of 8 episodes, whose tasks have no known expert length" in view.note
     assert "<b>spa" not in view.static() and "&lt;b&gt;spa" in view.static()
     press(view, policies=json.dumps(["ppo", "unheard of"]))
     assert view.policies == ["ppo"] and set(view.to_frame()["policy"]) == {"ppo"}
     press(view, policies="[]")
-    assert "No policy is chosen" in view.chart
+    assert "Select at least one policy" in view.note and view.chart == view.numbers == ""
 
 
 def test_bins_of_episodes_carry_their_warning(frame: pd.DataFrame, press: Press) -> None:
     view = LengthView(frame)
-    assert "By episode length." not in view.chart
+    assert "By episode length." not in view.note
     press(view, by="n_steps")
-    assert "By episode length." in view.chart and "this length is a result" in view.chart
-    assert "is not known" not in view.chart
+    assert "By episode length." in view.note and "This length is a result" in view.note
+    assert "Left out" not in view.note
     assert not re.search(r'value="n_steps" selected', LengthView(frame).controls)
 
 
@@ -61,7 +61,7 @@ def test_several_trainings_are_pooled_over_seeds_and_tasks(frame: pd.DataFrame, 
     view = LengthView(several, rng=np.random.default_rng(0))
     whole = success_by_length(several, rng=np.random.default_rng(0))
     pd.testing.assert_frame_equal(view.to_frame(), whole)
-    assert view.to_frame()["n_seeds"].max() == 2 and "up to 2 seeds" in view.static()
+    assert view.to_frame()["n_seeds"].max() == 2 and "up to 2 seeds" in view.chart
     press(view, policies=json.dumps(["ppo"]))
     own = whole[whole["policy"] == "ppo"].reset_index(drop=True)
     pd.testing.assert_frame_equal(view.to_frame(), own)

@@ -1,0 +1,236 @@
+"""Credit of one episode over its steps, beside the truth: contributions above, running sums below."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from spa_lab.types import Credit, Trajectory, ValueTruth
+from spa_lab.view import style
+from spa_lab.view.charts.chart import (
+    Chart,
+    Trace,
+    axis,
+    domains,
+    error_bars,
+    layout,
+    line,
+    marker,
+    selected_step,
+    steps_meta,
+)
+from spa_lab.view.tables.trajectory import contribution_table, running_sum_table
+from spa_lab.view.text import NO_ACTION, UNGROUNDED, inert, shortened, truth_label
+
+HEIGHT = 310
+"""Pixels, legend and axis titles included."""
+PANELS = (5.0, 6.0)
+"""Relative heights of contributions and running sums."""
+GAP = 1.5
+"""Between them, in the same unit."""
+NAME = 28
+"""Characters of a source's name in the legend."""
+PATTERNS = dict(zip(style.DASHES, ("", "/", "x", ".", "\\", "-"), strict=True))
+"""Dash of a source -> pattern of its bars."""
+
+
+def credit_chart(trajectory: Trajectory, credits: Sequence[Credit], truth: ValueTruth | None = None) -> Chart:
+    """Contributions c_t of every source with the measured progress, above base value plus their running sums.
+
+    The truth is drawn as white diamonds with error bars of one standard error: Delta_t among the
+    contributions, V(h_t) among the sums. A click on a source in the legend hides it in both panels.
+
+    Args:
+        trajectory: T steps.
+        credits: any number, all of this trajectory.
+        truth: a measurement of this trajectory.
+
+    Raises:
+        ValueError: a credit or truth that does not fit the trajectory.
+    """
+    steps = contribution_table(trajectory, credits, truth)
+    sums = running_sum_table(trajectory, credits, truth)
+    traces = [_step_labels(trajectory)]
+    for credit in credits:
+        traces += [_bars(credit, steps), _running_sum(credit, sums)]
+    if truth is not None:
+        traces += [_progress(steps), _values(sums, truth)]
+    traces.append(_outcome(sums))
+    return Chart(traces, _layout(trajectory), _description(trajectory, credits, truth))
+
+
+def step_text(trajectory: Trajectory, step: int) -> str:
+    """The action of a step for a hover label, and whether the world refused it."""
+    taken = trajectory.steps[step]
+    refused = "" if taken.grounded else f" ({UNGROUNDED})"
+    return inert(shortened(taken.action, 70) or NO_ACTION) + refused
+
+
+def _step_labels(trajectory: Trajectory) -> Trace:
+    """No marks, only the action in the hover label of the upper panel."""
+    n_steps = len(trajectory)
+    return {
+        "type": "scatter",
+        "x": np.arange(n_steps),
+        "y": np.zeros(n_steps),
+        "mode": "markers",
+        "marker": {"opacity": 0, "size": 1},
+        "showlegend": False,
+        "name": "action",
+        # agents' text stands in `customdata`, never in a template, where %{x} would be filled in
+        "customdata": [step_text(trajectory, step) for step in range(n_steps)],
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "xaxis": "x",
+        "yaxis": "y",
+    }
+
+
+def _bars(credit: Credit, steps: pd.DataFrame) -> Trace:
+    look, source = style.look(credit.source), credit.source
+    trace: Trace = {
+        "type": "bar",
+        "x": steps["step"].to_numpy(),
+        "y": steps[f"contribution[{source}]"].to_numpy(),
+        "name": _name(source),
+        "legendgroup": _name(source),
+        "showlegend": False,
+        "marker": {
+            "color": look.colour,
+            "line": {"width": 0},
+            "pattern": {
+                "shape": PATTERNS[look.dash],
+                "fgcolor": style.WHITE,
+                "fillmode": "overlay",
+                "size": 5,
+                "solidity": 0.3,
+            },
+        },
+        "hovertemplate": "%{y:+.3f}",
+        "xaxis": "x",
+        "yaxis": "y",
+    }
+    if credit.standard_error is not None:
+        errors = steps[f"standard_error[{source}]"].to_numpy()
+        trace["error_y"] = error_bars(errors, colour=style.BAND, thick=True)
+        trace |= {"customdata": errors, "hovertemplate": "%{y:+.3f} ± %{customdata:.3f}"}
+    return trace
+
+
+def _running_sum(credit: Credit, sums: pd.DataFrame) -> Trace:
+    look, name = style.look(credit.source), _name(credit.source)
+    return {
+        "type": "scatter",
+        "mode": "lines+markers" if len(sums) <= 80 else "lines",
+        "x": sums["steps_taken"].to_numpy(),
+        "y": sums[f"sum[{credit.source}]"].to_numpy(),
+        "name": name,
+        "legendgroup": name,
+        "line": line(look),
+        "marker": marker(look, size=5),
+        "hovertemplate": "%{y:.3f}",
+        "xaxis": "x2",
+        "yaxis": "y2",
+    }
+
+
+def _progress(steps: pd.DataFrame) -> Trace:
+    errors = steps["progress_error"].to_numpy()
+    return _truth_marks() | {
+        "x": steps["step"].to_numpy(),
+        "y": steps["progress"].to_numpy(),
+        "error_y": error_bars(errors),
+        "customdata": errors,
+        "hovertemplate": "%{y:+.3f} ± %{customdata:.3f}",
+        "name": "measured Δ",
+        "showlegend": False,
+        "xaxis": "x",
+        "yaxis": "y",
+    }
+
+
+def _values(sums: pd.DataFrame, truth: ValueTruth) -> Trace:
+    errors = sums["value_error"].to_numpy()
+    return _truth_marks() | {
+        "x": sums["steps_taken"].to_numpy(),
+        "y": sums["value"].to_numpy(),
+        "error_y": error_bars(errors),
+        "customdata": errors,
+        "hovertemplate": "%{y:.3f} ± %{customdata:.3f}",
+        "name": f"measured V and Δ, {truth_label(truth)}",
+        "xaxis": "x2",
+        "yaxis": "y2",
+    }
+
+
+def _truth_marks() -> Trace:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "legendgroup": "truth",
+        "marker": {
+            "symbol": style.TRUTH.symbol,
+            "size": 7,
+            "color": style.WHITE,
+            "line": {"color": style.TRUTH.colour, "width": 1.5},
+        },
+    }
+
+
+def _outcome(sums: pd.DataFrame) -> Trace:
+    outcome = float(sums["outcome"].iloc[0])
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [0, len(sums) - 1],
+        "y": [outcome, outcome],
+        "line": {"color": style.INK, "width": 1.3, "dash": "dash"},
+        "name": f"outcome R = {outcome:.2f}",
+        "hoverinfo": "skip",
+        "xaxis": "x2",
+        "yaxis": "y2",
+    }
+
+
+def _name(source: str) -> str:
+    return inert(shortened(source, NAME))
+
+
+def _layout(trajectory: Trajectory) -> dict[str, Any]:
+    n_steps = len(trajectory)
+    upper, lower = domains(PANELS, GAP)
+    common: dict[str, Any] = {
+        "grid": False,
+        "nticks": 26,
+        "tickformat": "d",
+        "ticklen": 3,
+        "ticks": "outside",
+    }
+    return layout(
+        HEIGHT,
+        subject=inert(trajectory.id),
+        barmode="group",
+        bargap=0.25,
+        xaxis=axis(
+            "", range=[-0.5, n_steps - 0.5], anchor="y", unifiedhovertitle={"text": "step %{x}"}, **common
+        ),
+        yaxis=axis("contribution", domain=upper, nticks=5),
+        xaxis2=axis(
+            "steps taken",
+            range=[0, n_steps],
+            anchor="y2",
+            unifiedhovertitle={"text": "after %{x} steps"},
+            **common,
+        ),
+        yaxis2=axis("running sum", domain=lower, nticks=6, anchor="x2"),
+        shapes=[selected_step("x", "y", -0.5), selected_step("x2", "y2", 0.0)],
+        meta=steps_meta(n_steps, {"x": -0.5, "x2": 0.0}),
+    )
+
+
+def _description(trajectory: Trajectory, credits: Sequence[Credit], truth: ValueTruth | None) -> str:
+    measured = ", with the measured values" if truth is not None else ""
+    return (
+        f"Contributions and running sums of {len(credits)} credit sources over {len(trajectory)} "
+        f"steps{measured}; outcome {trajectory.outcome:.2f}"
+    )

@@ -1,0 +1,83 @@
+"""Success by length: a rate with its interval for every policy and bin, and n below each bin."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from spa_lab.view import style
+from spa_lab.view.charts.chart import Chart, Trace, axis, error_bars, layout, marker
+from spa_lab.view.geometry import dodge, policies_and_bins
+from spa_lab.view.tables.evaluation import intervals_in_words
+from spa_lab.view.text import BY_LENGTH, inert, shortened
+
+PLOT, ROW = 260, 18
+"""Pixels: the rates, and one line of n below each bin."""
+
+
+def length_chart(table: pd.DataFrame) -> Chart:
+    """The table of `tables.evaluation.success_by_length`, without the bins in which no policy has an episode.
+
+    Raises:
+        ValueError: the table has no rows.
+    """
+    policies, _ = policies_and_bins(table)
+    known = table[table.groupby("bin")["n"].transform("sum") > 0]
+    if known.empty:
+        known = table
+    _, bins = policies_and_bins(known)
+    traces = [
+        _rates(known[known["policy"] == policy], policy, place)
+        for policy, place in zip(policies, dodge(len(policies)), strict=True)
+    ]
+    by = str(table["by"].iloc[0])
+    counts = ["<br>".join(str(n) for n in known.loc[known["bin"] == name, "n"]) for name in bins]
+    labels = [f"{name}<br>n = {count}" for name, count in zip(bins, counts, strict=True)]
+    figure: dict[str, Any] = layout(
+        PLOT + 90 + ROW * len(policies),
+        hovermode="closest",
+        xaxis=axis(
+            BY_LENGTH[by],
+            grid=False,
+            range=[-0.5, len(bins) - 0.5],
+            tickvals=list(range(len(bins))),
+            ticktext=labels,
+        ),
+        yaxis=axis(
+            f"success rate, {intervals_in_words(table)}", range=[-0.03, 1.03], tickformat=".0%", nticks=6
+        ),
+        shapes=[_separator(edge) for edge in np.arange(1, len(bins)) - 0.5],
+    )
+    figure["margin"] |= {"b": 62 + ROW * len(policies), "l": 64}
+    return Chart(traces, figure, f"Success rate of {len(policies)} policies by {BY_LENGTH[by]}")
+
+
+def _rates(rows: pd.DataFrame, policy: str, place: float) -> Trace:
+    look, rate = style.look(policy), rows["success"].to_numpy(dtype=np.float64)
+    up, down = rows["high"].to_numpy() - rate, rate - rows["low"].to_numpy()
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": np.arange(len(rows)) + place,
+        "y": rate,
+        "error_y": error_bars(up, down, colour=look.colour),
+        "marker": marker(look, size=9),
+        "name": inert(shortened(policy, 40)),
+        "customdata": rows[["bin", "k", "n", "low", "high", "n_seeds"]].to_numpy(dtype=object),
+        "hovertemplate": "%{customdata[0]} steps: %{y:.1%} (%{customdata[1]} of %{customdata[2]})<br>"
+        "95 %: %{customdata[3]:.1%} to %{customdata[4]:.1%}, seeds: %{customdata[5]}",
+    }
+
+
+def _separator(edge: float) -> dict[str, Any]:
+    line = {"color": style.GRID, "width": 1}
+    return {
+        "type": "line",
+        "x0": edge,
+        "x1": edge,
+        "y0": 0,
+        "y1": 1,
+        "yref": "y domain",
+        "line": line,
+        "layer": "below",
+    }

@@ -1,0 +1,120 @@
+// Draws charts in a page: shared by the live widgets (joined to host.js) and by saved pages.
+// plotly.js (4.8 MB) is loaded once per page, whatever number of charts and widgets there is.
+
+const CHARTS = (globalThis.spaLabCharts ??= { library: null, resolve: null });
+const SELECTED_STEP = "selected step";
+const CONFIG = {
+  displaylogo: false,
+  showSendToCloud: false, // nothing leaves the page
+  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+  toImageButtonOptions: { format: "svg", filename: "spa-lab" },
+};
+
+/** Promise of the page's one plotly: that of the page if it has one, else what `providePlotly` brings. */
+function plotly() {
+  if (globalThis.Plotly?.react) return Promise.resolve(globalThis.Plotly);
+  CHARTS.library ??= new Promise((resolve) => { CHARTS.resolve = resolve; });
+  return CHARTS.library;
+}
+
+/** Loads plotly from its gzipped source, a DataView or Uint8Array; the first call counts. */
+async function providePlotly(bytes) {
+  if (globalThis.Plotly?.react || CHARTS.loading) return;
+  CHARTS.loading = true;
+  plotly();
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const address = URL.createObjectURL(new Blob([await new Response(stream).arrayBuffer()], { type: "text/javascript" }));
+  const script = document.createElement("script");
+  script.src = address;
+  script.onload = () => { URL.revokeObjectURL(address); CHARTS.resolve(globalThis.Plotly); };
+  script.onerror = () => { CHARTS.loading = false; };
+  document.head.append(script);
+}
+
+function isDark(element) {
+  return Boolean(element.closest('[data-jp-theme-light="false"], .vscode-dark, .spa-lab.dark'));
+}
+
+/** The same value with every colour replaced by its counterpart on a dark background. */
+function recoloured(value, dark) {
+  if (typeof value === "string") return dark[value] ?? value;
+  if (Array.isArray(value)) return typeof value[0] === "number" ? value : value.map((item) => recoloured(item, dark));
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, recoloured(item, dark)]));
+}
+
+function movedShapes(layout, step) {
+  const { n_steps: last, edges } = layout.meta ?? {};
+  if (!last) return null;
+  const shown = step >= 0;
+  const at = Math.min(Math.max(step, 0), last - 1);
+  return (layout.shapes ?? []).map((shape) => shape.name !== SELECTED_STEP ? shape
+    : { ...shape, visible: shown, x0: edges[shape.xref] + at, x1: edges[shape.xref] + at + 1 });
+}
+
+/** A chart in `box`: `draw(json)`, `select(step)`, `remove()`; `onStep` hears of clicked steps. */
+function chartIn(box, { dark, step, onStep }) {
+  let spec = null;
+  let selected = step;
+  let drawn = Promise.resolve();
+  const plot = document.createElement("div");
+  plot.className = "plot";
+  const wide = new ResizeObserver(() => {
+    if (plot.classList.contains("js-plotly-plot") && plot.clientWidth && plot.clientWidth !== plot._fullLayout?.width) {
+      globalThis.Plotly.Plots.resize(plot);
+    }
+  });
+  wide.observe(plot);
+  const theme = new MutationObserver(() => { if (spec) redraw(); });
+  theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "class"] });
+
+  async function redraw() {
+    const Plotly = await plotly();
+    const current = spec;
+    if (!current || !plot.isConnected) return;
+    const themed = isDark(plot) ? recoloured(current, dark) : structuredClone(current);
+    const shapes = movedShapes(themed.layout, selected);
+    if (shapes) themed.layout.shapes = shapes;
+    const first = !plot.classList.contains("js-plotly-plot");
+    themed.layout.width = plot.clientWidth || undefined;
+    await Plotly.react(plot, themed.data, themed.layout, CONFIG);
+    plot.setAttribute("aria-label", current.description);
+    if (first && onStep) {
+      plot.on("plotly_click", ({ points }) => {
+        const { meta } = spec.layout;
+        const { x, xaxis } = points[0] ?? {};
+        if (!meta?.n_steps || typeof x !== "number") return;
+        onStep(Math.min(Math.floor(x - meta.edges[xaxis._id]), meta.n_steps - 1));
+      });
+    }
+    box.dataset.drawn = String(Number(box.dataset.drawn ?? 0) + 1);
+  }
+  return {
+    draw(json) {
+      const next = json ? JSON.parse(json) : null;
+      if (!next) {
+        spec = null;
+        if (globalThis.Plotly && plot.classList.contains("js-plotly-plot")) globalThis.Plotly.purge(plot);
+        box.replaceChildren();
+        return drawn;
+      }
+      spec = next;
+      plot.setAttribute("role", "img");
+      plot.style.minHeight = `${next.layout.height}px`;
+      if (plot.parentNode !== box) box.replaceChildren(plot);
+      drawn = redraw();
+      return drawn;
+    },
+    select(next) {
+      selected = next;
+      if (!plot.classList.contains("js-plotly-plot") || !spec) return;
+      const shapes = movedShapes(plot.layout, selected);
+      if (shapes) globalThis.Plotly.relayout(plot, { shapes });
+    },
+    remove() {
+      wide.disconnect();
+      theme.disconnect();
+      if (globalThis.Plotly && plot.classList.contains("js-plotly-plot")) globalThis.Plotly.purge(plot);
+    },
+  };
+}

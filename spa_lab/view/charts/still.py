@@ -1,0 +1,156 @@
+"""A still image of a chart, drawn by matplotlib from the same traces, for pages that run no script.
+
+It covers what the charts of this package use: scatter and bar traces, error bars, filled and plain lines,
+rectangles, panel titles. It needs neither a browser nor a network, so the copy that stays in a notebook shows
+the chart on GitHub, in an untrusted notebook and in a PDF. Interactive pages replace it by the chart itself.
+"""
+
+import html
+import io
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from spa_lab.view import style
+from spa_lab.view.charts.chart import Chart
+
+DPI = 110
+"""Pixels per inch of the image; a page scales it to its width."""
+SCREEN_INCH = 100
+"""Pixels of a chart on screen that make one inch of the image: text keeps its size relative to the plot."""
+_MARKERS = {symbol: name for name, symbol in style.SYMBOLS.items()}
+_DASHES = {name: dash for dash, name in style.SCREEN_DASHES.items()} | {"longdashdot": style.DASHES[5]}
+_HATCHES = {"": "", "/": "///", "\\": "\\\\\\", "x": "xx", ".": "..", "-": "--", "|": "||"}
+
+
+def still_image(chart: Chart, *, width: int = 1000) -> bytes:
+    """The chart as a PNG on a white background, `width` screen pixels wide."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    spec = chart.spec()
+    layout, height = spec["layout"], spec["layout"]["height"]
+    with rc_context(style.PAPER_RC):
+        figure = Figure(figsize=(width / SCREEN_INCH, height / SCREEN_INCH))
+        panels = _panels(figure, layout, width, height)
+        _draw_bars([trace for trace in spec["data"] if trace["type"] == "bar"], panels)
+        for trace in spec["data"]:
+            if trace["type"] == "scatter" and _opacity(trace) > 0:
+                _draw_scatter(panels[trace.get("xaxis", "x")], trace)
+        for panel in panels.values():
+            panel.margins(x=0.02)
+        _legend(figure, panels, layout, height)
+        image = io.BytesIO()
+        figure.savefig(image, format="png", dpi=DPI, metadata={"Software": None})
+    return image.getvalue()
+
+
+def _panels(figure: Any, layout: Mapping[str, Any], width: int, height: int) -> dict[str, Any]:
+    """Axes of matplotlib by the name of their x axis in plotly."""
+    margin, panels = layout["margin"], {}
+    left, bottom = margin["l"] / width, margin["b"] / height
+    inner = (1 - left - margin["r"] / width, 1 - bottom - margin["t"] / height)
+    for name in [key for key in layout if key.startswith("xaxis")]:
+        across, up = layout[name], layout[name.replace("xaxis", "yaxis")]
+        (x0, x1), (y0, y1) = across.get("domain", (0, 1)), up.get("domain", (0, 1))
+        box = (left + x0 * inner[0], bottom + y0 * inner[1], (x1 - x0) * inner[0], (y1 - y0) * inner[1])
+        axes = figure.add_axes(box)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(visible=True, axis="y", color=style.GRID, linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.set_xlabel(_text(across["title"]["text"]))
+        axes.set_ylabel(_text(up["title"]["text"]))
+        if across.get("range"):
+            axes.set_xlim(across["range"])
+        if up.get("range"):
+            axes.set_ylim(up["range"])
+        if across.get("tickvals"):
+            axes.set_xticks(across["tickvals"], [_text(label) for label in across["ticktext"]])
+        if across.get("showticklabels") is False:
+            axes.tick_params(labelbottom=False)
+        panels[name.replace("axis", "")] = axes
+    for note in layout.get("annotations", ()):
+        place = (left + note["x"] * inner[0], bottom + note["y"] * inner[1] + 2 / height)
+        figure.text(*place, _text(note["text"]), va="bottom", weight="bold")
+    return panels
+
+
+def _draw_bars(traces: list[Mapping[str, Any]], panels: Mapping[str, Any]) -> None:
+    """Bars of one panel side by side within 0.75 of a step."""
+    for name, axes in panels.items():
+        own = [trace for trace in traces if trace.get("xaxis", "x") == name]
+        width = 0.75 / max(len(own), 1)
+        for index, trace in enumerate(own):
+            marker = trace["marker"]
+            line = marker.get("line", {})
+            shape = marker.get("pattern", {}).get("shape", "")
+            places = np.array(trace["x"], dtype=float) + (index - (len(own) - 1) / 2) * width
+            values = np.array(trace["y"], dtype=float)
+            axes.bar(
+                places, values, width, color=marker["color"], label=_label(trace), hatch=_HATCHES[shape],
+                edgecolor=style.WHITE if shape else line.get("color", marker["color"]),
+                linewidth=0.0 if shape else 0.75 * line.get("width", 0),
+            )  # fmt: skip
+            _draw_errors(axes, places, values, trace)
+        if own:
+            axes.axhline(0, color=style.MUTED, linewidth=0.8)
+
+
+def _draw_scatter(axes: Any, trace: Mapping[str, Any]) -> None:
+    marker, line = trace.get("marker", {}), trace.get("line", {})
+    mode, edge = trace["mode"], trace.get("marker", {}).get("line", {})
+    colour = line.get("color") or marker.get("color")
+    x, y = np.array(trace["x"], dtype=float), np.array(trace["y"], dtype=float)
+    _draw_errors(axes, x, y, trace)
+    axes.plot(
+        x, y, label=_label(trace), color=colour, linewidth=0.7 * line.get("width", 2),
+        linestyle=_DASHES[line.get("dash", "solid")] if "lines" in mode else "none",
+        marker=_MARKERS[marker["symbol"]] if "markers" in mode and "symbol" in marker else "none",
+        markersize=0.75 * marker.get("size", 6), markerfacecolor=marker.get("color"),
+        markeredgecolor=edge.get("color", marker.get("color")), markeredgewidth=edge.get("width", 0.5),
+    )  # fmt: skip
+
+
+def _draw_errors(axes: Any, x: np.ndarray, y: np.ndarray, trace: Mapping[str, Any]) -> None:
+    bars = trace.get("error_y")
+    if not bars:
+        return
+    up = np.array(bars["array"], dtype=float)
+    down = np.array(bars.get("arrayminus", bars["array"]), dtype=float)
+    thick = bars["width"] == 0
+    axes.errorbar(
+        x, y, yerr=np.maximum([down, up], 0), linestyle="none", color=bars["color"], zorder=2,
+        elinewidth=2.0 if thick else 0.9, capsize=0 if thick else 2,
+    )  # fmt: skip
+
+
+def _legend(figure: Any, panels: Mapping[str, Any], layout: Mapping[str, Any], height: int) -> None:
+    if not layout.get("showlegend"):
+        return
+    handles: list[Any] = []
+    for axes in panels.values():
+        for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
+            if not name.startswith("_"):
+                handles.append((handle, name))
+    if handles:
+        marks, names = zip(*handles, strict=True)
+        figure.legend(
+            marks, names, loc="upper left", bbox_to_anchor=(0.01, 1 - 2 / height), frameon=False,
+            ncols=min(len(names), 4), borderaxespad=0, handlelength=2.6, columnspacing=1.4,
+        )  # fmt: skip
+
+
+def _label(trace: Mapping[str, Any]) -> str:
+    """The legend's text, or one that matplotlib leaves out."""
+    return _text(trace["name"]).lstrip("_") or "–" if trace.get("showlegend", True) else "_"
+
+
+def _opacity(trace: Mapping[str, Any]) -> float:
+    return float(trace.get("marker", {}).get("opacity", 1))
+
+
+def _text(label: str) -> str:
+    """The words of a label: plotly's few tags and entities resolved."""
+    return html.unescape(re.sub(r"</?b>", "", label.replace("<br>", "\n")))

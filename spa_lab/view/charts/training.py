@@ -1,0 +1,93 @@
+"""Training curves: one small panel per metric, one line per stage, over the updates."""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from spa_lab.view import style
+from spa_lab.view.charts.chart import Chart, Trace, axis, layout, line, marker
+from spa_lab.view.text import inert, shortened
+
+ACROSS, HEIGHT, HEAD = 3, 190, 60
+"""Panels side by side; pixels of a row of panels, and of what stands above the first."""
+GAP_X, GAP_Y = 0.06, 70
+"""Between panels: share of the width, and pixels."""
+FEW = 40
+"""Updates up to which every one has a marker."""
+
+
+def training_chart(table: pd.DataFrame) -> Chart:
+    """The table of `tables.training.training_table`; where it has several seeds, the line is their mean.
+
+    Raises:
+        ValueError: the table has no rows.
+    """
+    if table.empty:
+        raise ValueError("training chart: no metric has been recorded yet")
+    metrics = list(table["metric"].unique())
+    n_rows = math.ceil(len(metrics) / ACROSS)
+    body = n_rows * HEIGHT
+    figure = layout(body + HEAD + 40)
+    figure["margin"] |= {"t": HEAD, "b": 40}
+    figure["legend"] |= {"y": 1 + 26 / body}
+    figure["annotations"] = []
+    traces: list[Trace] = []
+    shown: set[str] = set()
+    for index, metric in enumerate(metrics):
+        panel = str(index + 1) if index else ""
+        x_domain, y_domain = _domains(index, body)
+        figure[f"xaxis{panel}"] = axis(
+            "update" if index + ACROSS >= len(metrics) else "",
+            grid=False,
+            domain=x_domain,
+            anchor=f"y{panel}",
+            nticks=6,
+            rangemode="tozero",
+            unifiedhovertitle={"text": "update %{x}"},
+        )
+        figure[f"yaxis{panel}"] = axis("", domain=y_domain, anchor=f"x{panel}", nticks=5)
+        figure["annotations"].append(_title(metric, x_domain[0], y_domain[1]))
+        for stage, rows in table[table["metric"] == metric].groupby("stage", sort=False):
+            traces.append(_trace(rows, str(stage), panel, legend=stage not in shown))
+            shown.add(str(stage))
+    return Chart(traces, figure, f"Training curves of {', '.join(metrics)}")
+
+
+def _domains(index: int, body: float) -> tuple[list[float], list[float]]:
+    row, column = divmod(index, ACROSS)
+    width = (1 - GAP_X * (ACROSS - 1)) / ACROSS
+    left, top = column * (width + GAP_X), 1 - row * HEIGHT / body
+    return [left, min(left + width, 1.0)], [max(top - (HEIGHT - GAP_Y) / body, 0.0), top]
+
+
+def _trace(rows: pd.DataFrame, stage: str, panel: str, *, legend: bool) -> Trace:
+    look, name = style.look(stage), inert(shortened(stage, 40))
+    return {
+        "type": "scatter",
+        "mode": "lines+markers" if len(rows) <= FEW else "lines",
+        "x": rows["update"].to_numpy(),
+        "y": rows["value"].to_numpy(),
+        "name": name,
+        "legendgroup": name,
+        "showlegend": legend,
+        "line": line(look),
+        "marker": marker(look, size=5),
+        "hovertemplate": "%{y:.4g}",
+        "xaxis": f"x{panel}",
+        "yaxis": f"y{panel}",
+    }
+
+
+def _title(metric: str, left: float, top: float) -> dict[str, Any]:
+    return {
+        "text": f"<b>{inert(metric.replace('_', ' '))}</b>",
+        "x": left,
+        "y": top,
+        "xref": "paper",
+        "yref": "paper",
+        "xanchor": "left",
+        "yanchor": "bottom",
+        "showarrow": False,
+        "yshift": 2,
+    }

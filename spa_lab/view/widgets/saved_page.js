@@ -1,0 +1,25 @@
+// A page written by `save`: draws its charts with the plotly that the page holds, and links rows and charts.
+
+{
+  const packed = atob(document.getElementById("plotly-gzip").textContent);
+  providePlotly(Uint8Array.from(packed, (character) => character.charCodeAt(0)));
+  const charts = [];
+  const rows = [...document.querySelectorAll("tr[data-step]")];
+  const choose = (step) => {
+    for (const row of rows) {
+      const selected = Number(row.dataset.step) === step;
+      row.classList.toggle("selected", selected);
+      row.setAttribute("aria-selected", String(selected));
+    }
+    for (const chart of charts) chart.select(step);
+  };
+  for (const figure of document.querySelectorAll("figure.chart")) {
+    const step = Number(figure.dataset.stepShown);
+    const chart = chartIn(figure.querySelector(".box"), { dark: {}, step, onStep: choose });
+    const json = figure.querySelector('script[type="application/json"]').textContent;
+    plotly().then(() => chart.draw(json)); // the still image stays until then
+    charts.push(chart);
+    choose(step);
+  }
+  for (const row of rows) row.addEventListener("click", () => choose(Number(row.dataset.step)));
+}

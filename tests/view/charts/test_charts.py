@@ -1,0 +1,227 @@
+"""Charts hold the numbers of their tables, are figures that plotly accepts, and keep foreign text inert."""
+
+import html
+import json
+import re
+from base64 import b64decode
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spa_lab.types import Credit, Trajectory, ValueTruth
+from spa_lab.view import style
+from spa_lab.view.charts import (
+    Chart,
+    advantage_chart,
+    branch_chart,
+    credit_chart,
+    length_chart,
+    training_chart,
+)
+from spa_lab.view.charts.branches import interval_table
+from spa_lab.view.charts.chart import SELECTED
+from spa_lab.view.charts.still import still_image
+from spa_lab.view.tables.advantages import AdvantageSettings, advantage_table
+from spa_lab.view.tables.frames import credits_frame, truths_frame
+from spa_lab.view.tables.training import training_table
+
+Drawn = Callable[[int], Trajectory]
+Opinion = Callable[..., Credit]
+Measured = Callable[[Trajectory], ValueTruth]
+OUR_MARKUP = re.compile(r"</?(?:b|br|extra)>")
+
+
+def _trace(chart: Chart, name: str, axis: str) -> Any:
+    (trace,) = [
+        trace for trace in chart.spec()["data"] if (trace["name"], trace.get("yaxis", "y")) == (name, axis)
+    ]
+    return trace
+
+
+@pytest.fixture
+def charts(
+    drawn: Drawn, opinion: Opinion, measured: Measured, lengths_table: pd.DataFrame
+) -> dict[str, Chart]:
+    """One of every kind."""
+    trajectory = drawn(9)
+    credits = [opinion(trajectory), opinion(trajectory, "other", 0.0)]
+    outcomes = {"before step 1": [1.0, 0.0] * 20, "after “go”": [1.0] * 16}
+    rows = [{"loss": 1 / (i + 1), "accuracy": i / 9} for i in range(9)]
+    return {
+        "credit": credit_chart(trajectory, credits, measured(trajectory)),
+        "advantage": advantage_chart(
+            trajectory, advantage_table(trajectory, credits[0], AdvantageSettings())
+        ),
+        "branch": branch_chart(interval_table(outcomes, 8)),
+        "length": length_chart(lengths_table),
+        "training": training_chart(training_table({"clone": {0: rows}}, ["loss", "accuracy"])),
+    }
+
+
+def test_every_chart_is_a_plotly_figure_with_the_numbers_that_a_page_gets(charts: dict[str, Chart]) -> None:
+    for name, chart in charts.items():
+        spec = json.loads(chart.to_json())
+        assert spec == chart.spec(), name
+        figure = chart.to_figure()  # plotly raises ValueError for a property that it does not know
+        shown = json.loads(figure.to_json())["data"]
+        for trace, sent in zip(shown, spec["data"], strict=True):
+            assert trace["name"] == sent["name"]
+            np.testing.assert_allclose(
+                np.array(figure_values(trace["y"]), dtype=float),
+                np.array(sent["y"], dtype=float),
+                rtol=1e-5,
+                err_msg=name,
+            )
+        assert figure.layout.height == spec["layout"]["height"]
+        assert chart.description
+
+
+def figure_values(values: Any) -> Any:
+    """Numbers of a trace; plotly packs arrays as base64."""
+    if isinstance(values, dict):
+        return np.frombuffer(b64decode(values["bdata"]), values["dtype"])
+    return values
+
+
+def test_every_chart_has_a_still_image(charts: dict[str, Chart]) -> None:
+    for name, chart in charts.items():
+        image = still_image(chart)
+        assert image.startswith(b"\x89PNG") and 5_000 < len(image) < 120_000, name
+        assert still_image(chart) == image
+
+
+@pytest.mark.parametrize("n_steps", [1, 2, 13, 60])
+def test_credit_has_the_numbers_of_the_tables(
+    drawn: Drawn, opinion: Opinion, measured: Measured, n_steps: int
+) -> None:
+    trajectory = drawn(n_steps)
+    credits = [opinion(trajectory), opinion(trajectory, "other", 0.0)]
+    truth = measured(trajectory)
+    chart = credit_chart(trajectory, credits, truth)
+    rows = credits_frame([trajectory], credits)
+    for credit in credits:
+        expected = rows[rows["source"] == credit.source]
+        bars, line = _trace(chart, credit.source, "y"), _trace(chart, credit.source, "y2")
+        np.testing.assert_array_equal(bars["x"], expected["step"])
+        np.testing.assert_allclose(bars["y"], expected["contribution"], rtol=1e-5)
+        np.testing.assert_allclose(bars["error_y"]["array"], expected["standard_error"])
+        np.testing.assert_array_equal(line["x"], range(n_steps + 1))
+        np.testing.assert_allclose(line["y"], [credit.base_value, *expected["cumulative"]], rtol=1e-5)
+        look = style.look(credit.source)
+        assert bars["marker"]["color"] == line["line"]["color"] == look.colour
+        assert line["marker"]["symbol"] == look.symbol and line["line"]["dash"] == look.screen_dash
+    expected = truths_frame([trajectory], [truth])
+    progress = _trace(chart, "measured Δ", "y")
+    np.testing.assert_allclose(progress["y"], expected["progress"], rtol=1e-5)
+    np.testing.assert_allclose(progress["error_y"]["array"], expected["progress_error"], rtol=1e-5)
+    values = _trace(chart, "measured V and Δ, Monte Carlo (16 branches)", "y2")
+    np.testing.assert_allclose(values["y"], truth.values, rtol=1e-5)
+    np.testing.assert_allclose(values["error_y"]["array"], truth.standard_error, rtol=1e-5)
+    outcome = _trace(chart, f"outcome R = {trajectory.outcome:.2f}", "y2")
+    assert set(outcome["y"]) == {trajectory.outcome}
+
+
+def test_the_legend_hides_a_source_in_both_panels(drawn: Drawn, opinion: Opinion) -> None:
+    chart = credit_chart(drawn(5), [opinion(drawn(5))])
+    group = [trace for trace in chart.spec()["data"] if trace.get("legendgroup") == "spa@run-3"]
+    assert [trace["yaxis"] for trace in group] == ["y", "y2"]
+    assert [trace.get("showlegend", True) for trace in group] == [False, True]
+
+
+def test_the_selected_step_is_a_shape_in_every_panel(charts: dict[str, Chart]) -> None:
+    """The page moves these shapes and reads the step of a click from `meta`."""
+    for name, n_panels in (("credit", 2), ("advantage", 3)):
+        layout = charts[name].spec()["layout"]
+        marks = [shape for shape in layout["shapes"] if shape["name"] == SELECTED]
+        assert len(marks) == n_panels and layout["meta"]["n_steps"] == 9
+        for mark in marks:
+            assert mark["x0"] == layout["meta"]["edges"][mark["xref"]] and mark["x1"] == mark["x0"] + 1
+
+
+def test_hover_says_action_and_refusal(drawn: Drawn, opinion: Opinion) -> None:
+    labels = _trace(credit_chart(drawn(5), [opinion(drawn(5))]), "action", "y")["customdata"]
+    assert labels[2] == "take candle 2 from countertop 2"
+    assert labels[3] == "take candle 3 from countertop 3 (ungrounded)"
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in _texts(item)]
+    if isinstance(value, list):
+        return [text for item in value for text in _texts(item)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_no_foreign_text_becomes_markup(hostile: Trajectory, lengths_table: pd.DataFrame) -> None:
+    credit = Credit(hostile.id, "<b>src</b> $s$ %{x}", np.linspace(-1, 1, len(hostile)))
+    markup = '<a href="https://example.org">here</a> $x$'
+    charts = [
+        credit_chart(hostile, [credit]),
+        advantage_chart(hostile, advantage_table(hostile, credit, AdvantageSettings())),
+        branch_chart(interval_table({f"after “{markup}”": [1.0, 0.0]}, 8)),
+        length_chart(lengths_table),
+        training_chart(training_table({markup: {0: [{markup: 1.0}]}}, [markup])),
+    ]
+    for chart in charts:
+        traces = chart.spec()["data"]
+        for text in _texts(traces) + _texts(chart.spec()["layout"]):
+            assert not re.search(r"[<>$]", OUR_MARKUP.sub("", text)), text[:100]
+            assert not set(text) & set("\x00\x1b\u202e")
+        # plotly fills in %{x} in templates, so no foreign text may be in one
+        templates = {trace.get("hovertemplate", "") for trace in traces}
+        assert not [text for text in templates if "script" in text or "src" in text or "href" in text]
+        still_image(chart)
+    labels = _trace(charts[0], "action", "y")["customdata"]
+    assert labels[0] == "&lt;script&gt;alert(1)&lt;/script&gt;" and labels[4] == "(no action)"
+    assert html.unescape(labels[2]) == "pay $5 or $10, %{x}"
+    assert all(len(html.unescape(label)) <= 90 for label in labels)
+
+
+def test_what_does_not_fit_is_refused(trajectory: Trajectory, credit: Credit) -> None:
+    with pytest.raises(ValueError, match=r"credit of 't1' by 'spa' has 2 steps, the trajectory has 3"):
+        credit_chart(trajectory, [credit, Credit("t1", "spa", [1, 2])])
+
+
+def test_rates_by_length_are_those_of_the_table(lengths_table: pd.DataFrame) -> None:
+    chart = length_chart(lengths_table)
+    for trace, policy in zip(chart.spec()["data"], lengths_table["policy"].unique(), strict=True):
+        rows = lengths_table[(lengths_table["policy"] == policy) & (lengths_table["n"] > 0)]
+        rate = np.array(trace["y"])
+        np.testing.assert_allclose(rate, rows["success"], rtol=1e-5)
+        np.testing.assert_allclose(rate + trace["error_y"]["array"], rows["high"], rtol=1e-5)
+        np.testing.assert_allclose(rate - trace["error_y"]["arrayminus"], rows["low"], rtol=1e-5, atol=1e-6)
+        assert trace["marker"]["color"] == style.look(policy).colour
+    axis = chart.spec()["layout"]["xaxis"]
+    assert axis["ticktext"] == ["1–4<br>n = 4<br>4", "10+<br>n = 1<br>1"], "the empty bin is left out"
+    assert "expert" in axis["title"]["text"]
+    with pytest.raises(ValueError, match="no rows"):
+        length_chart(lengths_table.iloc[:0])
+
+
+def test_intervals_shrink_with_continuations() -> None:
+    table = interval_table({"here": [1.0, 0.0] * 16, "there": [1.0]}, 8)
+    assert table["n"].tolist() == [8, 16, 24, 32, 1]
+    here = table[table["prefix"] == "here"]
+    assert (np.diff(here["high"] - here["low"]) < 0).all()
+    first = branch_chart(table).spec()["data"][0]
+    np.testing.assert_allclose(first["y"], here["value"])
+    np.testing.assert_allclose(first["error_y"]["array"], here["high"] - here["value"], rtol=1e-5)
+    with pytest.raises(ValueError, match="no continuation"):
+        branch_chart(table.iloc[:0])
+
+
+def test_many_updates_stay_small() -> None:
+    rows = [{"loss": float(i)} for i in range(100_000)]
+    chart = training_chart(training_table({"clone": {0: rows}}, ["loss"], max_points=300))
+    assert len(chart.to_json()) < 20_000 and len(chart.spec()["data"]) == 1
+    assert chart.spec()["layout"]["annotations"][0]["text"] == "<b>loss</b>"
+
+
+def test_numbers_that_are_not_finite_become_gaps() -> None:
+    chart = Chart([{"type": "scatter", "y": np.array([1.0, np.nan, np.inf])}], {}, "gaps")
+    assert chart.spec()["data"][0]["y"] == [1.0, None, None]
+    with pytest.raises(TypeError, match="JSON types only, got set"):
+        Chart([{"y": {1}}], {}, "no").spec()
