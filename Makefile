@@ -1,10 +1,10 @@
-# Every door sets itself up: a fresh machine needs python3 (3.11 or newer, with venv) and make.
+# Every target installs what it needs: a new machine needs python3 (3.11 or newer, with venv) and make.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-# Models here are tiny: more threads slow them down and fight with worker processes.
+# Models are tiny: more threads slow them down and compete with worker processes.
 OMP_NUM_THREADS ?= 1
 export OMP_NUM_THREADS
 WORKERS ?= 2
@@ -39,15 +39,15 @@ lint: $(READY)
 	$(BIN)/mypy
 
 bench: $(READY)
-	$(BIN)/spa-lab bench
+	$(BIN)/python -m benchmarks
 
-# Trains the pretrained base models in data/ again.
+# Pretrains the base models in data/ again.
 base: $(READY)
 	$(BIN)/python -m spa_lab.pretrain --env household
 	$(BIN)/python -m spa_lab.pretrain --env webshop
 	$(BIN)/python -m spa_lab.pretrain --env virtualhome
 
-# Leaves runs/ alone: they may be the only copy of somebody's results.
+# Keeps runs/: it may be the only copy of results.
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find spa_lab tests notebooks -name __pycache__ -prune -exec rm -rf {} +

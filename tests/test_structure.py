@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from spa_lab import cli
 from spa_lab.store import Run
 from spa_lab.types import Trajectory
 
@@ -261,13 +262,29 @@ def test_constraints_pin_every_requirement() -> None:
             assert [int(part) for part in pins[name].split(".")] >= low, name
 
 
-def test_readme_is_true() -> None:
+def test_readme_is_true(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its Python runs as one program; it lists every package and notebook; its links exist."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
-    exec(compile(example, "README.md", "exec"), {})
+    monkeypatch.chdir(ROOT)
+    examples = re.findall(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    assert len(examples) >= 4
+    names: dict[str, object] = {}
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), names)
     tree = set(re.findall(r"^  (\w+)(?:/|\.py) ", readme, re.MULTILINE))
-    assert {name.partition(".")[0] for name in NAMES} - {""} <= tree
+    assert {name.partition(".")[0] for name in NAMES} - {""} == tree
+    links = re.findall(r"\]\(((?!http)[^)#]+)\)", readme)
+    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert {f"notebooks/{path.name}" for path in NOTEBOOKS} <= set(links)
     assert re.search(r"^## Tests\n\n```\nmake test\n```", readme, re.MULTILINE)
+
+
+def test_readme_lists_every_command() -> None:
+    listed = set(
+        re.findall(r"^\| `spa-lab (\w+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    (commands,) = [action.choices for action in cli._parser(with_docs=False)._actions if action.choices]
+    assert listed == set(commands or ())
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
