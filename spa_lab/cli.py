@@ -127,7 +127,10 @@ def _parser(*, with_docs: bool) -> argparse.ArgumentParser:
 def _list_names() -> str:
     """Worlds, methods and presets with what they are, for the end of a help text."""
     tables: dict[str, Mapping[str, str]] = {
-        f"worlds (--env; {_OBJECT})": {name: entry.summary for name, entry in WORLDS.items()},
+        f"worlds (--env; {_OBJECT})": {
+            name: f"{entry.summary} (needs {entry.data})" if entry.data else entry.summary
+            for name, entry in WORLDS.items()
+        },
         f"methods (--method; {_OBJECT})": {name: entry.summary for name, entry in METHODS.items()},
         "presets (--preset)": {name: presets.SUMMARIES.get(name, "") for name in presets.PRESETS},
     }
