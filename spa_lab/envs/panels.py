@@ -1,15 +1,80 @@
 """What all panels share: expert lengths, what makes up `unseen_by_length`, and the file that says so."""
 
+import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from spa_lab.envs.base import Expert, World
+from spa_lab.envs.base import Expert, Task, World
 
 Bins = Sequence[tuple[int, int]]
 """Expert lengths, both ends included."""
 _Key = TypeVar("_Key")
+_SETTINGS = {
+    "train": "demonstrations, explore_tasks or ppo.iterations * ppo.episodes",
+    "evaluation": "evaluation_tasks",
+}
+"""The settings of a preset that ask for tasks."""
+
+
+@dataclass(frozen=True)
+class GeneratedPanels:
+    """Panels whose task i is generated from (split, i); callable as `Environment.tasks`."""
+
+    world: str
+    """For messages."""
+    make_task: Callable[[str, int], Task]
+    """(split, index) -> task."""
+    splits: tuple[str, ...]
+    """Panels without end, which hold tasks 0, 1, 2, ..."""
+    by_length: str
+    """A finite panel, whose indices are listed in `file`."""
+    file: Path
+
+    def __call__(self, split: str, n: int) -> list[Task]:
+        """The first n tasks of a panel.
+
+        Raises:
+            ValueError: there is no such panel, `n` is negative, or the panel has fewer tasks.
+        """
+        if split not in (*self.splits, self.by_length) or n < 0:
+            panels = ", ".join((*self.splits, self.by_length))
+            raise ValueError(
+                f"{self.world}: no panel {split!r} with {n} tasks; panels are: {panels}; n must be >= 0"
+            )
+        indices = chosen_tasks(self.file, split, n) if split == self.by_length else range(n)
+        return [self.make_task(split, index) for index in indices]
+
+
+@dataclass(frozen=True)
+class ListedPanels:
+    """Panels that are given as lists of tasks; callable as `Environment.tasks`."""
+
+    world: str
+    """For messages."""
+    panels: Mapping[str, Sequence[Task]]
+
+    def __call__(self, split: str, n: int) -> Sequence[Task]:
+        """The first n tasks of a panel.
+
+        Raises:
+            ValueError: there is no such panel, `n` is negative, or the panel has fewer tasks.
+        """
+        if split not in self.panels or not 0 <= n <= len(self.panels[split]):
+            sizes = ", ".join(f"{name} ({len(panel)} tasks)" for name, panel in self.panels.items())
+            to_lower = _SETTINGS["train" if split == "train" else "evaluation"]
+            raise ValueError(
+                f"{self.world}: no panel {split!r} with {n} tasks; panels are: {sizes}; lower {to_lower}"
+            )
+        return self.panels[split][:n]
+
+
+def digest(*parts: object) -> int:
+    """A hash of the parts, in [0, 2**64); the same in every process."""
+    text = "/".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
 def expert_length(world: World, expert: Expert, step_limit: int) -> int | None:

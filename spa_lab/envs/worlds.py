@@ -51,11 +51,23 @@ WORLDS: Mapping[str, WorldEntry] = MappingProxyType(
             benchmark="WebShop",
             parity="spa_lab.envs.webshop.parity",
         ),
+        "webshop-official": WorldEntry(
+            factory="spa_lab.envs.webshop.official:environment",
+            summary="WebShop's own products and goals",
+            benchmark="WebShop",
+            data="WEBSHOP_DATA",
+        ),
         "virtualhome": WorldEntry(
             factory="spa_lab.envs.virtualhome:environment",
             summary="generated flats with VirtualHome's rules",
             benchmark="VirtualHome",
             parity="spa_lab.envs.virtualhome.parity",
+        ),
+        "virtualhome-official": WorldEntry(
+            factory="spa_lab.envs.virtualhome.official:environment",
+            summary="VirtualHome's published scenes and programs",
+            benchmark="VirtualHome",
+            data="VIRTUALHOME_DATA",
         ),
     }
 )

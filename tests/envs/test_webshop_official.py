@@ -1,29 +1,30 @@
-"""The official files: known by size and hash, split without overlap, the full set read through a cache."""
+"""The official files: known by size and hash, split without overlap, the full catalogue read through a cache.
+
+The stand-in for the official data is a catalogue of our own under the official names.
+"""
 
 import gzip
 import hashlib
 import json
+import logging
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from spa_lab.envs.webshop import cache, official
+from spa_lab.envs.base import Environment
+from spa_lab.envs.webshop import cache, official, official_files
 from spa_lab.envs.webshop.bm25 import index_of
 from spa_lab.envs.webshop.cache import build_cache, is_complete, open_cache
 from spa_lab.envs.webshop.files import read_labels, read_products
 from spa_lab.envs.webshop.goals import requirements_of
 from spa_lab.envs.webshop.noun_scorer import RULE
-from spa_lab.envs.webshop.official import (
-    FILES,
-    Known,
-    checked_file,
-    full_environment,
-    official_tasks,
-    small_environment,
-)
+from spa_lab.envs.webshop.official import NAME, make_official, split_tasks
+from spa_lab.envs.webshop.official_files import FILES, KnownFile, checked_file, full_shop, small_shop
+from spa_lab.envs.worlds import make_environment
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "webshop"
 SOURCES = {
@@ -36,15 +37,30 @@ SOURCES = {
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A generated catalogue under the official names, taken for the official one."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A generated catalogue under the official names; their sizes and hashes are those of our files."""
     known = {}
     for name, source in SOURCES.items():
         content = gzip.decompress((RECORDED / f"{source}.json.gz").read_bytes())
         (tmp_path / name).write_bytes(content)
-        known[name] = Known(len(content), hashlib.sha256(content).hexdigest()[:8])
-    monkeypatch.setattr(official, "FILES", known)
-    return tmp_path
+        known[name] = KnownFile(len(content), hashlib.sha256(content).hexdigest()[:8])
+    monkeypatch.setattr(official_files, "FILES", known)
+    monkeypatch.setenv("WEBSHOP_DATA", str(tmp_path))
+    monkeypatch.delenv("WEBSHOP_DEMONSTRATIONS", raising=False)
+    official._environment.cache_clear()
+    yield tmp_path
+    official._environment.cache_clear()
+
+
+@pytest.fixture
+def small(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """As `folder`, with the files of the 1,000 products only, and small test splits."""
+    monkeypatch.setattr(
+        official, "SPLITS", {"unseen": range(50), "seen": range(50, 100), "train": range(100, 10_000)}
+    )
+    for name in official_files.FULL_FILES:
+        (folder / name).unlink()
+    return folder
 
 
 def test_the_table_of_files() -> None:
@@ -65,66 +81,166 @@ def test_other_files_are_refused(folder: Path) -> None:
         checked_file(folder, path.name)
     path.unlink()
     with pytest.raises(ValueError, match=r"items_human_ins\.json: missing"):
-        small_environment(folder, "human")
+        small_shop(folder, human=True)
 
 
-def test_the_small_set_as_an_environment(folder: Path) -> None:
-    env, found = small_environment(folder, scorer=RULE)
-    task = env.tasks("unseen", 500)[3]
-    world = env.make_world()
-    assert world.reset(task) == f"WebShop [SEP] Instruction: [SEP] {task.instruction} [SEP] Search"
-    assert world.step(f"search[{task.instruction}]").grounded
-    assert found.tasks["seen"][0].split == "seen"
-    with pytest.raises(ValueError, match="no 501 tasks of 'unseen'"):
-        env.tasks("unseen", 501)
-    with pytest.raises(ValueError, match="reads only instructions of the generated shop"):
-        env.make_expert(task, "")
-    again, _ = small_environment(folder, scorer=RULE)
-    assert again.tasks("unseen", 500) == env.tasks("unseen", 500)
-
-
-def test_splits_share_no_wish(folder: Path) -> None:
-    env, _ = small_environment(folder, "human", scorer=RULE)
-    goals = [task.payload for task in env.tasks("unseen", 172)]
+def test_splits_share_no_goal(folder: Path) -> None:
+    goals = small_shop(folder, human=True, scorer=RULE).goals
     many = [replace(goals[i % 172], weight=i) for i in range(2000)]
     many[700] = replace(goals[0], attributes=("new",))
     many[1700] = replace(goals[0], attributes=("newer",))
     many[1800] = many[700]
-    found = official_tasks(many)
-    assert {split: len(panel) for split, panel in found.tasks.items()} == {
-        "unseen": 500,
-        "seen": 1,
-        "train": 1,
-    }
-    assert found.left_out == {"unseen": 0, "seen": 999, "train": 499}
-    wishes = [{requirements_of(task.payload) for task in panel} for panel in found.tasks.values()]
-    assert not wishes[0] & wishes[1] and not wishes[0] & wishes[2] and not wishes[1] & wishes[2]
-    assert found.tasks["train"][0].id == "webshop-official-01700"
+    split = split_tasks(many)
+    assert {name: len(panel) for name, panel in split.tasks.items()} == {"unseen": 500, "seen": 1, "train": 1}
+    assert split.left_out == {"seen": 999, "train": 499}
+    asked = [{requirements_of(task.payload) for task in panel} for panel in split.tasks.values()]
+    assert not asked[0] & asked[1] and not asked[0] & asked[2] and not asked[1] & asked[2]
+    assert split.tasks["train"][0].id == "webshop-official-01700"
 
 
 def test_the_cache_is_the_same_shop(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "_PART", 1000)  # many parts
-    env, _ = full_environment(folder, folder / "cache", scorer=RULE)
-    small, _ = small_environment(folder, "human", scorer=RULE)
-    assert env.tasks("unseen", 172) == small.tasks("unseen", 172)
+    full = make_official(full_shop(folder, folder / "cache", scorer=RULE), None)
+    small = make_official(small_shop(folder, human=True, scorer=RULE), None)
+    assert full.tasks("unseen", 172) == small.tasks("unseen", 172)
     assert sorted(path.name for path in (folder / "cache").iterdir()) == [
         "complete.json", "counts.npy", "documents.npy", "lengths.npy", "shop.sqlite",
     ]  # fmt: skip
-    found = open_cache(folder / "cache")
+    opened = open_cache(folder / "cache")
     products = list(read_products(folder / "items_shuffle.json", read_labels(folder / "items_ins_v2.json")))
-    assert [found.products[asin] for asin in found.products] == products
-    assert len(found.products) == 500 and "B000" not in found.products
+    assert [opened.products[asin] for asin in opened.products] == products
+    assert len(opened.products) == 500 and "B000" not in opened.products
     memory = index_of((product.asin, product.document) for product in products)
     with gzip.open(RECORDED / "search.jsonl.gz", "rt", encoding="utf-8") as file:
         for line in map(json.loads, file):
-            assert found.index.search(line["query"]) == memory.search(line["query"])
-    worlds = env.make_world(), small.make_world()
-    for task in env.tasks("unseen", 20):
+            assert opened.index.search(line["query"]) == memory.search(line["query"])
+    worlds = full.make_world(), small.make_world()
+    for task in full.tasks("unseen", 20):
         assert worlds[0].reset(task) == worlds[1].reset(task)
         for action in (f"search[{task.instruction}]", f"click[{task.payload.asin}]", "click[buy now]"):
             assert worlds[0].step(action) == worlds[1].step(action)
-    (folder / "items_shuffle.json").unlink()  # not needed any more
-    full_environment(folder, folder / "cache", scorer=RULE)
+    (folder / "items_shuffle.json").unlink()  # not needed after the cache was built
+    full_shop(folder, folder / "cache", scorer=RULE)
+
+
+def record(
+    environment: Environment, index: int, *, buys: bool = True, limit: str = "990.00"
+) -> dict[str, Any]:
+    """A recording in ShareGPT form of buying the product that training goal `index` was made from."""
+    task = environment.tasks("train", index + 1)[index]
+    return recording_of(environment, task, buys=buys, limit=limit)
+
+
+def recording_of(environment: Environment, task: Any, *, buys: bool, limit: str) -> dict[str, Any]:
+    sentence = task.instruction.partition(", and price lower than")[0]
+    instruction = f"{sentence}, and price lower than {limit} dollars" if limit else sentence
+    world = environment.make_world()
+    world.reset(task)
+    asin = task.payload.asin
+    values = [option[1] if isinstance(option, tuple) else option for option in task.payload.options]
+    name = next(iter(world._shop.products[asin].document.split()), "")  # type: ignore[attr-defined]
+    actions = [f"search[{world._shop.products[asin].title} {name}]", f"click[{asin}]"]  # type: ignore[attr-defined]
+    actions += [f"click[{value}]" for value in values] + ["click[Buy Now]"] * buys
+    value = f"WebShop [SEP] Instruction: [SEP] {instruction} [SEP] Search"
+    messages = [
+        {"from": "human", "value": "You are web shopping."},
+        {"from": "gpt", "value": "OK"},
+    ]
+    for action in actions:
+        messages.append({"from": "human", "value": f"Observation:\n{value}"})
+        messages.append({"from": "gpt", "value": f"Thought: I go on.\nAction: {action}"})
+        value = world.step(action).observation.replace(task.instruction, instruction)
+    return {"id": f"webshop_{task.id}", "conversations": messages}
+
+
+def test_panels_demonstrations_and_an_episode(small: Path, caplog: pytest.LogCaptureFixture) -> None:
+    environment = make_environment(NAME)
+    assert (environment.name, environment.official, environment.benchmark) == (NAME, True, "WebShop")
+    assert environment.panels == ("unseen", "seen")
+    assert environment.settings["catalogue"] == "1,000 products"
+    with pytest.raises(ValueError, match="no demonstrations; WEBSHOP_DEMONSTRATIONS must name"):
+        assert environment.demonstrations is not None
+        environment.demonstrations("train", 1)
+    panel = environment.tasks("train", 40)
+    test_goal = environment.tasks("unseen", 1)[0]
+    recordings = [
+        record(environment, 30),
+        record(environment, 5, limit=""),
+        record(environment, 9, buys=False),
+        recording_of(environment, test_goal, buys=True, limit="50.00"),
+    ]
+    (small / "webshop_sft.json").write_text(json.dumps(recordings))
+    with caplog.at_level(logging.WARNING):
+        environment = make_environment(NAME)
+    assert "1 of 4 recordings left out: goal outside train" in caplog.text
+    first = environment.tasks("train", 40)
+    assert [task.id for task in first[:3]] == [panel[30].id, panel[5].id, panel[9].id]
+    assert {task.id for task in environment.tasks("train", 40)} >= {panel[0].id, panel[1].id}
+    assert first[0].instruction.endswith(", and price lower than 990.00 dollars")
+    assert first[0].payload.price_upper == 990.0
+    assert "price lower" not in first[1].instruction
+    assert first[0].expert_length == len(recordings[0]["conversations"]) // 2 - 1
+    assert environment.demonstrations is not None
+    with caplog.at_level(logging.WARNING):
+        demonstrations = environment.demonstrations("train", 3)
+    assert "3 recordings" in caplog.text and "1 recordings left out as unsuccessful" in caplog.text
+    assert [each.trajectory.task_id for each in demonstrations] == [first[0].id, first[1].id]
+    assert all(each.trajectory.success and all(each.supervised) for each in demonstrations)
+    assert demonstrations[0].trajectory.steps[-1].thought == "I go on."
+    with pytest.raises(ValueError, match="recordings of 3 of the first 4 train tasks"):
+        environment.demonstrations("train", 4)
+    world = environment.make_world()
+    assert world.reset(first[0]) == f"WebShop [SEP] Instruction: [SEP] {first[0].instruction} [SEP] Search"
+    for step in demonstrations[0].trajectory.steps:
+        reply = world.step(step.action)
+        assert reply.observation == step.observation
+    assert (reply.done, reply.outcome) == (True, 1.0)
+
+
+def test_all_products_are_used_where_their_files_are(folder: Path) -> None:
+    environment = make_environment(NAME)
+    assert environment.settings["catalogue"] == "all products"
+    assert (folder / "spa_lab_cache" / "complete.json").is_file()
+    with pytest.raises(ValueError, match=r"panel 'unseen' with 501 tasks; panels are: unseen \(172 tasks\)"):
+        environment.tasks("unseen", 501)
+
+
+def test_differences_from_a_recording_are_reported(small: Path) -> None:
+    environment = make_environment(NAME)
+    changed = record(environment, 30)
+    changed["conversations"][4]["value"] += " [SEP] another product"
+    (small / "webshop_sft.json").write_text(json.dumps([changed]))
+    demonstrations = make_environment(NAME).demonstrations
+    _, report = demonstrations.replay("train", 1)  # type: ignore[union-attr]
+    assert (report.episodes, report.differences, report.refused, report.unsuccessful) == (1, 1, 0, ())
+    assert "entry 1, step 1" in report.first[0].where
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (None, "WEBSHOP_DATA is not set; it must name a folder that holds items_shuffle.json, "),
+        ([], "must hold .*items_shuffle_1000.json and items_ins_v2_1000.json .*; it holds nothing"),
+        (["items_shuffle_1000.json"], "must hold .*; it holds items_shuffle_1000.json"),
+    ],
+)
+def test_missing_data_are_named(
+    names: list[str] | None, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WEBSHOP_DATA", raising=False)
+    if names is not None:
+        monkeypatch.setenv("WEBSHOP_DATA", str(tmp_path))
+        for name in names:
+            (tmp_path / name).write_text("[]")
+    with pytest.raises(ValueError, match=message) as raised:
+        make_environment(NAME)
+    assert str(raised.value).startswith("webshop-official: WEBSHOP_DATA") and "\n" not in str(raised.value)
+
+
+def test_a_folder_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEBSHOP_DATA", str(tmp_path / "none"))
+    with pytest.raises(ValueError, match="none is no folder"):
+        make_environment(NAME)
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ others. The hash of a choice of furniture decides to which side it belongs, so n
 occurs twice in a flat, so names are unambiguous.
 """
 
-import hashlib
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from spa_lab.envs.panels import digest
 from spa_lab.envs.virtualhome.catalogue import FURNITURE, ROOMS, THINGS
 
 FLATS = 64
@@ -45,12 +45,6 @@ class Layout:
     """Thing -> the furniture that it is on or in."""
     states: Mapping[str, tuple[str, ...]]
     """Furniture or thing -> its states."""
-
-
-def digest(*parts: object) -> int:
-    """A hash of the parts, in [0, 2**64); the same in every process."""
-    text = "/".join(str(part) for part in parts)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
 def is_unseen(*parts: object) -> bool:

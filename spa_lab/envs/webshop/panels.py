@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from spa_lab.envs.base import Task
-from spa_lab.envs.panels import balanced_by_length, chosen_tasks, expert_length
+from spa_lab.envs.panels import GeneratedPanels, balanced_by_length, digest, expert_length
 from spa_lab.envs.webshop.expert import WebshopExpert
 from spa_lab.envs.webshop.generator import generated_shop
 from spa_lab.envs.webshop.goals import Goal, draw_limit, human_goals, requirements_of, with_limit
@@ -39,22 +39,6 @@ SEEN_ONE_IN = 8
 """One in `SEEN_ONE_IN` combinations of training requirements is reserved for `seen`."""
 
 
-def tasks(split: str, n: int) -> list[Task]:
-    """The first `n` tasks of a panel.
-
-    Args:
-        split: "train", "seen", "unseen" or "unseen_by_length" (at most 280 tasks).
-        n: number of tasks, >= 0.
-
-    Raises:
-        ValueError: the split is unknown, `n` is negative or the panel has fewer than `n` tasks.
-    """
-    if split not in (*SPLITS, BY_LENGTH) or n < 0:
-        panels = ", ".join((*SPLITS, BY_LENGTH))
-        raise ValueError(f"webshop: no panel {split!r} with {n} tasks; panels are: {panels}; n must be >= 0")
-    return _tasks_by_length(n) if split == BY_LENGTH else [make_task(split, index) for index in range(n)]
-
-
 def make_task(split: str, index: int) -> Task:
     """Task `index` of a split: the first goal generated from its seeds that the expert can satisfy.
 
@@ -63,7 +47,7 @@ def make_task(split: str, index: int) -> Task:
     category = tuple(CATEGORIES)[index % len(CATEGORIES)]
     attempt = 0
     while True:
-        rng = random.Random(_digest("webshop", split, index, attempt))
+        rng = random.Random(digest("webshop", split, index, attempt))
         goal = make_goal(generated_shop(), rng.choice(_products()[category]), split, rng)
         length = None if goal is None else play_expert(goal, LONGEST)
         if goal is not None and length is not None:
@@ -87,7 +71,7 @@ def split_of(kind: Kind, attributes: Iterable[str], options: Iterable[str]) -> s
     ordered = sorted(attributes)
     if any(is_unseen_pair(kind, attribute) for attribute in ordered):
         return "unseen"
-    return "train" if _digest(kind.noun, *ordered, *sorted(options)) % SEEN_ONE_IN else "seen"
+    return "train" if digest(kind.noun, *ordered, *sorted(options)) % SEEN_ONE_IN else "seen"
 
 
 def is_unseen_pair(kind: Kind, attribute: str) -> bool:
@@ -137,8 +121,8 @@ def find_by_length(limit: int = 20_000) -> list[int]:
     return balanced_by_length(candidates, [(length, length) for length in LENGTHS], LENGTH_SIZE)
 
 
-def _tasks_by_length(n: int) -> list[Task]:
-    return [make_task(BY_LENGTH, index) for index in chosen_tasks(PANEL_FILE, BY_LENGTH, n)]
+tasks = GeneratedPanels("webshop", make_task, SPLITS, BY_LENGTH, PANEL_FILE)
+"""(split, n) -> the first n tasks of "train", "seen", "unseen" or "unseen_by_length" (at most 280)."""
 
 
 @cache
@@ -168,7 +152,3 @@ def _entry(sentence: str, attributes: Sequence[str], options: Sequence[object]) 
         "instruction_attributes": list(attributes),
         "instruction_options": list(options),
     }
-
-
-def _digest(*parts: object) -> int:
-    return int.from_bytes(hashlib.sha256("/".join(map(str, parts)).encode()).digest()[:8])
