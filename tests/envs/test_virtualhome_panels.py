@@ -95,7 +95,7 @@ def test_panel_by_length() -> None:
     ("split", "n", "message"),
     [
         ("test", 1, "no panel 'test'"),
-        ("train", -1, "must be >= 0, got -1"),
+        ("train", -1, "with -1 tasks; .* n must be >= 0"),
         (panels.BY_LENGTH, 281, "has 280 tasks, asked for 281"),
     ],
 )
