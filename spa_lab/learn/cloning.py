@@ -1,9 +1,9 @@
-"""Behaviour cloning: next-token prediction on what the expert wrote, and on nothing else.
+"""Behaviour cloning: next-token prediction on what the expert wrote.
 
 L_BC = - mean over supervised tokens of log pi(token | all tokens before it)      SPA-RL, stage 1
 
-Departs from the released code: only the text and the end token of real steps are supervised (there
-also the blank line of each header and the constant first reply "OK").
+Departs from the released code: only the text and the end token of real steps are supervised (there also the
+blank line of each header and the constant first reply "OK").
 """
 
 import random
@@ -18,9 +18,9 @@ from spa_lab.agent.codec import TokenBatch, TokenRow
 from spa_lab.agent.rollout import Policy
 from spa_lab.configs.cloning import CloneConfig
 from spa_lab.envs.base import Demonstration
-from spa_lab.learn.batches import planned_batches
+from spa_lab.learn.checkpoint import Checkpoint
+from spa_lab.learn.fitting import fit
 from spa_lab.learn.language import hidden_states, written_logits, written_logprobs
-from spa_lab.learn.optimizer import Optimizer
 
 
 class CloneLoss(NamedTuple):
@@ -31,7 +31,7 @@ class CloneLoss(NamedTuple):
     accuracy: float
     """Share of supervised tokens that were the most likely one."""
     n_tokens: int
-    """Supervised tokens."""
+    """Number of supervised tokens."""
 
 
 def clone_loss(model: PreTrainedModel, batch: TokenBatch, supervised: Tensor) -> CloneLoss:
@@ -42,9 +42,9 @@ def clone_loss(model: PreTrainedModel, batch: TokenBatch, supervised: Tensor) ->
     """
     if not supervised.any():
         raise ValueError(f"none of {len(supervised)} rows has a supervised token")
-    logits = written_logits(model, hidden_states(model, batch.ids), supervised)
-    logprobs = written_logprobs(logits, batch.ids, supervised)
-    written = batch.ids[supervised].to(logits.device)
+    logits = written_logits(model, hidden_states(model, batch.ids), supervised)  # (n, V)
+    logprobs = written_logprobs(logits, batch.ids, supervised)  # (n,)
+    written = batch.ids[supervised].to(logits.device)  # (B, L) -> (n,)
     hits = (logits.argmax(dim=-1) == written).float().mean()
     return CloneLoss(-logprobs.mean(), float(hits), len(logprobs))
 
@@ -56,25 +56,28 @@ def clone(
     *,
     rng: random.Random,
     on_update: Callable[[dict[str, float]], object] = lambda metrics: None,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
-    """Train `policy.model` in place on what the expert did.
+    """Train `policy.model` in place to imitate the demonstrations.
 
     Args:
         policy: any policy; left in eval mode.
-        demonstrations: N expert trajectories with marks of what to imitate.
+        demonstrations: N expert trajectories, with a mark for each step that is to be imitated.
         config: epochs, rates, batch size.
         rng: draws the order.
         on_update: called with `loss` (nats per token), `accuracy` and `progress` (0 to 1) after each update.
+        checkpoint: where the state is saved after each epoch, see `fitting.fit`.
 
     Raises:
         ContextTooLong: a demonstration does not fit into the model's context.
         ValueError: no step of any demonstration is to be imitated.
     """
-    rows = [policy.codec.row(one.trajectory) for one in demonstrations]
-    marks = [one.supervised for one in demonstrations]
+    rows = [policy.codec.row(demonstration.trajectory) for demonstration in demonstrations]
+    marks = [demonstration.supervised for demonstration in demonstrations]
     fit_language(
-        policy, rows, lambda i, step: step >= 0 and marks[i][step], config, rng=rng, on_update=on_update
-    )
+        policy, rows, lambda i, step: step >= 0 and marks[i][step], config,
+        rng=rng, on_update=on_update, checkpoint=checkpoint,
+    )  # fmt: skip
 
 
 def fit_language(
@@ -85,8 +88,9 @@ def fit_language(
     *,
     rng: random.Random,
     on_update: Callable[[dict[str, float]], object],
+    checkpoint: Checkpoint | None = None,
 ) -> None:
-    """Next-token prediction on the tokens for which `is_supervised(row number, step index)` holds.
+    """Next-token prediction on the tokens for which `is_supervised(row index, step index)` holds.
 
     Rows without such a token are left out: a batch of them alone would have no loss.
 
@@ -101,24 +105,28 @@ def fit_language(
     kept = [i for i in range(len(rows)) if any(marks(i))]
     if not kept:
         raise ValueError(f"none of {len(rows)} rows has a supervised token")
-    lengths = [len(rows[i].ids) for i in kept]
-    plan = planned_batches(lengths, epochs=config.epochs, budget=config.batch_tokens, rng=rng)
-    optimizer = Optimizer(policy.model, lr=config.lr, muon_lr=config.muon_lr, n_updates=len(plan))
-    policy.model.train()
-    for done, numbers in enumerate(plan):
-        batch = policy.codec.batch([rows[kept[i]] for i in numbers], limit=policy.context)
-        supervised = torch.zeros_like(batch.attention)
-        for b, i in enumerate(numbers):
-            own = marks(kept[i])
-            supervised[b, : len(own)] = torch.tensor(own)
+
+    def loss(indices: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
+        batch = policy.codec.batch([rows[kept[i]] for i in indices], limit=policy.context)
+        supervised = torch.zeros_like(batch.attention)  # (B, L) bool
+        for b, i in enumerate(indices):
+            row_marks = marks(kept[i])
+            supervised[b, : len(row_marks)] = torch.tensor(row_marks)
         parts = clone_loss(policy.model, batch, supervised)
-        parts.loss.backward()
-        optimizer.step()
-        on_update(
-            {
-                "loss": float(parts.loss.detach()),
-                "accuracy": parts.accuracy,
-                "progress": (done + 1) / len(plan),
-            }
-        )
+        return parts.loss, {"accuracy": parts.accuracy}
+
+    policy.model.train()
+    fit(
+        policy.model,
+        [len(rows[i].ids) for i in kept],
+        loss,
+        epochs=config.epochs,
+        lr=config.lr,
+        muon_lr=config.muon_lr,
+        budget=config.batch_tokens,
+        similar_lengths=True,
+        rng=rng,
+        on_update=on_update,
+        checkpoint=checkpoint,
+    )
     policy.model.eval()

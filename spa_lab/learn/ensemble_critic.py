@@ -1,8 +1,8 @@
-"""A critic for seconds: several small heads on the frozen policy's own features, each stopped in time.
+"""A cheap critic: an ensemble of small value heads on the policy's frozen features, early-stopped.
 
-The policy has to know where it stands to act at all, so its hidden state before a step already holds most of
-V(h_t). One pass over the trajectories reads all features; K heads are then fitted to the outcomes, head k
-without the tasks of fold k, on which it is judged after each epoch and kept at its best. Their mean is V.
+A policy's hidden state before a step already carries much of V(h_t), since acting depends on it. One pass
+over the trajectories reads all features; K heads are then fitted to the outcomes. Head k is fitted without
+the tasks of fold k, judged on them after each epoch, and kept as it was at its best. V is the heads' mean.
 """
 
 import copy
@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from spa_lab.agent.codec import TokenBatch, TokenRow
 from spa_lab.agent.rollout import Policy
-from spa_lab.learn.fitting import read_rows
-from spa_lab.learn.return_predictor import places
+from spa_lab.learn.reading import read_rows
+from spa_lab.learn.return_predictor import prefix_ends
 from spa_lab.types import FloatArray, Trajectory
 
 _READ_TOKENS = 20_000
-"""Tokens of a batch that is only read."""
+"""Tokens in a batch of which only features are read."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +28,17 @@ class EnsembleCriticConfig:
     """How the heads are built and fitted."""
 
     heads: int = 5
-    """K, also the number of folds; 1 fits a single head for all epochs, without a fold to judge it by."""
+    """K, also the number of folds; 1 fits a single head for all epochs, without a validation fold."""
     layers: int = 1
-    """Hidden layers that are read, counted from the last."""
+    """Hidden layers whose states are the features, counted from the last."""
     width: int = 128
     """Hidden units of a head."""
     epochs: int = 30
-    """Most passes over the features."""
+    """Maximum passes over the features."""
     lr: float = 1e-3
-    """Rate of AdamW."""
+    """Learning rate of AdamW."""
     weight_decay: float = 0.1
-    """Of AdamW."""
+    """Weight decay of AdamW."""
     batch: int = 512
     """Histories in a batch."""
 
@@ -59,24 +59,27 @@ class EnsembleCritic:
         self, trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow] | None = None
     ) -> list[FloatArray]:
         """(T,) values V(h_0), ..., V(h_{T-1}) of each trajectory, in [0, 1]; `rows` as in `each`."""
-        return [own.mean(axis=0) for own in self.each(trajectories, rows=rows)]
+        return [per_head.mean(axis=0) for per_head in self.each(trajectories, rows=rows)]  # (K, T) -> (T,)
 
     @torch.inference_mode()
     def each(
         self, trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow] | None = None
     ) -> list[FloatArray]:
-        """(K, T) of each trajectory: what every head says.
+        """(K, T) of each trajectory: the values of every head.
 
         Args:
             trajectories: N trajectories.
-            rows: the tokens that each was really written as (`Episode.row`).
+            rows: the tokens that each was sampled as (`Episode.row`); without them the text is re-encoded.
 
         Raises:
-            ValueError: a row is of another trajectory.
+            ValueError: a row belongs to another trajectory.
         """
-        found = history_features(self.policy, trajectories, layers=self.config.layers, rows=rows)
-        said = [torch.stack([head(own).squeeze(-1).sigmoid() for head in self.heads]) for own in found]
-        return [own.double().cpu().numpy() for own in said]
+        features = history_features(self.policy, trajectories, layers=self.config.layers, rows=rows)
+        values = [
+            torch.stack([head(states).squeeze(-1).sigmoid() for head in self.heads])  # K x (T, 1) -> (K, T)
+            for states in features
+        ]
+        return [per_head.double().cpu().numpy() for per_head in values]
 
 
 @torch.inference_mode()
@@ -90,26 +93,25 @@ def history_features(
     """(T, layers * d) float32 of each trajectory: the policy's hidden states before each of its T steps.
 
     Args:
-        policy: reads; its model must be in eval mode.
+        policy: its model must be in eval mode.
         trajectories: N trajectories.
         layers: hidden layers, counted from the last.
-        rows: the tokens that each was really written as; without them its text is encoded anew.
+        rows: the tokens that each was sampled as; without them the text is re-encoded.
 
     Raises:
-        ValueError: a row is of another trajectory.
+        ValueError: a row belongs to another trajectory.
     """
 
     def read(batch: TokenBatch) -> Tensor:
-        states = policy.model.base_model(
+        output = policy.model.base_model(
             input_ids=batch.ids.to(policy.model.device), use_cache=False, output_hidden_states=layers > 1
         )
-        chosen = places(batch, "history")
-        found = states.hidden_states[-layers:] if layers > 1 else (states.last_hidden_state,)
-        return torch.cat([layer[chosen] for layer in found], dim=-1).float()
+        ends = prefix_ends(batch, "history")  # (B, L)
+        states = output.hidden_states[-layers:] if layers > 1 else (output.last_hidden_state,)
+        return torch.cat([layer[ends] for layer in states], dim=-1).float()  # (B, L, d) -> (n, layers * d)
 
-    counts = [len(trajectory) for trajectory in trajectories]
     return read_rows(
-        read, policy.codec, policy.codec.rows_of(trajectories, rows), counts,
+        read, policy.codec, policy.codec.rows_of(trajectories, rows), list(map(len, trajectories)),
         limit=policy.context, budget=_READ_TOKENS,
     )  # fmt: skip
 
@@ -122,27 +124,30 @@ def fit_ensemble_critic(
     rng: random.Random,
     on_update: Callable[[dict[str, float]], object] = lambda metrics: None,
 ) -> EnsembleCritic:
-    """Heads fitted to the outcomes of `trajectories` by cross-entropy (outcomes in between: soft labels).
+    """Fit the heads to the outcomes of `trajectories` by cross-entropy (outcomes in (0, 1) as soft labels).
 
     Args:
-        policy: read only; not changed.
-        trajectories: N trajectories of the policy whose values are meant.
+        policy: gives the features; not changed.
+        trajectories: N trajectories of the policy whose values are estimated.
         config: see `EnsembleCriticConfig`.
         rng: draws weights, folds and order.
-        on_update: called after each head with `loss` (of the tasks left out) and `progress` (0 to 1).
+        on_update: called after each head with `loss` (on its validation fold) and `progress` (0 to 1).
 
     Raises:
-        ValueError: fewer tasks than folds.
+        ValueError: there are fewer tasks than folds.
     """
     features = history_features(policy, trajectories, layers=config.layers)
-    outcomes = torch.tensor([one.outcome for one in trajectories]).to(features[0])
+    outcomes = torch.tensor([trajectory.outcome for trajectory in trajectories]).to(features[0])  # (N,)
     fold = _folds(trajectories, config.heads, rng)
     heads = []
     for k in range(config.heads):
-        out = [i for i in range(len(trajectories)) if fold[i] == k and config.heads > 1]
-        kept = [i for i in range(len(trajectories)) if fold[i] != k or config.heads == 1]
+        validation = [i for i in range(len(trajectories)) if fold[i] == k and config.heads > 1]
+        training = [i for i in range(len(trajectories)) if fold[i] != k or config.heads == 1]
         head, loss = _fit_head(
-            _flat(features, outcomes, kept), _flat(features, outcomes, out or kept), config, rng
+            _histories(features, outcomes, training),
+            _histories(features, outcomes, validation or training),
+            config,
+            rng,
         )
         heads.append(head)
         on_update({"loss": loss, "progress": (k + 1) / config.heads})
@@ -150,28 +155,28 @@ def fit_ensemble_critic(
 
 
 def _fit_head(
-    known: tuple[Tensor, Tensor],
-    left_out: tuple[Tensor, Tensor],
+    training: tuple[Tensor, Tensor],
+    validation: tuple[Tensor, Tensor],
     config: EnsembleCriticConfig,
     rng: random.Random,
 ) -> tuple[nn.Module, float]:
-    """A head as it was after the epoch that served the left out best, and its loss there."""
-    features, target = known
+    """The head after the epoch with the smallest validation loss, and that loss."""
+    features, target = training  # (n, d), (n,)
     generator = torch.Generator().manual_seed(rng.randrange(2**31))
     head = _new_head(features, config, rng.randrange(2**31))
     optimizer = torch.optim.AdamW(head.parameters(), lr=config.lr, weight_decay=config.weight_decay)
     best, best_loss = head, float("inf")
     for _ in range(config.epochs):
         order = torch.randperm(len(target), generator=generator).to(target.device)
-        for part in order.split(config.batch):
-            loss = _cross_entropy(head(features[part]), target[part])
+        for indices in order.split(config.batch):
+            loss = _cross_entropy(head(features[indices]), target[indices])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
         with torch.no_grad():
-            judged = float(_cross_entropy(head(left_out[0]), left_out[1]))
-        if judged < best_loss:
-            best, best_loss = copy.deepcopy(head), judged
+            validation_loss = float(_cross_entropy(head(validation[0]), validation[1]))
+        if validation_loss < best_loss:
+            best, best_loss = copy.deepcopy(head), validation_loss
     return best.requires_grad_(False), best_loss
 
 
@@ -183,23 +188,22 @@ def _new_head(features: Tensor, config: EnsembleCriticConfig, seed: int) -> nn.S
     return nn.Sequential(*layers).to(features.device)
 
 
-def _cross_entropy(said: Tensor, target: Tensor) -> Tensor:
-    return nn.functional.binary_cross_entropy_with_logits(said.squeeze(-1), target)
+def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Mean over n histories, from logits (n, 1) and outcomes (n,)."""
+    return nn.functional.binary_cross_entropy_with_logits(logits.squeeze(-1), target)
 
 
-def _flat(features: Sequence[Tensor], outcomes: Tensor, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """All histories of some trajectories, and the outcome that each led to."""
-    counts = torch.tensor([len(features[i]) for i in numbers], device=outcomes.device)
-    return torch.cat([features[i] for i in numbers]).clone(), outcomes[list(numbers)].repeat_interleave(
-        counts
-    )
+def _histories(features: Sequence[Tensor], outcomes: Tensor, subset: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """(n, d) features of all histories of the trajectories in `subset`, and the (n,) outcome of each."""
+    counts = torch.tensor([len(features[i]) for i in subset], device=outcomes.device)
+    return torch.cat([features[i] for i in subset]).clone(), outcomes[list(subset)].repeat_interleave(counts)
 
 
 def _folds(trajectories: Sequence[Trajectory], n_folds: int, rng: random.Random) -> list[int]:
     """Fold of each trajectory; all trajectories of a task share one."""
-    tasks = list(dict.fromkeys((one.env, one.task_id) for one in trajectories))
+    tasks = list(dict.fromkeys((trajectory.env, trajectory.task_id) for trajectory in trajectories))
     if len(tasks) < n_folds:
         raise ValueError(f"{n_folds} folds need as many tasks, got {len(tasks)}")
     rng.shuffle(tasks)
-    place = {task: number % n_folds for number, task in enumerate(tasks)}
-    return [place[one.env, one.task_id] for one in trajectories]
+    fold_of = {task: i % n_folds for i, task in enumerate(tasks)}
+    return [fold_of[trajectory.env, trajectory.task_id] for trajectory in trajectories]

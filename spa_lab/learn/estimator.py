@@ -1,10 +1,10 @@
-"""The progress estimator: what each step contributed, learnt from outcomes alone.
+"""The progress estimator: each step's contribution, learnt from outcomes alone.
 
 h_t = last hidden layer at the last token of step t,  c_t = MLP(h_t),  R^ = sum_t c_t
 L_PE = mean over trajectories of (R^ - R)^2                                         SPA-RL, stage 3
 
-Nothing in this loss says how to split R among the steps; see `share_on_last_step` for how a fitted
-estimator did. Named options give what the released code does instead.
+This loss does not determine how R is split among the steps; `share_on_last_step` reports what a fitted
+estimator does. Options named in `EstimatorConfig` give the released code's variants.
 """
 
 import random
@@ -24,8 +24,10 @@ from spa_lab.agent.lora import set_trainable
 from spa_lab.agent.models import copy_policy, disk_refusals, load_policy, save_policy
 from spa_lab.agent.rollout import Policy
 from spa_lab.configs.estimator import EstimatorConfig
-from spa_lab.learn.fitting import fit_rows, new_head, read_rows
-from spa_lab.learn.language import hidden_states
+from spa_lab.learn.checkpoint import Checkpoint
+from spa_lab.learn.fitting import fit, new_head
+from spa_lab.learn.language import hidden_states, logits_of
+from spa_lab.learn.reading import read_rows
 from spa_lab.types import Credit, Trajectory
 
 _HEAD_FILE = "head.safetensors"
@@ -43,27 +45,26 @@ class EstimatorLoss(NamedTuple):
 
 
 class ProgressEstimator(nn.Module):
-    """A language model with a head that reads one number at the end of each step."""
+    """A language model with a head that gives one number at the end of each step."""
 
     def __init__(
         self, backbone: PreTrainedModel, codec: Codec, config: EstimatorConfig, *, seed: int
     ) -> None:
         super().__init__()
         self.backbone, self.codec, self.config = backbone, codec, config
-        own = backbone.config
-        sizes = (own.hidden_size, config.width, 1) if config.head == "mlp" else (own.vocab_size, 1)
+        shape = backbone.config
+        sizes = (shape.hidden_size, config.width, 1) if config.head == "mlp" else (shape.vocab_size, 1)
         self.head = new_head(*sizes, device=backbone.device, seed=seed)
         set_trainable(backbone, config.train_backbone)
 
     def forward(self, batch: TokenBatch) -> Tensor:
         """(n,) contributions of all steps of all rows, row by row, outcome units."""
-        hidden = hidden_states(self.backbone, batch.ids)[batch.step_end].float()
-        features = (
-            hidden
-            if self.config.head == "mlp"
-            else self.backbone.get_output_embeddings()(hidden.to(self.backbone.dtype)).float()
-        )
-        return self.head(features).squeeze(-1)
+        hidden = hidden_states(self.backbone, batch.ids)[batch.step_end].float()  # (B, L, d) -> (n, d)
+        if self.config.head == "vocabulary":
+            features = logits_of(self.backbone, hidden.to(self.backbone.dtype))  # (n, V)
+        else:
+            features = hidden
+        return self.head(features).squeeze(-1)  # (n, 1) -> (n,)
 
     @torch.inference_mode()
     def credit(
@@ -77,27 +78,27 @@ class ProgressEstimator(nn.Module):
 
         Args:
             trajectories: N trajectories.
-            source: named by the credits.
-            rows: the tokens that each was really written as (`Episode.row`); without them its text is encoded
-                anew, which need not give the tokens that a policy chose.
+            source: name of the credits' source.
+            rows: the tokens that each was sampled as (`Episode.row`); without them its text is re-encoded,
+                which can yield other tokens than were sampled.
 
         Raises:
             ContextTooLong: a trajectory needs more tokens than the model can read.
-            ValueError: a row is of another trajectory.
+            ValueError: a row belongs to another trajectory.
         """
-        said = read_rows(
-            self, self.codec, self.codec.rows_of(trajectories, rows), [len(one) for one in trajectories],
+        contributions = read_rows(
+            self, self.codec, self.codec.rows_of(trajectories, rows), list(map(len, trajectories)),
             limit=int(self.backbone.config.max_position_embeddings), budget=self.config.batch_tokens,
         )  # fmt: skip
         return [
-            Credit(one.id, source, own.double().cpu().numpy())
-            for one, own in zip(trajectories, said, strict=True)
+            Credit(trajectory.id, source, per_step.double().cpu().numpy())
+            for trajectory, per_step in zip(trajectories, contributions, strict=True)
         ]
 
 
 def estimator_loss(contributions: Tensor, lengths: Sequence[int], outcomes: Sequence[float]) -> EstimatorLoss:
     """L_PE of B trajectories from their steps' contributions (n,), n = sum of `lengths`."""
-    parts = contributions.split(list(lengths))
+    parts = contributions.split(list(lengths))  # (n,) -> B vectors (T_b,)
     predicted = torch.stack([part.sum() for part in parts])  # (B,)
     error = predicted - torch.tensor(outcomes, dtype=predicted.dtype, device=predicted.device)
     sizes = contributions.detach().abs().split(list(lengths))
@@ -112,26 +113,43 @@ def fit_estimator(
     *,
     rng: random.Random,
     on_update: Callable[[dict[str, float]], object] = lambda metrics: None,
+    checkpoint: Checkpoint | None = None,
 ) -> ProgressEstimator:
     """A progress estimator on a copy of `policy.model`, fitted to the outcomes of `trajectories`.
 
     Args:
         policy: the cloned policy; not changed.
         trajectories: D_explore, N trajectories of any policy on the same world.
-        config: head, what is trained, epochs, rates.
+        config: head, trained weights, epochs, rates.
         rng: draws initial weights and order.
         on_update: called with `loss`, `bias`, `share_on_last_step` and `progress` (0 to 1).
+        checkpoint: where the state is saved after each epoch, see `fitting.fit`.
     """
     twin = copy_policy(policy, name="estimator")
     estimator = ProgressEstimator(twin.model, twin.codec, config, seed=rng.randrange(2**31))
 
-    def loss(contributions: Tensor, numbers: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
-        chosen = [trajectories[i] for i in numbers]
-        parts = estimator_loss(contributions, [len(t) for t in chosen], [t.outcome for t in chosen])
+    rows = [policy.codec.row(trajectory) for trajectory in trajectories]
+
+    def loss(indices: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
+        subset = [trajectories[i] for i in indices]
+        contributions = estimator(
+            policy.codec.batch([rows[i] for i in indices], limit=policy.context)
+        )  # (n,)
+        parts = estimator_loss(contributions, [len(t) for t in subset], [t.outcome for t in subset])
         return parts.loss, {"bias": parts.bias, "share_on_last_step": parts.share_on_last_step}
 
-    rows = [policy.codec.row(trajectory) for trajectory in trajectories]
-    fit_rows(estimator, policy.codec, rows, loss, config, limit=policy.context, rng=rng, on_update=on_update)
+    fit(
+        estimator,
+        [len(row.ids) for row in rows],
+        loss,
+        epochs=config.epochs,
+        lr=config.lr,
+        budget=config.batch_tokens,
+        similar_lengths=False,
+        rng=rng,
+        on_update=on_update,
+        checkpoint=checkpoint,
+    )
     return estimator.eval()
 
 

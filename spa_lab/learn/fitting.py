@@ -1,117 +1,109 @@
-"""What estimators, readers and heads share: a small head, reading rows in batches, fitting to rows."""
+"""The training loop of cloning, the progress estimator and the return predictors."""
 
 import random
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from spa_lab.agent.codec import Codec, TokenBatch, TokenRow
-from spa_lab.learn.batches import planned_batches, token_batches
+from spa_lab.learn.batches import token_batches
+from spa_lab.learn.checkpoint import (
+    Checkpoint,
+    LearnerState,
+    load_weights,
+    merge_states,
+    split_state,
+    weights_state,
+)
 from spa_lab.learn.optimizer import Optimizer
 
-Loss = Callable[[Tensor, Sequence[int]], tuple[Tensor, dict[str, float]]]
-"""(what a model said of a batch, the numbers of its rows) -> what to descend, further metrics to report."""
+BatchLoss = Callable[[Sequence[int]], tuple[Tensor, dict[str, float]]]
+"""Indices of the rows of a batch -> the loss to descend, and further metrics to report."""
 
 
-class Schedule(Protocol):
-    """How long and how fast is learnt, such as `learn.estimator.EstimatorConfig`."""
+def fit(
+    module: nn.Module,
+    lengths: Sequence[int],
+    loss: BatchLoss,
+    *,
+    epochs: int,
+    lr: float,
+    muon_lr: float | None = None,
+    budget: int,
+    similar_lengths: bool,
+    rng: random.Random,
+    on_update: Callable[[dict[str, float]], object],
+    checkpoint: Checkpoint | None = None,
+) -> None:
+    """Descend `loss` in batches of N rows, in place.
 
-    @property
-    def epochs(self) -> int:
-        """Passes over the rows."""
+    Args:
+        module: its parameters with `requires_grad` are trained.
+        lengths: tokens of each of N rows.
+        loss: see `BatchLoss`; without random numbers of its own.
+        epochs: passes over the rows.
+        lr: peak learning rate of AdamW; the rate falls to zero at the end.
+        muon_lr: peak learning rate of Muon, see `Optimizer`.
+        budget: tokens in a batch, padding included.
+        similar_lengths: see `token_batches`.
+        rng: draws the batches of all passes, before the first update.
+        on_update: called after each update with `loss`, the further metrics and `progress` (0 to 1).
+        checkpoint: where the state is saved after each pass; training continues after the last pass saved,
+            bit for bit, if everything else is the same.
 
-    @property
-    def lr(self) -> float:
-        """Peak rate of AdamW."""
-
-    @property
-    def batch_tokens(self) -> int:
-        """Tokens in a batch, padding included."""
+    Raises:
+        ValueError: the saved state does not belong to this fit.
+    """
+    passes = [
+        token_batches(lengths, budget=budget, rng=rng, similar_lengths=similar_lengths) for _ in range(epochs)
+    ]
+    n_updates = sum(map(len, passes))
+    optimizer = Optimizer(module, lr=lr, muon_lr=muon_lr, n_updates=n_updates)
+    saved = checkpoint.load() if checkpoint else None
+    first = 0 if saved is None else _continue_from(saved, module, optimizer, n_updates)
+    for epoch in range(first, epochs):
+        for indices in passes[epoch]:
+            batch_loss, metrics = loss(indices)
+            batch_loss.backward()
+            optimizer.step()
+            progress = optimizer.done / n_updates
+            on_update({"loss": float(batch_loss.detach()), **metrics, "progress": progress})
+        if checkpoint:
+            checkpoint.save(_state(module, optimizer, n_updates, epoch + 1))
 
 
 def new_head(*sizes: int, device: torch.device, seed: int) -> nn.Sequential:
     """Linear layers from size to size with GELU between them, drawn from `seed`.
 
-    They begin near zero: what is added up over T steps would begin as noise.
+    The weights are a tenth of torch's default, because the outputs may be summed over T steps.
     """
     layers: list[nn.Module] = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        for wide, narrow in pairwise(sizes):
-            layers += [nn.Linear(wide, narrow), nn.GELU()]
+        for n_inputs, n_outputs in pairwise(sizes):
+            layers += [nn.Linear(n_inputs, n_outputs), nn.GELU()]
     head = nn.Sequential(*layers[:-1])
     for parameter in head.parameters():
         parameter.data *= 0.1
     return head.to(device)
 
 
-def read_rows(
-    read: Callable[[TokenBatch], Tensor],
-    codec: Codec,
-    rows: Sequence[TokenRow],
-    counts: Sequence[int],
-    *,
-    limit: int,
-    budget: int,
-) -> list[Tensor]:
-    """What is read of each of N rows, in order.
-
-    Args:
-        read: a batch -> (n, ...), n the sum of its rows' counts, row by row.
-        codec: makes the batches.
-        rows: N rows.
-        counts: for each row how much is read of it.
-        limit: most tokens of a row.
-        budget: tokens in a batch, padding included.
-
-    Raises:
-        ContextTooLong: a row has more than `limit` tokens.
-    """
-    found: dict[int, Tensor] = {}
-    lengths = [len(row.ids) for row in rows]
-    for numbers in token_batches(lengths, budget=budget, rng=random.Random(0)):
-        said = read(codec.batch([rows[i] for i in numbers], limit=limit))
-        found |= zip(numbers, said.split([counts[i] for i in numbers]), strict=True)
-    return [found[i] for i in range(len(rows))]
-
-
-def fit_rows(
-    model: nn.Module,
-    codec: Codec,
-    rows: Sequence[TokenRow],
-    loss: Loss,
-    schedule: Schedule,
-    *,
-    limit: int,
-    rng: random.Random,
-    on_update: Callable[[dict[str, float]], object],
-) -> None:
-    """Fit `model`, called with batches, in place.
-
-    Args:
-        model: a batch -> what `loss` is told; its parameters with `requires_grad` learn.
-        codec: makes the batches.
-        rows: N rows.
-        loss: see `Loss`.
-        schedule: passes, rate and tokens of a batch.
-        limit: most tokens of a row.
-        rng: draws the order.
-        on_update: called after each update with `loss`, the further metrics and `progress` (0 to 1).
-
-    Raises:
-        ContextTooLong: a row has more than `limit` tokens.
-    """
-    lengths = [len(row.ids) for row in rows]
-    plan = planned_batches(
-        lengths, epochs=schedule.epochs, budget=schedule.batch_tokens, rng=rng, alike=False
+def _state(module: nn.Module, optimizer: Optimizer, n_updates: int, epoch: int) -> LearnerState:
+    return merge_states(
+        {
+            "fit": LearnerState(facts={"epoch": epoch, "n_updates": n_updates}),
+            "weights": weights_state(module),
+            "optimizer": optimizer.state(),
+        }
     )
-    optimizer = Optimizer(model, lr=schedule.lr, n_updates=len(plan))
-    for done, numbers in enumerate(plan):
-        said = model(codec.batch([rows[i] for i in numbers], limit=limit))
-        found, metrics = loss(said, numbers)
-        found.backward()
-        optimizer.step()
-        on_update({"loss": float(found.detach()), **metrics, "progress": (done + 1) / len(plan)})
+
+
+def _continue_from(saved: LearnerState, module: nn.Module, optimizer: Optimizer, n_updates: int) -> int:
+    """Passes already done."""
+    facts = split_state(saved, "fit").facts
+    if facts["n_updates"] != n_updates:
+        raise ValueError(f"state: of a fit of {facts['n_updates']} updates, this one has {n_updates}")
+    load_weights(module, split_state(saved, "weights"))
+    optimizer.load_state(split_state(saved, "optimizer"))
+    return int(facts["epoch"])

@@ -19,7 +19,12 @@ def before_written(hidden: Tensor, mask: Tensor) -> Tensor:
 
     The token in column l is predicted from column l - 1; column 0 is predicted from nothing.
     """
-    return hidden[:, :-1][mask[:, 1:]]
+    return hidden[:, :-1][mask[:, 1:]]  # (B, L, d) -> (n, d)
+
+
+def logits_of(model: PreTrainedModel, features: Tensor) -> Tensor:
+    """(n, V) float32 logits of the language model's head for `features` (n, d)."""
+    return model.get_output_embeddings()(features).float()
 
 
 def written_logits(model: PreTrainedModel, hidden: Tensor, mask: Tensor) -> Tensor:
@@ -32,15 +37,21 @@ def written_logits(model: PreTrainedModel, hidden: Tensor, mask: Tensor) -> Tens
         raise ValueError(
             f"{int(mask[:, 0].sum())} of {len(mask)} rows select their first token, which nothing predicts"
         )
-    head = model.get_output_embeddings()
-    return head(before_written(hidden, mask)).float()
+    return logits_of(model, before_written(hidden, mask))
 
 
 def written_logprobs(logits: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
     """(n,) natural log-probability of the n tokens in `mask`, from their `written_logits`."""
-    return torch.log_softmax(logits, dim=-1).gather(1, ids[mask][:, None].to(logits.device)).squeeze(1)
+    written = ids[mask][:, None].to(logits.device)  # (B, L) -> (n, 1)
+    return torch.log_softmax(logits, dim=-1).gather(1, written).squeeze(1)  # (n, V) -> (n, 1) -> (n,)
 
 
-def parameters_that_learn(model: torch.nn.Module) -> list[tuple[str, torch.nn.Parameter]]:
+def logprobs_under(model: PreTrainedModel, ids: Tensor, mask: Tensor, *, temperature: float) -> Tensor:
+    """(n,) natural log-probability of the n tokens in `mask` when `model` samples at `temperature`."""
+    logits = written_logits(model, hidden_states(model, ids), mask)
+    return written_logprobs(logits / temperature, ids, mask)
+
+
+def trainable_parameters(model: torch.nn.Module) -> list[tuple[str, torch.nn.Parameter]]:
     """Named parameters with a gradient, in the model's order."""
     return [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from spa_lab.learn.checkpoint import LearnerState, snapshot
-from spa_lab.learn.language import parameters_that_learn
+from spa_lab.learn.language import trainable_parameters
 
 
 class Optimizer:
@@ -28,7 +28,7 @@ class Optimizer:
         n_updates: int | None = None,
         warmup: int = 10,
     ) -> None:
-        named = parameters_that_learn(model)
+        named = trainable_parameters(model)
         matrices = [p for name, p in named if muon_lr is not None and p.ndim == 2 and not _is_table(name)]
         taken = set(map(id, matrices))
         rest = [p for _, p in named if id(p) not in taken]

@@ -117,7 +117,7 @@ def _released(run: Run, env: str, preset: Preset, report: Report) -> list[Credit
 
 
 def _critic(run: Run, env: str, preset: Preset, report: Report) -> list[CreditMethod]:
-    reader, cost = _fitted(run, env, preset, PredictorConfig(reads="history"), report)
+    reader, cost = _fitted(run, env, preset, PredictorConfig(input="history"), report)
     return [
         methods.critic_td(reader.values, fitting=cost),
         methods.critic_gae(reader.values, fitting=cost),
@@ -125,7 +125,7 @@ def _critic(run: Run, env: str, preset: Preset, report: Report) -> list[CreditMe
 
 
 def _rudder(run: Run, env: str, preset: Preset, report: Report) -> list[CreditMethod]:
-    reader, cost = _fitted(run, env, preset, PredictorConfig(reads="step"), report)
+    reader, cost = _fitted(run, env, preset, PredictorConfig(input="step"), report)
     return [
         methods.prediction_difference(reader.values, fitting=cost),
         methods.occlusion(reader.predict, fitting=cost),
@@ -134,7 +134,7 @@ def _rudder(run: Run, env: str, preset: Preset, report: Report) -> list[CreditMe
 
 def _prefix(run: Run, env: str, preset: Preset, report: Report) -> list[CreditMethod]:
     """SPA's increments, fitted to every prefix: the variant whose split is identified."""
-    reader, cost = _fitted(run, env, preset, PredictorConfig(reads="step", says="increment"), report)
+    reader, cost = _fitted(run, env, preset, PredictorConfig(input="step", output="increment"), report)
     return [methods.prediction_difference(reader.values, fitting=cost, source="spa_prefix", close=False)]
 
 
@@ -173,7 +173,7 @@ def _fitted(
     fitted, _ = split_by_task(run.load_trajectories("explore"), preset.held_out_fraction)
     policy = saved_policy(run, "cloned", preset, make_environment(env))
     start = perf_counter()
-    rng = random.Random(f"{run.seed}/fidelity-{config.reads}-{config.says}")
+    rng = random.Random(f"{run.seed}/fidelity-{config.input}-{config.output}")
     reader = fit_predictor(policy, fitted, config, rng=rng, on_update=_reporting(report))
     return reader, Cost(perf_counter() - start, len(fitted))
 

@@ -10,8 +10,8 @@ from spa_lab.learn.batches import token_batches
 
 
 @given(st.lists(st.integers(1, 50), max_size=60), st.integers(1, 200), st.integers(0, 3), st.booleans())
-def test_every_row_once_within_the_budget(lengths: list[int], budget: int, seed: int, alike: bool) -> None:
-    batches = token_batches(lengths, budget=budget, rng=random.Random(seed), alike=alike)
+def test_every_row_once_within_the_budget(lengths: list[int], budget: int, seed: int, similar: bool) -> None:
+    batches = token_batches(lengths, budget=budget, rng=random.Random(seed), similar_lengths=similar)
     assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
     for batch in batches:
         padded = len(batch) * max(lengths[row] for row in batch)
@@ -33,8 +33,8 @@ def test_rows_of_different_lengths_are_mixed_on_request() -> None:
     """Where long rows are failures, a batch of one length would hold one outcome."""
     lengths = [5, 40] * 100
     shares = []
-    for alike in (True, False):
-        batches = token_batches(lengths, budget=320, rng=random.Random(0), alike=alike)
+    for similar in (True, False):
+        batches = token_batches(lengths, budget=320, rng=random.Random(0), similar_lengths=similar)
         shares.append(sum(len({lengths[row] for row in batch}) == 2 for batch in batches) / len(batches))
     assert shares[0] < 0.2 and shares[1] > 0.8
 

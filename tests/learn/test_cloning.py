@@ -16,6 +16,7 @@ from spa_lab.configs.cloning import CloneConfig
 from spa_lab.envs.base import Demonstration
 from spa_lab.learn.cloning import clone, clone_loss, fit_language
 from spa_lab.types import Trajectory
+from tests.learn.states import KeptStates
 
 ONE_BATCH = CloneConfig(epochs=1, batch_tokens=10_000)
 
@@ -138,6 +139,22 @@ def test_the_same_seed_gives_the_same_weights(policy: Policy, demonstrations: li
         weights.append(torch.cat([p.detach().flatten() for p in twin.model.parameters()]))
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
+
+
+@pytest.mark.parametrize("muon_lr", [None, 0.02])
+def test_interrupted_cloning_continues_bit_for_bit(
+    policy: Policy, demonstrations: list[Demonstration], muon_lr: float | None
+) -> None:
+    config = CloneConfig(epochs=3, batch_tokens=60, muon_lr=muon_lr)
+
+    def weights(checkpoint: KeptStates) -> torch.Tensor:
+        twin = copy_policy(policy, name="twin")
+        clone(twin, demonstrations, config, rng=random.Random(0), checkpoint=checkpoint)
+        return torch.cat([p.detach().flatten() for p in twin.model.parameters()])
+
+    checkpoint = KeptStates()
+    whole = weights(checkpoint)
+    assert torch.equal(weights(KeptStates(checkpoint.states[:1])), whole)
 
 
 def test_rows_without_anything_to_learn_are_left_out(

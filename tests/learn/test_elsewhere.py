@@ -17,12 +17,14 @@ from spa_lab.agent.sampling import AllowedTexts
 from spa_lab.configs.cloning import CloneConfig
 from spa_lab.configs.estimator import EstimatorConfig
 from spa_lab.configs.ppo import PPOConfig
+from spa_lab.configs.presets import TINY
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Demonstration, Environment, Reply, Task
 from spa_lab.learn.cloning import clone
 from spa_lab.learn.ensemble_critic import EnsembleCriticConfig, fit_ensemble_critic
 from spa_lab.learn.estimator import fit_estimator
-from spa_lab.learn.ppo import PPOTrainer
+from spa_lab.learn.method import TrainingInputs
+from spa_lab.learn.ppo import ppo
 from spa_lab.learn.return_predictor import PredictorConfig, fit_predictor
 from spa_lab.truth.exact import History, lm_action_probs
 from spa_lab.truth.monte_carlo import branch_outcomes
@@ -86,7 +88,7 @@ def _estimator(policy: Policy, played: list[Episode], head: Any) -> np.ndarray:
 
 def _reader(policy: Policy, played: list[Episode]) -> np.ndarray:
     told = [episode.trajectory for episode in played]
-    config = PredictorConfig(reads="step", says="increment", fits="subset", epochs=1)
+    config = PredictorConfig(input="step", output="increment", epochs=1)
     return _flat(fit_predictor(policy, told, config, rng=random.Random(0)).values(told))
 
 
@@ -112,10 +114,10 @@ def _clone(policy: Policy, played: list[Episode]) -> np.ndarray:
 
 def _ppo(policy: Policy, played: list[Episode]) -> np.ndarray:
     twin = copy_policy(policy, name="ppo")
-    config = PPOConfig(episodes=4, epochs=1)
-    trainer = PPOTrainer(twin, config, rng=random.Random(0), playing=PLAYING)
-    found = trainer.iterate(WORLD, TASKS, lambda all: [np.arange(3.0) for _ in all])
-    return np.append(_weights(twin), list(found.values()))
+    preset = replace(TINY, ppo=PPOConfig(episodes=4, epochs=1), explore_rollout=PLAYING)
+    inputs = TrainingInputs(policy=twin, environment=WORLD, preset=preset, rng=random.Random(0))
+    metrics = ppo(inputs, lambda episodes: [np.arange(3.0) for _ in episodes]).iterate(TASKS)
+    return np.append(_weights(twin), list(metrics.values()))
 
 
 def _adapters(policy: Policy, played: list[Episode]) -> np.ndarray:

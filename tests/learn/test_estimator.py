@@ -22,6 +22,7 @@ from spa_lab.learn.estimator import (
     save_estimator,
 )
 from spa_lab.types import Credit, Step, Trajectory
+from tests.learn.states import KeptStates
 
 HEADS = pytest.mark.parametrize("head", ["mlp", "vocabulary"])
 
@@ -254,6 +255,19 @@ def test_the_seed_decides(policy: Policy) -> None:
     assert torch.equal(flat[0], flat[1])
     assert not torch.equal(flat[0], flat[2])
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@HEADS
+def test_an_interrupted_fit_continues_bit_for_bit(policy: Policy, head: Any) -> None:
+    config = EstimatorConfig(head=head, epochs=3, batch_tokens=60)
+
+    def weights(checkpoint: KeptStates) -> torch.Tensor:
+        fitted = fit_estimator(policy, _toy(6, 0), config, rng=random.Random(0), checkpoint=checkpoint)
+        return torch.cat([p.detach().flatten() for p in fitted.parameters()])
+
+    checkpoint = KeptStates()
+    whole = weights(checkpoint)
+    assert torch.equal(weights(KeptStates(checkpoint.states[:2])), whole)
 
 
 @HEADS

@@ -1,15 +1,18 @@
-"""The frame of what reads and learns: every row once, in order, and a head that begins small."""
+"""Reading and fitting in batches: every row once, in order; interrupted fits continue bit for bit."""
 
 import random
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from spa_lab.agent.codec import ContextTooLong, TokenBatch, TokenRow
 from spa_lab.agent.rollout import Policy
-from spa_lab.learn.fitting import fit_rows, new_head, read_rows
+from spa_lab.learn.checkpoint import Checkpoint
+from spa_lab.learn.fitting import fit, new_head
+from spa_lab.learn.reading import read_rows, read_written
+from tests.learn.states import KeptStates
 
 
 @pytest.fixture(scope="module")
@@ -21,43 +24,82 @@ ROWS = [TokenRow(f"t{i}", (7 + i,) * n, (0,) * n) for i, n in enumerate((5, 2, 9
 COUNTS = [len(row.ids) for row in ROWS]
 
 
+@pytest.fixture
+def checkpoint() -> KeptStates:
+    return KeptStates()
+
+
 def _flat(batch: TokenBatch) -> torch.Tensor:
     return batch.ids[batch.attention].float()
 
 
+def test_numbers_of_written_tokens_stand_at_their_tokens(policy: Policy) -> None:
+    """The number of a token is its id here; tokens that the policy did not write get 0."""
+    rows = [TokenRow("a", (7, 8, 9, 10), (-1, 0, -1, 1)), TokenRow("b", (11, 12), (-1, 0))]
+    arrays = read_written(
+        lambda batch: batch.ids[batch.action_mask].float(), policy.codec, rows, limit=9, budget=99
+    )
+    assert [array.tolist() for array in arrays] == [[0, 8, 0, 10], [0, 12]]
+    assert arrays[0].dtype == np.float64
+
+
 @pytest.mark.parametrize("budget", [1, 12, 1000])
 def test_what_is_read_comes_back_row_by_row(policy: Policy, budget: int) -> None:
-    said = read_rows(_flat, policy.codec, ROWS, COUNTS, limit=9, budget=budget)
-    assert [tuple(own.tolist()) for own in said] == [row.ids for row in ROWS]
+    outputs = read_rows(_flat, policy.codec, ROWS, COUNTS, limit=9, budget=budget)
+    assert [tuple(numbers.tolist()) for numbers in outputs] == [row.ids for row in ROWS]
     with pytest.raises(ContextTooLong, match="'t2' needs 9 tokens, limit is 8"):
         read_rows(_flat, policy.codec, ROWS, COUNTS, limit=8, budget=budget)
 
 
-def test_every_row_is_fitted_to_once_a_pass(policy: Policy) -> None:
-    model, asked, seen = new_head(1, 1, device=torch.device("cpu"), seed=0), [], []
+LENGTHS = [5, 2, 9, 2, 7]
 
-    class Reader(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.head = model
 
-        def forward(self, batch: TokenBatch) -> torch.Tensor:
-            return self.head(_flat(batch)[:, None]).squeeze(-1)
+class Toy:
+    """A line fitted to the lengths; records the rows that it was asked for."""
 
-    def loss(said: torch.Tensor, numbers: Sequence[int]) -> tuple[torch.Tensor, dict[str, float]]:
-        assert len(said) == sum(COUNTS[i] for i in numbers)
-        asked.extend(numbers)
-        return (said**2).mean(), {"rows": len(numbers)}
+    def __init__(self) -> None:
+        self.model = new_head(1, 1, device=torch.device("cpu"), seed=0)
+        self.indices: list[int] = []
+        self.metrics: list[dict[str, float]] = []
 
-    before = [weight.detach().clone() for weight in model.parameters()]
-    schedule = SimpleNamespace(epochs=2, lr=0.1, batch_tokens=12)
-    fit_rows(
-        Reader(), policy.codec, ROWS, loss, schedule, limit=9, rng=random.Random(0), on_update=seen.append
-    )
-    assert sorted(asked) == sorted([0, 1, 2, 3, 4] * 2)
-    assert [list(metrics) for metrics in seen] == [["loss", "rows", "progress"]] * len(seen)
-    assert seen[-1]["progress"] == 1.0 and sum(metrics["rows"] for metrics in seen) == 10
-    assert not all(torch.equal(*pair) for pair in zip(before, model.parameters(), strict=True))
+    def loss(self, indices: Sequence[int]) -> tuple[torch.Tensor, dict[str, float]]:
+        self.indices += indices
+        x = torch.tensor([[float(LENGTHS[i])] for i in indices])
+        return ((self.model(x) - x) ** 2).mean(), {"rows": len(indices)}
+
+    def fit(self, *, epochs: int = 3, checkpoint: Checkpoint | None = None, seed: int = 0) -> torch.Tensor:
+        fit(
+            self.model, LENGTHS, self.loss, epochs=epochs, lr=0.1, budget=12, similar_lengths=False,
+            rng=random.Random(seed), on_update=self.metrics.append, checkpoint=checkpoint,
+        )  # fmt: skip
+        return torch.cat([weight.detach().flatten() for weight in self.model.parameters()])
+
+
+def test_every_row_is_used_once_a_pass() -> None:
+    toy = Toy()
+    before = [weight.detach().clone() for weight in toy.model.parameters()]
+    toy.fit(epochs=2)
+    assert sorted(toy.indices) == sorted([0, 1, 2, 3, 4] * 2)
+    assert [list(metrics) for metrics in toy.metrics] == [["loss", "rows", "progress"]] * len(toy.metrics)
+    assert toy.metrics[-1]["progress"] == 1.0 and sum(metrics["rows"] for metrics in toy.metrics) == 10
+    assert not all(torch.equal(*pair) for pair in zip(before, toy.model.parameters(), strict=True))
+
+
+def test_an_interrupted_fit_continues_bit_for_bit(checkpoint: KeptStates) -> None:
+    whole = Toy()
+    expected = whole.fit(checkpoint=checkpoint)
+    assert [state.facts["fit"]["epoch"] for state in checkpoint.states] == [1, 2, 3]
+    for n_done in (1, 2, 3):
+        resumed = Toy()
+        assert torch.equal(resumed.fit(checkpoint=KeptStates(checkpoint.states[:n_done])), expected)
+        assert resumed.metrics == whole.metrics[len(whole.metrics) - len(resumed.metrics) :]
+        assert sorted(resumed.indices) == sorted([0, 1, 2, 3, 4] * (3 - n_done))
+
+
+def test_a_state_of_another_fit_is_refused(checkpoint: KeptStates) -> None:
+    Toy().fit(checkpoint=checkpoint)
+    with pytest.raises(ValueError, match=r"state: of a fit of \d+ updates, this one has \d+"):
+        Toy().fit(epochs=4, checkpoint=checkpoint)
 
 
 def test_heads_are_drawn_from_their_seed_and_begin_small() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from spa_lab.agent.rollout import Policy
-from spa_lab.learn.language import hidden_states, parameters_that_learn, written_logits, written_logprobs
+from spa_lab.learn.language import hidden_states, trainable_parameters, written_logits, written_logprobs
 
 
 @pytest.fixture(scope="module")
@@ -45,4 +45,4 @@ def test_the_first_token_is_predicted_from_nothing(policy: Policy) -> None:
 def test_only_what_learns_is_named() -> None:
     layers = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 1))
     layers[0].requires_grad_(False)
-    assert [name for name, _ in parameters_that_learn(layers)] == ["1.weight", "1.bias"]
+    assert [name for name, _ in trainable_parameters(layers)] == ["1.weight", "1.bias"]

@@ -3,15 +3,17 @@
 import random
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from spa_lab import rewards
 from spa_lab.agent.models import copy_policy
-from spa_lab.agent.rollout import EpisodeSpec, Policy, rollout
+from spa_lab.agent.rollout import Episode, EpisodeSpec, Policy, rollout
 from spa_lab.configs.estimator import EstimatorConfig
 from spa_lab.configs.ppo import PPOConfig
 from spa_lab.configs.presets import TINY, Preset
@@ -21,6 +23,8 @@ from spa_lab.learn.estimator import ProgressEstimator, fit_estimator
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.methods import METHODS, find_method
 from spa_lab.types import Trajectory
+from tests.learn.reference_ppo import ReferencePPO
+from tests.learn.states import stored
 
 TRAINED = [name for name, entry in METHODS.items() if entry.factory]
 
@@ -116,7 +120,7 @@ def test_training_continues_from_a_state_bit_for_bit(make: Make, name: str) -> N
     expected = _iterate(whole, 3)
     first = make(name)
     _iterate(first, 1)
-    state = first.state()
+    state = stored(first.state())
     _iterate(first, 1)  # what happens later must not change the state
     resumed = make(name)
     resumed.load_state(state)
@@ -171,7 +175,7 @@ def test_a_method_of_a_user(make: Make, user_module: Callable[[str, str], None])
     won = metrics[0]["success"]
     assert metrics[0]["reward"] < won or won == 0
     _iterate(first, 1)
-    resumed.load_state(first.state())
+    resumed.load_state(stored(first.state()))
     _iterate(resumed, 1)
     assert torch.equal(_weights(whole), _weights(resumed))
 
@@ -211,3 +215,36 @@ def test_states_of_other_learners_are_refused(make: Make, make_policy: Callable[
     inputs = TrainingInputs(policy=wider, environment=FORK, preset=PRESET, rng=random.Random(0))
     with pytest.raises(ValueError, match=r"state: .* has shape"):
         find_method("terminal").make(inputs).load_state(state)
+
+
+@pytest.mark.parametrize("name", ["terminal", "spa"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"gamma": 1.0, "lam": 0.99},
+        {"gae_over": "all_tokens", "temperature": 0.7, "clip": 0.05, "epochs": 3},
+    ],
+)
+def test_the_weights_are_those_of_the_reference(
+    make: Make, cloned: Policy, estimator: ProgressEstimator, name: str, settings: dict
+) -> None:
+    """Bit for bit after two iterations: taking PPO apart changed no operation and no random draw."""
+    preset = replace(PRESET, ppo=replace(PRESET.ppo, **settings))
+    learner = make(name, preset)
+    rng = random.Random(f"0/ppo-{name}")
+    rng.randrange(2**31)  # seeds the numpy generator of `TrainingInputs`
+    reference = ReferencePPO(copy_policy(cloned, name=name), preset.ppo, rng, preset.explore_rollout)
+
+    def reward(episodes: Sequence[Episode]) -> list[np.ndarray]:
+        trajectories = [episode.trajectory for episode in episodes]
+        if name == "terminal":
+            return [np.append(np.zeros(len(t) - 1), t.outcome) for t in trajectories]
+        credits = estimator.credit(trajectories, rows=[episode.row for episode in episodes])
+        return [rewards.fuse(t, c, preset.reward) for t, c in zip(trajectories, credits, strict=True)]
+
+    for _ in range(2):
+        learner.iterate(TASKS)
+        reference.iterate(FORK, TASKS, reward)
+    expected = torch.cat([weight.detach().flatten() for weight in reference.policy.model.parameters()])
+    assert torch.equal(_weights(learner), expected)
+    assert not torch.equal(expected, torch.cat([w.detach().flatten() for w in cloned.model.parameters()]))

@@ -1,57 +1,67 @@
-"""What the gradient saw: tables by hand, and every alarm raised by what it is for and by nothing else."""
+"""What the gradient saw: tables by hand, and every alarm raised by its own failure and by no other."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
-from spa_lab.agent.codec import TokenRow
+from spa_lab.agent.codec import TokenBatch, TokenRow
 from spa_lab.agent.rollout import Episode
-from spa_lab.learn.update_audit import GradientView, Rules, estimated, what_the_gradient_saw
+from spa_lab.configs.ppo import PPOConfig
+from spa_lab.learn.collect import Collected
+from spa_lab.learn.estimates import Estimate, gae, group_relative
+from spa_lab.learn.update_audit import GradientView, what_the_gradient_saw
+from spa_lab.learn.update_batch import UpdateBatch, make_update_batch
 from spa_lab.types import FloatArray, Trajectory
 
-RULES = Rules(gamma=0.9, lam=0.5, kl_coef=0.1)
+CONFIG = PPOConfig(gamma=0.9, lam=0.5, kl_coef=0.1)
 STEP = (-1, 0, 0, -1, -1, 1, -1, 2, 2)
 """Three steps of two, one and two tokens behind an opening."""
-WROTE = np.array(STEP) >= 0
+WRITTEN = np.array(STEP) >= 0
 
 
-@dataclass(frozen=True, eq=False)
-class Row:
-    episode: Episode
-    reference: FloatArray
-    rewards: FloatArray
-    values: FloatArray
-    advantages: FloatArray
-
-
+Row = tuple[Episode, Estimate, FloatArray]
 Build = Callable[..., Row]
 
 
 @pytest.fixture
 def build(make_trajectory: Callable[..., Trajectory]) -> Build:
-    """(id, outcome, step rewards, values per written token, KL in nats, grounded, rules) -> a row."""
+    """(id, outcome, step rewards, values per written token, KL in nats, grounded, config) -> an episode."""
 
-    def one(
+    def make(
         id: str = "a",
         outcome: float = 1.0,
         paid: Sequence[float] = (0.25, -0.5, 1.0),
         values: Sequence[float] = (0.0, 0.125, 0.25, 0.5, 0.5),
         kl: float = 0.0,
         grounded: Sequence[bool] = (True, False, True),
-        rules: Rules = RULES,
+        config: PPOConfig = CONFIG,
     ) -> Row:
-        rewards, value, logprob = np.zeros((3, len(STEP)))
-        rewards[[2, 5, 8]] = paid
-        value[WROTE] = values
-        logprob[WROTE] = -1.0
+        value, logprob = np.zeros((2, len(STEP)))
+        value[WRITTEN] = values
+        logprob[WRITTEN] = -1.0
         tokens = TokenRow(id, tuple(range(len(STEP))), STEP)
         episode = Episode(make_trajectory(outcome, grounded, id=id), tokens, tuple(logprob.tolist()))
-        reference = np.where(WROTE, logprob - kl, 0.0)
-        return Row(episode, reference, rewards, value, estimated(rewards, value, np.array(STEP), rules))
+        settings = {"gamma": config.gamma, "lam": config.lam, "over": config.gae_over}
+        estimate = gae(episode, np.array(paid, dtype=float), value, **settings)
+        return episode, estimate, np.where(WRITTEN, logprob - kl, 0.0)
 
-    return one
+    return make
+
+
+def _batch(rows: Sequence[Row]) -> UpdateBatch:
+    episodes, estimates, reference = zip(*rows, strict=True)
+    ids, step = (torch.tensor([getattr(e.row, name) for e in episodes]) for name in ("ids", "step"))
+    tokens = TokenBatch(
+        ids, torch.ones_like(ids, dtype=torch.bool), step, tuple(e.row.trajectory_id for e in episodes)
+    )
+    return make_update_batch(tokens, episodes, estimates, reference)
+
+
+def _view(rows: Sequence[Row], config: PPOConfig) -> GradientView:
+    return what_the_gradient_saw(_batch(rows), config)
 
 
 def _raised(view: GradientView) -> set[str]:
@@ -60,7 +70,7 @@ def _raised(view: GradientView) -> set[str]:
 
 def test_tables_by_hand(build: Build) -> None:
     row = build(kl=0.5)
-    view = what_the_gradient_saw([row], RULES)
+    view = _view([row], CONFIG)
     last = 1.0 - 0.5  # r - V
     before = 0.0 + 0.9 * 0.5 - 0.5 + 0.45 * last
     middle = -0.5 + 0.9 * 0.5 - 0.25 + 0.45 * before
@@ -83,7 +93,7 @@ def test_tables_by_hand(build: Build) -> None:
 
 def test_a_healthy_update_raises_nothing(build: Build) -> None:
     rows = [build(), build("b", 0.0, paid=(0.1, -0.5, -0.2))]
-    view = what_the_gradient_saw(rows, RULES)
+    view = _view(rows, CONFIG)
     assert _raised(view) == set()
     assert len({alarm.name for alarm in view.alarms}) == 10
     assert view.render().count("fine") == 10
@@ -94,7 +104,7 @@ def test_a_healthy_update_raises_nothing(build: Build) -> None:
     [
         ({"paid": (0, 0, 0), "values": (0,) * 5}, "zero_advantage", "3 of 6 steps"),
         ({"paid": (0.5,) * 3}, "same_for_all_steps", "in 1 of 2 episodes"),
-        ({"paid": (0.25, 0.5, 1.0)}, "ungrounded_paid", "1 of 2 steps that the world refused were paid"),
+        ({"paid": (0.25, 0.5, 1.0)}, "ungrounded_paid", "1 of 2 ungrounded steps were paid"),
         ({"kl": -40.0}, "kl_above_signal", "KL pushes tokens by"),
     ],
 )
@@ -103,7 +113,7 @@ def test_alarms(build: Build, settings: dict, name: str, words: str) -> None:
     if name == "same_for_all_steps":  # more than half of the episodes
         rows[1] = build("b", 0.0, paid=(-0.5,) * 3)
         words = "in 2 of 2 episodes"
-    view = what_the_gradient_saw(rows, RULES)
+    view = _view(rows, CONFIG)
     assert name in _raised(view)
     (alarm,) = (one for one in view.alarms if one.name == name)
     assert words in alarm.text and 0 < alarm.share <= 1
@@ -111,40 +121,45 @@ def test_alarms(build: Build, settings: dict, name: str, words: str) -> None:
 
 
 def test_all_alike_is_noise(build: Build) -> None:
-    rules = replace(RULES, gamma=0.0)
-    rows = [build(paid=(0, 0, 0), values=(-1,) * 5, rules=rules)]
-    assert {"no_difference", "same_for_all_steps"} <= _raised(what_the_gradient_saw(rows, rules))
+    config = replace(CONFIG, gamma=0.0)
+    rows = [build(paid=(0, 0, 0), values=(-1,) * 5, config=config)]
+    assert {"no_difference", "same_for_all_steps"} <= _raised(_view(rows, config))
 
 
 def test_failures_that_earn_more(build: Build) -> None:
     """A bonus for every executable action, offline harmless: the long failure is paid better."""
     rows = [build(paid=(0.5, 0.0, 0.6)), build("b", 0.0, paid=(0.9, 0.0, 0.5))]
-    view = what_the_gradient_saw(rows, RULES)
+    view = _view(rows, CONFIG)
     assert _raised(view) == {"failures_earn_more"}
-    assert "a success earns +1.10 in all, a failure +1.40" in view.render()
+    assert "a success earns +1.10 on average, a failure +1.40" in view.render()
 
 
 def test_gae_over_observations_lets_their_length_in_and_credit_out(build: Build) -> None:
-    rules = replace(RULES, all_tokens=True)
-    view = what_the_gradient_saw([build(rules=rules), build("b", 0.0, (0.1, -0.5, -0.2), rules=rules)], rules)
+    config = replace(CONFIG, gae_over="all_tokens")
+    view = _view([build(config=config), build("b", 0.0, (0.1, -0.5, -0.2), config=config)], config)
     assert {"observation_length", "never_crosses_border"} & _raised(view) == {"observation_length"}
-    far = replace(rules, lam=0.1)
-    view = what_the_gradient_saw([build(rules=far), build("b", 0.0, (0.1, -0.5, -0.2), rules=far)], far)
+    far = replace(config, lam=0.1)
+    view = _view([build(config=far), build("b", 0.0, (0.1, -0.5, -0.2), config=far)], far)
     assert "never_crosses_border" in _raised(view)
     # steps 0 -> 1 are three tokens apart, 1 -> 2 three: 0.09^3
     assert f"{0.09**3:.1%} reaches" in view.render()
 
 
 def test_leaking_masks_and_other_rules_are_found(build: Build) -> None:
-    row = build()
-    leaked = replace(row, advantages=row.advantages + 0.5)
-    assert {"mask_leaks", "not_these_rules"} <= _raised(
-        what_the_gradient_saw([leaked, build("b", 0.0)], RULES)
-    )
-    other = what_the_gradient_saw([row, build("b", 0.0)], replace(RULES, gamma=1.0))
+    batch = _batch([build(), build("b", 0.0)])
+    leaked = replace(batch, advantages=batch.advantages + 0.5)
+    assert {"mask_leaks", "not_these_rules"} <= _raised(what_the_gradient_saw(leaked, CONFIG))
+    other = what_the_gradient_saw(batch, replace(CONFIG, gamma=1.0))
     assert "not_these_rules" in _raised(other)
 
 
-def test_nothing_to_see() -> None:
-    with pytest.raises(ValueError, match="at least 1 row"):
-        what_the_gradient_saw([], RULES)
+def test_without_a_critic_nothing_is_said_about_discounts(build: Build) -> None:
+    """Advantages of a group: the same on every step, and not made by GAE."""
+    rows = [build(), build("b", 0.0)]
+    estimates = group_relative(Collected([episode for episode, _, _ in rows], [0, 0]), kind="rloo")
+    batch = _batch([(row[0], estimate, row[2]) for row, estimate in zip(rows, estimates, strict=True)])
+    view = what_the_gradient_saw(batch, CONFIG)
+    raised = _raised(view)
+    assert not raised & {"not_these_rules", "observation_length", "never_crosses_border", "mask_leaks"}
+    assert "without a critic" in view.render()
+    assert view.steps["advantage"].tolist() == [1.0] * 3 + [-1.0] * 3

@@ -1,25 +1,26 @@
 """A watched update: what is shown is what PPO used."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from spa_lab import rewards
 from spa_lab.agent.models import save_policy
-from spa_lab.agent.rollout import Episode, Policy
+from spa_lab.agent.rollout import Policy
 from spa_lab.configs.ppo import PPOConfig
 from spa_lab.configs.presets import TINY
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Environment, Reply, Task
+from spa_lab.learn.method import TrainingInputs
+from spa_lab.learn.methods.terminal import step_rewards
+from spa_lab.learn.ppo import ppo
 from spa_lab.learn.update_audit import what_the_gradient_saw
 from spa_lab.pipeline import update_audit as audit
-from spa_lab.pipeline.update_audit import WatchedTrainer, rules_of, watch_first_update
+from spa_lab.pipeline.update_audit import watch_first_update
 from spa_lab.store import Run
-from spa_lab.types import FloatArray
 
 
 class Even:
@@ -39,26 +40,24 @@ TASKS = [Task("e", "even", "train", "", "", 3, None)] * 8
 EVEN = Environment(name="even", make_world=Even, tasks=lambda split, n: TASKS[:n], step_limit=3)
 
 
-def _terminal(episodes: Sequence[Episode]) -> list[FloatArray]:
-    return [rewards.terminal(episode.trajectory).contributions for episode in episodes]
-
-
 @pytest.fixture(scope="module")
 def policy(make_policy: Callable[..., Policy]) -> Policy:
     return make_policy("Action: a", "Action: bb", "noted", hidden=16, context=400, spread=0.5)
 
 
 @pytest.mark.parametrize("gae_over", ["action_tokens", "all_tokens"])
-def test_the_rules_reproduce_what_the_trainer_used(policy: Policy, gae_over: str) -> None:
+def test_the_settings_reproduce_what_the_learner_used(policy: Policy, gae_over: str) -> None:
     config = PPOConfig(episodes=8, batch_tokens=400, gae_over=gae_over)  # type: ignore[arg-type]
-    trainer = WatchedTrainer(policy, config, rng=random.Random(0), playing=RolloutConfig(1.0, 5, 8))
-    trainer.iterate(EVEN, TASKS, _terminal)
-    view = what_the_gradient_saw(trainer.rows, rules_of(config))
+    preset = replace(TINY, ppo=config, explore_rollout=RolloutConfig(1.0, 5, 8))
+    inputs = TrainingInputs(policy=policy, environment=EVEN, preset=preset, rng=random.Random(0))
+    learner = ppo(inputs, step_rewards)
+    batch = learner.prepare(learner.play(TASKS))
+    view = what_the_gradient_saw(batch, config)
     alarms = {alarm.name: alarm.raised for alarm in view.alarms}
     assert not alarms["not_these_rules"] and not alarms["mask_leaks"]
     assert alarms["observation_length"] == (gae_over == "all_tokens")
     assert len(view.steps) == 24
-    outcomes = [row.episode.trajectory.outcome for row in trainer.rows]
+    outcomes = [trajectory.outcome for trajectory in batch.trajectories]
     assert view.steps["reward"].sum() == pytest.approx(sum(outcomes))
     np.testing.assert_allclose(view.tokens["kl"], 0, atol=1e-4)  # the cloned policy played these episodes
 

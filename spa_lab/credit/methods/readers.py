@@ -8,7 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
+from spa_lab.advantages import gae
 from spa_lab.credit.methods.base import Cost, CreditMethod
+from spa_lab.rewards import terminal
 from spa_lab.types import Credit, FloatArray, Trajectory
 
 Read = Callable[[Sequence[Trajectory]], Sequence[FloatArray]]
@@ -101,19 +103,11 @@ def critic_gae(
         credits = []
         for one, found in zip(trajectories, values(trajectories), strict=True):
             path = _checked(found, one, len(one), source)
-            delta = np.append(gamma * path[1:], one.outcome) - path
-            credits.append(Credit(one.id, source, decayed(delta, gamma * lam)))
+            rewards = terminal(one).contributions
+            credits.append(Credit(one.id, source, gae(rewards, path, gamma=gamma, lam=lam)))
         return credits
 
     return CreditMethod(source, f"GAE(gamma {gamma:g}, lambda {lam:g}), arXiv:1506.02438", give, fitting)
-
-
-def decayed(delta: FloatArray, decay: float) -> FloatArray:
-    """(T,) sums of what is still to come, decayed."""
-    result, following = np.zeros(len(delta)), 0.0
-    for t in range(len(delta) - 1, -1, -1):
-        following = result[t] = delta[t] + decay * following
-    return result
 
 
 def _checked(found: FloatArray, trajectory: Trajectory, expected: int, source: str) -> FloatArray:

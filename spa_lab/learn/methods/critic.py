@@ -12,7 +12,8 @@ from spa_lab.agent.models import copy_policy
 from spa_lab.credit.methods import Cost, critic_td
 from spa_lab.learn.ensemble_critic import EnsembleCriticConfig, fit_ensemble_critic
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
-from spa_lab.learn.ppo import fused, ppo
+from spa_lab.learn.ppo import ppo
+from spa_lab.learn.step_rewards import fused
 from spa_lab.types import Credit, Trajectory
 
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from spa_lab import rewards
 from spa_lab.agent.codec import TokenRow
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
-from spa_lab.learn.ppo import fused, ppo
+from spa_lab.learn.ppo import ppo
+from spa_lab.learn.step_rewards import fused
 from spa_lab.types import Credit, Trajectory
 
 

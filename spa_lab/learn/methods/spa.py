@@ -1,7 +1,8 @@
 """SPA-RL: PPO on the progress estimator's contributions, fused with grounding (arXiv:2505.20732)."""
 
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
-from spa_lab.learn.ppo import fused, ppo
+from spa_lab.learn.ppo import ppo
+from spa_lab.learn.step_rewards import fused
 
 
 def make(inputs: TrainingInputs) -> Learner:

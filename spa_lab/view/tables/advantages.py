@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from spa_lab.advantages import advantages
+from spa_lab.advantages import gae
 from spa_lab.configs.reward import GroundingForm, Residual, RewardConfig
 from spa_lab.rewards import fuse, grounding, terminal
 from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
@@ -134,7 +134,7 @@ def step_advantages(
         knobs: discounts, placement and granularity.
     """
     if knobs.granularity == "step":
-        return advantages(rewards, values, gamma=knobs.gamma, lam=knobs.lam)
+        return gae(rewards, values, gamma=knobs.gamma, lam=knobs.lam)
     step_of = np.repeat(np.arange(len(counts)), counts)
     ends = np.cumsum(counts)
     tokens = np.zeros(len(step_of))
@@ -144,7 +144,7 @@ def step_advantages(
         tokens[ends - np.array(counts)] = rewards
     else:
         tokens = (rewards / np.array(counts))[step_of]
-    found = advantages(tokens, values[step_of], gamma=knobs.gamma, lam=knobs.lam)
+    found = gae(tokens, values[step_of], gamma=knobs.gamma, lam=knobs.lam)
     return np.bincount(step_of, weights=found) / np.array(counts)
 
 

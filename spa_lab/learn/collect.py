@@ -1,0 +1,85 @@
+"""Collecting the episodes of one iteration: in groups of the same task, filtered if wanted."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from spa_lab.agent.rollout import Episode, EpisodeSpec, Policy, rollout
+from spa_lab.configs.rollout import RolloutConfig
+from spa_lab.envs.base import Environment, Task
+
+
+@dataclass(frozen=True, eq=False)
+class Collected:
+    """Episodes to learn from."""
+
+    episodes: Sequence[Episode]
+    group: Sequence[int]
+    """Group index of each episode; episodes of a group play the same task."""
+
+    def __post_init__(self) -> None:
+        if len(self.episodes) != len(self.group):
+            raise ValueError(f"{len(self.episodes)} episodes have {len(self.group)} group indices")
+
+    def select(self, indices: Sequence[int]) -> "Collected":
+        """The episodes at `indices`, in that order."""
+        return Collected([self.episodes[i] for i in indices], [self.group[i] for i in indices])
+
+
+Filter = Callable[[Collected], Collected]
+"""Chooses the episodes that an update uses."""
+
+
+def collect(
+    policy: Policy,
+    environment: Environment,
+    tasks: Sequence[Task],
+    config: RolloutConfig,
+    *,
+    episodes: int,
+    group_size: int = 1,
+    prefix: str,
+    rng: random.Random,
+) -> Collected:
+    """Play `episodes` episodes: group g plays task g (tasks are repeated in turn) `group_size` times.
+
+    Args:
+        policy: its model must be in eval mode.
+        environment: where it plays.
+        tasks: one or more tasks.
+        config: sampling temperature, limits, episodes side by side.
+        episodes: number of episodes, a multiple of `group_size`.
+        group_size: G, episodes of the same task.
+        prefix: of the trajectories' ids.
+        rng: draws a seed for each episode.
+
+    Raises:
+        ValueError: `episodes` is no multiple of `group_size`, or there is no task.
+    """
+    if group_size < 1 or episodes % group_size or not tasks:
+        raise ValueError(
+            f"needs tasks and a number of episodes that group_size divides, "
+            f"got {len(tasks)} tasks, {episodes} episodes, group_size {group_size}"
+        )
+    group = [i // group_size for i in range(episodes)]
+    specs = [
+        EpisodeSpec(f"{prefix}/{i:04d}", tasks[g % len(tasks)], rng.randrange(2**31))
+        for i, g in enumerate(group)
+    ]
+    return Collected(rollout(policy, environment, specs, config), group)
+
+
+def keep_all(collected: Collected) -> Collected:
+    """Every episode."""
+    return collected
+
+
+def mixed_outcomes(collected: Collected) -> Collected:
+    """Episodes of the groups whose outcomes differ: the others have no group-relative advantage.
+
+    This is the filter of DAPO's dynamic sampling (arXiv:2503.14476), without sampling more.
+    """
+    outcomes: dict[int, set[float]] = {}
+    for episode, group in zip(collected.episodes, collected.group, strict=True):
+        outcomes.setdefault(group, set()).add(episode.trajectory.outcome)
+    return collected.select([i for i, group in enumerate(collected.group) if len(outcomes[group]) > 1])

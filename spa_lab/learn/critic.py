@@ -1,0 +1,108 @@
+"""A critic on the policy's own hidden states: V before each token that the policy writes.
+
+The critic shares the policy's network and is trained with it; its head alone is fitted before the first
+update, so that this update does not follow random values.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from spa_lab.agent.codec import TokenBatch
+from spa_lab.agent.rollout import Episode, Policy
+from spa_lab.learn.checkpoint import LearnerState, load_weights, weights_state
+from spa_lab.learn.language import before_written, hidden_states
+from spa_lab.learn.reading import read_written
+from spa_lab.types import FloatArray
+
+_FIT_EPISODES = 16
+"""Episodes whose features are read at once before the first update."""
+
+
+class Critic:
+    """A value head of two layers.
+
+    Args:
+        policy: whose hidden states are read; of width d.
+        seed: of the initial weights.
+    """
+
+    def __init__(self, policy: Policy, *, seed: int) -> None:
+        self.policy = policy
+        size = int(policy.model.config.hidden_size)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.head = nn.Sequential(nn.Linear(size, size), nn.GELU(), nn.Linear(size, 1))
+        self.head.to(policy.model.device)
+        self.is_fitted = False
+        """Whether `fit` was called."""
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """(n,) float32 values, outcome units, from the hidden states (n, d) before n tokens."""
+        return self.head(features.float()).squeeze(-1)  # (n, 1) -> (n,)
+
+    @torch.inference_mode()
+    def values(self, episodes: Sequence[Episode], *, budget: int) -> list[FloatArray]:
+        """(L,) of each episode: V before each written token, 0 elsewhere.
+
+        Args:
+            episodes: N episodes.
+            budget: tokens in a batch, padding included.
+        """
+        return read_written(
+            lambda batch: self(self._features(batch)),
+            self.policy.codec,
+            [episode.row for episode in episodes],
+            limit=self.policy.context,
+            budget=budget,
+        )
+
+    def fit(self, episodes: Sequence[Episode], returns: Sequence[FloatArray], *, passes: int = 40) -> None:
+        """Fit the head alone, by least squares on all written tokens at once.
+
+        Args:
+            episodes: N episodes.
+            returns: (L,) of each episode, the target at each written token, outcome units.
+            passes: AdamW updates.
+        """
+        rows = [episode.row for episode in episodes]
+        with torch.no_grad():
+            features = torch.cat(
+                [
+                    self._features(
+                        self.policy.codec.batch(rows[i : i + _FIT_EPISODES], limit=self.policy.context)
+                    )
+                    for i in range(0, len(rows), _FIT_EPISODES)
+                ]
+            ).float()  # (n, d), n written tokens of all episodes
+        written = [
+            target[np.array(row.step) >= 0]  # (L,) -> (n_i,)
+            for row, target in zip(rows, returns, strict=True)
+        ]
+        target = torch.from_numpy(np.concatenate(written)).float().to(features.device)  # (n,)
+        optimizer = torch.optim.AdamW(self.head.parameters(), lr=3e-3)
+        for _ in range(passes):
+            loss = ((self(features) - target) ** 2).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        self.is_fitted = True
+
+    def state(self) -> LearnerState:
+        """The head's weights, and whether it was fitted."""
+        return LearnerState(weights_state(self.head).tensors, {"is_fitted": self.is_fitted})
+
+    def load_state(self, state: LearnerState) -> None:
+        """Continue from `state`.
+
+        Raises:
+            ValueError: the head has other sizes.
+        """
+        load_weights(self.head, state)
+        self.is_fitted = bool(state.facts["is_fitted"])
+
+    def _features(self, batch: TokenBatch) -> Tensor:
+        """(n, d) hidden state before each written token."""
+        return before_written(hidden_states(self.policy.model, batch.ids), batch.action_mask)

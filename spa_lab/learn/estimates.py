@@ -1,0 +1,152 @@
+"""Advantage estimates: what the policy gradient multiplies each token's log-probability by.
+
+Three builders: GAE on step rewards with a critic, the outcome relative to other episodes of the same task,
+and a credit method's contribution as the advantage of its own step.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spa_lab.advantages import first_tokens, on_tokens, step_gae, token_gae, token_rewards
+from spa_lab.agent.rollout import Episode
+from spa_lab.configs.ppo import GAEOver
+from spa_lab.learn.collect import Collected
+from spa_lab.rewards import terminal
+from spa_lab.types import Credit, FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """What an update needs of one episode; arrays over its L tokens, 0 where the policy did not write."""
+
+    advantage: FloatArray
+    """(L,) before normalisation, outcome units. It is final: nothing sums it over later steps again."""
+    returns: FloatArray | None = None
+    """(L,) regression target of the critic, outcome units; None: no critic is trained."""
+    weight: FloatArray | None = None
+    """(L,) weight of each token in the loss, >= 0; None: 1."""
+    rewards: FloatArray | None = None
+    """(L,) rewards that the advantage was made of, outcome units; for reports."""
+    values: FloatArray | None = None
+    """(L,) the critic's V that the advantage was made of, outcome units; for reports."""
+
+
+def gae(
+    episode: Episode,
+    step_rewards: FloatArray,
+    values: FloatArray,
+    *,
+    gamma: float,
+    lam: float,
+    over: GAEOver = "action_tokens",
+    level: Literal["token", "step"] = "token",
+) -> Estimate:
+    """GAE on step rewards (arXiv:1506.02438).
+
+    Args:
+        episode: T steps, L tokens.
+        step_rewards: (T,) outcome units, paid at each step's last token.
+        values: (L,) the critic's V before each token that the policy wrote.
+        gamma: discount per action.
+        lam: trace decay per action.
+        over: tokens that the recursion runs over, see `token_gae`; level "token" only.
+        level: "token": each written token is an action. "step": each step is one action with the V before its
+            first token, and all of its tokens share its advantage and its return.
+
+    Raises:
+        ValueError: the number of step rewards is not T.
+    """
+    step = steps_of(episode)
+    rewards = token_rewards(step_rewards, step)
+    if level == "step":
+        advantage = step_gae(step_rewards, values, step, gamma=gamma, lam=lam)
+        baseline = on_tokens(values[first_tokens(step, len(step_rewards))], step)
+    else:
+        advantage = token_gae(rewards, values, step, gamma=gamma, lam=lam, over=over)
+        baseline = values
+    # summed in float32, the precision of the critic that is fitted to it
+    returns = (advantage.astype(np.float32) + baseline.astype(np.float32)).astype(np.float64)
+    return Estimate(advantage, returns, rewards=rewards, values=values)
+
+
+def group_relative(collected: Collected, *, kind: Literal["rloo", "grpo"]) -> list[Estimate]:
+    """The outcome relative to the other episodes of the group, the same on every written token.
+
+    rloo: A_i = R_i - mean of R_j over the other episodes j of the group     (arXiv:2402.14740)
+    grpo: A_i = (R_i - mean of R) / (std of R + 1e-6), std with G - 1, over the group  (arXiv:2402.03300)
+
+    Args:
+        collected: N episodes in groups of at least 2.
+        kind: which of the two.
+
+    Raises:
+        ValueError: a group has a single episode, or the kind is unknown.
+    """
+    if kind not in ("rloo", "grpo"):
+        raise ValueError(f"kind must be 'rloo' or 'grpo', got {kind!r}")
+    group = np.asarray(collected.group)
+    outcomes = np.array([episode.trajectory.outcome for episode in collected.episodes])
+    advantages = np.zeros(len(outcomes))
+    for index in np.unique(group):
+        members = group == index
+        size = int(members.sum())
+        if size < 2:
+            raise ValueError(f"group {index} has 1 episode; a group-relative advantage needs 2 or more")
+        centred = outcomes[members] - outcomes[members].mean()
+        # R_i - mean of the others = (R_i - mean of all) * G / (G - 1)
+        scale = size / (size - 1) if kind == "rloo" else 1 / (outcomes[members].std(ddof=1) + 1e-6)
+        advantages[members] = centred * scale
+    return [
+        Estimate(np.where(steps_of(episode) >= 0, advantage, 0.0), rewards=_outcome_at_end(episode))
+        for episode, advantage in zip(collected.episodes, advantages, strict=True)
+    ]
+
+
+def step_credit(
+    collected: Collected,
+    credits: Sequence[Credit],
+    *,
+    weight: float = 1.0,
+    add_to: Sequence[Estimate] | None = None,
+) -> list[Estimate]:
+    """Each step's contribution as the advantage of its own tokens; later contributions are not added.
+
+    A_l = weight * c_{step of token l}, plus the advantage of `add_to`
+
+    Args:
+        collected: N episodes.
+        credits: the credit of each episode, in order, from any credit method.
+        weight: factor on the contributions.
+        add_to: estimates to add the contributions to, e.g. of `group_relative` (as GiGPO adds a step-level to
+            an episode-level advantage, arXiv:2505.10978); their other fields are kept.
+
+    Raises:
+        ValueError: a credit belongs to another trajectory or has another number of steps.
+    """
+    estimates = []
+    for i, (episode, credit) in enumerate(zip(collected.episodes, credits, strict=True)):
+        trajectory, step = episode.trajectory, steps_of(episode)
+        if (credit.trajectory_id, len(credit)) != (trajectory.id, len(trajectory)):
+            raise ValueError(
+                f"credit of {credit.trajectory_id!r} with {len(credit)} steps does not belong to "
+                f"{trajectory.id!r} with {len(trajectory)} steps"
+            )
+        advantage = weight * on_tokens(credit.contributions, step)
+        if add_to is None:
+            estimates.append(Estimate(advantage, rewards=token_rewards(credit.contributions, step)))
+        else:
+            estimates.append(replace(add_to[i], advantage=add_to[i].advantage + advantage))
+    return estimates
+
+
+def steps_of(episode: Episode) -> NDArray[np.int64]:
+    """(L,) step index of each token, -1 where the policy did not write it."""
+    return np.array(episode.row.step, dtype=np.int64)
+
+
+def _outcome_at_end(episode: Episode) -> FloatArray:
+    return token_rewards(terminal(episode.trajectory).contributions, steps_of(episode))

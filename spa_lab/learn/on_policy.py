@@ -1,0 +1,197 @@
+"""The loop of every on-policy method: play episodes, estimate advantages, update the policy.
+
+Departs from SPA-RL's released code: online, on the policy's own fresh episodes with the log-probabilities
+they were sampled at (there: one offline pass, log-probabilities recomputed); KL enters the loss, not the
+reward.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from spa_lab.agent.models import copy_policy
+from spa_lab.agent.rollout import Episode
+from spa_lab.envs.base import Task
+from spa_lab.learn.checkpoint import (
+    LearnerState,
+    Stateful,
+    load_weights,
+    merge_states,
+    random_state,
+    set_random_state,
+    split_state,
+    weights_state,
+)
+from spa_lab.learn.collect import Collected, Filter, collect, keep_all
+from spa_lab.learn.critic import Critic
+from spa_lab.learn.estimates import Estimate
+from spa_lab.learn.language import logprobs_under
+from spa_lab.learn.method import TrainingInputs
+from spa_lab.learn.optimizer import Optimizer
+from spa_lab.learn.policy_gradient import Objective, update
+from spa_lab.learn.reading import read_written
+from spa_lab.learn.update_batch import UpdateBatch, make_update_batch
+from spa_lab.types import FloatArray
+
+EstimateAdvantages = Callable[[Collected], list[Estimate]]
+"""Episodes -> the estimate of each, in order."""
+
+
+class OnPolicyLearner:
+    """A policy under training; its state covers the policy, the critic, the optimiser and the random streams.
+
+    Args:
+        inputs: of the method. `preset.ppo` gives episodes, passes, rates and temperature,
+            `preset.explore_rollout` the limits of an episode.
+        estimate: makes the advantages of the episodes of an iteration.
+        objective: what the update optimises; None: that of `preset.ppo`.
+        critic: trained with the policy, on the returns of the estimates.
+        group_size: G, episodes of the same task.
+        keep: chooses the episodes that are learnt from.
+        stateful: further objects whose state changes during training, by name.
+    """
+
+    def __init__(
+        self,
+        inputs: TrainingInputs,
+        estimate: EstimateAdvantages,
+        *,
+        objective: Objective | None = None,
+        critic: Critic | None = None,
+        group_size: int = 1,
+        keep: Filter = keep_all,
+        stateful: Mapping[str, Stateful] | None = None,
+    ) -> None:
+        self.inputs, self.policy, self.config = inputs, inputs.policy, inputs.preset.ppo
+        self.estimate, self.critic = estimate, critic
+        self.objective = objective or Objective.of(self.config)
+        self.group_size, self.keep, self.stateful = group_size, keep, dict(stateful or {})
+        self.rollout_config = replace(inputs.preset.explore_rollout, temperature=self.config.temperature)
+        self.reference = copy_policy(inputs.policy, name="reference").model.requires_grad_(False)
+        trained: list[nn.Module] = [self.policy.model, *([critic.head] if critic else [])]
+        self.optimizer = Optimizer(nn.ModuleList(trained), lr=self.config.lr)
+        self.iteration = 0
+
+    def iterate(self, tasks: Sequence[Task]) -> dict[str, float]:
+        """Play `preset.ppo.episodes` episodes of `tasks` and update once over them.
+
+        Returns:
+            Means over the played episodes: `success`, `outcome`, `grounding` (share of steps), `length`
+            (steps); `reward` (per episode that was learnt from); and the parts of the loss, 0 if `keep`
+            dropped every episode.
+        """
+        played = self.play(tasks)
+        kept = self.keep(played)
+        metrics = _played_metrics(played)
+        if kept.episodes:
+            batch = self.prepare(kept)
+            metrics |= {"reward": _mean_reward(batch), **self.update(batch)}
+        else:
+            names = ("reward", "loss", "policy", "value", "kl", "clip_fraction", "approx_kl")
+            metrics |= dict.fromkeys(names, 0.0)
+        self.iteration += 1
+        return metrics
+
+    def play(self, tasks: Sequence[Task]) -> Collected:
+        """The episodes of an iteration."""
+        return collect(
+            self.policy,
+            self.inputs.environment,
+            tasks,
+            self.rollout_config,
+            episodes=self.config.episodes,
+            group_size=self.group_size,
+            prefix=f"{self.policy.name}/{self.iteration:03d}",
+            rng=self.inputs.rng,
+        )
+
+    def prepare(self, collected: Collected) -> UpdateBatch:
+        """Everything that the update reads of these episodes."""
+        episodes = collected.episodes
+        rows = [episode.row for episode in episodes]
+        return make_update_batch(
+            self.policy.codec.batch(rows, limit=self.policy.context),
+            episodes,
+            self.estimate(collected),
+            self.reference_logprobs(episodes),
+            normalise=self.objective.normalise,
+            mean_over=self.objective.mean_over,
+        )
+
+    def update(self, batch: UpdateBatch) -> dict[str, float]:
+        """Update the policy; returns the mean parts of the loss."""
+        return update(
+            self.policy,
+            self.optimizer,
+            batch,
+            self.objective,
+            critic=self.critic,
+            epochs=self.config.epochs,
+            budget=self.config.batch_tokens,
+            temperature=self.config.temperature,
+            rng=self.inputs.rng,
+        )
+
+    @torch.inference_mode()
+    def reference_logprobs(self, episodes: Sequence[Episode]) -> list[FloatArray]:
+        """(L,) of each episode: log-probability of each written token under the reference policy, nats."""
+        return read_written(
+            lambda batch: logprobs_under(
+                self.reference, batch.ids, batch.action_mask, temperature=self.config.temperature
+            ),
+            self.policy.codec,
+            [episode.row for episode in episodes],
+            limit=self.policy.context,
+            budget=self.config.batch_tokens,
+        )
+
+    def state(self) -> LearnerState:
+        """Weights, moments, random streams and the number of iterations; the reference does not change."""
+        facts = {
+            "iteration": self.iteration,
+            "rng": random_state(self.inputs.rng),
+            "generator": self.inputs.generator.bit_generator.state,
+        }
+        parts = {name: part.state() for name, part in self._parts().items()}
+        parts |= {"learner": LearnerState(facts=facts), "policy": weights_state(self.policy.model)}
+        return merge_states(parts)
+
+    def load_state(self, state: LearnerState) -> None:
+        """Continue from `state`, of a learner that was made with the same inputs.
+
+        Raises:
+            ValueError: the state is of another kind or shape.
+        """
+        load_weights(self.policy.model, split_state(state, "policy"))
+        for name, part in self._parts().items():
+            part.load_state(split_state(state, name))
+        facts = split_state(state, "learner").facts
+        self.iteration = int(facts["iteration"])
+        set_random_state(self.inputs.rng, facts["rng"])
+        self.inputs.generator.bit_generator.state = facts["generator"]
+
+    def _parts(self) -> dict[str, Stateful]:
+        critic: dict[str, Stateful] = {"critic": self.critic} if self.critic else {}
+        return {"optimizer": self.optimizer, **critic, **self.stateful}
+
+
+def _played_metrics(played: Collected) -> dict[str, float]:
+    trajectories = [episode.trajectory for episode in played.episodes]
+    n_steps = sum(map(len, trajectories))
+    return {
+        "success": float(np.mean([trajectory.success for trajectory in trajectories])),
+        "outcome": float(np.mean([trajectory.outcome for trajectory in trajectories])),
+        "grounding": sum(int(trajectory.grounded.sum()) for trajectory in trajectories) / n_steps,
+        "length": n_steps / len(trajectories),
+    }
+
+
+def _mean_reward(batch: UpdateBatch) -> float:
+    """Mean sum of rewards of an episode; its outcome where the estimates name no rewards."""
+    if batch.rewards is None:
+        return float(np.mean([trajectory.outcome for trajectory in batch.trajectories]))
+    rows = zip(batch.rewards.numpy(), batch.lengths, strict=True)
+    return float(np.mean([row[:length].sum() for row, length in rows]))

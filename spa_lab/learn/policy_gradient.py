@@ -1,0 +1,234 @@
+"""The clipped policy-gradient update (PPO, Schulman et al. 2017, arXiv:1707.06347).
+
+`Objective` says what is optimised, `clipped_loss` is its formula on plain tensors, and `update` makes the
+passes over one `UpdateBatch`.
+"""
+
+import math
+import random
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spa_lab.agent.rollout import Policy
+from spa_lab.configs.ppo import PPOConfig
+from spa_lab.learn.batches import token_batches
+from spa_lab.learn.critic import Critic
+from spa_lab.learn.language import before_written, hidden_states, logits_of, written_logprobs
+from spa_lab.learn.optimizer import Optimizer
+from spa_lab.learn.update_batch import MeanOver, UpdateBatch
+
+KLForm = Literal["k2", "k3"]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What an update optimises."""
+
+    clip_low: float = 0.2
+    """The probability ratio is clipped at 1 - clip_low."""
+    clip_high: float = 0.2
+    """The probability ratio is clipped at 1 + clip_high."""
+    kl_coef: float = 0.02
+    """Weight of KL(policy || reference), per nat."""
+    kl_form: KLForm = "k2"
+    """Estimator of that KL at each token (Schulman 2020), with x = log pi - log pi_ref. "k2": x^2 / 2; its
+    gradient is that of the KL, and grows with x only. "k3": exp(-x) - 1 + x (GRPO); it grows with the ratio
+    itself, so one token that the policy has given up can dominate the loss."""
+    vf_coef: float = 0.1
+    """Weight of the critic's squared error."""
+    entropy_coef: float = 0.0
+    """Weight of the policy's entropy, per nat; it is not computed if 0."""
+    normalise: bool = True
+    """Centre and scale the advantages over all written tokens of the batch."""
+    mean_over: MeanOver = "token"
+    """What the loss of a minibatch is a mean over."""
+
+    def __post_init__(self) -> None:
+        for name in ("clip_low", "clip_high", "kl_coef", "vf_coef", "entropy_coef"):
+            number = getattr(self, name)
+            if not (math.isfinite(number) and number >= 0):
+                raise ValueError(f"Objective: {name} must be finite and >= 0, got {number}")
+        for name, kind in (("kl_form", KLForm), ("mean_over", MeanOver)):
+            if getattr(self, name) not in get_args(kind):
+                raise ValueError(
+                    f"Objective: {name} must be one of {get_args(kind)}, got {getattr(self, name)!r}"
+                )
+
+    @classmethod
+    def of(cls, config: PPOConfig) -> "Objective":
+        """The objective of `config`."""
+        return cls(
+            clip_low=config.clip, clip_high=config.clip, kl_coef=config.kl_coef, vf_coef=config.vf_coef
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Loss:
+    """Parts of the loss of one minibatch; means as `Objective.mean_over` says."""
+
+    loss: Tensor
+    """policy + vf_coef * value + kl_coef * kl - entropy_coef * entropy."""
+    policy: Tensor
+    """Negative clipped surrogate."""
+    value: Tensor
+    """Squared error of the critic, squared outcome units; 0 without a critic."""
+    kl: Tensor
+    """KL(policy || reference), nats per token."""
+    clip_fraction: float
+    """Share of written tokens whose ratio left the clip range."""
+    approx_kl: float
+    """KL(sampling policy || policy), nats per token, k3."""
+    entropy: Tensor | None = None
+    """Entropy of the policy, nats per token; None if it has no weight."""
+
+    def metrics(self) -> dict[str, float]:
+        """The parts as numbers, without the entropy if it has no weight."""
+        parts = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {
+            name: part.item() if isinstance(part, Tensor) else part
+            for name, part in parts.items()
+            if part is not None
+        }
+
+
+def clipped_loss(
+    *,
+    new: Tensor,
+    sampled: Tensor,
+    reference: Tensor,
+    advantage: Tensor,
+    objective: Objective,
+    weights: Tensor | None = None,
+    values: Tensor | None = None,
+    returns: Tensor | None = None,
+    entropy: Tensor | None = None,
+) -> Loss:
+    """The loss over n tokens.
+
+    Args:
+        new: (n,) log-probabilities under the policy, nats.
+        sampled: (n,) log-probabilities when the tokens were sampled.
+        reference: (n,) log-probabilities under the reference policy.
+        advantage: (n,) normalised advantages.
+        objective: clip range and weights.
+        weights: (n,) weight of each token in all means; None: the same for all.
+        values: (n,) of the critic, outcome units; None: no critic.
+        returns: (n,) targets of the critic, outcome units.
+        entropy: (n,) entropy of the policy before each token, nats.
+
+    Raises:
+        ValueError: one of `values` and `returns` is given without the other.
+    """
+    if (values is None) != (returns is None):
+        raise ValueError("values and returns must be given together")
+    ratio = (new - sampled).exp()
+    clipped = ratio.clamp(1 - objective.clip_low, 1 + objective.clip_high)
+    policy = -_mean(torch.minimum(ratio * advantage, clipped * advantage), weights)
+    kl = _mean(_kl(new - reference, objective.kl_form), weights)
+    value = torch.zeros_like(policy)
+    loss = policy
+    if values is not None and returns is not None:
+        value = _mean((values - returns) ** 2, weights)
+        loss = loss + objective.vf_coef * value
+    loss = loss + objective.kl_coef * kl
+    if entropy is not None:
+        entropy = _mean(entropy, weights)
+        loss = loss - objective.entropy_coef * entropy
+    with torch.no_grad():
+        drift = ratio - 1
+        outside = float(((drift > objective.clip_high) | (drift < -objective.clip_low)).float().mean())
+        approx_kl = float(_kl(sampled - new, "k3").mean())
+    return Loss(loss, policy, value, kl, outside, approx_kl, entropy)
+
+
+def update(
+    policy: Policy,
+    optimizer: Optimizer,
+    batch: UpdateBatch,
+    objective: Objective,
+    *,
+    critic: Critic | None = None,
+    epochs: int,
+    budget: int,
+    temperature: float,
+    rng: random.Random,
+) -> dict[str, float]:
+    """Make `epochs` passes over `batch`, one optimiser update for each minibatch.
+
+    Args:
+        policy: changed in place; in eval mode before and after.
+        optimizer: of the policy's weights, and of the critic's.
+        batch: B episodes.
+        objective: what is optimised.
+        critic: trained with the policy if the batch has returns.
+        epochs: passes.
+        budget: tokens in a minibatch, padding included.
+        temperature: at which the episodes were sampled.
+        rng: draws the minibatches.
+
+    Returns:
+        Means over the minibatches of the parts of the loss.
+    """
+    metrics: list[dict[str, float]] = []
+    policy.model.train()
+    for _ in range(epochs):
+        for indices in token_batches(batch.lengths, budget=budget, rng=rng):
+            minibatch = batch.select(indices).to(policy.model.device)
+            parts = minibatch_loss(policy, minibatch, objective, critic=critic, temperature=temperature)
+            parts.loss.backward()
+            optimizer.step()
+            metrics.append(parts.metrics())
+    policy.model.eval()
+    means = np.mean([list(row.values()) for row in metrics], axis=0)
+    return dict(zip(metrics[0], means.tolist(), strict=True))
+
+
+def minibatch_loss(
+    policy: Policy,
+    batch: UpdateBatch,
+    objective: Objective,
+    *,
+    critic: Critic | None = None,
+    temperature: float,
+) -> Loss:
+    """The loss of B episodes, n written tokens in all; arguments as in `update`."""
+    written = batch.written  # (B, L)
+    hidden = hidden_states(policy.model, batch.ids)  # (B, L, d)
+    features = before_written(hidden, written)  # (n, d)
+    logits = logits_of(policy.model, features) / temperature  # (n, V)
+    use_critic = critic is not None and batch.returns is not None
+    return clipped_loss(
+        new=written_logprobs(logits, batch.ids, written),
+        sampled=batch.sampled[written],  # (B, L) -> (n,), as all below
+        reference=batch.reference[written],
+        advantage=batch.normalised[written],
+        objective=objective,
+        weights=None if batch.weights is None else batch.weights[written],
+        values=critic(features) if critic is not None and use_critic else None,
+        returns=batch.returns[written] if batch.returns is not None and use_critic else None,
+        entropy=_entropy(logits) if objective.entropy_coef else None,
+    )
+
+
+def _mean(amounts: Tensor, weights: Tensor | None) -> Tensor:
+    """The mean of (n,) numbers, weighted if there are weights; 0 if all weights are 0."""
+    if weights is None:
+        return amounts.mean()
+    return (amounts * weights).sum() / weights.sum().clamp(min=1e-12)
+
+
+def _kl(log_ratio: Tensor, form: KLForm) -> Tensor:
+    """(n,) estimates of KL(p || q) from samples of p, with log p - log q (n,)."""
+    if form == "k2":
+        return 0.5 * log_ratio**2
+    return (-log_ratio).exp() - 1 + log_ratio
+
+
+def _entropy(logits: Tensor) -> Tensor:
+    """(n,) entropy in nats of the distributions with `logits` (n, V)."""
+    log_probs = torch.log_softmax(logits, dim=-1)
+    return -(log_probs.exp() * log_probs).sum(dim=-1)  # (n, V) -> (n,)

@@ -1,0 +1,76 @@
+"""Model outputs for many rows of different lengths, computed in padded batches and returned row by row."""
+
+import random
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from torch import Tensor
+
+from spa_lab.agent.codec import Codec, TokenBatch, TokenRow
+from spa_lab.learn.batches import token_batches
+from spa_lab.types import FloatArray
+
+
+def read_rows(
+    read: Callable[[TokenBatch], Tensor],
+    codec: Codec,
+    rows: Sequence[TokenRow],
+    counts: Sequence[int],
+    *,
+    limit: int,
+    budget: int,
+) -> list[Tensor]:
+    """The outputs of `read` for each of N rows, in order.
+
+    Args:
+        read: a batch -> (n, ...), n the sum of its rows' counts, row by row.
+        codec: makes the batches.
+        rows: N rows.
+        counts: number of outputs of each row.
+        limit: maximum number of tokens of a row.
+        budget: tokens in a batch, padding included.
+
+    Returns:
+        For each row its (count, ...) outputs.
+
+    Raises:
+        ContextTooLong: a row has more than `limit` tokens.
+    """
+    by_row: dict[int, Tensor] = {}
+    lengths = [len(row.ids) for row in rows]
+    for indices in token_batches(lengths, budget=budget, rng=random.Random(0)):
+        outputs = read(codec.batch([rows[i] for i in indices], limit=limit))
+        by_row |= zip(indices, outputs.split([counts[i] for i in indices]), strict=True)
+    return [by_row[i] for i in range(len(rows))]
+
+
+def read_written(
+    read: Callable[[TokenBatch], Tensor],
+    codec: Codec,
+    rows: Sequence[TokenRow],
+    *,
+    limit: int,
+    budget: int,
+) -> list[FloatArray]:
+    """One number for each token that the policy wrote.
+
+    Args:
+        read: a batch -> (n,), one number for each written token, row by row.
+        codec: makes the batches.
+        rows: N rows.
+        limit: maximum number of tokens of a row.
+        budget: tokens in a batch, padding included.
+
+    Returns:
+        For each row (L,) float64, 0 where the policy did not write.
+    """
+    written = [np.array(row.step) >= 0 for row in rows]
+    counts = [int(mask.sum()) for mask in written]
+    arrays = []
+    for mask, numbers in zip(
+        written, read_rows(read, codec, rows, counts, limit=limit, budget=budget), strict=True
+    ):
+        array = np.zeros(len(mask))
+        array[mask] = numbers.double().cpu().numpy()
+        arrays.append(array)
+    return arrays
