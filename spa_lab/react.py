@@ -47,6 +47,11 @@ def write(thought: str, action: str) -> str:
     return f"Thought: {thought}\nAction: {action}" if thought else f"Action: {action}"
 
 
+def opening_message(initial_observation: str, manual: str = "") -> str:
+    """The first message that an agent reads: the manual, if there is one, before the first observation."""
+    return f"{manual}\n\n{initial_observation}" if manual else initial_observation
+
+
 def history(
     initial_observation: str, steps: Sequence[Step], *, manual: str = "", prefix: str = ""
 ) -> list[dict[str, str]]:
@@ -62,8 +67,7 @@ def history(
     Returns:
         2t + 1 messages with the keys `role` ("user" or "assistant") and `content`.
     """
-    opening = f"{manual}\n\n{initial_observation}" if manual else initial_observation
-    chat = [{"role": "user", "content": opening}]
+    chat = [{"role": "user", "content": opening_message(initial_observation, manual)}]
     for step in steps:
         chat.append({"role": "assistant", "content": step.text})
         chat.append({"role": "user", "content": prefix + step.observation})

@@ -32,10 +32,10 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "store": GROUND,
     "configs": GROUND,
     "envs": GROUND | {"paths"},
-    "agent": GROUND | {"paths", "envs.base"},
+    "agent": GROUND | {"paths", "envs.base", "envs.episode"},
     # these know the protocol of worlds, and no world
     "learn": GROUND | {"agent", "envs.base", "credit"},
-    "truth": GROUND | {"agent", "envs.base"},
+    "truth": GROUND | {"agent", "envs.base", "envs.episode"},
     "credit": GROUND | {"agent", "envs.base"},
     "view": GROUND | {"paths"},
     "importers": GROUND,

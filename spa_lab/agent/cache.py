@@ -1,20 +1,22 @@
-"""A key-value cache whose rows are independent episodes of different lengths.
+"""Key-value caches whose rows are independent episodes of different lengths.
 
-Buffers are allocated once and written in place; columns that a row does not use are holes, which the
-session masks out. Rows can be dropped or repeated, and holes closed, because rotary positions are
-baked into the keys. Knows nothing of text or tokens.
+Buffers are written in place and grow when they must. `RowCache` appends a column to all rows at a time;
+columns that a row does not use are masked out by the session, and rows can be dropped, repeated and compacted
+because rotary positions are baked into the keys. `truth.kv_slots` builds on the same buffer.
 """
 
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PretrainedConfig
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 
-class _BufferLayer(CacheLayerMixin):
-    """Keys and values of one layer, each (B, heads, capacity, head size); `used` columns are filled."""
+class KeyValueBuffer(CacheLayerMixin):
+    """Keys and values of one layer, each (rows, heads, capacity, head size).
+
+    Subclasses say where an update writes and which columns attention then reads.
+    """
 
     is_sliding = False
     keys: Tensor
@@ -22,12 +24,40 @@ class _BufferLayer(CacheLayerMixin):
 
     def __init__(self) -> None:
         super().__init__()
-        self.used = 0
+        self.length = 0
+        """Columns that attention reads."""
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Start with room for twice the first block."""
-        self.keys, self.values = self._room(key_states, 2), self._room(value_states, 2)
+        """Empty buffers with the rows, heads and head size of the first update."""
+        self._allocate(key_states, value_states, len(key_states))
+
+    def reserve(self, n_columns: int) -> None:
+        """Make room for at least `n_columns`; filled columns are kept."""
+        if n_columns > self.keys.shape[2]:
+            self.keys, self.values = _wider(self.keys, 2 * n_columns), _wider(self.values, 2 * n_columns)
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """(number of keys, offset) of the attention mask for the next `query_length` tokens."""
+        return self.length + query_length, 0
+
+    def get_seq_length(self) -> int:
+        """Columns that attention reads."""
+        return self.length
+
+    def get_max_length(self) -> int:
+        """-1: no limit, the buffers grow."""
+        return -1
+
+    def _allocate(self, key_states: Tensor, value_states: Tensor, n_rows: int) -> None:
+        self.keys, self.values = (
+            states.new_zeros(n_rows, states.shape[1], 0, states.shape[3])
+            for states in (key_states, value_states)
+        )
         self.is_initialized = True
+
+
+class _RowLayer(KeyValueBuffer):
+    """All rows have the same number of columns."""
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
@@ -35,65 +65,46 @@ class _BufferLayer(CacheLayerMixin):
         """Append (B, heads, n, head size) columns; returns all filled columns."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        end = self.used + key_states.shape[2]
-        if end > self.keys.shape[2]:
-            self._grow(end)
-        self.keys[:, :, self.used : end] = key_states
-        self.values[:, :, self.used : end] = value_states
-        self.used = end
+        end = self.length + key_states.shape[2]
+        self.reserve(end)
+        self.keys[:, :, self.length : end] = key_states
+        self.values[:, :, self.length : end] = value_states
+        self.length = end
         return self.keys[:, :, :end], self.values[:, :, :end]
 
     def rearrange(self, rows: Tensor, columns: Tensor) -> None:
         """Keep `rows` (B',) and, of each, `columns` (B', n), in that order."""
         self.keys = self._gather(self.keys, rows, columns)
         self.values = self._gather(self.values, rows, columns)
-        self.used = columns.shape[1]
-
-    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """(key length, offset) for the attention mask of the next `query_length` tokens."""
-        return self.used + query_length, 0
-
-    def get_seq_length(self) -> int:
-        """Filled columns."""
-        return self.used
-
-    def get_max_length(self) -> int:
-        """-1: the buffers grow when they must."""
-        return -1
-
-    def _grow(self, needed: int) -> None:
-        factor = max(2.0, needed / self.used)
-        for name in ("keys", "values"):
-            old = getattr(self, name)
-            new = self._room(old[:, :, : self.used], factor)
-            new[:, :, : self.used] = old[:, :, : self.used]
-            setattr(self, name, new)
-
-    @staticmethod
-    def _room(like: Tensor, factor: float) -> Tensor:
-        batch, heads, length, size = like.shape
-        return like.new_zeros(batch, heads, int(length * factor) + 1, size)
+        self.length = columns.shape[1]
 
     @staticmethod
     def _gather(buffer: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         index = columns[:, None, :, None].expand(-1, buffer.shape[1], -1, buffer.shape[3])
-        return buffer.index_select(0, rows).gather(2, index)
+        return buffer.index_select(0, rows).gather(2, index)  # (B', heads, n, head size)
 
 
 class RowCache(Cache):
-    """One `_BufferLayer` for each layer of a full-attention causal language model."""
+    """One `_RowLayer` for each layer of a full-attention causal language model."""
 
-    def __init__(self, config: PretrainedConfig) -> None:
-        super().__init__(layers=[_BufferLayer() for _ in range(config.num_hidden_layers)])
+    def __init__(self, n_layers: int) -> None:
+        self.rows = [_RowLayer() for _ in range(n_layers)]
+        super().__init__(layers=list(self.rows))
 
     def rearrange(self, rows: Tensor, columns: Tensor) -> None:
         """Keep `rows` (B',) int64 and, of each, `columns` (B', n) int64, in that order."""
-        for layer in self.layers:
-            assert isinstance(layer, _BufferLayer)
+        for layer in self.rows:
             layer.rearrange(rows, columns)
 
 
-def closing_order(mask: Tensor) -> Tensor:
-    """(B, n) int64: for each row of `mask` (B, L) bool its used columns in order, n = most used by a row."""
+def compaction_order(mask: Tensor) -> Tensor:
+    """(B, n) int64: the used columns of each row of `mask` (B, L) bool in order; n = most used by any row."""
     order = torch.argsort(~mask, dim=1, stable=True)
     return order[:, : int(mask.sum(1).max())]
+
+
+def _wider(buffer: Tensor, capacity: int) -> Tensor:
+    rows, heads, filled, size = buffer.shape
+    wider = buffer.new_zeros(rows, heads, capacity, size)
+    wider[:, :, :filled] = buffer
+    return wider

@@ -1,20 +1,25 @@
-"""Door 1: trajectories → tokens. Every token knows which step it belongs to.
+"""Trajectories → tokens, with the step index of every token that the policy wrote.
 
-A codec reads from the tokenizer's chat template which fixed pieces stand around messages, and encodes
-each piece and each message on its own, so a step's tokens are found by construction and never by gaps
-in a mask. Text of agents and worlds cannot smuggle special tokens in. Knows nothing of models.
+A codec learns from the tokenizer's chat template which fixed pieces surround messages, and encodes each piece
+and each message separately, so the tokens of a step are known by construction and need no search in the
+encoded text. Special tokens spelled out in the text of an agent or a world stay plain text. Knows nothing of
+models.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
+from spa_lab.react import opening_message
 from spa_lab.types import Trajectory
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _MARKS = ("\u241eworld-one\u241e", "\u241eagent-one\u241e", "\u241eworld-two\u241e", "\u241eagent-two\u241e")
 
@@ -34,7 +39,7 @@ class TokenRow:
     trajectory_id: str
     ids: tuple[int, ...]
     step: tuple[int, ...]
-    """Index of the step that the policy wrote this token in; -1 where the world or the template did."""
+    """Index of the step in which the policy wrote this token; -1 if the world or the template wrote it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +51,7 @@ class TokenBatch:
     attention: Tensor
     """(B, L) bool: real token, not padding."""
     step: Tensor
-    """(B, L) int64: step index of tokens that the policy wrote, else -1."""
+    """(B, L) int64: step index of each token that the policy wrote, else -1."""
     trajectory_ids: tuple[str, ...]
 
     @property
@@ -66,11 +71,11 @@ class Codec:
 
     Raises:
         ValueError: the tokenizer has no chat template, no end-of-turn token, or a template that
-            rewrites earlier messages (then no cache could be kept over steps).
+            rewrites earlier messages (then a cache could not be kept over steps).
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, *, manual: str = "", prefix: str = "") -> None:
-        """`manual` opens the first message; `prefix` stands before each later observation."""
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase", *, manual: str = "", prefix: str = "") -> None:
+        """`manual` opens the first message; `prefix` is put before each later observation."""
         self.tokenizer = tokenizer
         self.manual = manual
         self.prefix = prefix
@@ -83,7 +88,7 @@ class Codec:
         added = tokenizer.added_tokens_decoder.get(self.end_id)
         if self.end_id not in tokenizer.all_special_ids and not (added and added.special):
             raise ValueError(
-                f"{tokenizer.name_or_path}: the chat template ends no message with a special token"
+                f"{tokenizer.name_or_path}: the chat template must end each message with a special token"
             )
         self.pad_id = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.end_id)
         self.text_ids = lru_cache(maxsize=1 << 16)(self._text_ids)
@@ -91,8 +96,8 @@ class Codec:
 
     def opening_ids(self, initial_observation: str) -> tuple[int, ...]:
         """Everything before the policy's first token."""
-        first = f"{self.manual}\n\n{initial_observation}" if self.manual else initial_observation
-        return (*self._opening, *self.text_ids(first), *self._to_agent)
+        message = opening_message(initial_observation, self.manual)
+        return (*self._opening, *self.text_ids(message), *self._to_agent)
 
     def reply_ids(self, observation: str) -> tuple[int, ...]:
         """Everything between a step's end token and the next step's first token."""
@@ -103,41 +108,42 @@ class Codec:
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
     def row(self, trajectory: Trajectory) -> TokenRow:
-        """Tokens of a trajectory; the observation after the last step is nobody's input and left out."""
+        """Tokens of a trajectory; the observation after the last step is left out, as no step reads it."""
         ids = list(self.opening_ids(trajectory.initial_observation))
-        step = [-1] * len(ids)
-        for t, one in enumerate(trajectory.steps):
-            written = (*self.text_ids(one.text), self.end_id)
+        step_of = [-1] * len(ids)
+        for t, step in enumerate(trajectory.steps):
+            written = (*self.text_ids(step.text), self.end_id)
             ids += written
-            step += [t] * len(written)
+            step_of += [t] * len(written)
             if t + 1 < len(trajectory):
-                reply = self.reply_ids(one.observation)
+                reply = self.reply_ids(step.observation)
                 ids += reply
-                step += [-1] * len(reply)
-        return TokenRow(trajectory.id, tuple(ids), tuple(step))
+                step_of += [-1] * len(reply)
+        return TokenRow(trajectory.id, tuple(ids), tuple(step_of))
 
     def rows_of(
         self, trajectories: Sequence[Trajectory], written: Sequence[TokenRow] | None = None
     ) -> list[TokenRow]:
-        """One row for each trajectory: what was `written`, closed, or else its text encoded anew.
+        """One row for each trajectory: the tokens that were `written`, closed, or else its text encoded.
 
         Raises:
-            ValueError: a written row is of another trajectory.
+            ValueError: a written row belongs to another trajectory.
         """
         if written is None:
             return [self.row(trajectory) for trajectory in trajectories]
-        for one, row in zip(trajectories, written, strict=True):
-            if (row.trajectory_id, max(row.step) + 1) != (one.id, len(one)):
+        for trajectory, row in zip(trajectories, written, strict=True):
+            if (row.trajectory_id, max(row.step) + 1) != (trajectory.id, len(trajectory)):
                 raise ValueError(
-                    f"trajectory {one.id!r} of {len(one)} steps: "
+                    f"trajectory {trajectory.id!r} of {len(trajectory)} steps: "
                     f"got the tokens of {row.trajectory_id!r}, {max(row.step) + 1} steps"
                 )
         return [self.closed(row) for row in written]
 
     def closed(self, row: TokenRow) -> TokenRow:
-        """An episode's row with the end token of every step counted as the step's, as `row` does.
+        """An episode's row in which the end token of every step belongs to the step, as in `row`.
 
-        Where a step was cut off, that token was put in and counts as nobody's, or the episode ended without.
+        An end token that the rollout inserted after a cut-off step has step -1; at the end of an episode it
+        is missing.
         """
         ids, step = list(row.ids), list(row.step)
         for t in range(max(step) + 1):
@@ -154,7 +160,7 @@ class Codec:
         """Pad rows to one length.
 
         Raises:
-            ContextTooLong: a row has more than `limit` tokens; nothing is cut off silently.
+            ContextTooLong: a row has more than `limit` tokens; rows are never truncated.
         """
         longest = max(len(row.ids) for row in rows)
         for row in rows:
@@ -184,7 +190,7 @@ class Codec:
         return tuple(self.tokenizer(piece, add_special_tokens=False)["input_ids"])
 
 
-def _template_pieces(tokenizer: PreTrainedTokenizerBase) -> tuple[str, str, str]:
+def _template_pieces(tokenizer: "PreTrainedTokenizerBase") -> tuple[str, str, str]:
     """The text before the first message, between world and agent, and between agent and world."""
     name = tokenizer.name_or_path
     if not tokenizer.chat_template:
@@ -194,8 +200,8 @@ def _template_pieces(tokenizer: PreTrainedTokenizerBase) -> tuple[str, str, str]
     text = str(tokenizer.apply_chat_template(messages, tokenize=False))
     pieces: list[str] = []
     for mark in _MARKS:
-        before, found, text = text.partition(mark)
-        if not found:
+        before, separator, text = text.partition(mark)
+        if not separator:
             raise ValueError(f"{name}: the chat template drops or rewrites the message {mark!r}")
         pieces.append(before)
     opening, to_agent, to_world, to_agent_again = pieces
@@ -204,5 +210,5 @@ def _template_pieces(tokenizer: PreTrainedTokenizerBase) -> tuple[str, str, str]
             f"{name}: the chat template rewrites earlier messages ({to_agent!r} != {to_agent_again!r})"
         )
     if not to_world:
-        raise ValueError(f"{name}: the chat template puts nothing after an assistant message")
+        raise ValueError(f"{name}: the chat template has no text after an assistant message")
     return opening, to_agent, to_world

@@ -1,29 +1,32 @@
-"""Let a policy play tasks: many episodes side by side, each step seen by its own world.
+"""Let a policy play tasks: many episodes side by side, each in a world of its own.
 
-Returns facts (`Trajectory`) together with the very tokens that were sampled, so that learning never
-has to guess them again from text.
+Returns each `Trajectory` together with the tokens that were sampled, so that training never has to re-encode
+text.
 """
 
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-from transformers import PreTrainedModel
+from typing import TYPE_CHECKING
 
 from spa_lab.agent.codec import Codec, ContextTooLong, TokenRow
+from spa_lab.agent.episode import TokenRules
 from spa_lab.agent.session import Session, Written
 from spa_lab.configs.rollout import RolloutConfig
-from spa_lab.envs.base import Environment, Task, World
-from spa_lab.react import parse
-from spa_lab.types import Ended, Step, Trajectory
+from spa_lab.envs.base import Environment, Task
+from spa_lab.envs.episode import RunningEpisode
+from spa_lab.types import Trajectory
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True)
 class Policy:
-    """A language model that plays, and the name under which its trajectories are filed."""
+    """A language model that plays, and the name stored with its trajectories."""
 
     name: str
-    model: PreTrainedModel
+    model: "PreTrainedModel"
     codec: Codec
 
     @property
@@ -31,15 +34,19 @@ class Policy:
         """Most tokens that the model can read."""
         return int(self.model.config.max_position_embeddings)
 
+    def token_rules(self, config: RolloutConfig) -> TokenRules:
+        """When its steps and episodes end, in tokens."""
+        return TokenRules(self.codec, self.context, config.max_new_tokens)
+
 
 @dataclass(frozen=True)
 class EpisodeSpec:
-    """One episode to be played."""
+    """One episode to play."""
 
     id: str
     task: Task
     seed: int
-    """Seeds the episode's own random numbers: its text depends on nothing else."""
+    """Of the episode's own generator; its text depends on nothing else."""
 
 
 @dataclass(frozen=True)
@@ -49,99 +56,91 @@ class Episode:
     trajectory: Trajectory
     row: TokenRow
     logprobs: tuple[float, ...]
-    """(L,) natural log-probability of each written token at the temperature it was drawn at; else 0."""
+    """(L,) natural log-probability of each written token at the sampling temperature; 0 for other tokens."""
 
 
 def rollout(
     policy: Policy,
     environment: Environment,
-    jobs: Sequence[EpisodeSpec],
+    specs: Sequence[EpisodeSpec],
     config: RolloutConfig,
     *,
     on_episodes: Callable[[int], object] = lambda n: None,
 ) -> list[Episode]:
-    """Play every job; episodes come back in the order of `jobs`.
+    """Play N episodes.
 
     Args:
         policy: its model must be in eval mode.
-        environment: one world is made for each episode that runs side by side.
-        jobs: N episodes.
-        config: temperature, limits, width.
+        environment: makes one world for each episode.
+        specs: the N episodes.
+        config: temperature, longest step, episodes side by side.
         on_episodes: called with the number of newly finished episodes (for progress bars).
 
+    Returns:
+        N episodes, in the order of `specs`.
+
     Raises:
-        ContextTooLong: what a world says before the first step leaves no room for that step.
+        ContextTooLong: the first observation leaves no room for a step.
     """
     episodes: list[Episode] = []
-    for start in range(0, len(jobs), config.parallel):
-        wave = jobs[start : start + config.parallel]
-        episodes += _play_wave(policy, environment, wave, config)
-        on_episodes(len(wave))
+    for start in range(0, len(specs), config.parallel):
+        batch = specs[start : start + config.parallel]
+        episodes += _play_batch(policy, environment, batch, config)
+        on_episodes(len(batch))
     return episodes
 
 
-class _Player:
-    """One running episode: its world, its random numbers, its steps and tokens so far."""
+class _TokenEpisode:
+    """A running episode and its tokens so far."""
 
-    def __init__(self, job: EpisodeSpec, world: World, codec: Codec, context: int) -> None:
-        self.job, self.world, self.codec, self.context = job, world, codec, context
-        self.rng = random.Random(job.seed)
-        self.initial_observation = world.reset(job.task)
-        self.pending: tuple[int, ...] = codec.opening_ids(self.initial_observation)
-        self.steps: list[Step] = []
+    def __init__(self, spec: EpisodeSpec, environment: Environment, rules: TokenRules) -> None:
+        self.spec, self.rules = spec, rules
+        self.rng = random.Random(spec.seed)
+        self.running = RunningEpisode(environment, spec.task)
+        self.pending: tuple[int, ...] = rules.codec.opening_ids(self.running.initial_observation)
+        """Tokens that the model reads next."""
         self.ids: list[int] = list(self.pending)
         self.step_of: list[int] = [-1] * len(self.pending)
         self.logprobs: list[float] = [0.0] * len(self.pending)
-        self.n_as_text = len(self.pending)
-        """Tokens so far if the steps' texts are encoded anew: scraps of words that were never learnt side by
-        side need more of them than were written."""
-        self.ended: Ended | None = None
-        self.outcome, self.success = 0.0, False
+        self.n_reencoded = len(self.pending)
+        """Tokens so far if the text of the steps is encoded again; can be more than were sampled."""
 
-    def take(self, written: Written, step_limit: int, limit: int) -> None:
-        """Execute what was written and prepare the tokens to be fed next.
+    def take(self, written: Written) -> None:
+        """Execute a written step and prepare the tokens to be read next.
 
-        A step with which nobody could read the episode again is not taken, and ends it in error.
+        A step with which the episode could not be read again (its re-encoded text exceeds the context) is not
+        executed; it ends the episode in error.
         """
-        t = len(self.steps)
-        text = self.codec.decode(written.ids)
-        self.n_as_text += len(self.codec.text_ids(text)) + 1
-        if self.steps and self.n_as_text > self.context:
-            self.ended = "error"
-            self._forget_reply()
+        running, codec = self.running, self.rules.codec
+        step = len(running.steps)
+        text = codec.decode(written.ids)
+        self.n_reencoded += len(codec.text_ids(text)) + 1
+        if running.steps and self.n_reencoded > self.rules.context:
+            running.stop()
+            self._drop_last_reply()
             return
-        self._append(written.ids, t, written.logprobs)
-        thought, action = parse(text)
-        reply = self.world.step(action)
-        self.steps.append(Step(text, thought, action, reply.observation, reply.grounded))
-        self.outcome, self.success = reply.outcome, reply.done and reply.outcome == 1.0
-        following = self.codec.reply_ids(reply.observation)
-        end = () if written.ended else (self.codec.end_id,)
-        self.pending = (written.ids[-1], *end, *following)
-        self.n_as_text += len(following)
-        if reply.done:
-            self.ended = "done"
-        elif t + 1 == step_limit:
-            self.ended = "step_limit"
-        elif max(len(self.ids) + len(end) + len(following), self.n_as_text) >= limit:
-            self.ended = "error"
-        else:
-            self._append((*end, *following), -1, (0.0,) * (len(end) + len(following)))
+        self._append(written.ids, step, written.logprobs)
+        reply = running.take(text)
+        following = self.rules.after_step(written.ids, reply.observation)
+        self.pending = (written.ids[-1], *following)
+        self.n_reencoded += len(codec.reply_ids(reply.observation))
+        if running.ended is None:
+            if self.rules.fits(max(len(self.ids) + len(following), self.n_reencoded)):
+                self._append(following, -1, (0.0,) * len(following))
+            else:
+                running.stop()
 
-    def episode(self, policy: str, environment: str) -> Episode:
+    def finished(self, policy: str) -> Episode:
         """The finished episode."""
-        task = self.job.task
-        assert self.ended is not None
-        trajectory = Trajectory(
-            self.job.id, task.id, environment, task.split, task.instruction, self.initial_observation,
-            tuple(self.steps), self.outcome, self.success, self.ended, policy, self.job.seed,
-        )  # fmt: skip
+        spec = self.spec
         return Episode(
-            trajectory, TokenRow(self.job.id, tuple(self.ids), tuple(self.step_of)), tuple(self.logprobs)
+            self.running.trajectory(id=spec.id, policy=policy, seed=spec.seed),
+            TokenRow(spec.id, tuple(self.ids), tuple(self.step_of)),
+            tuple(self.logprobs),
         )
 
-    def _forget_reply(self) -> None:
-        """What the world said last was nobody's input."""
+    def _drop_last_reply(self) -> None:
+        """Drop the tokens after the last step: no step follows that would read them."""
         while self.step_of[-1] < 0:
             for tokens in (self.ids, self.step_of, self.logprobs):
                 tokens.pop()
@@ -152,26 +151,27 @@ class _Player:
         self.logprobs += logprobs
 
 
-def _play_wave(
-    policy: Policy, environment: Environment, jobs: Sequence[EpisodeSpec], config: RolloutConfig
+def _play_batch(
+    policy: Policy, environment: Environment, specs: Sequence[EpisodeSpec], config: RolloutConfig
 ) -> list[Episode]:
-    players = [_Player(job, environment.make_world(), policy.codec, policy.context) for job in jobs]
-    active = list(players)
-    session = Session(policy.model, end_id=policy.codec.end_id, pad_id=policy.codec.pad_id)
-    limit = policy.context - config.max_new_tokens - 1
-    for player in players:
-        if len(player.pending) > limit:
+    rules = policy.token_rules(config)
+    episodes = [_TokenEpisode(spec, environment, rules) for spec in specs]
+    for episode in episodes:
+        if len(episode.pending) > rules.limit:
             raise ContextTooLong(
-                f"episode {player.job.id!r} opens with {len(player.pending)} tokens, limit is {limit}"
+                f"episode {episode.spec.id!r} opens with {len(episode.pending)} tokens, "
+                f"limit is {rules.limit}"
             )
+    session = Session(policy.model, end_id=policy.codec.end_id, pad_id=policy.codec.pad_id)
+    active = list(episodes)
     while active:
-        session.extend([player.pending for player in active])
-        rngs = [player.rng for player in active]
-        written = session.write(rngs, temperature=config.temperature, max_new_tokens=config.max_new_tokens)
-        for player, one in zip(active, written, strict=True):
-            player.take(one, environment.step_limit, limit)
-        going = [i for i, player in enumerate(active) if player.ended is None]
-        if going:
-            session.keep(going)
-        active = [active[i] for i in going]
-    return [player.episode(policy.name, environment.name) for player in players]
+        session.extend([episode.pending for episode in active])
+        rngs = [episode.rng for episode in active]
+        steps = session.write(rngs, temperature=config.temperature, max_new_tokens=config.max_new_tokens)
+        for episode, written in zip(active, steps, strict=True):
+            episode.take(written)
+        rows = [row for row, episode in enumerate(active) if episode.running.ended is None]
+        if rows:
+            session.keep(rows)
+        active = [active[row] for row in rows]
+    return [episode.finished(policy.name) for episode in episodes]

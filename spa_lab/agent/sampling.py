@@ -1,8 +1,9 @@
-"""How a policy chooses its next token: temperature, and, where asked, a finite list of actions.
+"""Next-token distributions of a policy, and sampling from them with given uniform numbers.
 
-With a menu the policy can write nothing but the listed texts: at each token only those that continue a
-listed text keep their chance, and what is left is scaled to 1. The chance of a text is then the product of
-its tokens' chances, and the texts of a menu share all of it: V and Q become finite sums.
+A policy can be restricted to a finite list of step texts (`AllowedTexts`). Each token is then drawn only from
+those that continue an allowed text, with probabilities renormalised over these tokens. The probability of a
+text is the product of its tokens' probabilities, and the allowed texts share all of the probability: V and Q
+become finite sums (`truth.exact`).
 """
 
 from collections.abc import Sequence
@@ -19,70 +20,78 @@ class AllowedTexts:
     """The texts that a policy may write in a step, the same at every step."""
 
     texts: tuple[str, ...]
-    """Step texts in the ReAct form, e.g. "Action: go left"."""
-    tokens: tuple[tuple[int, ...], ...]
-    """Token ids of each, end-of-turn token included."""
+    """Step texts in ReAct form, e.g. "Action: go left"."""
+    token_ids: tuple[tuple[int, ...], ...]
+    """Token ids of each text, end-of-turn token included."""
 
     @classmethod
     def of(cls, texts: Sequence[str], codec: Codec) -> "AllowedTexts":
-        """A menu of distinct texts.
+        """Encode a list of distinct texts.
 
         Raises:
-            ValueError: no text, or one that is there twice.
+            ValueError: the list is empty, or contains a text twice.
         """
         if not texts or len(set(texts)) != len(texts):
-            raise ValueError(f"a menu needs distinct texts, got {list(texts)}")
+            raise ValueError(f"allowed texts must be distinct and at least one, got {list(texts)}")
         return cls(tuple(texts), tuple((*codec.text_ids(text), codec.end_id) for text in texts))
 
     @property
-    def longest(self) -> int:
+    def max_tokens(self) -> int:
         """Tokens of the longest text, end-of-turn token included."""
-        return max(map(len, self.tokens))
+        return max(map(len, self.token_ids))
 
-    def following(self, written: Sequence[int]) -> list[int]:
-        """Tokens that may come after `written` within a step, sorted; empty after anything unlisted."""
-        n = len(written)
-        start = tuple(written)
-        return sorted({ids[n] for ids in self.tokens if len(ids) > n and ids[:n] == start})
+    def next_tokens(self, written: Sequence[int]) -> list[int]:
+        """Token ids that may follow `written` within a step, sorted; empty if `written` starts no text."""
+        n, start = len(written), tuple(written)
+        return sorted({ids[n] for ids in self.token_ids if len(ids) > n and ids[:n] == start})
 
 
 def next_token_log_probs(
-    logits: Tensor, written: Sequence[Sequence[int]], *, temperature: float, menu: AllowedTexts | None
+    logits: Tensor,
+    *,
+    temperature: float,
+    allowed: AllowedTexts | None = None,
+    written: Sequence[Sequence[int]] = (),
 ) -> Tensor:
-    """(n, V) float64 natural log-probability of each next token; -inf where the menu forbids it.
+    """Log-probabilities of the next token of B rows.
 
     Args:
-        logits: (n, V) of any float type.
-        written: what each row has already written in its step; only the menu asks.
-        temperature: > 0 divides the logits; 0 leaves chance 1 to the likeliest token.
-        menu: the only texts, or None for any text.
+        logits: (B, V), any float type.
+        temperature: > 0 divides the logits; 0 gives probability 1 to the most likely token.
+        allowed: the only texts that may be written, or None for any text.
+        written: B sequences of token ids that each row has already written in its current step; read only
+            if `allowed` is given.
+
+    Returns:
+        (B, V) float64 natural log-probabilities; -inf for forbidden tokens.
     """
     logits = logits.float()
-    if menu is not None:
-        allowed = torch.zeros_like(logits, dtype=torch.bool)
-        for row, past in enumerate(written):
-            allowed[row, menu.following(past)] = True
-        logits = logits.masked_fill(~allowed, -torch.inf)
+    if allowed is not None:
+        mask = torch.zeros_like(logits, dtype=torch.bool)  # (B, V)
+        for row, token_ids in enumerate(written):
+            mask[row, allowed.next_tokens(token_ids)] = True
+        logits = logits.masked_fill(~mask, -torch.inf)
     if temperature == 0:
-        best = torch.full_like(logits, -torch.inf, dtype=torch.float64)
-        return best.scatter_(1, logits.argmax(dim=-1, keepdim=True), 0.0)
+        greedy = torch.full_like(logits, -torch.inf, dtype=torch.float64)
+        return greedy.scatter_(1, logits.argmax(dim=-1, keepdim=True), 0.0)
     return torch.log_softmax(logits / temperature, dim=-1).double()
 
 
-def draw(log_chance: Tensor, numbers: Sequence[Sequence[float]]) -> list[list[int]]:
-    """Tokens by inversion: each uniform number in [0, 1) picks one, as in `Session.write`.
+def sample_tokens(log_probs: Tensor, uniforms: Tensor) -> Tensor:
+    """Sample by inverting the cumulative distribution: one token for each uniform number.
+
+    The caller draws the uniforms, one generator per row or branch, so that a sample does not depend on what
+    else is in the batch.
 
     Args:
-        log_chance: (n, V) float64.
-        numbers: n rows of at least one number; rows may differ in length.
+        log_probs: (B, V) float64, see `next_token_log_probs`.
+        uniforms: (B, S) float64 in [0, 1), on any device.
 
     Returns:
-        For each number its token.
+        (B, S) int64 token ids.
     """
-    total = log_chance.exp().cumsum(dim=-1)
-    most = max(map(len, numbers))
-    wanted = torch.tensor([[*row, *[0.0] * (most - len(row))] for row in numbers], dtype=torch.float64)
-    # the sum may fall short of 1 by rounding; scaling keeps the last token reachable and in range
-    at = torch.searchsorted(total, wanted.to(total.device) * total[:, -1:], right=True)
-    found = at.clamp_(max=total.shape[1] - 1).tolist()
-    return [tokens[: len(row)] for tokens, row in zip(found, numbers, strict=True)]
+    cumulative = log_probs.exp().cumsum(dim=-1)  # (B, V)
+    # the sum may miss 1 by rounding; scaling keeps every token reachable and the index in range
+    targets = uniforms.to(cumulative.device) * cumulative[:, -1:]
+    token_ids = torch.searchsorted(cumulative, targets, right=True)
+    return token_ids.clamp_(max=log_probs.shape[1] - 1)

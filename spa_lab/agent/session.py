@@ -1,22 +1,25 @@
 """Batched generation that keeps the key-value cache over all steps of many episodes.
 
-A session holds B rows, each an episode at its own length. `extend` feeds tokens, `write` lets the
-policy write one step, `keep` drops, repeats or reorders rows (a repeated row is a branch that shares
-its past for free). Knows nothing of worlds.
+A session holds B rows, each an episode of its own length. `extend` feeds tokens, `write` lets the policy
+write one step, `keep` drops, repeats or reorders rows. Knows nothing of environments.
 """
 
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
 
-from spa_lab.agent.cache import RowCache, closing_order
+from spa_lab.agent.cache import RowCache, compaction_order
+from spa_lab.agent.sampling import next_token_log_probs, sample_tokens
 
-_HOLES_WORTH_CLOSING = 0.25
-"""Share of unused columns from which on closing them costs less than attending over them."""
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+_MAX_UNUSED_SHARE = 0.25
+"""Share of unused cache columns above which compacting the cache costs less than attending over them."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +27,9 @@ class Written:
     """What one row wrote in one step."""
 
     ids: tuple[int, ...]
-    """Token ids, end-of-turn token included unless the row ran into the limit."""
+    """Token ids, end-of-turn token included unless the row reached `max_new_tokens`."""
     logprobs: tuple[float, ...]
-    """Natural log-probability of each token at the temperature it was drawn at (greedy: 1)."""
+    """Natural log-probability of each token at the sampling temperature (at temperature 1 if greedy)."""
     ended: bool
     """The row wrote its end-of-turn token by itself."""
 
@@ -37,31 +40,33 @@ class Session:
     Args:
         model: in eval mode; any decoder with full attention, or with a window that the episodes fit into.
         end_id: the end-of-turn token.
-        pad_id: fed where a row has nothing to say; never attended to.
+        pad_id: fed where a row has no token; never attended to.
 
-    `extend` and `write` raise a ValueError where the model's attention window is too short: a window counts
-    columns, holes included, so that a row would forget according to its neighbours.
+    `extend` and `write` raise a ValueError if the model's attention window is too short: a window counts
+    cache columns, unused ones included, so what a row sees would depend on the other rows.
     """
 
-    def __init__(self, model: PreTrainedModel, *, end_id: int, pad_id: int) -> None:
+    def __init__(self, model: "PreTrainedModel", *, end_id: int, pad_id: int) -> None:
         self.model = model
         self.end_id = end_id
         self.pad_id = pad_id
         self.window = getattr(model.config, "sliding_window", None)
-        self.cache = RowCache(model.config)
+        self.cache = RowCache(model.config.num_hidden_layers)
         self.mask = torch.zeros(0, 0, dtype=torch.bool, device=model.device)
+        """(B, L) bool: cache columns that a row uses."""
         self.logits = torch.zeros(0)
+        """(B, V): logits of the next token."""
 
     @torch.inference_mode()
     def extend(self, rows: Sequence[Sequence[int]]) -> None:
-        """Feed row i its tokens `rows[i]` (at least one each); sets `logits` (B, V) of what comes next."""
+        """Feed row i the token ids `rows[i]` (at least one each); sets `logits` (B, V) of the next token."""
         longest = max(map(len, rows))
         ids = torch.full((len(rows), longest), self.pad_id, dtype=torch.long)
         real = torch.zeros(len(rows), longest, dtype=torch.bool)
         for i, row in enumerate(rows):
             ids[i, : len(row)] = torch.tensor(row, dtype=torch.long)
             real[i, : len(row)] = True
-        hidden = self._forward(ids.to(self.model.device), real.to(self.model.device))
+        hidden = self._forward(ids.to(self.model.device), real.to(self.model.device))  # (B, n, d)
         last = torch.tensor([len(row) - 1 for row in rows], device=hidden.device)
         self.logits = self._head(hidden[torch.arange(len(rows), device=hidden.device), last])
 
@@ -71,18 +76,17 @@ class Session:
     ) -> list[Written]:
         """Let every row write one step; greedy at temperature 0.
 
-        Row i draws one uniform number per token from `rngs[i]`, so its text does not depend on which
-        rows it shares a batch with. The last token of a row is not fed yet: begin the next `extend`
-        with it.
+        Row i draws one uniform number per token from `rngs[i]`, so its text does not depend on the other
+        rows. The last token of a row has not been fed yet: begin the next `extend` with it.
         """
         ids: list[list[int]] = [[] for _ in rngs]
         logprobs: list[list[float]] = [[] for _ in rngs]
         open_rows = list(range(len(rngs)))
         for position in range(max_new_tokens):
-            chosen, logprob = self._choose(open_rows, rngs, temperature)
-            for row, token, value in zip(open_rows, chosen, logprob, strict=True):
+            tokens, token_logprobs = self._choose(open_rows, rngs, temperature)
+            for row, token, logprob in zip(open_rows, tokens, token_logprobs, strict=True):
                 ids[row].append(token)
-                logprobs[row].append(value)
+                logprobs[row].append(logprob)
             open_rows = [row for row in open_rows if ids[row][-1] != self.end_id]
             if not open_rows or position + 1 == max_new_tokens:
                 break
@@ -90,13 +94,13 @@ class Session:
         return [Written(tuple(i), tuple(p), i[-1] == self.end_id) for i, p in zip(ids, logprobs, strict=True)]
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Keep these rows in this order; a row named twice becomes two branches."""
-        holes = 1.0 - self.mask.float().mean().item()
-        if list(rows) == list(range(len(self.mask))) and holes < _HOLES_WORTH_CLOSING:
+        """Keep these rows in this order; a row that is named twice becomes two rows with the same past."""
+        unused = 1.0 - self.mask.float().mean().item()
+        if list(rows) == list(range(len(self.mask))) and unused < _MAX_UNUSED_SHARE:
             return
         index = torch.tensor(rows, dtype=torch.long, device=self.mask.device)
         mask = self.mask[index]
-        columns = closing_order(mask)
+        columns = compaction_order(mask)
         self.cache.rearrange(index, columns)
         self.mask = mask.gather(1, columns)
         self.logits = self.logits[index]
@@ -104,23 +108,15 @@ class Session:
     def _choose(
         self, open_rows: list[int], rngs: Sequence[random.Random], temperature: float
     ) -> tuple[list[int], list[float]]:
-        logits = self.logits[open_rows].float()
-        logprobs = torch.log_softmax(logits if temperature == 0 else logits / temperature, dim=-1)
+        """The next token of each open row and its log-probability."""
+        log_probs = next_token_log_probs(self.logits[open_rows], temperature=temperature or 1.0)  # (n, V)
         if temperature == 0:
-            chosen = logprobs.argmax(dim=-1)
+            tokens = log_probs.argmax(dim=-1, keepdim=True)
         else:
-            total = logprobs.double().exp().cumsum(dim=-1)
-            draws = torch.tensor(
-                [[rngs[row].random()] for row in open_rows], dtype=torch.float64, device=total.device
-            )
-            # the sum may fall short of 1 by rounding; scaling keeps the last token reachable and in range
-            chosen = (
-                torch.searchsorted(total, draws * total[:, -1:], right=True)
-                .squeeze(1)
-                .clamp_(max=total.shape[1] - 1)
-            )
-        picked = logprobs.gather(1, chosen[:, None]).squeeze(1)
-        return chosen.tolist(), picked.tolist()
+            uniforms = torch.tensor([[rngs[row].random()] for row in open_rows], dtype=torch.float64)
+            tokens = sample_tokens(log_probs, uniforms)
+        token_logprobs = log_probs.gather(1, tokens)  # (n, 1), as `tokens`
+        return tokens.squeeze(1).tolist(), token_logprobs.squeeze(1).tolist()
 
     def _feed_open(self, open_rows: list[int], tokens: list[int], n_rows: int) -> None:
         ids = torch.full((n_rows, 1), self.pad_id, dtype=torch.long)
@@ -131,14 +127,16 @@ class Session:
         self.logits = self._head(hidden[:, 0])
 
     def _forward(self, ids: Tensor, real: Tensor) -> Tensor:
-        """(B, n, d) hidden states of n new columns; columns that are not `real` become holes."""
+        """(B, n, d) hidden states of n new columns; columns that are not `real` stay unused."""
         if self.mask.shape[0] == 0:
             self.mask = real.new_zeros(len(real), 0)
-        lengths = self.mask.sum(1, keepdim=True)
-        positions = (lengths + real.long().cumsum(1) - 1).clamp(min=0)
+        lengths = self.mask.sum(1, keepdim=True)  # (B, 1)
+        positions = (lengths + real.long().cumsum(1) - 1).clamp(min=0)  # (B, n)
         self.mask = torch.cat([self.mask, real], dim=1)
         if self.window is not None and self.mask.shape[1] > self.window:
-            raise ValueError(f"the model sees {self.window} tokens back, {self.mask.shape[1]} are needed")
+            raise ValueError(
+                f"the model's attention window is {self.window} tokens, {self.mask.shape[1]} are needed"
+            )
         output = self.model.base_model(
             input_ids=ids,
             attention_mask=self.mask.long(),

@@ -7,11 +7,9 @@ marked so that nobody learns to make them.
 
 import hashlib
 import random
-from collections.abc import Sequence
 
-from spa_lab.envs.base import Demonstration, Environment, Reply, Task, World
-from spa_lab.react import write
-from spa_lab.types import Ended, Step, Trajectory
+from spa_lab.envs.base import Demonstration, Environment, Task, World
+from spa_lab.envs.episode import RunningEpisode
 
 EXPERT = "expert"
 
@@ -34,43 +32,31 @@ def demonstrate(
     """
     if not 0.0 <= mistakes < 1.0:
         raise ValueError(f"mistakes must lie in [0, 1), got {mistakes}")
-    name = f"{EXPERT}/{task.id}/{_digest(rng)}"
-    world = environment.make_world()
-    initial = world.reset(task)
-    expert = environment.expert_for(task, initial)
-    steps: list[Step] = []
+    trajectory_id = f"{EXPERT}/{task.id}/{_digest(rng)}"
+    episode = RunningEpisode(environment, task)
+    expert = environment.expert_for(task, episode.initial_observation)
     supervised: list[bool] = []
     earlier: list[str] = []
-    stubborn = False
-    reply = Reply(initial, True, False, 0.0)
-    while len(steps) < environment.step_limit and not reply.done:
+    repeats_mistake = False
+    while episode.ended is None:
         thought, action = expert.act()
-        wrong = stubborn or (bool(steps) and rng.random() < mistakes)
-        if stubborn:
-            thought, action = steps[-1].thought, steps[-1].action
-        elif wrong and rng.random() < 0.5:
+        is_mistake = repeats_mistake or (bool(episode.steps) and rng.random() < mistakes)
+        if repeats_mistake:
+            thought, action = episode.steps[-1].thought, episode.steps[-1].action
+        elif is_mistake and rng.random() < 0.5:
             thought, action = expert.slip(rng)
-        elif wrong:
-            action = _detour(world, earlier, rng) or action
-        reply = world.step(action)
-        stubborn = wrong and not reply.grounded and rng.random() < 0.5
+        elif is_mistake:
+            action = _detour(episode.world, earlier, rng) or action
+        reply = episode.act(thought, action)
+        repeats_mistake = is_mistake and not reply.grounded and rng.random() < 0.5
         expert.observe(action, reply.observation)
-        steps.append(Step(write(thought, action), thought, action, reply.observation, reply.grounded))
-        supervised.append(not wrong)
-    return Demonstration(_trajectory(name, task, initial, steps, reply), tuple(supervised))
+        supervised.append(not is_mistake)
+    return Demonstration(episode.trajectory(id=trajectory_id, policy=EXPERT, seed=0), tuple(supervised))
 
 
 def _digest(rng: random.Random) -> str:
     """Eight digits that stand for the numbers which a generator will draw."""
     return hashlib.sha256(repr(rng.getstate()).encode()).hexdigest()[:8]
-
-
-def _trajectory(name: str, task: Task, initial: str, steps: Sequence[Step], last: Reply) -> Trajectory:
-    ended: Ended = "done" if last.done else "step_limit"
-    return Trajectory(
-        name, task.id, task.env, task.split, task.instruction, initial, tuple(steps),
-        last.outcome, last.outcome == 1.0, ended, EXPERT, 0,
-    )  # fmt: skip
 
 
 def _detour(world: World, earlier: list[str], rng: random.Random) -> str:

@@ -6,7 +6,6 @@ rollouts of Monte Carlo methods are different continuations: nothing is compared
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -184,16 +183,13 @@ def _outcomes(run: Run, chosen: Sequence[Trajectory], branches: int) -> list[Bra
             )
     cap = make_environment(run.config["env"]).step_limit
     return [
-        BranchOutcomes(one.id, one.outcome, tuple(found[one.id]), "cloned", cap, False, run.seed)
-        for one in chosen
+        BranchOutcomes(one.id, one.outcome, tuple(found[one.id]), "cloned", cap, run.seed) for one in chosen
     ]
 
 
 def _between(measured: Sequence[BranchOutcomes], start: int, stop: int) -> list[ValueTruth]:
     """Truths by the continuations with numbers from `start` to `stop`."""
-    return [
-        replace(one, outcomes=tuple(own[start:stop] for own in one.outcomes)).to_truth() for one in measured
-    ]
+    return [outcomes.subset(start, stop).to_truth() for outcomes in measured]
 
 
 def _cheap_methods(

@@ -1,8 +1,8 @@
-"""Exact truth: V, Q and the advantage of every listed action, by enumeration of all that can happen.
+"""Exact truth: V, Q and the advantage of every allowed action, by enumerating all that can happen.
 
 For worlds and step limits so small that all histories fit into memory, and policies that choose from a finite
-list of texts. The value of a history is the mean of the values that follow it, weighted by their chances: no
-sampling, no error.
+list of texts. The value of a history is the mean of the values that follow it, weighted by their
+probabilities: no sampling, no error.
 """
 
 import random
@@ -16,13 +16,14 @@ from spa_lab.agent.codec import Codec
 from spa_lab.agent.rollout import Policy
 from spa_lab.agent.sampling import AllowedTexts, next_token_log_probs
 from spa_lab.envs.base import Environment, Task, World
+from spa_lab.envs.episode import RunningEpisode
 from spa_lab.react import parse
-from spa_lab.types import FloatArray, Step, Trajectory, ValueTruth
+from spa_lab.types import FloatArray, Trajectory, ValueTruth
 
 
 @dataclass(frozen=True)
 class History:
-    """All that a policy has read and written before a step."""
+    """Everything that a policy has read and written before a step."""
 
     initial_observation: str
     past: tuple[tuple[str, str], ...] = ()
@@ -41,7 +42,7 @@ class History:
 
 
 ActionProbs = Callable[[Sequence[History]], FloatArray]
-"""n histories -> (n, A) float64: the chance of each of A texts; rows sum to 1."""
+"""n histories -> (n, A) float64: the probability of each of A texts; rows sum to 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,7 @@ class ExactValues:
     """The A texts to choose from."""
     taken: tuple[int, ...]
     """T indices: the text that was written."""
-    chances: FloatArray
+    action_probs: FloatArray
     """(T, A) float64: pi(a | h_t)."""
     q: FloatArray
     """(T, A) float64, outcome units: Q(h_t, a)."""
@@ -61,6 +62,7 @@ class ExactValues:
     """(T + 1,) float64, outcome units: V(h_t); the last one is R."""
     policy: str
     step_cap: int
+    """Longest episode, steps."""
 
     @property
     def advantages(self) -> FloatArray:
@@ -74,7 +76,7 @@ class ExactValues:
 
 
 def exact_values(
-    chances: ActionProbs,
+    action_probs: ActionProbs,
     environment: Environment,
     trajectories: Sequence[Trajectory],
     tasks: Iterable[Task],
@@ -86,93 +88,94 @@ def exact_values(
     """Values by enumeration.
 
     Args:
-        chances: the policy.
+        action_probs: the policy.
         environment: its step limit is the step cap.
         trajectories: N episodes that consist of listed texts.
         tasks: the tasks of these trajectories, in any order; others are ignored.
         texts: the A texts that the policy may write, distinct.
-        policy: under which the truths are filed.
+        policy: its name, stored with the values.
         max_histories: most histories of a task.
 
     Returns:
         N values, in the order of the trajectories.
 
     Raises:
-        ValueError: a task is missing or has more histories; a step is not listed, or the world says something
-            else than was recorded.
+        ValueError: a task is missing or has more histories; a step is not listed, or the world replies
+            something else than was recorded.
     """
     by_id = {task.id: task for task in tasks}
     roots: dict[str, _Node] = {}
-    found = []
-    for one in trajectories:
-        if one.task_id not in by_id:
-            raise ValueError(f"trajectory {one.id!r}: task {one.task_id!r} is not among {len(by_id)}")
-        if one.task_id not in roots:
-            roots[one.task_id] = _solve(chances, environment, by_id[one.task_id], texts, max_histories)
-        found.append(_along(one, roots[one.task_id], tuple(texts), policy, environment.step_limit))
-    return found
+    values = []
+    for trajectory in trajectories:
+        task_id = trajectory.task_id
+        if task_id not in by_id:
+            raise ValueError(f"trajectory {trajectory.id!r}: task {task_id!r} is not among {len(by_id)}")
+        if task_id not in roots:
+            roots[task_id] = _solve(action_probs, environment, by_id[task_id], texts, max_histories)
+        values.append(_along(trajectory, roots[task_id], tuple(texts), policy, environment.step_limit))
+    return values
 
 
-def uniform_chances(n_texts: int) -> ActionProbs:
-    """The policy that picks any of `n_texts` texts."""
+def uniform_action_probs(n_texts: int) -> ActionProbs:
+    """The policy that picks each of `n_texts` texts with equal probability."""
     return lambda histories: np.full((len(histories), n_texts), 1 / n_texts)
 
 
 def scripted_action_probs(
     environment: Environment, task: Task, texts: Sequence[str], slips: float
 ) -> ActionProbs:
-    """The expert that slips (`truth.scripted`) on one task, in a world whose slips draw nothing.
+    """The expert that slips (`truth.scripted`) on one task, in a world whose slips are not random.
 
     Args:
-        environment: one of `envs.probes`, or another whose experts have one slip at every moment.
+        environment: one of `envs.probes`, or another whose experts have a single slip in every state.
         task: the only task that this policy knows.
         texts: the A texts to choose from, with different actions; the expert's own must be among them.
         slips: probability in [0, 1] that a step is a slip.
     """
     actions = [parse(text)[1] for text in texts]
 
-    def row(history: History) -> FloatArray:
+    def of(history: History) -> FloatArray:
         expert = environment.expert_for(task, history.initial_observation)
         for text, observation in history.past:
             expert.observe(parse(text)[1], observation)
-        found = np.zeros(len(texts))
-        found[actions.index(expert.act()[1])] += 1 - slips
-        found[actions.index(expert.slip(random.Random(0))[1])] += slips
-        return found
+        probs = np.zeros(len(texts))
+        probs[actions.index(expert.act()[1])] += 1 - slips
+        probs[actions.index(expert.slip(random.Random(0))[1])] += slips
+        return probs
 
-    return lambda histories: np.array([row(history) for history in histories])
+    return lambda histories: np.array([of(history) for history in histories])
 
 
 def lm_action_probs(
-    policy: Policy, menu: AllowedTexts, *, temperature: float, batch_tokens: int = 16_384
+    policy: Policy, allowed: AllowedTexts, *, temperature: float, batch_tokens: int = 16_384
 ) -> ActionProbs:
-    """A language model restricted to a menu: the policy that `menu` means everywhere else.
+    """A language model restricted to a list of texts, exactly as `allowed` restricts sampling.
 
     Args:
         policy: its model must be in eval mode.
-        menu: the only texts that it may write.
+        allowed: the only texts that it may write.
         temperature: of each token; 0 is greedy.
         batch_tokens: most tokens read at a time, padding included.
     """
 
     def of(histories: Sequence[History]) -> FloatArray:
         pasts = [history.ids(policy.codec) for history in histories]
-        jobs = [(i, a) for i in range(len(pasts)) for a in range(len(menu.tokens))]
-        jobs.sort(key=lambda job: len(pasts[job[0]]) + len(menu.tokens[job[1]]))
-        logs = np.zeros((len(pasts), len(menu.tokens)))
-        for batch in _batches([(pasts[i], menu.tokens[a]) for i, a in jobs], batch_tokens):
-            done, jobs = jobs[: len(batch)], jobs[len(batch) :]
-            scores = _scores(policy, batch, menu, temperature)
-            for (i, a), score in zip(done, scores, strict=True):
-                logs[i, a] = score
-        found = np.exp(logs)
-        return found / found.sum(axis=1, keepdims=True)  # single precision leaves 1e-7
+        cells = [(i, a) for i in range(len(pasts)) for a in range(len(allowed.token_ids))]
+        cells.sort(key=lambda cell: len(pasts[cell[0]]) + len(allowed.token_ids[cell[1]]))
+        log_probs = np.zeros((len(pasts), len(allowed.token_ids)))  # (n, A)
+        for batch in _batches([(pasts[i], allowed.token_ids[a]) for i, a in cells], batch_tokens):
+            scored, cells = cells[: len(batch)], cells[len(batch) :]
+            scores = _scores(policy, batch, allowed, temperature)
+            for (i, a), score in zip(scored, scores, strict=True):
+                log_probs[i, a] = score
+        probs = np.exp(log_probs)
+        return probs / probs.sum(axis=1, keepdims=True)  # single precision leaves an error of 1e-7
 
     return of
 
 
 def play(
-    chances: ActionProbs,
+    action_probs: ActionProbs,
     environment: Environment,
     task: Task,
     texts: Sequence[str],
@@ -180,57 +183,53 @@ def play(
     policy: str,
     seed: int,
 ) -> Trajectory:
-    """One episode of a policy that chooses from a list; named after the task and the seed."""
-    world, rng = environment.make_world(), random.Random(seed)
-    history = History(world.reset(task))
-    steps: list[Step] = []
-    while True:
-        (text,) = rng.choices(texts, weights=chances([history])[0])
-        thought, action = parse(text)
-        reply = world.step(action)
-        steps.append(Step(text, thought, action, reply.observation, reply.grounded))
-        history = history.then(text, reply.observation)
-        if reply.done or len(steps) == environment.step_limit:
-            return Trajectory(
-                f"{task.id}#{seed}", task.id, environment.name, task.split, task.instruction,
-                history.initial_observation, tuple(steps), reply.outcome,
-                reply.done and reply.outcome == 1.0, "done" if reply.done else "step_limit", policy, seed,
-            )  # fmt: skip
+    """One episode of a policy that chooses from a list; its id is made of the task and the seed."""
+    episode, rng = RunningEpisode(environment, task), random.Random(seed)
+    history = History(episode.initial_observation)
+    while episode.ended is None:
+        (text,) = rng.choices(texts, weights=action_probs([history])[0])
+        history = history.then(text, episode.take(text).observation)
+    return episode.trajectory(id=f"{task.id}#{seed}", policy=policy, seed=seed)
 
 
 @dataclass(eq=False)
 class _Node:
-    """One history; an end has no children and its outcome as value."""
+    """One history; a final one has no children, and its outcome as value."""
 
     history: History
     value: float = 0.0
     children: list["_Node"] = field(default_factory=list)
-    chances: FloatArray = field(default_factory=lambda: np.zeros(0))
+    action_probs: FloatArray = field(default_factory=lambda: np.zeros(0))
+    """(A,) float64, as `children`."""
 
 
 def _solve(
-    chances: ActionProbs, environment: Environment, task: Task, texts: Sequence[str], max_histories: int
+    action_probs: ActionProbs,
+    environment: Environment,
+    task: Task,
+    texts: Sequence[str],
+    max_histories: int,
 ) -> _Node:
     """The tree of all histories of a task, with their values."""
     world = environment.make_world()
     root = _Node(History(world.reset(task)))
     inner = list(_grow(root, world, texts, environment.step_limit, task, max_histories))
-    for node, row in zip(inner, chances([node.history for node in inner]), strict=True):
-        node.chances = row
-    for node in reversed(inner):  # children stand behind their parents
-        node.value = float(node.chances @ [child.value for child in node.children])
+    for node, probs in zip(inner, action_probs([node.history for node in inner]), strict=True):
+        node.action_probs = probs
+    for node in reversed(inner):  # children come after their parents
+        node.value = float(node.action_probs @ [child.value for child in node.children])
     return root
 
 
 def _grow(
     root: _Node, world: World, texts: Sequence[str], step_limit: int, task: Task, max_histories: int
 ) -> Iterator[_Node]:
-    """Add all that can follow; gives every history in which something is chosen, parents first."""
+    """Add all histories that can follow; yields those in which an action is chosen, parents first."""
     level = [(root, world.snapshot())]
     n = 0
     for depth in range(1, step_limit + 1):
         following = []
-        for node, moment in level:
+        for node, snapshot in level:
             n += 1
             if n > max_histories:
                 raise ValueError(
@@ -238,7 +237,7 @@ def _grow(
                 )
             yield node
             for text in texts:
-                world.restore(moment)
+                world.restore(snapshot)
                 reply = world.step(parse(text)[1])
                 child = _Node(node.history.then(text, reply.observation), reply.outcome)
                 node.children.append(child)
@@ -260,58 +259,63 @@ def _along(
             raise ValueError(f"{here} of {len(trajectory)}: the episode ends after {t} steps")
         taken.append(texts.index(step.text))
         nodes.append(nodes[-1].children[taken[-1]])
-        recorded, said = step.observation, nodes[-1].history.past[-1][1]
-        if recorded != said:
-            raise ValueError(f"{here}: recorded {recorded!r:.200}, the world now says {said!r:.200}")
+        recorded, replayed = step.observation, nodes[-1].history.past[-1][1]
+        if recorded != replayed:
+            raise ValueError(f"{here}: recorded {recorded!r:.200}, the world now replies {replayed!r:.200}")
     if nodes[-1].children or nodes[-1].value != trajectory.outcome:
         raise ValueError(
             f"trajectory {trajectory.id!r}: ended after {len(trajectory)} steps with {trajectory.outcome}, "
-            f"in the world it {'goes on' if nodes[-1].children else f'ends with {nodes[-1].value}'}"
+            f"in the world it {'continues' if nodes[-1].children else f'ends with {nodes[-1].value}'}"
         )
     inner = nodes[:-1]
     return ExactValues(
-        trajectory.id,
-        texts,
-        tuple(taken),
-        np.array([node.chances for node in inner]),
-        np.array([[child.value for child in node.children] for node in inner]),
-        np.array([node.value for node in nodes]),
-        policy,
-        step_cap,
+        trajectory_id=trajectory.id,
+        texts=texts,
+        taken=tuple(taken),
+        action_probs=np.array([node.action_probs for node in inner]),
+        q=np.array([[child.value for child in node.children] for node in inner]),
+        values=np.array([node.value for node in nodes]),
+        policy=policy,
+        step_cap=step_cap,
     )
 
 
 ScoringPair = tuple[tuple[int, ...], tuple[int, ...]]
-"""Tokens of a history and of a text that may follow."""
+"""Token ids of a history and of a text that may follow it."""
 
 
-def _batches(jobs: list[ScoringPair], batch_tokens: int) -> Iterator[list[ScoringPair]]:
-    """Runs of jobs, shortest first, that fill a padded batch."""
+def _batches(pairs: list[ScoringPair], batch_tokens: int) -> Iterator[list[ScoringPair]]:
+    """Consecutive pairs, sorted by length, that fill a padded batch."""
     batch: list[ScoringPair] = []
-    for job in jobs:
-        if batch and (len(batch) + 1) * (len(job[0]) + len(job[1])) > batch_tokens:
+    for pair in pairs:
+        if batch and (len(batch) + 1) * (len(pair[0]) + len(pair[1])) > batch_tokens:
             yield batch
             batch = []
-        batch.append(job)
+        batch.append(pair)
     if batch:
         yield batch
 
 
 @torch.inference_mode()
-def _scores(policy: Policy, jobs: list[ScoringPair], menu: AllowedTexts, temperature: float) -> list[float]:
-    """Log-chance of each text after its history."""
-    rows = [(*past, *text) for past, text in jobs]
+def _scores(
+    policy: Policy, pairs: list[ScoringPair], allowed: AllowedTexts, temperature: float
+) -> list[float]:
+    """Log-probability of each text after its history."""
+    rows = [(*past, *text) for past, text in pairs]
     longest = max(map(len, rows))
     if longest > policy.context:
         raise ValueError(f"a history needs {longest} tokens, the model reads {policy.context}")
-    ids = torch.tensor([[*row, *[policy.codec.pad_id] * (longest - len(row))] for row in rows])
+    ids = torch.tensor([[*row, *[policy.codec.pad_id] * (longest - len(row))] for row in rows])  # (B, L)
     hidden = policy.model.base_model(input_ids=ids.to(policy.model.device), use_cache=False).last_hidden_state
-    asked = torch.cat(
-        [hidden[i, len(past) - 1 : len(past) - 1 + len(text)] for i, (past, text) in enumerate(jobs)]
+    before_tokens = torch.cat(  # (tokens of all texts, d): the state that each token is predicted from
+        [hidden[i, len(past) - 1 : len(past) - 1 + len(text)] for i, (past, text) in enumerate(pairs)]
     )
-    written = [text[:j] for _, text in jobs for j in range(len(text))]
-    logits = policy.model.get_output_embeddings()(asked)
-    chances = next_token_log_probs(logits, written, temperature=temperature, menu=menu)
-    tokens = torch.tensor([token for _, text in jobs for token in text], device=chances.device)
-    logs = chances.gather(1, tokens[:, None])[:, 0].cpu().split([len(text) for _, text in jobs])
-    return [float(part.sum()) for part in logs]
+    log_probs = next_token_log_probs(
+        policy.model.get_output_embeddings()(before_tokens),
+        temperature=temperature,
+        allowed=allowed,
+        written=[text[:j] for _, text in pairs for j in range(len(text))],
+    )
+    tokens = torch.tensor([token for _, text in pairs for token in text], device=log_probs.device)
+    by_text = log_probs.gather(1, tokens[:, None])[:, 0].cpu().split([len(text) for _, text in pairs])
+    return [float(token_log_probs.sum()) for token_log_probs in by_text]

@@ -1,7 +1,7 @@
-"""Outcomes of branches on the disk: one file for each trajectory, to be taken up again.
+"""Branch outcomes on disk: one file for each trajectory, so that a measurement can be resumed and extended.
 
-A file says under what it was measured (policy, weights, sampling, text of the trajectory). Other settings are
-no reason to measure anew in silence, and never a reason to mix: they are an error.
+A file names the settings it was measured under (policy, weights, sampling, step cap, text of the trajectory).
+A settings mismatch raises; results are never silently recomputed or merged.
 """
 
 import hashlib
@@ -15,43 +15,49 @@ import numpy as np
 from spa_lab.agent.rollout import Policy
 from spa_lab.agent.sampling import AllowedTexts
 from spa_lab.configs.rollout import RolloutConfig
+from spa_lab.envs.base import Environment
 from spa_lab.store.files import read_text, write_text
 from spa_lab.store.lines import SCHEMA, dump, load
 from spa_lab.truth.outcomes import BranchOutcomes
 from spa_lab.types import Trajectory
 
-_LONGEST_NAME = 200
-_SAMPLES = 256
-"""Numbers of each weight matrix that its fingerprint is taken of: training changes all of them."""
+_HOLDS = "branch outcomes"
+_MAX_NAME_LENGTH = 200
+_WEIGHTS_IN_FINGERPRINT = 256
+"""Entries of each weight matrix that its fingerprint covers: training changes all of them."""
 
 Settings = Mapping[str, Any]
+"""What two measurements must share to be joined, as plain JSON values."""
 
 
-def settings_of(policy: Policy, config: RolloutConfig, menu: AllowedTexts | None) -> Settings:
-    """What two measurements must share to be put together, as plain JSON values."""
+def settings_of(
+    policy: Policy, environment: Environment, config: RolloutConfig, allowed: AllowedTexts | None
+) -> Settings:
+    """The settings of a measurement."""
     return {
         "policy": policy.name,
         "weights": _fingerprint(policy),
+        "step_cap": environment.step_limit,
         "temperature": config.temperature,
         "max_new_tokens": config.max_new_tokens,
-        "menu": None if menu is None else list(menu.texts),
+        "allowed": None if allowed is None else list(allowed.texts),
     }
 
 
 def save_outcomes(folder: Path, outcomes: BranchOutcomes, trajectory: Trajectory, settings: Settings) -> None:
-    """Replace the file of this trajectory.
+    """Replace the file of this trajectory; the folder must exist or be creatable.
 
     Raises:
-        StoreError: the disk refused; what was saved before is still there.
+        StoreError: the file cannot be written; an earlier one is still complete.
     """
     record = {
         "schema": SCHEMA,
+        "holds": _HOLDS,
         "trajectory_id": outcomes.trajectory_id,
         "outcome": outcomes.outcome,
         "outcomes": [x.tolist() for x in outcomes.outcomes],
         "policy": outcomes.policy,
         "step_cap": outcomes.step_cap,
-        "common": outcomes.common,
         "seed": outcomes.seed,
         "settings": {**settings, "text": _digest(trajectory)},
     }
@@ -59,49 +65,56 @@ def save_outcomes(folder: Path, outcomes: BranchOutcomes, trajectory: Trajectory
 
 
 def load_outcomes(folder: Path, trajectory: Trajectory, settings: Settings) -> BranchOutcomes | None:
-    """What was saved for this trajectory, or None.
+    """The saved outcomes of this trajectory, or None if there is no file.
 
     Raises:
         StoreError: the file cannot be read.
-        ValueError: the file is broken, or measured under other settings (names each and both values).
+        ValueError: the file is broken, or was measured under other settings (names each with both values).
     """
     path = _path(folder, trajectory.id)
     if not path.exists():
         return None
     record = load(read_text(path), str(path))
-    wanted = {**settings, "text": _digest(trajectory)}
-    there = record.get("settings", {})
-    other = [f"{k} {there.get(k)!r:.40}, now {wanted[k]!r:.40}" for k in wanted if there.get(k) != wanted[k]]
-    if other:
-        raise ValueError(f"{path}: measured with other settings: {'; '.join(other)}")
+    expected = {**settings, "text": _digest(trajectory)}
+    saved = record.get("settings", {})
+    differences = [
+        f"{name} {saved.get(name)!r:.40}, now {expected[name]!r:.40}"
+        for name in expected
+        if saved.get(name) != expected[name]
+    ]
+    if differences:
+        raise ValueError(f"{path}: measured under other settings: {'; '.join(differences)}")
     try:
-        vectors = tuple(np.array(x, dtype=np.float64) for x in record["outcomes"])
         return BranchOutcomes(
-            record["trajectory_id"], record["outcome"], vectors, record["policy"], record["step_cap"],
-            record["common"], record["seed"],
-        )  # fmt: skip
+            trajectory_id=record["trajectory_id"],
+            outcome=record["outcome"],
+            outcomes=tuple(np.array(x, dtype=np.float64) for x in record["outcomes"]),
+            policy=record["policy"],
+            step_cap=record["step_cap"],
+            seed=record["seed"],
+        )
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: no outcomes of branches: {error!r}") from error
+        raise ValueError(f"{path}: not a file of branch outcomes: {error!r}") from error
 
 
 def _path(folder: Path, trajectory_id: str) -> Path:
     name = quote(trajectory_id, safe="#@+=, ")
-    if len(name) > _LONGEST_NAME:
-        name = f"{name[:_LONGEST_NAME]}-{hashlib.sha256(trajectory_id.encode()).hexdigest()[:16]}"
+    if len(name) > _MAX_NAME_LENGTH:
+        name = f"{name[:_MAX_NAME_LENGTH]}-{hashlib.sha256(trajectory_id.encode()).hexdigest()[:16]}"
     return folder / f"{name}.json"
 
 
 def _fingerprint(policy: Policy) -> str:
     digest = hashlib.sha256()
     for name, weight in policy.model.named_parameters():
-        few = weight.detach().flatten()[:: max(1, weight.numel() // _SAMPLES)]
+        sample = weight.detach().flatten()[:: max(1, weight.numel() // _WEIGHTS_IN_FINGERPRINT)]
         digest.update(name.encode())
-        digest.update(few.float().cpu().numpy().tobytes())
+        digest.update(sample.float().cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
 
 
 def _digest(trajectory: Trajectory) -> str:
-    told = [trajectory.initial_observation]
+    texts = [trajectory.initial_observation]
     for step in trajectory.steps:
-        told += [step.text, step.observation]
-    return hashlib.sha256("\0".join(told).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        texts += [step.text, step.observation]
+    return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:16]

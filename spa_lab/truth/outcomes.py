@@ -1,9 +1,9 @@
-"""Outcomes of Monte Carlo continuations of one trajectory, and what they say about its values.
+"""Outcomes of Monte Carlo continuations of one trajectory, and the values they estimate.
 
-A history h_t is the text up to step t together with the steps that are left to the step cap. Worlds are
-deterministic, so an action leads to one next history: Q(h_t, a_t) = V(h_{t+1}), the advantage of the action
-taken is the progress V(h_{t+1}) - V(h_t), and one measurement of values serves all three. An action is all
-that the policy wrote in a step, its thought included. Knows nothing of models or worlds.
+A history h_t is the text before step t together with the number of steps left to the step cap. Worlds are
+deterministic, so an action leads to exactly one next history: Q(h_t, a_t) = V(h_{t+1}), the advantage of the
+action taken is the progress V(h_{t+1}) - V(h_t), and one measurement of values serves all three. An action is
+all that the policy wrote in a step, its thought included. Knows nothing of models or worlds.
 """
 
 from collections.abc import Sequence
@@ -20,22 +20,21 @@ from spa_lab.types import FloatArray, ValueTruth
 class BranchOutcomes:
     """Final outcomes of continuations from every history of one trajectory.
 
-    Invariants: T >= 1 vectors, none empty, all outcomes in [0, 1]; with common random numbers outcome n of
-    every step was drawn with the same numbers.
+    Invariants: T >= 1 vectors, none empty, all outcomes in [0, 1].
     """
 
     trajectory_id: str
     outcome: float
-    """R of the trajectory itself: V(h_T), known without a branch."""
+    """R of the trajectory itself: V(h_T), known without a continuation."""
     outcomes: tuple[FloatArray, ...]
-    """T vectors (N_t,) float64: outcome n is that of the nth continuation from h_t. N_t may differ."""
+    """T vectors (N_t,) float64: entry n is the outcome of continuation n from h_t. N_t may differ."""
     policy: str
+    """Name of the policy that continued."""
     step_cap: int
     """Longest episode, steps."""
-    common: bool
-    """Common random numbers: branch n of all steps draws the same numbers at the same step of the episode."""
-    seed: int
-    """Base of the random numbers: more branches with it are new ones."""
+    seed: int = 0
+    """Base of the random numbers, from which further continuations can be drawn; unused if the outcomes are
+    not `monte_carlo`'s."""
 
     def __post_init__(self) -> None:
         where = f"branches of {self.trajectory_id!r}"
@@ -65,9 +64,9 @@ class BranchOutcomes:
     def standard_error(self) -> FloatArray:
         """(T + 1,) float64: sqrt(v_t / N_t), 0 for h_T.
 
-        v_t is the variance of the outcomes from h_t *with one 0 and one 1 put in* (Agresti & Caffo 2000):
-        after 64 failures in a row the error is 0.015 and not 0, which would claim certainty. Never below
-        the plain standard error, never above 0.5 / sqrt(N_t).
+        v_t is the variance of the outcomes from h_t with one pseudo-outcome 0 and one pseudo-outcome 1 added
+        (Agresti & Caffo 2000): after 64 failures the error is 0.015 and not 0, which would claim certainty.
+        Never below the plain standard error, never above 0.5 / sqrt(N_t).
         """
         return np.array([*(np.sqrt(smoothed_variance(x) / x.size) for x in self.outcomes), 0.0])
 
@@ -78,25 +77,20 @@ class BranchOutcomes:
 
     @property
     def progress_error(self) -> FloatArray:
-        """(T,) float64: standard error of `progress`.
-
-        With common random numbers the two values are positively correlated and their difference is surer than
-        two independent errors say; the covariance of the branches that both steps have is taken off.
-        """
-        variance = self.standard_error**2
-        return np.sqrt(np.maximum(variance[:-1] + variance[1:] - 2 * self._covariance(), 0.0))
+        """(T,) float64: standard error of `progress`; the errors of the two values are independent."""
+        return np.hypot(self.standard_error[:-1], self.standard_error[1:])
 
     def interval(self, *, level: float = 0.95) -> FloatArray:
         """(T + 1, 2) float64: Wilson's score interval of each value; (R, R) for h_T.
 
-        Exact in spirit for outcomes of 0 and 1; too wide, never too narrow, for outcomes in between, whose
-        variance is at most p (1 - p).
+        Meant for outcomes of 0 and 1; conservative for outcomes in between, whose variance is at most
+        p (1 - p).
         """
         z = NormalDist().inv_cdf((1 + level) / 2)
         n, p = self.counts, self.values[:-1]
         centre = (p + z * z / (2 * n)) / (1 + z * z / n)
         half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-        ends = np.stack([np.minimum(centre - half, p), np.maximum(centre + half, p)], axis=1)
+        ends = np.stack([np.minimum(centre - half, p), np.maximum(centre + half, p)], axis=1)  # (T, 2)
         return np.vstack([ends, [self.outcome, self.outcome]])
 
     def to_truth(self) -> ValueTruth:
@@ -106,38 +100,31 @@ class BranchOutcomes:
             self.trajectory_id, self.values, self.standard_error, least, self.policy, self.step_cap
         )
 
-    def split_half(self) -> tuple["BranchOutcomes", "BranchOutcomes"]:
-        """Branches with even and with odd numbers: two measurements that share nothing but the trajectory.
+    def subset(self, start: int, stop: int) -> "BranchOutcomes":
+        """Continuations `start` to `stop - 1` from each history.
 
-        What one half scores against the other is the noise ceiling at half the branches.
+        Disjoint subsets are independent measurements of the same values: one scored against the other gives
+        the noise ceiling.
 
         Raises:
-            ValueError: a step has fewer than two branches.
+            ValueError: a history has fewer than `stop` continuations.
         """
-        if self.counts.min() < 2:
+        if self.counts.min() < stop:
             t = int(self.counts.argmin())
-            raise ValueError(f"branches of {self.trajectory_id!r}: step {t} has 1 branch, 2 halves need 2")
-        even, odd = (tuple(x[start::2] for x in self.outcomes) for start in (0, 1))
-        return replace(self, outcomes=even), replace(self, outcomes=odd)
+            raise ValueError(
+                f"branches of {self.trajectory_id!r}: step {t} has {self.counts[t]}, "
+                f"asked for numbers {start} to {stop - 1}"
+            )
+        return replace(self, outcomes=tuple(x[start:stop] for x in self.outcomes))
 
     def extended(self, more: Sequence[ArrayLike]) -> "BranchOutcomes":
-        """With further outcomes (T vectors, may be empty) behind those of each step."""
+        """With further outcomes (T vectors, may be empty) after those of each step."""
         joined = tuple(np.append(x, new) for x, new in zip(self.outcomes, more, strict=True))
         return replace(self, outcomes=joined)
 
-    def _covariance(self) -> FloatArray:
-        """(T,) covariance of the estimates V(h_t) and V(h_{t+1}); 0 for independent branches and for h_T."""
-        found = np.zeros(len(self))
-        if self.common:
-            for t, (one, next_) in enumerate(zip(self.outcomes, self.outcomes[1:], strict=False)):
-                n = min(one.size, next_.size)
-                both = np.mean(one[:n] * next_[:n]) - one[:n].mean() * next_[:n].mean()
-                found[t] = both * n / (one.size * next_.size)
-        return found
-
 
 def smoothed_variance(outcomes: FloatArray) -> float:
-    """Variance of outcomes in [0, 1] with one 0 and one 1 put in; see `BranchOutcomes.standard_error`."""
+    """Variance of outcomes in [0, 1] with one pseudo-outcome 0 and one pseudo-outcome 1 added."""
     return float(np.var(np.append(outcomes, (0.0, 1.0))))
 
 

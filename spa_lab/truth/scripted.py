@@ -1,7 +1,7 @@
-"""An expert that slips: a policy without a model, to play, to play on from any moment, and to measure.
+"""A scripted player: an expert that slips. It plays, continues from any step, and measures its own values.
 
-Its every step is, with a fixed probability, a careless reader's mistake. So its values are not trivial, and
-a continuation costs milliseconds: a tour, a lesson or a test gets live Monte Carlo without any training.
+Each of its steps is, with a fixed probability, a careless reader's mistake, so its values are not trivial.
+A continuation costs milliseconds: a tour, a lesson or a test gets live Monte Carlo values without a model.
 """
 
 import random
@@ -10,14 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spa_lab.envs.base import Environment, Reply, Task
-from spa_lab.react import write
-from spa_lab.types import Ended, Step, Trajectory, ValueTruth
+from spa_lab.envs.base import Environment, Task
+from spa_lab.envs.episode import RunningEpisode
+from spa_lab.truth.outcomes import BranchOutcomes
+from spa_lab.types import Trajectory, ValueTruth
 
 
 @dataclass(frozen=True)
 class ScriptedPlayer:
-    """The policy and its world."""
+    """The policy and its environment."""
 
     environment: Environment
     slips: float = 0.3
@@ -36,57 +37,44 @@ class ScriptedPlayer:
 
     def play(self, task: Task, *, seed: int, id: str | None = None) -> Trajectory:
         """One episode of `task`."""
-        return self._play_on(task, (), seed, id or f"careless/{task.id}/{seed}")
+        return self._play(task, (), seed, id or f"careless/{task.id}/{seed}")
 
     def outcomes(
         self, task: Task, trajectory: Trajectory, step: int, n: int, *, rng: random.Random
     ) -> list[float]:
-        """Outcomes of `n` fresh continuations from before `step` of an episode of `task`.
+        """Outcomes of `n` independent continuations from before `step` of an episode of `task`.
 
         Raises:
-            ValueError: there is no such step (the moment after the last one has nothing to play).
+            ValueError: there is no such step (after the last one there is nothing to play).
         """
         if not 0 <= step < len(trajectory):
             raise ValueError(f"{trajectory.id!r}: no step {step}, there are {len(trajectory)}")
-        actions = [one.action for one in trajectory.steps[:step]]
-        return [self._play_on(task, actions, rng.randrange(2**31), "branch").outcome for _ in range(n)]
+        actions = [taken.action for taken in trajectory.steps[:step]]
+        return [self._play(task, actions, rng.randrange(2**31), "branch").outcome for _ in range(n)]
 
     def what_if(self, task: Task, trajectory: Trajectory, step: int, action: str) -> Trajectory:
-        """The episode with another action at `step`, played on from there."""
-        actions = [*(one.action for one in trajectory.steps[:step]), action]
-        return self._play_on(task, actions, trajectory.seed, f"{trajectory.id}/{step}: {action}")
+        """The episode with another action at `step`, continued from there."""
+        actions = [*(taken.action for taken in trajectory.steps[:step]), action]
+        return self._play(task, actions, trajectory.seed, f"{trajectory.id}/{step}: {action}")
 
     def measure(self, task: Task, trajectory: Trajectory, branches: int, *, rng: random.Random) -> ValueTruth:
-        """Values before every step by `branches` continuations each; the last value is the outcome.
+        """Values before every step by `branches` continuations each; the last value is the outcome."""
+        outcomes = tuple(
+            np.array(self.outcomes(task, trajectory, step, branches, rng=rng))
+            for step in range(len(trajectory))
+        )
+        measured = BranchOutcomes(trajectory.id, trajectory.outcome, outcomes, self.name, self.step_cap)
+        return measured.to_truth()
 
-        Standard errors are those of outcomes with one 0 and one 1 put in (Agresti & Caffo 2000): where all
-        continuations end alike, the error is small and not 0.
-        """
-        values, errors = np.zeros(len(trajectory) + 1), np.zeros(len(trajectory) + 1)
-        for step in range(len(trajectory)):
-            found = np.array(self.outcomes(task, trajectory, step, branches, rng=rng))
-            values[step], errors[step] = found.mean(), (np.append(found, (0, 1)).var() / branches) ** 0.5
-        values[-1] = trajectory.outcome
-        return ValueTruth(trajectory.id, values, errors, branches, self.name, self.step_cap)
-
-    def _play_on(self, task: Task, actions: Sequence[str], seed: int, id: str) -> Trajectory:
-        """First the given actions, then its own, until the end or the step cap."""
-        world, rng = self.environment.make_world(), random.Random(seed)
-        opening = world.reset(task)
-        expert = self.environment.expert_for(task, opening)
-        steps: list[Step] = []
-        reply: Reply | None = None
-        while len(steps) < self.step_cap and not (reply and reply.done):
-            if len(steps) < len(actions):
-                thought, action = "", actions[len(steps)]
+    def _play(self, task: Task, actions: Sequence[str], seed: int, id: str) -> Trajectory:
+        """First the given actions, then its own, until the episode ends."""
+        episode, rng = RunningEpisode(self.environment, task, step_limit=self.step_cap), random.Random(seed)
+        expert = self.environment.expert_for(task, episode.initial_observation)
+        while episode.ended is None:
+            if len(episode.steps) < len(actions):
+                thought, action = "", actions[len(episode.steps)]
             else:
                 thought, action = expert.slip(rng) if rng.random() < self.slips else expert.act()
-            reply = world.step(action)
+            reply = episode.act(thought, action)
             expert.observe(action, reply.observation)
-            steps.append(Step(write(thought, action), thought, action, reply.observation, reply.grounded))
-        assert reply is not None
-        ended: Ended = "done" if reply.done else "step_limit"
-        return Trajectory(
-            id, task.id, task.env, task.split, task.instruction, opening, tuple(steps), reply.outcome,
-            reply.outcome == 1.0, ended, self.name, seed,
-        )  # fmt: skip
+        return episode.trajectory(id=id, policy=self.name, seed=seed)

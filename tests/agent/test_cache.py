@@ -3,7 +3,7 @@
 import torch
 from transformers import LlamaConfig
 
-from spa_lab.agent.cache import RowCache, closing_order
+from spa_lab.agent.cache import RowCache, compaction_order
 
 CONFIG = LlamaConfig(num_hidden_layers=2)
 
@@ -15,7 +15,7 @@ def _columns(*numbers: int, rows: int = 2) -> torch.Tensor:
 
 
 def test_columns_append_beyond_the_first_room() -> None:
-    cache = RowCache(CONFIG)
+    cache = RowCache(2)
     for n in range(20):
         for layer in (0, 1):
             keys, values = cache.update(_columns(n), _columns(n + 50), layer)
@@ -25,14 +25,14 @@ def test_columns_append_beyond_the_first_room() -> None:
 
 
 def test_a_block_larger_than_twice_the_room() -> None:
-    cache = RowCache(CONFIG)
+    cache = RowCache(2)
     cache.update(_columns(0), _columns(0), 0)
     keys, _ = cache.update(_columns(*range(1, 40)), _columns(*range(1, 40)), 0)
     assert keys[0].flatten().tolist() == list(range(40))
 
 
 def test_rows_and_columns_are_chosen_in_order() -> None:
-    cache = RowCache(CONFIG)
+    cache = RowCache(2)
     for layer in (0, 1):
         cache.update(_columns(0, 1, 2, 3), _columns(4, 5, 6, 7), layer)
     cache.rearrange(torch.tensor([1, 0, 1]), torch.tensor([[0, 2], [3, 1], [2, 2]]))
@@ -42,9 +42,9 @@ def test_rows_and_columns_are_chosen_in_order() -> None:
     assert cache.layers[0].get_seq_length() == 2
 
 
-def test_closing_order_keeps_used_columns_in_order() -> None:
+def test_compaction_order_keeps_used_columns_in_order() -> None:
     mask = torch.tensor([[1, 0, 1, 1, 0], [0, 1, 0, 0, 0]], dtype=torch.bool)
-    order = closing_order(mask)
+    order = compaction_order(mask)
     assert order.shape == (2, 3)
     assert order[0].tolist() == [0, 2, 3]
     assert order[1, 0] == 1

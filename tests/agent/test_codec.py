@@ -216,7 +216,7 @@ def test_no_chat_template() -> None:
             "{% for m in messages %}{{ m.content | upper }}<|end|>{% endfor %}",
             "drops or rewrites",
         ),
-        ("{% for m in messages %}{{ m.content }}{% endfor %}", "puts nothing after"),
+        ("{% for m in messages %}{{ m.content }}{% endfor %}", "has no text after an assistant message"),
         ("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}", "with a special token"),
     ],
 )

@@ -213,5 +213,5 @@ def test_a_window_must_hold_the_whole_episode() -> None:
     session.extend([[2] * 6, [3]])
     session.keep([0, 1])
     session.extend([[4], [5, 6]])
-    with pytest.raises(ValueError, match="sees 8 tokens back, 9 are needed"):
+    with pytest.raises(ValueError, match="attention window is 8 tokens, 9 are needed"):
         session.extend([[4], [5]])

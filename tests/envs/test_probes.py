@@ -9,7 +9,7 @@ import pytest
 from spa_lab.envs.probe_rules import CORRIDOR, PROBES
 from spa_lab.envs.probes import ProbeWorld, probe_environment
 from spa_lab.react import write
-from spa_lab.truth.exact import ExactValues, exact_values, play, uniform_chances
+from spa_lab.truth.exact import ExactValues, exact_values, play, uniform_action_probs
 from spa_lab.types import Step, Trajectory
 
 NAMES = sorted(PROBES)
@@ -114,7 +114,7 @@ def _uniform(name: str, actions: Sequence[str]) -> ExactValues:
         reply.outcome == 1.0, ended, "coin", 0,
     )  # fmt: skip
     texts = [write("", action) for action in PROBES[name].actions]
-    (found,) = exact_values(uniform_chances(2), environment, [trajectory], [task], texts, policy="coin")
+    (found,) = exact_values(uniform_action_probs(2), environment, [trajectory], [task], texts, policy="coin")
     return found
 
 
@@ -175,7 +175,7 @@ def test_values_are_consistent_and_those_of_play(name: str) -> None:
     plays = [play(lopsided, environment, task, texts, policy="lopsided", seed=seed) for seed in range(400)]
     found = exact_values(lopsided, environment, plays, [task], texts, policy="lopsided")
     for one, trajectory in zip(found, plays, strict=True):
-        assert one.values[:-1] == pytest.approx((one.chances * one.q).sum(1))
+        assert one.values[:-1] == pytest.approx((one.action_probs * one.q).sum(1))
         assert one.q[range(len(trajectory)), one.taken] == pytest.approx(one.values[1:])
         assert one.values[-1] == trajectory.outcome
     mean, value = np.mean([trajectory.outcome for trajectory in plays]), found[0].values[0]

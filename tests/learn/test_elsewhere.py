@@ -139,8 +139,8 @@ def _branches(policy: Policy, played: list[Episode]) -> np.ndarray:
 
 
 def _chances(policy: Policy, played: list[Episode]) -> np.ndarray:
-    menu = AllowedTexts.of(["Action: good", "Action: bad"], policy.codec)
-    return lm_action_probs(policy, menu, temperature=0.7)([History("Wait.", ())])
+    allowed = AllowedTexts.of(["Action: good", "Action: bad"], policy.codec)
+    return lm_action_probs(policy, allowed, temperature=0.7)([History("Wait.", ())])
 
 
 @pytest.mark.parametrize(
