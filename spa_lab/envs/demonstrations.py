@@ -1,8 +1,8 @@
-"""Expert demonstrations, with mistakes put in so that recovering from them can be learnt.
+"""Expert demonstrations, with inserted mistakes so that recovering from them can be learnt.
 
-A clone of flawless play has never seen the places its own first mistake leads to. Here some of the
-expert's actions are replaced; the expert goes on from wherever that led, and the replaced steps are
-marked so that nobody learns to make them.
+A policy cloned from flawless play has never seen the states that its own first mistake leads to. Here some of
+the expert's actions are replaced; the expert continues from the resulting state, and the replaced steps are
+marked so that the loss masks them.
 """
 
 import hashlib
@@ -19,16 +19,20 @@ def demonstrate(
 ) -> Demonstration:
     """Let the expert play `task`.
 
-    The id of the trajectory names the task and the random numbers, so that two plays of a task have two.
+    The id of the trajectory holds the task's id and a hash of the generator's state, so that two
+    demonstrations of a task have different ids.
 
     Args:
         environment: the task's world, its expert and its step limit.
         task: what to play.
         mistakes: probability in [0, 1) that a step after the first is not the expert's. Half of them are
-            slips of a careless reader, thought and all; the rest keep the thought and do something else:
-            what the world allows now, or what it allowed earlier and may now refuse, but nothing that would
-            end the episode short of success. One who was refused tries the same again every other time.
+            the expert's slips (`Expert.slip`); the rest keep the thought and replace the action by one that
+            is admissible now, or was earlier and may be refused now, but by none that would end the episode
+            without success. A refused mistake is repeated with probability 0.5.
         rng: draws the mistakes.
+
+    Raises:
+        ValueError: `mistakes` is out of range, or the world has no expert for this task.
     """
     if not 0.0 <= mistakes < 1.0:
         raise ValueError(f"mistakes must lie in [0, 1), got {mistakes}")
@@ -55,7 +59,7 @@ def demonstrate(
 
 
 def _digest(rng: random.Random) -> str:
-    """Eight digits that stand for the numbers which a generator will draw."""
+    """Eight hexadecimal digits: a hash of the generator's state."""
     return hashlib.sha256(repr(rng.getstate()).encode()).hexdigest()[:8]
 
 
@@ -64,7 +68,7 @@ def _detour(world: World, earlier: list[str], rng: random.Random) -> str:
     allowed = world.admissible()
     if not allowed:
         return ""
-    # "look" or "help" puts nobody off a path; "take mug 1" and "click[red]" do
+    # "look" and "help" change no state; "take mug 1" and "click[red]" do
     on_things = [action for action in allowed if " " in action or "[" in action]
     stale = rng.random() < 0.5 and bool(earlier)
     choices = earlier if stale else on_things or allowed
@@ -77,8 +81,8 @@ def _detour(world: World, earlier: list[str], rng: random.Random) -> str:
 
 
 def _spoils(world: World, action: str) -> bool:
-    """Whether an action would end the episode short of success: there is nothing to recover from then."""
-    moment = world.snapshot()
+    """Whether an action would end the episode without success."""
+    token = world.snapshot()
     reply = world.step(action)
-    world.restore(moment)
+    world.restore(token)
     return reply.done and reply.outcome < 1.0

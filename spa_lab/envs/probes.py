@@ -1,27 +1,233 @@
-"""Six text worlds so small that every value is a finite sum: what a credit method is tried on first.
+"""Six probe worlds, so small that every value is a finite sum: the first test of a credit method.
 
 | probe | where the credit lies |
 |---|---|
 | key | taking the key at the start, paid at a door many steps later |
-| fork | the first step alone; after it nothing that is done matters |
-| distractor | the second of three steps; a loud step before it and one after it change nothing |
-| lamp | a mistake costs something, and undoing it gives that back |
-| vase | a mistake costs everything, and nothing after it matters |
-| corridor | evenly on every step of a long way; a step back takes it away again |
+| fork | the first step alone; no later action matters |
+| distractor | the second of three steps; the conspicuous steps before and after it change nothing |
+| lamp | a mistake costs value, and undoing it restores that value |
+| vase | a mistake costs all value, and nothing after it matters |
+| corridor | evenly on every step of a long way; a step back loses it again |
 
-Each has two actions. What an action does is a pure function of a small state, so the expert can follow it.
-Values depend on the policy; `spa_lab.credit.exact` computes them.
+Each has two actions. The effect of an action is a pure function of a small state, which the expert tracks.
+Values depend on the policy; `spa_lab.truth.exact` computes them.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 from spa_lab.envs.base import Environment, Reply, Task
-from spa_lab.envs.probe_rules import PROBES, Advice, Move, Probe, State
+
+State = tuple[int, ...]
+Advice = tuple[str, str]
+"""(thought, action)."""
+
+
+class Move(NamedTuple):
+    """The effect of an action."""
+
+    state: State
+    observation: str
+    done: bool = False
+    outcome: float = 0.0
+    grounded: bool = True
+
+
+@dataclass(frozen=True)
+class Probe:
+    """The rules of one small world. A variant is a word that tells its tasks apart."""
+
+    name: str
+    actions: tuple[str, str]
+    """The two actions, the same in every state."""
+    variants: tuple[str, ...]
+    start: State
+    step_limit: int
+    opening: Callable[[str], tuple[str, str]]
+    """Variant -> (initial observation, task sentence)."""
+    move: Callable[[State, str, str], Move]
+    """(state, action, variant) -> effect; called with one of `actions` only."""
+    advise: Callable[[State, str], tuple[Advice, Advice]]
+    """(state, variant) -> the expert's move, and a mistake."""
+    expert_length: int
+
+
+def _key_move(state: State, action: str, variant: str) -> Move:
+    room, has = state
+    if action == "take key":
+        if room or has:
+            return Move(state, "There is no key here.", grounded=False)
+        return Move((room, 1), f"You take the {variant} key.")
+    if room < 3:
+        return Move((room + 1, has), f"You are in hall {room + 1}." if room < 2 else "You see a locked door.")
+    return Move((4, has), "The door opens." if has else "The door stays shut.", True, float(has))
+
+
+def _key_advice(state: State, variant: str) -> tuple[Advice, Advice]:
+    room, has = state
+    hurry = ("The door will be open.", "go on")
+    if room == 0 and not has:
+        return ("I need the key.", "take key"), hurry
+    return ("I go to the door.", "go on"), ("I need the key.", "take key")
+
+
+def _fork_move(state: State, action: str, variant: str) -> Move:
+    place, right = state
+    if place == 0:
+        right = int(action == f"go {variant}")
+    if place < 3:
+        return Move((place + 1, right), f"The path bends. You have walked {place + 1} miles.")
+    return Move((4, right), "You find water." if right else "You find sand.", True, float(right))
+
+
+def _fork_advice(state: State, variant: str) -> tuple[Advice, Advice]:
+    other = "right" if variant == "left" else "left"
+    if state[0] == 0:
+        return (f"Water is {variant}.", f"go {variant}"), (f"Water is {other}.", f"go {other}")
+    return ("I follow the path.", "go left"), ("I follow the path.", "go right")
+
+
+def _distractor_move(state: State, action: str, variant: str) -> Move:
+    panel, right = state
+    if panel == 1:
+        right = int(action == f"press {variant}")
+    sound = "Bells ring and gold lights flash!" if panel != 1 and action == "press red" else "Click."
+    if panel < 2:
+        return Move((panel + 1, right), f"{sound} You are at panel {panel + 2}.")
+    return Move((3, right), f"{sound} The gate {'opens' if right else 'stays shut'}.", True, float(right))
+
+
+def _distractor_advice(state: State, variant: str) -> tuple[Advice, Advice]:
+    other = "blue" if variant == "red" else "red"
+    return (f"I want {variant}.", f"press {variant}"), (f"I want {other}.", f"press {other}")
+
+
+def _lamp_move(state: State, action: str, variant: str) -> Move:
+    (lit,) = state
+    if action == "press switch":
+        return Move((1 - lit,), f"The lamp is {'off' if lit else 'on'}.")
+    return Move(state, f"You leave. The lamp is {'on' if lit else 'off'}.", True, float(lit))
+
+
+def _lamp_advice(state: State, variant: str) -> tuple[Advice, Advice]:
+    leave, switch = ("The lamp is on.", "leave"), ("The lamp is off.", "press switch")
+    return (leave, switch) if state[0] else (switch, leave)
+
+
+def _vase_move(state: State, action: str, variant: str) -> Move:
+    place, whole = state
+    if action == "step on":
+        if place == 3:
+            return Move(state, "The table is in the way.", grounded=False)
+        return Move((place + 1, whole), f"You take a step. The table is {2 - place} steps away.")
+    if not whole:
+        return Move(state, "Your hands are empty.", grounded=False)
+    if place < 3:
+        return Move((place, 0), f"The {variant} vase breaks.")
+    return Move(state, f"The {variant} vase stands on the table.", True, 1.0)
+
+
+def _vase_advice(state: State, variant: str) -> tuple[Advice, Advice]:
+    step, release = ("The table is far.", "step on"), ("The table is here.", "let go")
+    return (release, step) if state[0] == 3 else (step, release)
+
+
+def _corridor_move(state: State, action: str, variant: str) -> Move:
+    (place,) = state
+    place = place + 1 if action == "go on" else max(place - 1, 0)
+    if place == CORRIDOR:
+        return Move((place,), "You are outside.", True, 1.0)
+    return Move((place,), f"You are at door {place}.")
+
+
+def _corridor_advice(state: State, variant: str) -> tuple[Advice, Advice]:
+    return (f"The {variant} is ahead.", "go on"), (f"The {variant} is behind me.", "go back")
+
+
+CORRIDOR = 8
+"""Doors of the long corridor."""
+
+PROBES = MappingProxyType(
+    {
+        probe.name: probe
+        for probe in (
+            Probe(
+                "key",
+                ("take key", "go on"),
+                ("brass", "silver", "copper"),
+                (0, 0),
+                6,
+                lambda v: (f"You are in a cellar. A {v} key hangs here.", "Open the door behind the halls."),
+                _key_move,
+                _key_advice,
+                5,
+            ),
+            Probe(
+                "fork",
+                ("go left", "go right"),
+                ("left", "right"),
+                (0, 0),
+                4,
+                lambda v: (f"You are at a fork. A sign says: water is {v}.", "Find water."),
+                _fork_move,
+                _fork_advice,
+                4,
+            ),
+            Probe(
+                "distractor",
+                ("press red", "press blue"),
+                ("blue", "red"),
+                (0, 0),
+                3,
+                lambda v: ("You are at panel 1 of 3. Only panel 2 has wires.", f"Press {v} there."),
+                _distractor_move,
+                _distractor_advice,
+                3,
+            ),
+            Probe(
+                "lamp",
+                ("press switch", "leave"),
+                ("bedroom", "kitchen", "office"),
+                (1,),
+                5,
+                lambda v: (f"You are in the {v}. The lamp is on.", "Leave with the lamp on."),
+                _lamp_move,
+                _lamp_advice,
+                1,
+            ),
+            Probe(
+                "vase",
+                ("step on", "let go"),
+                ("green", "blue", "white"),
+                (0, 1),
+                7,
+                lambda v: (f"You hold a {v} vase. The table is 3 steps away.", "Put the vase on the table."),
+                _vase_move,
+                _vase_advice,
+                4,
+            ),
+            Probe(
+                "corridor",
+                ("go on", "go back"),
+                ("garden", "street", "river"),
+                (0,),
+                CORRIDOR + 2,
+                lambda v: (f"You are at door 0 of {CORRIDOR}.", f"Walk to the {v}."),
+                _corridor_move,
+                _corridor_advice,
+                CORRIDOR,
+            ),
+        )
+    }
+)
+"""Name -> probe."""
 
 
 class ProbeWorld:
-    """Plays one probe; anything but its actions is refused. Call `reset` first."""
+    """A probe as a world; any other action than its two is refused. Call `reset` first."""
 
     def __init__(self, probe: Probe) -> None:
         self.probe = probe
@@ -29,7 +235,7 @@ class ProbeWorld:
         self.variant: str
 
     def reset(self, task: Task) -> str:
-        """Start `task`; returns what is seen and the task sentence.
+        """Start `task`; returns the initial observation with the task sentence.
 
         Raises:
             ValueError: the payload is no variant of this probe.
@@ -45,15 +251,15 @@ class ProbeWorld:
         """Execute one action given as free text."""
         move = _move(self.probe, self.state, action, self.variant)
         self.state = move.state
-        reason = "" if move.grounded else "not possible"
+        reason = "" if move.grounded else f"possible here: {' or '.join(self.admissible())}"
         return Reply(move.observation, move.grounded, move.done, move.outcome, reason)
 
     def snapshot(self) -> tuple[str, State]:
-        """The present moment."""
+        """The present state."""
         return self.variant, self.state
 
     def restore(self, token: object) -> None:
-        """Go back to the moment of `token`.
+        """Return to the state of `token`.
 
         Raises:
             ValueError: the token is not a snapshot of this task.
@@ -69,7 +275,7 @@ class ProbeWorld:
 
 
 class ProbeExpert:
-    """Follows the state by the actions that it is told of, and knows the way from everywhere."""
+    """Tracks the state by the executed actions, and knows the shortest way from every state."""
 
     def __init__(self, probe: Probe, variant: str) -> None:
         self.probe, self.variant, self.state = probe, variant, probe.start
@@ -83,12 +289,12 @@ class ProbeExpert:
         return self.probe.advise(self.state, self.variant)[0]
 
     def slip(self, rng: random.Random) -> Advice:
-        """The one careless thing to do here; nothing is drawn."""
+        """The mistake of this state; nothing is drawn from `rng`."""
         return self.probe.advise(self.state, self.variant)[1]
 
 
 def probe_environment(name: str) -> Environment:
-    """One of `probe_rules.PROBES` as a world with tasks "train", "seen" and "unseen", its variants in reply.
+    """A probe as a world; the tasks of every split are its variants in turn.
 
     Raises:
         ValueError: there is no such probe.

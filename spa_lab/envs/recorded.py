@@ -18,10 +18,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from spa_lab.envs.base import Demonstration, Reply, Task, World
+from spa_lab.envs.base import Demonstration, Environment, Task, World
+from spa_lab.envs.episode import RunningEpisode
 from spa_lab.envs.parity import SHOWN, Mismatch
-from spa_lab.react import parse, write
-from spa_lab.types import Ended, Step, Trajectory
+from spa_lab.react import parse
 
 _LOG = logging.getLogger(__name__)
 RECORDED = "recorded expert"
@@ -59,7 +59,7 @@ class Replay:
     """A recording as our world played it."""
 
     demonstration: Demonstration
-    """Steps that our world refused are not to be imitated."""
+    """Steps that our world refused are masked. Ended is "error" if the recording stops before the episode."""
     differences: tuple[Mismatch, ...]
     """The opening and the steps at which our world answered otherwise than the recording says."""
 
@@ -147,30 +147,28 @@ def replay(
         same: (recorded, ours) -> whether two texts agree; by default equal up to white space.
     """
     same = same or same_words
-    initial = world.reset(task)
+    environment = Environment(
+        name=task.env, make_world=lambda: world, tasks=lambda split, n: [task], step_limit=step_limit
+    )
+    running = RunningEpisode(environment, task)
+    initial = running.initial_observation
     differences = []
     if not same(episode.opening, initial):
         differences.append(Mismatch(f"{episode.where}, opening", episode.opening, initial))
-    steps: list[Step] = []
-    reply = Reply(initial, True, False, 0.0)
-    for index, recorded in enumerate(episode.steps[:step_limit], start=1):
+    for index, recorded in enumerate(episode.steps, start=1):
         action = translate(recorded.action)
-        reply = world.step(action)
-        text = write(recorded.thought, action)
-        steps.append(Step(text, recorded.thought, action, reply.observation, reply.grounded))
+        reply = running.act(recorded.thought, action)
         if recorded.observation and not same(recorded.observation, reply.observation):
             where = f"{episode.where}, step {index} of {len(episode.steps)}, action {action!r}"
             ours = reply.observation + (f" [{reply.reason}]" if reply.reason else "")
             differences.append(Mismatch(where, recorded.observation, ours))
-        if reply.done:
+        if running.ended:
             break
-    ended: Ended = "done" if reply.done else "step_limit"
-    trajectory = Trajectory(
-        id=f"recorded/{task.id}", task_id=task.id, env=task.env, split=task.split,
-        instruction=task.instruction, initial_observation=initial, steps=tuple(steps),
-        outcome=reply.outcome, success=reply.outcome == 1.0, ended=ended, policy=RECORDED, seed=0,
-    )  # fmt: skip
-    return Replay(Demonstration(trajectory, tuple(step.grounded for step in steps)), tuple(differences))
+    if not running.ended:
+        running.stop()  # the recording ends before the episode does
+    trajectory = running.trajectory(id=f"recorded/{task.id}", policy=RECORDED, seed=0)
+    supervised = tuple(step.grounded for step in trajectory.steps)
+    return Replay(Demonstration(trajectory, supervised), tuple(differences))
 
 
 def same_words(recorded: str, ours: str) -> bool:

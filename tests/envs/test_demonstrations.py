@@ -1,4 +1,4 @@
-"""Demonstrations: what the expert did, what was put in its way, and which is which."""
+"""Demonstrations: what the expert did, what was inserted, and which is which."""
 
 import hashlib
 import itertools
@@ -17,7 +17,7 @@ from spa_lab.envs.webshop import environment as webshop
 
 
 class Stairs:
-    """Climb to the top; from where one stands one can go up, go down, or look."""
+    """Climb to the top; on each floor one may go up, go down, or look."""
 
     top = 4
 
@@ -42,13 +42,13 @@ class Stairs:
 
 
 class Climber:
-    """Goes up, and says where it is; keeps what it was asked for and told."""
+    """Goes up, and says where it is; keeps what it observed and was asked."""
 
     def __init__(self, task: Task, opening: str) -> None:
-        self.seen, self.told, self.asked = opening, [], []
+        self.seen, self.observed, self.asked = opening, [], []
 
     def observe(self, action: str, observation: str) -> None:
-        self.told.append((action, observation))
+        self.observed.append((action, observation))
         self.seen = observation
 
     def act(self) -> tuple[str, str]:
@@ -83,10 +83,10 @@ def _watched(environment: Environment) -> tuple[Environment, list[Any]]:
     return replace(environment, make_expert=make), experts
 
 
-@pytest.mark.parametrize("number", range(4))
-def test_without_mistakes_it_is_the_expert_playing(number: int) -> None:
+@pytest.mark.parametrize("index", range(4))
+def test_without_mistakes_it_is_the_expert_playing(index: int) -> None:
     world = household()
-    task = world.tasks("train", 4)[number]
+    task = world.tasks("train", 4)[index]
     demonstration = demonstrate(world, task, mistakes=0.0, rng=random.Random(0))
     play = world.make_world()
     opening = play.reset(task)
@@ -113,13 +113,13 @@ def test_supervised_steps_are_the_experts_own(seed: int) -> None:
     (expert,) = experts
     steps = demonstration.trajectory.steps
     assert len(demonstration.supervised) == len(steps) == len(expert.asked)
-    assert expert.told == [(step.action, step.observation) for step in steps]
-    for step, own, asked in zip(steps, demonstration.supervised, expert.asked, strict=True):
-        assert (step.thought, step.action) == asked or not own
+    assert expert.observed == [(step.action, step.observation) for step in steps]
+    for step, supervised, asked in zip(steps, demonstration.supervised, expert.asked, strict=True):
+        assert (step.thought, step.action) == asked or not supervised
         assert react.parse(step.text) == (step.thought, step.action)
 
 
-def test_mistakes_of_both_kinds_are_put_in_and_lived_through() -> None:
+def test_mistakes_of_both_kinds_are_inserted_and_recovered_from() -> None:
     """Some are executed and some refused; the world answers each, and the expert gets there all the same."""
     world = household()
     played = [
@@ -127,16 +127,16 @@ def test_mistakes_of_both_kinds_are_put_in_and_lived_through() -> None:
     ]
     wrong = [
         step.grounded
-        for one in played
-        for step, own in zip(one.trajectory.steps, one.supervised, strict=True)
-        if not own
+        for demonstration in played
+        for step, supervised in zip(demonstration.trajectory.steps, demonstration.supervised, strict=True)
+        if not supervised
     ]
     assert 0.4 < sum(wrong) / len(wrong) < 0.98
-    assert sum(one.trajectory.success for one in played) >= 6
-    for one in played:
+    assert sum(demonstration.trajectory.success for demonstration in played) >= 6
+    for demonstration in played:
         play = world.make_world()
-        play.reset(world.tasks("train", 8)[played.index(one)])
-        for step in one.trajectory.steps:
+        play.reset(world.tasks("train", 8)[played.index(demonstration)])
+        for step in demonstration.trajectory.steps:
             assert play.step(step.action).observation == step.observation
 
 
@@ -150,13 +150,13 @@ def test_mistakes_are_as_frequent_as_asked() -> None:
     assert (len(trajectory), trajectory.ended, trajectory.success) == (1000, "step_limit", False)
     marks = list(zip(trajectory.steps, demonstration.supervised, strict=True))
     again = sum(
-        not own and not before.grounded and (step.text == before.text)
-        for (before, _), (step, own) in itertools.pairwise(marks)
+        not supervised and not before.grounded and (step.text == before.text)
+        for (before, _), (step, supervised) in itertools.pairwise(marks)
     )
     drawn = demonstration.supervised.count(False) - again
     assert drawn / (1000 - again) == pytest.approx(0.3, abs=0.06)
     assert 20 < again < 150  # half of the refused are tried again
-    wrong = {step.action for step, own in marks if not own}
+    wrong = {step.action for step, supervised in marks if not supervised}
     assert wrong == {"go up", "go down", "fly up", "fly down"}  # to look about puts nobody off
 
 
@@ -172,8 +172,8 @@ def test_where_nothing_else_can_be_done_one_looks() -> None:
     assert set(later) == {"look", "fly up", "fly down"}
 
 
-def test_nothing_put_in_ends_the_episode_short_of_success() -> None:
-    """Here one can jump off the stairs from every floor; it has no blank, and it is no "look"."""
+def test_no_inserted_mistake_ends_the_episode_without_success() -> None:
+    """ "jump[out]", possible on every floor, ends the episode without success."""
 
     class Window(Stairs):
         top = 9
@@ -209,8 +209,8 @@ def test_household_demonstrations_are_what_they_were() -> None:
     """Demonstrations of the other worlds need other detours; these here must not change with them."""
     world, rng = household(), random.Random(0)
     played = [demonstrate(world, task, mistakes=0.3, rng=rng) for task in world.tasks("train", 40)]
-    told = repr([(one.trajectory.steps, one.supervised) for one in played])
-    assert hashlib.sha256(told.encode()).hexdigest() == (
+    content = repr([(demonstration.trajectory.steps, demonstration.supervised) for demonstration in played])
+    assert hashlib.sha256(content.encode()).hexdigest() == (
         "b3caf1b66094af9a74f3b5a1bea1c985e07e9eba6667b2486615c811c6ca20a5"
     )
 
@@ -220,20 +220,24 @@ def test_web_shop_detours_open_products_and_choose_but_never_buy() -> None:
     played = [demonstrate(world, task, mistakes=0.5, rng=rng) for task in world.tasks("train", 30)]
     wrong = [
         step
-        for one in played
-        for step, own in zip(one.trajectory.steps, one.supervised, strict=True)
-        if not own
+        for demonstration in played
+        for step, supervised in zip(demonstration.trajectory.steps, demonstration.supervised, strict=True)
+        if not supervised
     ]
     assert any(re.fullmatch(r"click\[b\d+\]", step.action) for step in wrong)
     bought = [step for step in wrong if step.observation.startswith("Thank you")]
-    assert all(one.trajectory.success for one in played if one.trajectory.steps[-1] in bought)
+    assert all(
+        demonstration.trajectory.success
+        for demonstration in played
+        if demonstration.trajectory.steps[-1] in bought
+    )
 
 
 def test_the_generator_decides() -> None:
     seeds = (1, 1, 2, 3, 4, 5)
     played = [demonstrate(_stairs(), TASK, mistakes=0.5, rng=random.Random(seed)) for seed in seeds]
     assert played[0] == played[1]
-    assert len({one.trajectory.steps for one in played}) > 2
+    assert len({demonstration.trajectory.steps for demonstration in played}) > 2
 
 
 def test_every_demonstration_of_a_task_has_an_id_of_its_own() -> None:

@@ -15,8 +15,7 @@ from spa_lab.agent.rollout import Policy
 from spa_lab.agent.sampling import AllowedTexts, next_token_log_probs
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Environment, Reply, Task
-from spa_lab.envs.probe_rules import PROBES
-from spa_lab.envs.probes import probe_environment
+from spa_lab.envs.probes import PROBES, probe_environment
 from spa_lab.react import parse, write
 from spa_lab.truth import shared_prefix
 from spa_lab.truth.branching import ContinuationRequest, RolloutTree, play_continuations

@@ -10,8 +10,7 @@ import torch
 
 from spa_lab.agent.rollout import Policy
 from spa_lab.agent.sampling import AllowedTexts
-from spa_lab.envs.probe_rules import PROBES
-from spa_lab.envs.probes import probe_environment
+from spa_lab.envs.probes import PROBES, probe_environment
 from spa_lab.react import write
 from spa_lab.truth.exact import (
     History,

@@ -13,8 +13,7 @@ from spa_lab.agent.rollout import Policy
 from spa_lab.agent.sampling import AllowedTexts
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Environment, Task
-from spa_lab.envs.probe_rules import PROBES
-from spa_lab.envs.probes import probe_environment
+from spa_lab.envs.probes import PROBES, probe_environment
 from spa_lab.react import write
 from spa_lab.truth.exact import exact_values, lm_action_probs, play
 from spa_lab.truth.monte_carlo import branch_outcomes
