@@ -1,4 +1,4 @@
-"""What is installed, which device, which engines and official data were found. Changes nothing."""
+"""Report of what is installed: versions, device, base models, engines and official data. Changes nothing."""
 
 import os
 import platform
@@ -15,18 +15,18 @@ _GIB = 2**30
 
 
 def report() -> list[tuple[str, str]]:
-    """What was found, in a fixed order, for people to read.
+    """What was found, in a fixed order.
 
-    Torch is imported only to ask for its devices; engines are looked up, never imported.
+    Torch is imported only to list its devices; engines are looked up, never imported.
 
     Returns:
-        (what, finding) pairs.
+        (name, finding) pairs of text.
     """
-    found = versions()
-    python = found.pop("python")
+    packages = versions()
+    python = packages.pop("python")
     return [
         ("python", f"{python} on {platform.system()} {platform.machine()}"),
-        *found.items(),
+        *packages.items(),
         ("code", git_commit() or "no git checkout"),
         ("device", _device()),
         ("cores", _cores()),
@@ -38,10 +38,10 @@ def report() -> list[tuple[str, str]]:
 
 
 def _device() -> str:
-    """The accelerator that torch sees, or why there is none."""
+    """The accelerator that torch finds, or the reason why there is none."""
     if util.find_spec("torch") is None:
         return "torch is not installed: saved runs can be opened, nothing can be trained"
-    import torch  # here, because all the rest needs none
+    import torch  # here, because nothing else in this module needs it
 
     if torch.cuda.is_available():
         cards = (torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count()))
@@ -50,15 +50,15 @@ def _device() -> str:
 
 
 def _cores() -> str:
-    """Cores that this process may use, of those that there are."""
-    there = os.cpu_count()
+    """Cores that this process may use, and cores of the machine."""
+    n_cores = os.cpu_count()
     if not hasattr(os, "sched_getaffinity"):  # Linux only
-        return str(there)
-    return f"{len(os.sched_getaffinity(0))} of {there}"
+        return str(n_cores)
+    return f"{len(os.sched_getaffinity(0))} of {n_cores}"
 
 
 def _memory() -> str:
-    """Physical memory, or the container's limit where that is smaller."""
+    """Physical memory, or the limit of the container if that is smaller."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = Path("/sys/fs/cgroup/memory.max")
     allowed = limit.read_text().strip() if limit.exists() else "max"
@@ -66,7 +66,7 @@ def _memory() -> str:
 
 
 def _base_model(env: str) -> str:
-    """The shipped pretrained model of a world: where it is and how large."""
+    """The pretrained model of a world that ships with the project: folder and size."""
     try:
         folder = base_folder(env)
     except FileNotFoundError as error:
@@ -84,7 +84,7 @@ def _engine(name: str) -> str:
 
 
 def _alfworld_data() -> str:
-    """The official ALFWorld games: where they are and how many of each split."""
+    """The official ALFWorld games: folder and number per split."""
     root = os.environ.get("ALFWORLD_DATA")
     if not root:
         return "not set (optional)"

@@ -1,7 +1,6 @@
-"""Where the files that live beside the package are: `data/` and `notebooks/` of the checkout.
+"""Paths of `data/` and `notebooks/`, which are in the checkout beside the package.
 
-Both are parts of the project but not of the Python package, so an installation from a wheel has
-neither. Knows nothing of what the files in them mean.
+Both are parts of the project but not of the Python package, so an installation from a wheel has neither.
 """
 
 import os
@@ -14,34 +13,34 @@ _CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 def data_folder() -> Path:
-    """The folder of the project's data: the one `SPA_LAB_DATA` names, else `data/` of the checkout.
+    """The folder of the project's data: the value of `SPA_LAB_DATA`, else `data/` of the checkout.
 
     Raises:
-        FileNotFoundError: If there is no such folder.
+        FileNotFoundError: there is no such folder.
     """
-    chosen = os.environ.get(DATA_VARIABLE)
-    if not chosen:
-        return _in_checkout("data", f"or let {DATA_VARIABLE} name a copy of its data/")
-    folder = Path(chosen).expanduser()
+    configured = os.environ.get(DATA_VARIABLE)
+    if not configured:
+        return _in_checkout("data", f"or set {DATA_VARIABLE} to a copy of its data/")
+    folder = Path(configured).expanduser()
     if not folder.is_dir():
-        raise FileNotFoundError(f"{DATA_VARIABLE} names {chosen!r}, which is not a folder")
+        raise FileNotFoundError(f"{DATA_VARIABLE} is {configured!r}, which is not a folder")
     return folder.resolve()
 
 
 def base_folder(env: str) -> Path:
-    """The folder of the embedded base model that has read a world's texts; it need not be there.
+    """The folder of the base model that was pretrained on a world's texts; it may be missing.
 
     Raises:
-        FileNotFoundError: If there is no data folder.
+        FileNotFoundError: there is no data folder.
     """
     return _of_world("base", env)
 
 
 def tour_folder(env: str) -> Path:
-    """The folder of the small measured run in a world that notebooks look at; it need not be there.
+    """The folder of the small measured run in a world that the notebooks show; it may be missing.
 
     Raises:
-        FileNotFoundError: If there is no data folder.
+        FileNotFoundError: there is no data folder.
     """
     return _of_world("tour", env)
 
@@ -50,7 +49,7 @@ def notebooks_folder() -> Path:
     """`notebooks/` of the checkout.
 
     Raises:
-        FileNotFoundError: If there is no such folder.
+        FileNotFoundError: there is no such folder.
     """
     return _in_checkout("notebooks", "and open it from there")
 
@@ -61,7 +60,7 @@ def _of_world(name: str, env: str) -> Path:
 
 def _in_checkout(name: str, otherwise: str) -> Path:
     folder = _CHECKOUT / name
-    # site-packages may well hold somebody else's "data"; only a checkout has this file beside it
+    # site-packages may hold a "data" folder of another package; only a checkout has pyproject.toml beside it
     if not (_CHECKOUT / "pyproject.toml").is_file() or not folder.is_dir():
         package = _CHECKOUT / "spa_lab"
         raise FileNotFoundError(

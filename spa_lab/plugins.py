@@ -1,12 +1,13 @@
-"""Objects of users, named as `package.module:attribute` on the command line and in run folders.
+"""Objects named as `package.module:attribute` on the command line and in run folders.
 
-This is how a world, a training method or a credit source from outside the package is found. The current
-folder is searched first, as `python -m` does.
+Worlds, training methods and credit sources from outside the package are loaded in this way. The current
+folder is searched first, as with `python -m`.
 """
 
 import importlib
 import os
 import sys
+from types import ModuleType
 from typing import Any
 
 
@@ -24,7 +25,7 @@ def load_object(path: str, what: str) -> Any:
 
     Raises:
         ValueError: the path has another form, the module cannot be imported (names the reason), or it has no
-            such attribute (names those that it defines).
+            such attribute (lists those that it defines).
     """
     module_name, _, attribute = path.partition(":")
     if not module_name or not all(part.isidentifier() for part in f"{module_name}.{attribute}".split(".")):
@@ -32,18 +33,28 @@ def load_object(path: str, what: str) -> Any:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
-        found: Any = importlib.import_module(module_name)
-    except Exception as error:
+        value: Any = importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {error}"
         raise ValueError(f"{what} {path!r}: cannot import module {module_name!r}: {reason}") from error
     for name in attribute.split("."):
-        if not hasattr(found, name):
-            public = ", ".join(sorted(each for each in vars(found) if not each.startswith("_"))) or "nothing"
-            raise ValueError(f"{what} {path!r}: {module_name!r} has no attribute {name!r}; it has: {public}")
-        found = getattr(found, name)
-    return found
+        if not hasattr(value, name):
+            names = _public_names(value)
+            raise ValueError(f"{what} {path!r}: {module_name!r} has no attribute {name!r}; it has: {names}")
+        value = getattr(value, name)
+    return value
+
+
+def _public_names(value: object) -> str:
+    """What an object offers, in words: public attributes that are not modules."""
+    names = [
+        name
+        for name in dir(value)
+        if not name.startswith("_") and not isinstance(getattr(value, name, None), ModuleType)
+    ]
+    return ", ".join(names) or "nothing"
 
 
 def unknown_name(what: str, name: str, known: list[str]) -> ValueError:
-    """The error for a name that is in no table: lists the names, and says that objects are accepted."""
+    """The error for a name that no table has: lists the names and says that objects are accepted."""
     return ValueError(f"no {what} {name!r}; there are: {', '.join(known)}; or package.module:attribute")

@@ -1,8 +1,8 @@
-"""The hall: what happened (`Trajectory`) and what somebody thinks of it (`Credit`, `ValueTruth`).
+"""The data types: facts (`Trajectory`), credit of one source (`Credit`), measured values (`ValueTruth`).
 
-A `Trajectory` holds plain facts. A `Credit` is an opinion about one trajectory; a trajectory may have
-many. A `ValueTruth` is a measurement of the same trajectory. All are frozen and checked at the door;
-arrays are copied and read-only. Knows nothing of tensors, tokens, files or figures.
+A `Trajectory` holds what happened. A `Credit` holds the contributions that one source assigns to its steps; a
+trajectory may have many. A `ValueTruth` is a measurement of the same trajectory. All are frozen and validated
+when they are made; arrays are copied and read-only. Nothing here depends on tensors, tokens or files.
 
 Symbols: N trajectories, T steps of one trajectory. R and everything measured in its unit ("outcome
 units") lie in [0, 1] for outcomes; contributions and progress may be negative.
@@ -20,7 +20,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Step:
-    """One step of an agent: what it wrote and what the world answered."""
+    """One step of an agent: what it wrote and what the world replied."""
 
     text: str
     """Verbatim output of the model, end-of-turn token removed."""
@@ -31,7 +31,7 @@ class Step:
     observation: str
     """The world's reply to this action (not the text that preceded it)."""
     grounded: bool
-    """g_t: the world could execute the action. Said by the world itself, never guessed from the text."""
+    """g_t: the world could execute the action. Reported by the world, never inferred from the text."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class Trajectory:
     env: str
     """Name of the world: "household", "webshop", ..."""
     split: str
-    """The task's split: "train", "seen", "unseen", or a name that the user chose."""
+    """The task's split: "train", "seen", "unseen", or a name of the user's."""
     instruction: str
     """The task sentence."""
     initial_observation: str
-    """What the world said before the first step."""
+    """The world's text before the first step."""
     steps: tuple[Step, ...]
     """The T steps, in order."""
     outcome: float
@@ -90,19 +90,19 @@ class Trajectory:
 class Credit:
     """What one source says each step contributed to the outcome.
 
-    Not estimated means no `Credit` object; a contribution of zero is an opinion.
+    A missing estimate is a missing `Credit` object; a contribution of zero is an estimate.
     Invariants: contributions finite, at least one; standard errors finite, >= 0, same length.
     """
 
     trajectory_id: str
     source: str
-    """Who gave the credit: "terminal", "mean", "spa@run-3", ..."""
+    """Name of the credit source: "terminal", "mean", "spa", ..."""
     contributions: FloatArray
     """(T,) float64, outcome units: c_t."""
     base_value: float = 0.0
-    """What the source gives to no step (an intercept, V(h_0)); outcome units."""
+    """The part of the prediction that belongs to no step (an intercept, V(h_0)); outcome units."""
     standard_error: FloatArray | None = None
-    """(T,) float64, outcome units, or None where the source gives none."""
+    """(T,) float64, outcome units, or None if the source has none."""
 
     def __post_init__(self) -> None:
         where = f"credit of {self.trajectory_id!r} by {self.source!r}"
@@ -111,7 +111,7 @@ class Credit:
             raise ValueError(f"{where}: base_value must be finite, got {self.base_value}")
         if self.standard_error is not None:
             error = _frozen_vector(self.standard_error, f"{where}: standard_error")
-            _same_length(error, self.contributions, where)
+            _check_same_length(error, self.contributions, where)
             if (error < 0).any():
                 raise ValueError(f"{where}: standard_error must be >= 0, smallest is {error.min()}")
             object.__setattr__(self, "standard_error", error)
@@ -144,16 +144,16 @@ class ValueTruth:
     standard_error: FloatArray
     """(T + 1,) float64, outcome units; 0 where exact."""
     branches: int
-    """Continuations behind each value; 0 if exact."""
+    """Continuations per value; 0 if exact."""
     policy: str
     step_cap: int
-    """Longest episode, steps: the remaining budget is part of the history."""
+    """Step limit of the episodes; the remaining steps are part of the history h_t."""
 
     def __post_init__(self) -> None:
         where = f"truth of {self.trajectory_id!r}"
         values = _frozen_vector(self.values, where)
         error = _frozen_vector(self.standard_error, f"{where}: standard_error")
-        _same_length(error, values, where)
+        _check_same_length(error, values, where)
         if len(values) < 2:
             raise ValueError(f"{where}: needs at least 2 values (T + 1), got {len(values)}")
         object.__setattr__(self, "values", values)
@@ -166,7 +166,7 @@ class ValueTruth:
 
     @property
     def offset(self) -> float:
-        """V(h_0): what the outcome was worth before the first step."""
+        """V(h_0): the expected outcome before the first step."""
         return float(self.values[0])
 
 
@@ -176,12 +176,12 @@ def _frozen_vector(values: ArrayLike, where: str) -> FloatArray:
     if vector.ndim != 1 or vector.size == 0:
         raise ValueError(f"{where}: expected a non-empty vector, got shape {vector.shape}")
     if not np.isfinite(vector).all():
-        bad = int(np.flatnonzero(~np.isfinite(vector))[0])
-        raise ValueError(f"{where}: value {bad} of {vector.size} is {vector[bad]}")
+        index = int(np.flatnonzero(~np.isfinite(vector))[0])
+        raise ValueError(f"{where}: value {index} of {vector.size} is {vector[index]}")
     vector.setflags(write=False)
     return vector
 
 
-def _same_length(one: FloatArray, other: FloatArray, where: str) -> None:
-    if one.shape != other.shape:
-        raise ValueError(f"{where}: standard_error has {one.size} values, expected {other.size}")
+def _check_same_length(error: FloatArray, values: FloatArray, where: str) -> None:
+    if error.shape != values.shape:
+        raise ValueError(f"{where}: standard_error has {error.size} values, expected {values.size}")

@@ -70,7 +70,7 @@ def test_base_model_is_found_or_missed(monkeypatch, tmp_path, env, folder):
     (tmp_path / folder / "model.safetensors").write_bytes(bytes(2_500_000))
     assert _findings()[line].endswith(f"{folder} (2.5 MB)")
     monkeypatch.setenv("SPA_LAB_DATA", str(tmp_path / "gone"))
-    assert _findings()[line].startswith("missing: SPA_LAB_DATA names")
+    assert _findings()[line].startswith("missing: SPA_LAB_DATA is")
 
 
 def test_memory_heeds_the_limit_of_a_container(monkeypatch):

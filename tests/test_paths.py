@@ -25,7 +25,7 @@ def test_the_variable_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 def test_a_wrong_variable_is_an_error_not_a_fallback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SPA_LAB_DATA", str(tmp_path / "absent"))
-    with pytest.raises(FileNotFoundError, match=r"SPA_LAB_DATA names '.*absent', which is not a folder"):
+    with pytest.raises(FileNotFoundError, match=r"SPA_LAB_DATA is '.*absent', which is not a folder"):
         paths.data_folder()
 
 
