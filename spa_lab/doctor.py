@@ -33,7 +33,7 @@ def report() -> list[tuple[str, str]]:
         ("memory", _memory()),
         *((f"base model, {env}", _base_model(env)) for env, entry in WORLDS.items() if not entry.data),
         *((f"engine {name}", _engine(name)) for name in _ENGINES),
-        ("ALFWORLD_DATA", _alfworld_data()),
+        *((entry.data, _official_data(entry.data)) for entry in WORLDS.values() if entry.data),
     ]
 
 
@@ -81,6 +81,16 @@ def _engine(name: str) -> str:
     if util.find_spec(name) is None:
         return f"not installed (optional; pip install {name})"
     return metadata.version(name)
+
+
+def _official_data(variable: str) -> str:
+    """The folder that an environment variable names, and what is in it."""
+    if variable == "ALFWORLD_DATA":
+        return _alfworld_data()
+    root = os.environ.get(variable)
+    if not root:
+        return "not set (optional)"
+    return root if Path(root).expanduser().exists() else f"{root}: not found"
 
 
 def _alfworld_data() -> str:

@@ -1,7 +1,7 @@
-"""Checks for the exercises that close the notebooks: each takes the reader's own function and tries it.
+"""Checks for the exercises at the end of the notebooks: each calls the reader's function with test cases.
 
-A wrong answer is no error. Every check returns one sentence: that all cases agree, or the first case that
-does not with what was expected and what came out. Expected numbers are worked out by hand where they can be.
+A wrong answer raises nothing. Every check returns one sentence: that all cases agree, or the first case that
+does not, with the expected and the returned value. Expected numbers are computed by hand where possible.
 """
 
 import math
@@ -21,21 +21,20 @@ NOT_WRITTEN = "Nothing to check yet: the function returned None."
 
 
 def check_reach(mine: Callable[[float, float, int], float]) -> str:
-    """Notebook 00. `mine(gamma, lam, distance)`: how much of a reward arrives so many actions earlier."""
+    """Notebook 00. `mine(gamma, lam, distance)`: share of a reward that arrives so many actions earlier."""
     settings = [(0.99, 0.95, 0), (0.5, 0.5, 1), (0.9, 1.0, 3), (0.99, 0.95, 100), (1.0, 0.0, 2)]
     return _verdict(mine, [(given, (given[0] * given[1]) ** given[2]) for given in settings])
 
 
 def check_supervised(mine: Callable[[list[int], list[bool]], Sequence[bool]]) -> str:
-    """Notebook 01. `mine(step_of_token, marks)`: which of L tokens the cloning loss is taken over.
+    """Notebook 01. `mine(step_of_token, marks)`: which of L tokens the cloning loss covers.
 
-    `step_of_token` has -1 where the world or the template wrote; `marks` says of each step whether it is to
-    be imitated.
+    `step_of_token` is -1 for tokens of the world or the template; `marks` is true for steps to imitate.
     """
     cases: list[Case] = [
         (([-1, -1, 0, 0, -1, 1], [True, True]), [False, False, True, True, False, True]),
         (([-1, 0, 0, -1, 1, 1], [False, True]), [False, False, False, False, True, True]),
-        # the mark of the last step must not be taken for that of step -1
+        # index -1 must not select the mark of the last step
         (([-1, 0, -1, 1], [False, True]), [False, False, False, True]),
         (([0, 1, 2], [True, False, True]), [True, False, True]),
     ]
@@ -49,14 +48,14 @@ def check_tempered(mine: Callable[[FloatArray, float], ArrayLike]) -> str:
         ((doubling, 1.0), [1 / 3, 2 / 3]),
         ((doubling, 0.5), [1 / 5, 4 / 5]),
         ((np.zeros(4), 0.7), [0.25] * 4),
-        # exp(1000) has no float64: the largest logit must be taken off first
+        # exp(1000) overflows float64: the largest logit must be subtracted first
         ((np.array([1000.0, 0.0]), 1.0), [1.0, 0.0]),
     ]
     return _verdict(mine, cases)
 
 
 def check_wilson(mine: Callable[[int, int], tuple[float, float]]) -> str:
-    """Notebook 02. `mine(k, n)`: low and high end of the 95 % Wilson interval of k successes in n trials."""
+    """Notebook 02. `mine(k, n)`: bounds of the 95 % Wilson interval of k successes in n trials."""
     counts = [(106, 134), (1, 10), (0, 10), (10, 10)]
     return _verdict(mine, [((k, n), (wilson(k, n).low, wilson(k, n).high)) for k, n in counts])
 
@@ -74,11 +73,11 @@ def check_other_split(mine: Callable[[FloatArray], ArrayLike]) -> str:
             return _not_yet((given,), f"contributions that sum to {given.sum():g}", other)
         if np.allclose(other, given):
             return _not_yet((given,), "another split", other)
-    return "Right: every split has the same sum, so the same loss, and another opinion."
+    return "Right: the sum is the same, so the loss is the same, but the split is another one."
 
 
 def check_auc(mine: Callable[[list[float], list[float]], float]) -> str:
-    """Notebook 03. `mine(successes, failures)`: chance that a success is predicted above a failure."""
+    """Notebook 03. `mine(successes, failures)`: probability that a success is predicted above a failure."""
     cases: list[Case] = [
         (([0.9, 0.8], [0.1]), 1.0),
         (([0.1], [0.9, 0.8]), 0.0),
@@ -92,7 +91,7 @@ def check_auc(mine: Callable[[list[float], list[float]], float]) -> str:
 
 
 def check_penalised(mine: Callable[[FloatArray, FloatArray, float, float], ArrayLike]) -> str:
-    """Notebook 04. `mine(contributions, grounded, alpha, beta)`: alpha * c, less beta where not grounded."""
+    """Notebook 04. `mine(contributions, grounded, alpha, beta)`: alpha * c, minus beta where not grounded."""
     cases: list[Case] = [
         ((np.array([0.2, 0.8]), np.array([1.0, 1.0]), 1.0, 0.5), [0.2, 0.8]),
         ((np.array([0.2, 0.8]), np.array([0.0, 1.0]), 1.0, 0.5), [-0.3, 0.8]),
@@ -102,23 +101,23 @@ def check_penalised(mine: Callable[[FloatArray, FloatArray, float, float], Array
 
 
 def check_advantages(mine: Callable[[FloatArray, FloatArray, float, float], ArrayLike]) -> str:
-    """Notebook 04. `mine(rewards, values, gamma, lam)`: GAE; after the last of the n tokens all is over."""
+    """Notebook 04. `mine(rewards, values, gamma, lam)`: GAE; the episode ends after the last token."""
     late, zeros = np.array([0.0, 0.0, 1.0]), np.zeros(3)
     cases: list[Case] = [
         ((late, zeros, 1.0, 1.0), [1.0, 1.0, 1.0]),
         ((late, zeros, 0.5, 1.0), [0.25, 0.5, 1.0]),
         # delta = [1 + 0.5 * 1 - 0.5, 2 - 1] = [1, 1]; A_0 = 1 + 0.5 * 0.5 * 1
         ((np.array([1.0, 2.0]), np.array([0.5, 1.0]), 0.5, 0.5), [1.25, 1.0]),
-        # lam = 0 leaves the bare delta
+        # lam = 0: the TD errors
         ((np.array([1.0, 2.0]), np.array([0.5, 1.0]), 0.5, 0.0), [1.0, 1.0]),
     ]
     return _verdict(mine, cases)
 
 
 def check_standard_error(mine: Callable[[FloatArray], float]) -> str:
-    """Notebook 05. `mine(outcomes)`: standard error of their mean, with one 0 and one 1 put in first."""
+    """Notebook 05. `mine(outcomes)`: standard error of the mean, smoothed by one added 0 and one added 1."""
     cases: list[Case] = [
-        # 3 of 6 are 1: variance 1/4, shared by the four that were played
+        # 3 of 6 are 1: variance 1/4, divided by the four outcomes
         ((np.array([0.0, 1.0, 1.0, 0.0]),), 0.25),
         # five failures: 1 of 7 is 1, variance 6/49
         ((np.zeros(5),), math.sqrt(6 / 49 / 5)),
@@ -130,7 +129,7 @@ def check_standard_error(mine: Callable[[FloatArray], float]) -> str:
 
 
 def check_branches(mine: Callable[[float], int]) -> str:
-    """Notebook 05. `mine(error)`: least n that keeps any error of progress within `error`."""
+    """Notebook 05. `mine(error)`: smallest n for which no standard error of progress exceeds `error`."""
     # the worst case is V = 1/2 on both sides: error^2 = 2 * (1/4) / n
     return _verdict(mine, [((error,), math.ceil(0.5 / error**2)) for error in (0.5, 0.3, 0.1, 0.0625, 0.033)])
 
@@ -139,25 +138,25 @@ def check_within(mine: Callable[[list[list[float]], list[list[float]]], float]) 
     """Notebook 05. `mine(opinions, truths)`: mean of Spearman's rho of each trajectory that has one."""
     cases: list[Case] = [
         (([[1, 2, 3]], [[0.1, 0.2, 0.9]]), 1.0),
-        # in both the order is reversed, however high the second lies
+        # both orders are reversed; the level does not matter
         (([[2, 1, 0], [12, 11, 10]], [[0.0, 0.1, 0.2], [0.8, 0.9, 1.0]]), -1.0),
         # ranks 1 3 2 against 1 2 3: 1 - 6 * 2 / (3 * 8)
         (([[1, 3, 2], [3, 4, 5, 6]], [[1, 2, 3], [1, 2, 3, 4]]), 0.75),
-        # one that gives every step the same has no ranks, and is left out
+        # equal values have no ranks: the trajectory is left out
         (([[1, 1, 1], [1, 2]], [[1, 2, 3], [5, 9]]), 1.0),
     ]
     return _verdict(mine, cases)
 
 
 def check_replies(mine: Callable[[list[dict[str, str]]], list[str]]) -> str:
-    """Notebook 06. `mine(messages)`: what the world answered to each message of the assistant, in order.
+    """Notebook 06. `mine(messages)`: the world's reply to each message of the assistant, in order.
 
-    Several answers in a row are joined by a newline; a step that nobody answered has "".
+    Several replies in a row are joined by a newline; a step without a reply has "".
     """
     assistant = {"role": "assistant", "content": "x"}
 
-    def user(words: str) -> dict[str, str]:
-        return {"role": "user", "content": words}
+    def user(text: str) -> dict[str, str]:
+        return {"role": "user", "content": text}
 
     cases: list[Case] = [
         (([user("start"), assistant, user("a"), assistant, user("b")],), ["a", "b"]),
@@ -169,7 +168,7 @@ def check_replies(mine: Callable[[list[dict[str, str]]], list[str]]) -> str:
 
 
 def check_gap(mine: Callable[[FloatArray, float, float], float]) -> str:
-    """Notebook 06. `mine(contributions, base_value, outcome)`: how far a credit is from adding up to R."""
+    """Notebook 06. `mine(contributions, base_value, outcome)`: predicted outcome minus R."""
     cases: list[Case] = [
         ((np.array([0.25, 0.5]), 0.0, 0.75), 0.0),
         ((np.array([0.25, 0.5]), 0.25, 0.0), 1.0),
@@ -181,7 +180,7 @@ def check_gap(mine: Callable[[FloatArray, float, float], float]) -> str:
 def check_resample(mine: Callable[[FloatArray, list[int], list[int]], float]) -> str:
     """Notebook 07. `mine(scores, seeds, tasks)`: mean of (K, tasks) scores in one crossed resample.
 
-    `seeds` and `tasks` are the drawn rows and columns; what is drawn twice counts twice.
+    `seeds` and `tasks` are the drawn rows and columns; a row or column drawn twice counts twice.
     """
     scores = np.array([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
     cases: list[Case] = [
@@ -218,12 +217,12 @@ def _verdict_of_texts(mine: Callable[..., Any], cases: Sequence[Case]) -> str:
 def _verdict(mine: Callable[..., Any], cases: Sequence[Case]) -> str:
     """Try all cases; arrays and lists are copied, so the reader's function may change what it gets."""
     for arguments, expected in cases:
-        given = [one.copy() if isinstance(one, np.ndarray | list) else one for one in arguments]
-        answer = mine(*given)
+        copies = [value.copy() if isinstance(value, np.ndarray | list) else value for value in arguments]
+        answer = mine(*copies)
         if answer is None:
             return NOT_WRITTEN
-        found, wanted = np.asarray(answer, dtype=np.float64), np.asarray(expected, dtype=np.float64)
-        if found.shape != wanted.shape or not np.allclose(found, wanted, rtol=0, atol=1e-6):
+        actual, wanted = np.asarray(answer, dtype=np.float64), np.asarray(expected, dtype=np.float64)
+        if actual.shape != wanted.shape or not np.allclose(actual, wanted, rtol=0, atol=1e-6):
             return _not_yet(arguments, _shown(expected), answer)
     return f"Right: all {len(cases)} cases agree."
 

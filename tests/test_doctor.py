@@ -80,3 +80,13 @@ def test_memory_heeds_the_limit_of_a_container(monkeypatch):
     assert doctor._memory() == "1.0 GiB"
     monkeypatch.setattr(path, "read_text", lambda self: "max\n")
     assert float(doctor._memory().split()[0]) > 1.0
+
+
+@pytest.mark.parametrize("variable", ["WEBSHOP_DATA", "VIRTUALHOME_DATA"])
+def test_official_data_of_other_worlds_are_found_or_missed(monkeypatch, tmp_path, variable):
+    monkeypatch.delenv(variable, raising=False)
+    assert _findings()[variable] == "not set (optional)"
+    monkeypatch.setenv(variable, str(tmp_path))
+    assert _findings()[variable] == str(tmp_path)
+    monkeypatch.setenv(variable, str(tmp_path / "gone"))
+    assert _findings()[variable] == f"{tmp_path / 'gone'}: not found"

@@ -1,8 +1,8 @@
-"""Other people's logs as trajectories and credits: from files in, run folders out.
+"""Logs of other agents as trajectories and credits: files in, run folders out.
 
-Two formats, JSON lines both: `steps` (`importers.steps`, the smallest that holds a trajectory) and `chat`
-(`importers.chat`, messages of a chat model). A bad row is an error that names file and line; nothing is
-skipped and nothing is guessed in silence.
+Two formats, both JSON lines: `steps` (`importers.steps`, the smallest that holds a trajectory) and `chat`
+(`importers.chat`, messages of a chat model). A bad row is an error that names file and line; no row is
+skipped, and every assumption about missing fields is reported.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,11 +15,11 @@ from spa_lab.importers.steps import read_steps
 from spa_lab.store import Run, writing
 
 FORMATS: Mapping[str, Callable[[Path], Imported]] = MappingProxyType({"steps": read_steps, "chat": read_chat})
-"""Name -> what reads a file of it."""
+"""Name of a format -> its reader."""
 
 
 def import_log(kind: str, path: Path, out: Path) -> tuple[Run, Imported]:
-    """Read a log and keep it as a run folder, for `spa_lab.inspect` and `spa-lab figures`.
+    """Read a log into a run folder, for `spa_lab.inspect` and `spa-lab figures`.
 
     Args:
         kind: key of `FORMATS`.

@@ -1,13 +1,13 @@
-"""The format `chat`: messages of a chat model, one episode a line.
+"""The format `chat`: messages of a chat model, one episode per line.
 
     {"outcome": 1, "messages": [{"role": "user", "content": "Find the key."},
                                 {"role": "assistant", "content": "Action: open box"}, ...]}
 
 (on one line in the file)
 
-Every message of the assistant is a step. What stands before the first one, system messages apart, is the
-initial observation; what the user or a tool says after it is the reply. Instead of `steps` a line has
-`messages`; all other fields are as in `importers.steps`.
+Every message of the assistant is a step. The messages before the first one, except system messages, are the
+initial observation; messages of the user or a tool after a step are its reply. A line has `messages` instead
+of `steps`; all other fields are as in `importers.steps`.
 """
 
 from pathlib import Path
@@ -33,19 +33,19 @@ def chat_row(row: Row) -> Row:
     """A row of the format `chat` as one of the format `steps`.
 
     Raises:
-        ValueError: a message is bad (names its number), or the assistant never speaks.
+        ValueError: a message is bad (names its index), or none is the assistant's.
     """
     check_fields(row, _FIELDS, ("messages", "outcome"), "row")
     opening: list[str] = []
     steps: list[Row] = []
     replies: list[str] = opening
-    for number, message in enumerate(row["messages"]):
-        role, words = _message(message, f"message {number}")
+    for index, message in enumerate(row["messages"]):
+        role, text = _message(message, f"message {index}")
         if role == "assistant":
             replies = []
-            steps.append(_step(message, words) | {"observation": replies})
+            steps.append(_step(message, text) | {"observation": replies})
         elif role in ("user", "tool"):
-            replies.append(words)
+            replies.append(text)
     if not steps:
         raise ValueError(f"none of the {len(row['messages'])} messages is the assistant's")
     plain = {name: value for name, value in row.items() if name != "messages"}
@@ -54,28 +54,28 @@ def chat_row(row: Row) -> Row:
 
 
 def _message(message: Any, what: str) -> tuple[str, str]:
-    """Role and words of a message."""
+    """Role and text of a message."""
     if not isinstance(message, dict) or message.get("role") not in ROLES:
-        raise ValueError(f"{what}: needs a 'role' among {', '.join(ROLES)}, found {message!r:.60}")
+        raise ValueError(f"{what}: needs a 'role' among {', '.join(ROLES)}, got {message!r:.60}")
     content = message.get("content")
     if content is None and message.get("tool_calls"):
         return message["role"], ""
-    if isinstance(content, list):  # parts of a message, of which text is all that a step can hold
+    if isinstance(content, list):  # parts of a message; a step can hold only text
         if not all(isinstance(part, dict) and isinstance(part.get("text"), str) for part in content):
             raise ValueError(f"{what}: 'content' has a part without text: {content!r:.60}")
         content = "\n".join(part["text"] for part in content)
     if not isinstance(content, str):
-        raise ValueError(f"{what}: 'content' must be text, found {content!r:.60}")
+        raise ValueError(f"{what}: 'content' must be text, got {content!r:.60}")
     return message["role"], content
 
 
-def _step(message: Row, words: str) -> Row:
-    """What the assistant wrote; where it called tools, the calls are the action and its words the thought."""
+def _step(message: Row, text: str) -> Row:
+    """The assistant's message as a step; tool calls are the action, and the text is then the thought."""
     calls = message.get("tool_calls")
     if not calls:
-        return {"text": words}
+        return {"text": text}
     try:
         actions = [f"{call['function']['name']} {call['function']['arguments']}" for call in calls]
     except (TypeError, KeyError):
         raise ValueError(f"tool call without a function's name and arguments: {calls!r:.60}") from None
-    return {"thought": words, "action": "; ".join(actions)}
+    return {"thought": text, "action": "; ".join(actions)}

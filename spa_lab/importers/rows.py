@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from spa_lab import react
 from spa_lab.store.files import read_text
 from spa_lab.store.records import check_unique
@@ -17,53 +19,53 @@ FIELDS: Mapping[str, Any] = {
     "steps": list, "outcome": (int, float), "success": bool, "ended": str, "policy": str, "seed": int,
     "credits": dict,
 }  # fmt: skip
-"""Of a row: name -> JSON type. `steps` and `outcome` must be there."""
+"""Fields of a row: name -> JSON type. `steps` and `outcome` are required."""
 STEP_FIELDS: Mapping[str, Any] = {
     "text": str, "thought": str, "action": str, "observation": str, "grounded": bool,
 }  # fmt: skip
-"""Of a step; `action` or `text` must be there."""
+"""Fields of a step; `action` or `text` is required."""
 
 
 class Imported(NamedTuple):
-    """What a log holds."""
+    """Content of a log."""
 
     trajectories: list[Trajectory]
     credits: list[Credit]
     notes: list[str]
-    """What the log does not say and was assumed, a sentence each."""
+    """Assumptions about what the log does not state, a sentence each."""
 
 
 def read_rows(path: Path, plain: Callable[[Row], Row]) -> Imported:
-    """Every line of a file that is not blank, made into a row of `FIELDS` by `plain`.
+    """Read every non-blank line of a file; `plain` turns a line into a row of `FIELDS`.
 
     Raises:
         StoreError: the file is missing or cannot be read.
         ValueError: naming file and line: broken JSON, or what `plain` or `trajectory_of` refuses; two
             trajectories of one id; or a file without rows.
     """
-    trajectories, credits, ungiven = [], [], 0
-    for where, number, row in _lines(path):
+    trajectories, credits, n_unmarked = [], [], 0
+    for where, line_number, row in _lines(path):
         try:
             checked = plain(row)
-            one = trajectory_of(checked, f"line-{number}")
-            credits += credits_of(checked, one)
+            trajectory = trajectory_of(checked, f"line-{line_number}")
+            credits += credits_of(checked, trajectory)
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error
-        trajectories.append(one)
-        ungiven += sum("grounded" not in step for step in checked["steps"])
+        trajectories.append(trajectory)
+        n_unmarked += sum("grounded" not in step for step in checked["steps"])
     if not trajectories:
         raise ValueError(f"{path}: holds no rows")
     try:
-        check_unique([one.id for one in trajectories], "trajectory")
+        check_unique([trajectory.id for trajectory in trajectories], "trajectory")
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     total = sum(map(len, trajectories))
-    notes = [f"{ungiven} of {total} steps do not say whether the world could execute them: taken as yes"]
-    return Imported(trajectories, credits, notes if ungiven else [])
+    notes = [f"{n_unmarked} of {total} steps do not say whether the world executed them: assumed grounded"]
+    return Imported(trajectories, credits, notes if n_unmarked else [])
 
 
 def trajectory_of(row: Row, name: str) -> Trajectory:
-    """The trajectory of a row; what is not given is filled in as `importers.steps` says.
+    """The trajectory of a row; missing fields get the defaults of `importers.steps`.
 
     Args:
         row: fields of `FIELDS`.
@@ -73,47 +75,54 @@ def trajectory_of(row: Row, name: str) -> Trajectory:
         ValueError: a field is missing, unknown or of a wrong type, or its value out of range.
     """
     check_fields(row, FIELDS, ("steps", "outcome"), "row")
-    steps = tuple(_step(step, number) for number, step in enumerate(row["steps"]))
-    own: str = row.get("id", name)
+    trajectory_id: str = row.get("id", name)
     return Trajectory(
-        id=own, task_id=row.get("task_id", own), env=row.get("env", "imported"),
-        split=row.get("split", "imported"), instruction=row.get("instruction", ""),
-        initial_observation=row.get("initial_observation", ""), steps=steps, outcome=_number(row["outcome"]),
-        success=row.get("success", row["outcome"] == 1), ended=row.get("ended", "done"),
-        policy=row.get("policy", "agent"), seed=row.get("seed", 0),
-    )  # fmt: skip
+        id=trajectory_id,
+        task_id=row.get("task_id", trajectory_id),
+        env=row.get("env", "imported"),
+        split=row.get("split", "imported"),
+        instruction=row.get("instruction", ""),
+        initial_observation=row.get("initial_observation", ""),
+        steps=tuple(_step(step, index) for index, step in enumerate(row["steps"])),
+        outcome=_to_float(row["outcome"]),
+        success=row.get("success", row["outcome"] == 1),
+        ended=row.get("ended", "done"),
+        policy=row.get("policy", "agent"),
+        seed=row.get("seed", 0),
+    )
 
 
 def credits_of(row: Row, trajectory: Trajectory) -> list[Credit]:
-    """The credits of a row, source -> a number for every step.
+    """The credits of a row, which has one list of numbers per source.
 
     Raises:
-        ValueError: a source gives no list of finite numbers, or not one for each step.
+        ValueError: a source has no list of finite numbers, or not one per step.
     """
-    found = []
+    credits = []
     for source, values in row.get("credits", {}).items():
-        if not isinstance(values, list) or any(_is_no_number(value) for value in values):
-            raise ValueError(f"credits of {source!r} must be a list of numbers, found {values!r:.60}")
+        if not isinstance(values, list) or any(_is_not_number(value) for value in values):
+            raise ValueError(f"credits of {source!r} must be a list of numbers, got {values!r:.60}")
         if len(values) != len(trajectory):
             raise ValueError(
                 f"credits of {source!r} are {len(values)} numbers, there are {len(trajectory)} steps"
             )
-        found.append(Credit(trajectory.id, source, [_number(value) for value in values]))  # type: ignore[arg-type]
-    return found
+        contributions = np.array([_to_float(value) for value in values])
+        credits.append(Credit(trajectory.id, source, contributions))
+    return credits
 
 
 def check_fields(row: object, fields: Mapping[str, Any], needed: tuple[str, ...], what: str) -> None:
-    """Refuse anything but an object of these fields; a misspelt name is met with the right one.
+    """Raise unless `row` is an object with these fields; suggests the right name for a misspelt one.
 
     Raises:
         ValueError: naming the field.
     """
     if not isinstance(row, dict):
-        raise ValueError(f"{what}: expected a JSON object, found {type(row).__name__}")
+        raise ValueError(f"{what}: expected a JSON object, got {type(row).__name__}")
     for name in row:
         if name not in fields:
-            near = get_close_matches(name, fields, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(fields)}"
+            close = get_close_matches(name, fields, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(fields)}"
             raise ValueError(f"{what}: unknown field {name!r}; {hint}")
     for name in needed:
         if name not in row:
@@ -125,21 +134,21 @@ def check_fields(row: object, fields: Mapping[str, Any], needed: tuple[str, ...]
 
 
 def _lines(path: Path) -> Iterator[tuple[str, int, Row]]:
-    """Where it is, number from 1, and the object of every line that is not blank."""
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+    """Location, line number from 1, and object of every non-blank line."""
+    for line_number, line in enumerate(read_text(path).split("\n"), start=1):
         if line.strip():
-            where = f"{path}, line {number}"
+            where = f"{path}, line {line_number}"
             try:
                 row = json.loads(line)
             except json.JSONDecodeError as error:
                 raise ValueError(f"{where}: broken JSON at column {error.colno}: {error.msg}") from None
-            except (ValueError, RecursionError) as error:  # numbers or nests without end
+            except (ValueError, RecursionError) as error:  # numbers or nesting without limit
                 raise ValueError(f"{where}: {error}") from None
-            yield where, number, row
+            yield where, line_number, row
 
 
-def _step(given: Row, number: int) -> Step:
-    what = f"step {number}"
+def _step(given: Row, index: int) -> Step:
+    what = f"step {index}"
     check_fields(given, STEP_FIELDS, (), what)
     if "action" not in given and "text" not in given:
         raise ValueError(f"{what}: needs an 'action' or the 'text' that the model wrote")
@@ -149,11 +158,11 @@ def _step(given: Row, number: int) -> Step:
     return Step(text, thought, action.strip(), given.get("observation", ""), given.get("grounded", True))
 
 
-def _is_no_number(value: object) -> bool:
+def _is_not_number(value: object) -> bool:
     return not isinstance(value, int | float) or isinstance(value, bool)
 
 
-def _number(value: float) -> float:
+def _to_float(value: float) -> float:
     try:
         return float(value)
     except OverflowError:

@@ -1,29 +1,29 @@
-"""The format `steps`: the smallest file that holds trajectories, one JSON object a line.
+"""The format `steps`: the smallest file that holds trajectories, one JSON object per line.
 
     {"outcome": 1, "steps": [{"action": "open box", "observation": "A key."}, {"action": "take key"}]}
 
 Field of a line       | if it is missing
 ----------------------|---------------------------------------------------------------
-outcome (needed)      | number in [0, 1]: how the episode was judged
-steps (needed)        | list of at least one step
+outcome (required)    | number in [0, 1]
+steps (required)      | list of at least one step
 id                    | "line-N"; must be unique
 task_id               | the id
 instruction           | ""
 initial_observation   | ""
-success               | whether the outcome is 1
+success               | true if the outcome is 1
 ended                 | "done"; else "step_limit" or "error"
 policy, env, split    | "agent", "imported", "imported"
 seed                  | 0
-credits               | none; {"source": [a number for every step]}, in the unit of the outcome
+credits               | none; {"source": [one number per step]}, in units of the outcome
 
 Field of a step       | if it is missing
 ----------------------|---------------------------------------------------------------
-action or text        | one is needed. Without an action it is read from the text ("Thought: ... Action: ...")
-thought               | read from the text, or ""
-observation           | "": what the world answered to this action
-grounded              | true, and a note says so: whether the world could execute the action
+action or text        | one is required; a missing action is parsed from the text ("Thought: ... Action: ...")
+thought               | parsed from the text, or ""
+observation           | "" (the world's reply to this action)
+grounded              | true, and a note says so (whether the world could execute the action)
 
-Other fields are refused, so that a misspelt one is not lost.
+Other fields are errors, so that a misspelt one is not lost.
 """
 
 from pathlib import Path

@@ -30,8 +30,8 @@ def log(tmp_path: Path) -> Callable[..., Path]:
 
 
 def test_the_smallest_row(log: Callable[..., Path]) -> None:
-    found = read_steps(log(SMALLEST, "", {**SMALLEST, "outcome": 0.5}))
-    one, other = found.trajectories
+    imported = read_steps(log(SMALLEST, "", {**SMALLEST, "outcome": 0.5}))
+    one, other = imported.trajectories
     assert (one.id, one.task_id, one.env, one.policy, one.ended) == (
         "line-1",
         "line-1",
@@ -41,8 +41,8 @@ def test_the_smallest_row(log: Callable[..., Path]) -> None:
     )
     assert (one.success, other.success, other.outcome, other.id) == (True, False, 0.5, "line-3")
     assert one.steps[0].text == "Action: look" and one.steps[0].observation == "" and one.steps[0].grounded
-    assert found.credits == []
-    assert found.notes == ["2 of 2 steps do not say whether the world could execute them: taken as yes"]
+    assert imported.credits == []
+    assert imported.notes == ["2 of 2 steps do not say whether the world executed them: assumed grounded"]
 
 
 def test_all_that_can_be_said(log: Callable[..., Path]) -> None:
@@ -56,14 +56,14 @@ def test_all_that_can_be_said(log: Callable[..., Path]) -> None:
         ],
         "credits": {"judge": [0.5, -1], "mean": [0.125, 0.125]},
     }  # fmt: skip
-    found = read_steps(log(row))
-    (one,) = found.trajectories
+    imported = read_steps(log(row))
+    (one,) = imported.trajectories
     assert [step.action for step in one.steps] == ["go north", "go south"]
     assert [step.thought for step in one.steps] == ["hm", "then"]
     assert one.grounded.tolist() == [False, True] and (one.seed, one.ended) == (7, "step_limit")
-    assert [credit.source for credit in found.credits] == ["judge", "mean"]
-    np.testing.assert_array_equal(found.credits[0].contributions, [0.5, -1.0])
-    assert found.notes == []
+    assert [credit.source for credit in imported.credits] == ["judge", "mean"]
+    np.testing.assert_array_equal(imported.credits[0].contributions, [0.5, -1.0])
+    assert imported.notes == []
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_all_that_can_be_said(log: Callable[..., Path]) -> None:
         ('{"outcome": 1, "steps"', r"broken JSON at column \d+"),
         ('{"outcome": ' + "9" * 5000 + "}", "Exceeds the limit"),
         ('{"outcome": 1, "steps": ' + "[" * 100_000, "maximum recursion depth"),
-        ("[1]", "row: expected a JSON object, found list"),
+        ("[1]", "row: expected a JSON object, got list"),
         ({"steps": [{"action": "a"}]}, "field 'outcome' is missing"),
         ({"outcome": 1}, "field 'steps' is missing"),
         ({**SMALLEST, "outcom": 1}, "unknown field 'outcom'; did you mean 'outcome'?"),
@@ -85,11 +85,11 @@ def test_all_that_can_be_said(log: Callable[..., Path]) -> None:
         ({**SMALLEST, "steps": [{"observation": "x"}]}, "step 0: needs an 'action' or the 'text'"),
         ({**SMALLEST, "steps": [{"action": "a", "observaton": ""}]}, "step 0: .*did you mean 'observation'"),
         ({**SMALLEST, "steps": [{"action": "a", "grounded": 1}]}, "step 0: field 'grounded' holds int 1"),
-        ({**SMALLEST, "steps": ["a"]}, "step 0: expected a JSON object, found str"),
+        ({**SMALLEST, "steps": ["a"]}, "step 0: expected a JSON object, got str"),
         ({**SMALLEST, "ended": "crash"}, "ended must be one of"),
         ({**SMALLEST, "credits": {"me": [1, 2]}}, "credits of 'me' are 2 numbers, there are 1 steps"),
         ({**SMALLEST, "credits": {"me": ["1"]}}, "credits of 'me' must be a list of numbers"),
-        ({**SMALLEST, "credits": {"me": 1}}, "credits of 'me' must be a list of numbers, found 1"),
+        ({**SMALLEST, "credits": {"me": 1}}, "credits of 'me' must be a list of numbers, got 1"),
         ('{"outcome": 1, "steps": [{"action": "a"}], "credits": {"me": [Infinity]}}', "value 0 of 1 is inf"),
     ],
 )  # fmt: skip
@@ -120,13 +120,13 @@ def test_a_chat_by_hand(log: Callable[..., Path]) -> None:
         {"role": "tool", "content": "taken"},
         {"role": "assistant", "content": "Done."},
     ]  # fmt: skip
-    found = read_chat(log({"outcome": 1, "messages": chat, "credits": {"judge": [0, 1, 0]}}))
-    (one,) = found.trajectories
+    imported = read_chat(log({"outcome": 1, "messages": chat, "credits": {"judge": [0, 1, 0]}}))
+    (one,) = imported.trajectories
     assert one.initial_observation == "Find the key.\nYou see a box."
     assert [step.action for step in one.steps] == ["open box", 'take {"what": "key"}', ""]
     assert [step.observation for step in one.steps] == ["It is open.", "taken", ""]
     assert one.steps[0].thought == "box" and one.steps[2].text == "Done."
-    assert len(found.credits) == 1
+    assert len(imported.credits) == 1
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_chat_by_hand(log: Callable[..., Path]) -> None:
     [
         ([{"role": "user", "content": "hi"}], "none of the 1 messages is the assistant's"),
         ([{"role": "robot", "content": "hi"}], "message 0: needs a 'role' among system"),
-        ([{"role": "assistant", "content": 3}], "message 0: 'content' must be text, found 3"),
+        ([{"role": "assistant", "content": 3}], "message 0: 'content' must be text, got 3"),
         ([{"role": "assistant", "content": [{"image": "x"}]}], "message 0: 'content' has a part without"),
         ([{"role": "assistant", "content": "x", "tool_calls": [{}]}], "tool call without a function's name"),
     ],
@@ -147,9 +147,9 @@ def test_bad_chats(messages: list[Any], message: str) -> None:
 def test_an_imported_run_opens(log: Callable[..., Path], tmp_path: Path) -> None:
     path = log({**SMALLEST, "credits": {"judge": [0.5]}})
     for _ in range(2):  # a second time is no error
-        run, found = import_log("steps", path, tmp_path / "run")
+        run, imported = import_log("steps", path, tmp_path / "run")
     opened = Run.open(run.path)
-    assert opened.load_trajectories("imported") == found.trajectories
+    assert opened.load_trajectories("imported") == imported.trajectories
     assert opened.load_credits("imported")[0].source == "judge"
     assert (opened.config, opened.provenance["n"]) == ({"imported": "log.jsonl", "format": "steps"}, 1)
     with pytest.raises(ValueError, match="no format 'verl'; there are: steps, chat"):
