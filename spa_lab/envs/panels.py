@@ -1,4 +1,4 @@
-"""What all panels share: expert lengths, what makes up `unseen_by_length`, and the file that says so."""
+"""Panels: the ordered task lists of a world, expert lengths, and panels balanced by expert length."""
 
 import hashlib
 import json
@@ -78,7 +78,7 @@ def digest(*parts: object) -> int:
 
 
 def expert_length(world: World, expert: Expert, step_limit: int) -> int | None:
-    """Steps in which an expert succeeds in a world that has just begun a task.
+    """Steps in which an expert succeeds in a world that was just reset to a task.
 
     Returns:
         None if it does not succeed within `step_limit`.
@@ -93,10 +93,10 @@ def expert_length(world: World, expert: Expert, step_limit: int) -> int | None:
 
 
 def length_bin(length: int, bins: Bins) -> int:
-    """Index of the bin that an expert length falls in.
+    """Index of the bin that holds an expert length.
 
     Raises:
-        ValueError: It falls in none.
+        ValueError: no bin holds it.
     """
     for index, (low, high) in enumerate(bins):
         if low <= length <= high:
@@ -105,35 +105,35 @@ def length_bin(length: int, bins: Bins) -> int:
 
 
 def balanced_by_length(candidates: Iterable[tuple[_Key, int]], bins: Bins, size: int) -> list[_Key]:
-    """The first `size` candidates of each bin; looks at no more of them than it takes.
+    """The first `size` candidates of each bin; reads no more candidates than it needs.
 
-    Bins take turns in the result, so that a part of it from its start is balanced too.
+    Bins take turns in the result, so that its first n entries are balanced too.
 
     Args:
-        candidates: What a world makes a task from, with the expert's length.
-        bins: Lengths.
-        size: Candidates of each bin.
+        candidates: (key, expert length): what a world makes a task from.
+        bins: expert lengths.
+        size: candidates of each bin.
 
     Raises:
-        ValueError: They do not fill the bins, or a length falls in none.
+        ValueError: the candidates do not fill the bins, or a length falls in no bin.
     """
-    found: list[list[_Key]] = [[] for _ in bins]
+    filled: list[list[_Key]] = [[] for _ in bins]
     n = 0
     for key, length in candidates:
         n += 1
-        place = found[length_bin(length, bins)]
-        if len(place) < size:
-            place.append(key)
-        if all(len(place) == size for place in found):
-            return [place[i] for i in range(size) for place in found]
-    raise ValueError(f"bins hold {[len(place) for place in found]} tasks after {n}, need {size} each")
+        keys = filled[length_bin(length, bins)]
+        if len(keys) < size:
+            keys.append(key)
+        if all(len(keys) == size for keys in filled):
+            return [keys[i] for i in range(size) for keys in filled]
+    raise ValueError(f"bins hold {[len(keys) for keys in filled]} tasks after {n}, need {size} each")
 
 
 def chosen_tasks(file: Path, panel: str, n: int) -> list[Any]:
-    """The first `n` entries of a panel file, each what its world makes a task from.
+    """The first `n` entries of a panel file: the keys that a world makes its tasks from.
 
     Raises:
-        ValueError: The file is missing, or has fewer entries.
+        ValueError: the file is missing or has fewer entries.
     """
     if not file.is_file():
         raise ValueError(f"panel {panel!r}: file {file} is missing")

@@ -23,7 +23,7 @@ from spa_lab.envs.base import Demonstration, Environment, Task
 from spa_lab.envs.household import MANUAL, make_expert
 from spa_lab.envs.household.expert import HouseholdExpert
 from spa_lab.envs.household.game import Grammar
-from spa_lab.envs.household.official import FOLDERS, VARIABLE, data_folder, official_games
+from spa_lab.envs.household.official import FOLDERS, VARIABLE, data_folder, first_game, official_games
 from spa_lab.envs.household.panels import STEP_LIMIT
 from spa_lab.envs.household.recorded import match_recordings, recorded_command, same_observation
 from spa_lab.envs.household.text import put_command
@@ -112,9 +112,8 @@ class OfficialPanels:
 
     @property
     def grammar(self) -> Grammar:
-        """How commands are worded, judged by a game of the smallest split that is there."""
-        split = next(name for name in ("unseen", "seen", "train") if (self.root / FOLDERS[name]).is_dir())
-        grammar: Grammar = self._games(split)[0].payload.grammar
+        """How commands are worded, judged by the first game: a data folder holds one release."""
+        grammar: Grammar = first_game(self.root).payload.grammar
         return grammar
 
     def tasks(self, split: str, n: int) -> Sequence[Task]:

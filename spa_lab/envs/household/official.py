@@ -145,6 +145,20 @@ def official_games(folder: Path | None = None, splits: Sequence[str] = tuple(FOL
     return games
 
 
+def first_game(root: Path) -> Task:
+    """The first usable game in the folder of games `root`; reads as few files as possible.
+
+    Raises:
+        ValueError: there is none, or a file is damaged.
+    """
+    for split, name in reversed(list(FOLDERS.items())):
+        for trial in _trials(root, split) if (root / name).is_dir() else ():
+            game = _read_trial(trial, split)
+            if not isinstance(game, str):
+                return game.task
+    raise ValueError(f"{root}: no official game found")
+
+
 class _OfficialGame(NamedTuple):
     task: Task
     release: Release
