@@ -30,9 +30,9 @@ MC_CREDIT_BRANCHES = (5, 8)
 """Continuations of the Monte Carlo methods: IPR's and Math-Shepherd's."""
 TEXT_METRICS = ("pair_accuracy", "harm_auc", "spearman", "spearman_pooled", "pivot_hit", "rmse", "last_share")
 ORDER = (
-    "terminal", "mean", "random", "grounding", "clock", "leave_one_out", "gigpo", "spa", "spa_released_head",
-    "spa_prefix", "occlusion", "rudder", "critic_td", "critic_gae", "critic", "math_shepherd_8",
-    "ipr_5", "mc_difference_8",
+    "terminal", "mean", "random", "grounding", "step_index", "leave_one_out", "gigpo", "spa",
+    "spa_released_head", "spa_prefix", "occlusion", "rudder", "critic_td", "critic_gae", "critic",
+    "math_shepherd_8", "ipr_5", "mc_difference_8",
 )  # fmt: skip
 """Sources from trivial to expensive."""
 COSTS = ("fit_seconds", "fit_rollouts", "seconds", "rollouts")
@@ -203,9 +203,9 @@ def _cheap_methods(
         methods.MEAN,
         methods.random_split(rng=rng),
         methods.GROUNDING,
-        methods.clock(fitted),
+        methods.step_index(fitted),
         methods.leave_one_out(held_out),
-        methods.anchor_states(held_out),
+        methods.gigpo(held_out),
     ):
         save_measured(run, method, chosen)
     first, played = 2 * branches, 2 * branches + max(MC_CREDIT_BRANCHES)
@@ -213,8 +213,8 @@ def _cheap_methods(
     seconds = sum(row["seconds"] for name in names for row in run.load_metrics(name)) / played
     few, more = (partial(_spent, _between(measured, first, first + n)) for n in MC_CREDIT_BRANCHES)
     for method in (
-        methods.monte_carlo_value(few, branches=MC_CREDIT_BRANCHES[0]),
-        methods.monte_carlo_possible(more, branches=MC_CREDIT_BRANCHES[1]),
+        methods.ipr(few, branches=MC_CREDIT_BRANCHES[0]),
+        methods.math_shepherd(more, branches=MC_CREDIT_BRANCHES[1]),
         methods.monte_carlo_difference(more, branches=MC_CREDIT_BRANCHES[1]),
     ):
         save_measured(run, method, chosen, played_seconds=seconds * method.branches)

@@ -8,7 +8,7 @@ import pytest
 from spa_lab import rewards
 from spa_lab.credit import methods
 from spa_lab.credit.methods import Cost, CreditMethod, measure
-from spa_lab.credit.methods.anchors import text_before
+from spa_lab.credit.methods.gigpo import text_before
 from spa_lab.credit.methods.occlusion import without
 from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
 
@@ -62,11 +62,11 @@ def test_random_sums_to_the_outcome_and_follows_its_generator(three: list[Trajec
     assert found == _of(same, three) != _of(other, three)
 
 
-def test_clock(three: list[Trajectory], make: Callable[..., Trajectory]) -> None:
+def test_step_index(three: list[Trajectory], make: Callable[..., Trajectory]) -> None:
     """After 0, 1 and 2 steps the fitted ones still playing end with 1/2, 1/2 and 1 on average."""
-    clock = methods.clock(three)
+    method = methods.step_index(three)
     long = make("d", 0.0, ["x"] * 5)
-    first, second, third, fourth = clock([*three, long])
+    first, second, third, fourth = method([*three, long])
     assert first.contributions.tolist() == [0.0, 0.5, 0.0] and first.base_value == 0.5
     assert second.contributions.tolist() == [0.0, -0.5]
     assert third.contributions.tolist() == [0.0]
@@ -74,7 +74,7 @@ def test_clock(three: list[Trajectory], make: Callable[..., Trajectory]) -> None
     for credit, one in zip((first, second, third, fourth), [*three, long], strict=True):
         assert credit.predicted_outcome == one.outcome
     with pytest.raises(ValueError, match="got 0"):
-        methods.clock([])
+        methods.step_index([])
 
 
 def test_branching(three: list[Trajectory]) -> None:
@@ -84,18 +84,18 @@ def test_branching(three: list[Trajectory]) -> None:
     assert first.base_value == 0.25 and first.predicted_outcome == 1.0
     assert first.standard_error is not None
     assert first.standard_error.tolist() == pytest.approx([0.3 * 2**0.5, 0.3 * 2**0.5, 0.3])
-    assert _of(methods.monte_carlo_value(_branch, branches=4), three) == [[0.75, 0.5, 1], [0.5, 0], [0.5]]
-    assert _of(methods.monte_carlo_possible(_branch, branches=4), three) == [[1, 1, 1], [1, 0], [1]]
+    assert _of(methods.ipr(_branch, branches=4), three) == [[0.75, 0.5, 1], [0.5, 0], [0.5]]
+    assert _of(methods.math_shepherd(_branch, branches=4), three) == [[1, 1, 1], [1, 0], [1]]
     with pytest.raises(ValueError, match="at least 1 branch, got 0"):
-        methods.monte_carlo_value(_branch, branches=0)
+        methods.ipr(_branch, branches=0)
 
 
 def test_cost_counts_every_continuation(three: list[Trajectory]) -> None:
-    found = measure(methods.monte_carlo_value(_branch, branches=5), three)
+    found = measure(methods.ipr(_branch, branches=5), three)
     assert found.cost.rollouts == 5 * (3 + 2 + 1)
     assert found.cost.seconds > 0
     assert measure(methods.MEAN, three).cost.rollouts == 0
-    assert methods.clock(three).fitting == Cost(rollouts=3)
+    assert methods.step_index(three).fitting == Cost(rollouts=3)
 
 
 def test_estimator_keeps_what_it_says(three: list[Trajectory]) -> None:
@@ -146,13 +146,13 @@ def test_gigpo_by_hand(make: Callable[..., Trajectory]) -> None:
     """Two rollouts of a task meet at the start and after "x"; everywhere else each is alone."""
     won, lost = make("a", 1.0, ["x", "y", "z"]), make("b", 0.0, ["x", "w"])
     other_task = make("c", 1.0, ["x"], task="other")
-    method = methods.anchor_states([lost, other_task], gamma=0.5)
+    method = methods.gigpo([lost, other_task], gamma=0.5)
     up = (1 - 0.5) / (0.5**0.5 + 1e-6)  # two outcomes 1 and 0: sample deviation sqrt(1/2)
     start = (0.25 - 0.125) / (0.25 * 0.5**0.5 + 1e-6)
     after_x = (0.5 - 0.25) / (0.5 * 0.5**0.5 + 1e-6)
     (found,) = method([won])
     np.testing.assert_allclose(found.contributions, [up + start, up + after_x, up + 0.0])
-    (loser,) = methods.anchor_states([won], gamma=0.5, episode_weight=0.0)([lost])
+    (loser,) = methods.gigpo([won], gamma=0.5, episode_weight=0.0)([lost])
     np.testing.assert_allclose(loser.contributions, [-start, -after_x])
     (alone,) = method([other_task])
     assert alone.contributions.tolist() == [0.0]  # nobody to compare with
@@ -162,11 +162,11 @@ def test_gigpo_by_hand(make: Callable[..., Trajectory]) -> None:
 def test_gigpo_discounts_by_distance_from_the_end(make: Callable[..., Trajectory]) -> None:
     """The same state twice in one success: the later visit is worth more."""
     one = make("a", 1.0, ["x", "x", "y"])
-    (found,) = methods.anchor_states([], gamma=0.5, episode_weight=0.0)([one])
+    (found,) = methods.gigpo([], gamma=0.5, episode_weight=0.0)([one])
     assert found.contributions[0] == 0.0
     assert found.contributions[1] == -found.contributions[2] < 0
     with pytest.raises(ValueError, match="got 0"):
-        methods.anchor_states([], gamma=0)
+        methods.gigpo([], gamma=0)
 
 
 def test_anchor_is_what_was_read_before_the_step(make: Callable[..., Trajectory]) -> None:
@@ -195,7 +195,7 @@ def test_wrong_answers_are_refused(three: list[Trajectory]) -> None:
     short = CreditMethod("x", "test", lambda ts: [Credit(one.id, "x", [1.0]) for one in ts])
     with pytest.raises(ValueError, match=r"\('a', 'x', 1\), expected \('a', 'x', 3\)"):
         short(three)
-    with pytest.raises(ValueError, match="gave 0 credits for 3"):
+    with pytest.raises(ValueError, match="returned 0 credits for 3"):
         CreditMethod("x", "test", lambda ts: [])(three)
     with pytest.raises(ValueError, match=r"expected .*'y'"):
         CreditMethod("y", "test", lambda ts: [rewards.mean(one) for one in ts])(three)

@@ -1,26 +1,25 @@
-"""Ways to give credit, behind one interface: trajectories in, one `Credit` for each out, and what it cost.
+"""Credit methods behind one interface: trajectories in, one `Credit` for each out, and its cost.
 
-Plain functions make the methods; what a method must learn or play is handed to it as a callable, so that
+Methods are made by plain functions. What a method must learn or play is passed in as a callable, so that
 formulas can be read and tested without a model.
 """
 
-from spa_lab.credit.methods.anchors import anchor_states
-from spa_lab.credit.methods.base import Cost, CreditMethod, Measured, measure
-from spa_lab.credit.methods.branching import (
-    monte_carlo_difference,
-    monte_carlo_possible,
-    monte_carlo_value,
-)
-from spa_lab.credit.methods.occlusion import occlusion
-from spa_lab.credit.methods.readers import critic_gae, critic_td, estimator_credit, prediction_difference
-from spa_lab.credit.methods.trivial import (
+from spa_lab.credit.methods.base import Cost, CreditMethod, Measured, credit_method, measure
+from spa_lab.credit.methods.baselines import (
     GROUNDING,
     MEAN,
     TERMINAL,
-    clock,
     leave_one_out,
     random_split,
+    step_index,
 )
+from spa_lab.credit.methods.gigpo import gigpo
+from spa_lab.credit.methods.learned import critic_gae, critic_td, estimator_credit, prediction_difference
+from spa_lab.credit.methods.monte_carlo import ipr, math_shepherd, monte_carlo_difference
+from spa_lab.credit.methods.occlusion import occlusion
+
+# former names, until their callers have moved
+anchor_states, clock, monte_carlo_possible, monte_carlo_value = gigpo, step_index, math_shepherd, ipr
 
 __all__ = [
     "GROUNDING",
@@ -31,10 +30,14 @@ __all__ = [
     "Measured",
     "anchor_states",
     "clock",
+    "credit_method",
     "critic_gae",
     "critic_td",
     "estimator_credit",
+    "gigpo",
+    "ipr",
     "leave_one_out",
+    "math_shepherd",
     "measure",
     "monte_carlo_difference",
     "monte_carlo_possible",
@@ -42,4 +45,5 @@ __all__ = [
     "occlusion",
     "prediction_difference",
     "random_split",
+    "step_index",
 ]

@@ -1,4 +1,4 @@
-"""Credit from continuations: the policy plays on from each step, the outcomes are averaged.
+"""Credit from continuations: the policy continues from each step, and the outcomes are averaged.
 
 In a world that is deterministic given the task, Q(h_t, a_t) = V(h_{t+1}): the value of a step is the value
 of the history that it leads to.
@@ -16,7 +16,7 @@ Branch = Callable[[Sequence[Trajectory]], Sequence[ValueTruth]]
 
 
 def monte_carlo_difference(branch: Branch, *, branches: int) -> CreditMethod:
-    """Progress by branching, which sums to R exactly.
+    """Progress by continuations; sums to R exactly.
 
     c_t = V(h_{t+1}) - V(h_t), base value V(h_0)                              VinePPO, arXiv:2410.01679
 
@@ -24,28 +24,27 @@ def monte_carlo_difference(branch: Branch, *, branches: int) -> CreditMethod:
         branch: plays `branches` continuations from each history.
         branches: continuations at each step.
     """
-    return _from_values(
-        f"mc_difference_{branches}", "VinePPO, arXiv:2410.01679", branch, branches, difference
-    )
+    origin = "VinePPO, arXiv:2410.01679"
+    return _from_values(f"mc_difference_{branches}", origin, branch, branches, difference)
 
 
-def monte_carlo_value(branch: Branch, *, branches: int = 5) -> CreditMethod:
+def ipr(branch: Branch, *, branches: int = 5) -> CreditMethod:
     """The mean outcome after each step.
 
     c_t = V(h_{t+1}), R at the last step        IPR, arXiv:2406.11176; Math-Shepherd's soft label
 
-    A value and no increment: summed up over T steps it counts V about T times.
+    A value, not an increment: the sum over T steps counts V about T times.
 
     Args:
         branch: plays `branches` continuations from each history.
         branches: continuations at each step. IPR: 5; Math-Shepherd: 8.
     """
     origin = "IPR, arXiv:2406.11176; Math-Shepherd (soft), arXiv:2312.08935"
-    return _from_values(f"mc_value_{branches}", origin, branch, branches, value)
+    return _from_values(f"ipr_{branches}", origin, branch, branches, value)
 
 
-def monte_carlo_possible(branch: Branch, *, branches: int = 8) -> CreditMethod:
-    """Whether anything could still be gained after each step.
+def math_shepherd(branch: Branch, *, branches: int = 8) -> CreditMethod:
+    """Whether any continuation after each step gains anything.
 
     c_t = 1 if V(h_{t+1}) > 0, else 0           Math-Shepherd's hard label, arXiv:2312.08935
 
@@ -54,11 +53,11 @@ def monte_carlo_possible(branch: Branch, *, branches: int = 8) -> CreditMethod:
         branches: continuations at each step. Math-Shepherd: 8.
     """
     origin = "Math-Shepherd (hard), arXiv:2312.08935"
-    return _from_values(f"mc_possible_{branches}", origin, branch, branches, possible)
+    return _from_values(f"math_shepherd_{branches}", origin, branch, branches, possible)
 
 
 def difference(truth: ValueTruth, source: str) -> Credit:
-    """Progress as a credit; errors of neighbouring values are taken as independent."""
+    """Progress as a credit; errors of neighbouring values are treated as independent."""
     error = np.hypot(truth.standard_error[:-1], truth.standard_error[1:])
     return Credit(truth.trajectory_id, source, truth.progress, truth.offset, error)
 
@@ -79,7 +78,7 @@ def _from_values(
     if branches < 1:
         raise ValueError(f"{source}: needs at least 1 branch, got {branches}")
 
-    def give(trajectories: Sequence[Trajectory]) -> list[Credit]:
+    def assign(trajectories: Sequence[Trajectory]) -> list[Credit]:
         return [formula(truth, source) for truth in branch(trajectories)]
 
-    return CreditMethod(source, origin, give, branches=branches)
+    return CreditMethod(source, origin, assign, branches=branches)
