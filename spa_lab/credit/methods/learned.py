@@ -113,14 +113,6 @@ def critic_gae(
     return CreditMethod(source, f"GAE(gamma {gamma:g}, lambda {lam:g}), arXiv:1506.02438", assign, fitting)
 
 
-def decayed(delta: FloatArray, decay: float) -> FloatArray:
-    """(T,) sums of what is still to come, decayed."""
-    result, following = np.zeros(len(delta)), 0.0
-    for t in range(len(delta) - 1, -1, -1):
-        following = result[t] = delta[t] + decay * following
-    return result
-
-
 def _check_length(values: FloatArray, trajectory: Trajectory, expected: int, source: str) -> None:
     if values.shape != (expected,):
         raise ValueError(
