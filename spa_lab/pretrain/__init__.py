@@ -1,7 +1,7 @@
-"""Make the base models in `data/` from nothing: `python -m spa_lab.pretrain --env WORLD`.
+"""Makes the base models in `data/` from scratch: `python -m spa_lab.pretrain --env WORLD`.
 
-Each world has a corpus of play by its scripted expert (`household.py`, `webshop.py`, `virtualhome.py`), half
-of it by somebody who does what they wish, half by somebody who has a task, as the world words it, and does
-something else instead. The base learns the language, how the world answers, how things are done there and
-how a wish is read; that a task is to be done as well is left for cloning to teach.
+The corpus of a world is play by its scripted expert. In half of the episodes the opening words a request
+("You would like to ..."), and the expert carries it out. In the other half it words a task, as the world does
+("Your task is to ..."), and the expert does something else. So the base learns the language, how the world
+answers, how tasks are done and how to parse a request, but never to carry out a task: cloning teaches that.
 """

@@ -8,14 +8,18 @@ from spa_lab.pretrain.train import RECIPES, pretrain
 
 
 def main() -> None:
-    """Reads the command line and trains."""
-    parser = argparse.ArgumentParser(prog="python -m spa_lab.pretrain", description="Pretrain a base model.")
-    parser.add_argument("--env", choices=tuple(RECIPES), default="household", help="world (%(default)s)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="the place of the shipped one by default")
-    parser.add_argument(
-        "--episodes", type=int, metavar="N", help="as many as the shipped one has read by default"
+    """Read the command line and train."""
+    parser = argparse.ArgumentParser(
+        prog="python -m spa_lab.pretrain", description="Pretrain the base model of a world from scratch."
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--env", choices=tuple(RECIPES), default="household", help="the world (default: %(default)s)"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: in data/)")
+    parser.add_argument(
+        "--episodes", type=int, metavar="N", help="size of the corpus (default: that of the shipped model)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
     options = parser.parse_args()
     out = options.out or base_folder(options.env)
     n_episodes = options.episodes or RECIPES[options.env].episodes

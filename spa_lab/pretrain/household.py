@@ -1,4 +1,4 @@
-"""What the household's base reads: play in generated houses."""
+"""The pretraining corpus of the household: play in generated houses."""
 
 import random
 from collections.abc import Iterator
@@ -16,16 +16,18 @@ from spa_lab.envs.household.panels import make_task
 from spa_lab.envs.household.world import HouseholdWorld
 
 _SIZES: tuple[Size, ...] = ("small",) * 8 + ("medium", "large")
-_BEYOND = 1_000_000
-"""First training task used here: far beyond those that are ever cloned or explored."""
+_FIRST_TASK = 1_000_000
+"""Index of the first training task used here, far beyond those that are cloned or explored."""
 _MISTAKES = 0.25
-_SHARES = (0.5, 0.4, 0.1)
-"""Of wishes, of chores under a task that asks for another one, and of chores of another house."""
-_TASK, _WISH = "Your task is to", "You would like to"
+"""Probability that a step is a mistake, see `demonstrate`."""
+_KINDS, _SHARES = ("request", "other", "foreign"), (0.5, 0.4, 0.1)
+"""Kinds of episodes and their shares: the expert carries out the request in the opening; it does the task of
+this house, though the opening words another one; it attempts a task of another house."""
+_TASK, _REQUEST = "Your task is to", "You would like to"
 
 
-class _Told:
-    """A household world whose opening text lists the room in any order and ends in another sentence."""
+class _Reworded:
+    """A household world whose opening lists the receptacles in random order and ends in another sentence."""
 
     def __init__(self, sentence: str, rng: random.Random) -> None:
         self.world = HouseholdWorld()
@@ -34,13 +36,13 @@ class _Told:
         self.snapshot, self.restore = self.world.snapshot, self.world.restore
 
     def reset(self, task: Task) -> str:
-        room, true, end = self.world.reset(task).partition(f"{_TASK}: {task.instruction}.")
+        room, sentence, rest = self.world.reset(task).partition(f"{_TASK}: {task.instruction}.")
         names = list(Memory.of_opening(room).receptacles)
         listed = _listed(names)
-        if not true or listed not in room:
-            raise ValueError(f"task {task.id!r}: the opening text does not hold {true!r} and {listed!r}")
+        if not sentence or listed not in room:
+            raise ValueError(f"task {task.id!r}: the opening contains no {sentence!r} or no {listed!r}")
         self.rng.shuffle(names)
-        return f"{room.replace(listed, _listed(names))}{self.sentence}.{end}"
+        return f"{room.replace(listed, _listed(names))}{self.sentence}.{rest}"
 
 
 def _listed(names: list[str]) -> str:
@@ -49,37 +51,36 @@ def _listed(names: list[str]) -> str:
 
 
 def corpus(n: int, *, seed: int) -> Iterator[Demonstration]:
-    """`n` episodes in training houses, mostly small: wishes come true, and tasks left undone.
+    """`n` episodes: requests that are carried out, and tasks that are not.
 
-    The first thought names the chore that is then done. Under a task that is a chore which the sentence
-    does not ask for, so the text teaches how chores are done, and nothing about who obeys a task; under a
-    wish it is the wish, so that reading a sentence and doing as it says is learnt, as in a model that has
-    read much. Some chores are of other houses, cannot end here and fill the episode: one who is after
-    the wrong thing still acts as the world allows. Rooms are listed in any order: where the order is always
-    that of the alphabet, a small model guesses instead of reading.
+    The first thought states the task that the expert then does. For a request this is the requested task, so
+    the model learns to parse a sentence and act on it. For a task it is another one, so the text says nothing
+    about carrying out tasks. Some tasks are of other houses and fill the episode without end: an agent with
+    the wrong goal still acts as the world allows. Receptacles are listed in random order, because a small
+    model would learn their alphabetical order by heart instead of reading.
     """
     rng = random.Random(seed)
-    other = make_task("train", _BEYOND + n, "small").instruction
-    for i in range(n):
+    previous = make_task("train", _FIRST_TASK + n, "small").instruction
+    for index in range(n):
         size = rng.choice(_SIZES)
-        task = make_task("train", _BEYOND + i, size)
-        kind = rng.choices(("wish", "chore", "stray"), _SHARES)[0]
-        said = other if kind == "chore" else task.instruction
-        done = other if kind == "stray" else task.instruction
-        told = replace(
+        task = make_task("train", _FIRST_TASK + index, size)
+        kind = rng.choices(_KINDS, _SHARES)[0]
+        worded = previous if kind == "other" else task.instruction
+        attempted = previous if kind == "foreign" else task.instruction
+        reworded = replace(
             environment(size),
-            make_world=partial(_Told, f"{_WISH if kind == 'wish' else _TASK}: {said}", rng),
-            make_expert=partial(_expert, done),
+            make_world=partial(_Reworded, f"{_REQUEST if kind == 'request' else _TASK}: {worded}", rng),
+            make_expert=partial(_expert, attempted),
         )
-        played = demonstrate(told, task, mistakes=_MISTAKES, rng=rng)
-        yield replace(played, trajectory=replace(played.trajectory, instruction=said))
-        other = task.instruction
+        played = demonstrate(reworded, task, mistakes=_MISTAKES, rng=rng)
+        yield replace(played, trajectory=replace(played.trajectory, instruction=worded))
+        previous = task.instruction
 
 
-def _expert(chore: str, task: Task, opening: str) -> HouseholdExpert:
-    return HouseholdExpert(chore, opening)
+def _expert(instruction: str, task: Task, opening: str) -> HouseholdExpert:
+    return HouseholdExpert(instruction, opening)
 
 
-def names_of_things() -> list[str]:
-    """Every word that the household's texts put a number behind."""
+def object_names() -> list[str]:
+    """Every noun that the household's texts put a number behind, sorted."""
     return sorted({word.lower() for receptacle, objects in HOLDS.items() for word in (receptacle, *objects)})

@@ -1,7 +1,7 @@
-"""What the web shop's base reads: shopping in generated shops, none of them the one that tasks are played in.
+"""The pretraining corpus of the web shop: shopping in generated shops other than the one of the tasks.
 
-Each shop serves some episodes, so that a product must be read to be known. The products of a page of results
-stand in any order: a search ranks them, and a small model would take the first instead of reading.
+Each shop serves a few episodes, so products must be read to be known. The products on a page of results are
+in random order: search ranks them, and a small model would choose the first one instead of reading.
 """
 
 import random
@@ -22,64 +22,69 @@ from spa_lab.envs.webshop.shop import HITS, Shop
 from spa_lab.envs.webshop.vocabulary import KINDS
 from spa_lab.envs.webshop.world import WebshopWorld
 
-_EACH = 10
-"""Episodes in one shop."""
-_SMALL = 0.8
-"""Share of the shops that have a handful of products: short pages first, as houses are mostly small."""
+_EPISODES_PER_SHOP = 10
+_SMALL_SHARE = 0.8
+"""Share of shops with few products: a model learns from short pages first."""
 _MISTAKES = 0.15
-_TASK, _WISH = "Instruction:", "Your wish:"
+"""Probability that a step is a mistake, see `demonstrate`."""
+_TASK, _REQUEST = "Instruction:", "Your wish:"
 
 
-class _Told:
-    """A shop whose pages are headed by another sentence than the goal's, as a task or as a wish."""
+class _Reworded:
+    """A shop whose pages show another instruction than the goal's, as a task or as a request."""
 
-    def __init__(self, shop: Shop, said: str, *, is_wish: bool) -> None:
+    def __init__(self, shop: Shop, instruction: str, *, is_request: bool) -> None:
         self.world = WebshopWorld(shop)
-        self.said, self.is_wish = said, is_wish
+        self.instruction, self.is_request = instruction, is_request
         self.admissible = self.world.admissible
         self.snapshot, self.restore = self.world.snapshot, self.world.restore
 
     def reset(self, task: Task) -> str:
-        return self._worded(
-            self.world.reset(replace(task, payload=replace(task.payload, instruction=self.said)))
-        )
+        payload = replace(task.payload, instruction=self.instruction)
+        return self._reword(self.world.reset(replace(task, payload=payload)))
 
     def step(self, action: str) -> Reply:
         reply = self.world.step(action)
-        return replace(reply, observation=self._worded(reply.observation))
+        return replace(reply, observation=self._reword(reply.observation))
 
-    def _worded(self, page: str) -> str:
-        return page.replace(_TASK, _WISH, 1) if self.is_wish else page
+    def _reword(self, page: str) -> str:
+        return page.replace(_TASK, _REQUEST, 1) if self.is_request else page
 
 
 def corpus(n: int, *, seed: int) -> Iterator[Demonstration]:
-    """`n` episodes: by turns a wish come true and a task left undone for something else.
+    """`n` episodes: requests that are carried out, and tasks that are not.
 
-    The first thought names what is then looked for: what the sentence asks for if it is a wish, what somebody
-    else was asked for if it is a task.
+    The first thought states what the expert then looks for: what the request asks for, or for a task what an
+    earlier instruction asked for.
     """
     rng = random.Random(seed)
-    wishes = _wishes(rng)
-    asked = next(wishes)[1].instruction
-    for number in range(n):
-        shop, goal = next(wishes)
-        is_wish = rng.random() < 0.5
-        said = goal.instruction if is_wish else asked
-        world = replace(environment(), make_world=partial(_Told, shop, said, is_wish=is_wish))
+    goals = _goals(rng)
+    previous = next(goals)[1].instruction
+    for index in range(n):
+        shop, goal = next(goals)
+        is_request = rng.random() < 0.5
+        worded = goal.instruction if is_request else previous
+        make_world = partial(_Reworded, shop, worded, is_request=is_request)
         task = Task(
-            f"webshop-pretrain-{number:05d}", "webshop", "train", goal.category, goal.instruction, 0, goal
+            id=f"webshop-pretrain-{index:05d}",
+            env="webshop",
+            split="train",
+            kind=goal.category,
+            instruction=goal.instruction,
+            payload=goal,
         )
-        played = demonstrate(world, task, mistakes=_MISTAKES, rng=rng)
-        yield replace(played, trajectory=replace(played.trajectory, instruction=said))
-        asked = goal.instruction
+        reworded = replace(environment(), make_world=make_world)
+        played = demonstrate(reworded, task, mistakes=_MISTAKES, rng=rng)
+        yield replace(played, trajectory=replace(played.trajectory, instruction=worded))
+        previous = goal.instruction
 
 
-def _wishes(rng: random.Random) -> Iterator[tuple[Shop, Goal]]:
-    """Wishes of the training split, each with a shop where the expert can fulfil it; no end."""
+def _goals(rng: random.Random) -> Iterator[tuple[Shop, Goal]]:
+    """Goals of the training split without end, each with a shop in which the expert can satisfy it."""
     while True:
         shop = _shop(rng)
         products = list(shop.products.values())
-        for _ in range(_EACH):
+        for _ in range(_EPISODES_PER_SHOP):
             goal = None
             while goal is None or play_expert(goal, LONGEST, shop) is None:
                 goal = make_goal(shop, rng.choice(products), "train", rng)
@@ -87,26 +92,26 @@ def _wishes(rng: random.Random) -> Iterator[tuple[Shop, Goal]]:
 
 
 def _shop(rng: random.Random) -> Shop:
-    """A shop with the product codes of the one that tasks are played in, and nothing else of it."""
-    own = generated_shop()
-    products = generate_catalogue(rng, [int(asin[1:]) for asin in own.products]).products()
-    if rng.random() < _SMALL:
-        sold = {kind.noun: rng.randint(1, 4) for kind in rng.sample(KINDS, 3)}
-        products = [one for noun, n in sold.items() for one in _of_kind(products, noun)[:n]]
+    """A random shop that shares only product codes with the generated shop of the tasks."""
+    task_shop = generated_shop()
+    products = generate_catalogue(rng, [int(asin[1:]) for asin in task_shop.products]).products()
+    if rng.random() < _SMALL_SHARE:
+        counts = {kind.noun: rng.randint(1, 4) for kind in rng.sample(KINDS, 3)}
+        products = [product for noun, count in counts.items() for product in _of_kind(products, noun)[:count]]
     index = index_of((product.asin, product.document) for product in products)
 
     def search(query: str) -> list[str]:
-        return _mixed([asin for asin, _ in index.search(query, HITS)], rng)
+        return _shuffled_pages([asin for asin, _ in index.search(query, HITS)], rng)
 
     prices = {product.asin: product.pricing[0] for product in products}
-    return Shop({product.asin: product for product in products}, prices, search, scorer=own.scorer)
+    return Shop({product.asin: product for product in products}, prices, search, scorer=task_shop.scorer)
 
 
 def _of_kind(products: Sequence[Product], noun: str) -> list[Product]:
     return [product for product in products if product.query == noun]
 
 
-def _mixed(hits: Sequence[str], rng: random.Random) -> list[str]:
-    """The same pages of results, the products of each in any order."""
+def _shuffled_pages(hits: Sequence[str], rng: random.Random) -> list[str]:
+    """The same pages of results, with the products of each page in random order."""
     pages = (hits[start : start + PER_PAGE] for start in range(0, len(hits), PER_PAGE))
     return [asin for page in pages for asin in rng.sample(page, len(page))]

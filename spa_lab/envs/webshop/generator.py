@@ -1,8 +1,8 @@
-"""Generates a shop in the official file formats: seeded, no scraped text, the same on every machine.
+"""Generates a shop in the official file formats: seeded, without scraped text, the same on every machine.
 
-Titles name one attribute of a product, the page "Features" names all of them; products of a kind differ in
-attributes, prices and the options they offer, so that a wish must be compared with what the pages say. The
-distribution of products and wishes is ours: scores here are not scores on the official catalogue.
+Titles name one attribute of a product, the page "Features" names all of them. Products of a kind differ in
+attributes, prices and options, so an agent must compare the goal with the pages. The distribution of products
+and goals is ours: scores here are not scores on the official catalogue.
 """
 
 import json
@@ -52,7 +52,7 @@ class Catalogue:
 
 
 def generate_catalogue(rng: random.Random, codes: Sequence[int] = _CODES) -> Catalogue:
-    """A shuffled catalogue with `PRODUCTS_EACH` products of each kind, named after some of the `codes`."""
+    """A shuffled catalogue with `PRODUCTS_EACH` products of each kind; asins are drawn from `codes`."""
     asins = rng.sample(codes, PRODUCTS_EACH * len(KINDS))
     items: list[dict[str, Any]] = []
     labels: dict[str, dict[str, Any]] = {}
@@ -66,10 +66,10 @@ def generate_catalogue(rng: random.Random, codes: Sequence[int] = _CODES) -> Cat
     return Catalogue(tuple(items), labels)
 
 
-def names_of_things() -> list[str]:
-    """Every phrase that can be wished for and every product code: what a tokenizer should keep whole.
+def object_names() -> list[str]:
+    """Every phrase that a goal can ask for and every product code: what a tokenizer should keep whole.
 
-    Also what stands before a code in a list, a price for one.
+    Also the texts that precede a code on a page of results, such as a price.
     """
     priced = {f"{SEPARATOR}${price}{SEPARATOR}" for price in PRICES}
     return sorted({*phrases(), *priced, f"Next >{SEPARATOR}", *generated_shop().products} - {*BRANDS})
@@ -77,7 +77,7 @@ def names_of_things() -> list[str]:
 
 @cache
 def generated_shop() -> Shop:
-    """The one generated shop; made once in a process, in a fraction of a second."""
+    """The generated shop of all tasks; made once per process, in a fraction of a second."""
     products = generate_catalogue(random.Random(SEED)).products()
     prices = {product.asin: product.pricing[0] for product in products}
     return make_shop(products, prices, scorer=NOUNS)
