@@ -7,7 +7,6 @@ because rotary positions are baked into the keys. `truth.kv_slots` builds on the
 
 from typing import Any
 
-import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
@@ -95,12 +94,6 @@ class RowCache(Cache):
         """Keep `rows` (B',) int64 and, of each, `columns` (B', n) int64, in that order."""
         for layer in self.rows:
             layer.rearrange(rows, columns)
-
-
-def compaction_order(mask: Tensor) -> Tensor:
-    """(B, n) int64: the used columns of each row of `mask` (B, L) bool in order; n = most used by any row."""
-    order = torch.argsort(~mask, dim=1, stable=True)
-    return order[:, : int(mask.sum(1).max())]
 
 
 def _wider(buffer: Tensor, capacity: int) -> Tensor:

@@ -7,10 +7,13 @@ bends or drops it like any other weights.
 """
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import LlamaForCausalLM
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM
 
 _BIG = 16.0
 """Embeddings are so many times as large as usual, and the final norm as many times as small: the first
@@ -36,7 +39,7 @@ _COPY = 16.0
 
 
 @torch.no_grad()
-def begin_copying(model: LlamaForCausalLM, *, back: int, seed: int) -> None:
+def begin_copying(model: "LlamaForCausalLM", *, back: int, seed: int) -> None:
     """Turn the first key-value head of each of the first two layers of a fresh model into the circuit.
 
     The second head of the second layer copies what stands `back` tokens before.
@@ -84,7 +87,7 @@ def _looking_back(pitches: Tensor, far: int, common: Tensor, share: float) -> tu
 
 
 def _set_head(
-    model: LlamaForCausalLM,
+    model: "LlamaForCausalLM",
     layer: int,
     number: int,
     *,

@@ -1,13 +1,16 @@
 """Low-rank adapters (Hu et al. 2022) for models too large to train whole; needs the package `peft`."""
 
 import copy
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
-def add_lora(model: PreTrainedModel, *, rank: int, seed: int) -> None:
+def add_lora(model: "PreTrainedModel", *, rank: int, seed: int) -> None:
     """Freeze `model` and put trainable adapters of this rank on its query and value projections, in place.
 
     Scale 2 (alpha = 2 * rank), no dropout, as in the configuration that the released code builds on.
@@ -30,14 +33,14 @@ def has_lora(model: nn.Module) -> bool:
     return any(".lora_A." in name for name, _ in model.named_parameters())
 
 
-def set_trainable(model: PreTrainedModel, learns: bool) -> None:
+def set_trainable(model: "PreTrainedModel", learns: bool) -> None:
     """Choose whether `model` learns, in place; one with adapters only ever learns by those."""
     only_adapters = has_lora(model)
     for name, weight in model.named_parameters():
         weight.requires_grad_(learns and (".lora_" in name or not only_adapters))
 
 
-def merged(model: PreTrainedModel) -> PreTrainedModel:
+def merged(model: "PreTrainedModel") -> "PreTrainedModel":
     """A copy of `model` with its adapters worked into the plain weights."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 

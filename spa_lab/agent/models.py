@@ -8,20 +8,17 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedTokenizerBase,
-)
 
 from spa_lab.agent.codec import Codec
 from spa_lab.agent.lora import has_lora, merged
 from spa_lab.agent.rollout import Policy
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
 
 HUB = "hub:"
 """Before the name of a model that is to be taken from the Hugging Face hub, as in "hub:organisation/name"."""
@@ -40,6 +37,8 @@ def load_policy(source: str | Path, *, name: str, manual: str = "", device: str 
     Raises:
         ValueError: the folder is missing, or lacks the model's or the tokenizer's files.
     """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
     online = str(source).startswith(HUB)
     if not online:
         _check_folder(Path(source))
@@ -90,11 +89,13 @@ def copy_policy(policy: Policy, *, name: str) -> Policy:
     return Policy(name, copy.deepcopy(policy.model).eval(), policy.codec)
 
 
-def tiny_model(tokenizer: PreTrainedTokenizerBase, *, seed: int) -> LlamaForCausalLM:
+def tiny_model(tokenizer: "PreTrainedTokenizerBase", *, seed: int) -> "LlamaForCausalLM":
     """A fresh Llama of about 0.7 million parameters for a vocabulary of some 700 tokens.
 
     Four layers and two key-value heads: wide enough to hold where things are, small enough for one core.
     """
+    from transformers import LlamaConfig, LlamaForCausalLM
+
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=128,
@@ -117,7 +118,7 @@ def tiny_model(tokenizer: PreTrainedTokenizerBase, *, seed: int) -> LlamaForCaus
     return model
 
 
-def _attend_to_alike(model: LlamaForCausalLM) -> None:
+def _attend_to_alike(model: "LlamaForCausalLM") -> None:
     """Let every head begin by attending to what resembles its own token (queries and keys start equal).
 
     What an agent does here is mostly to find the name it has in mind again. After the mimetic
@@ -131,7 +132,7 @@ def _attend_to_alike(model: LlamaForCausalLM) -> None:
         key.copy_(heads[:, 0].reshape(key.shape))
 
 
-def _compose_names(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:
+def _compose_names(model: "LlamaForCausalLM", tokenizer: "PreTrainedTokenizerBase") -> None:
     """Let the token of " mug 2" begin as that of " mug" plus one for its number.
 
     So a thing that is looked for and the same kind of thing that is seen begin alike, instead of the

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from spa_lab.agent.cache import RowCache, compaction_order
 from spa_lab.agent.sampling import next_token_log_probs, sample_tokens
 
 if TYPE_CHECKING:
@@ -47,6 +46,8 @@ class Session:
     """
 
     def __init__(self, model: "PreTrainedModel", *, end_id: int, pad_id: int) -> None:
+        from spa_lab.agent.cache import RowCache  # imports transformers, which takes a second
+
         self.model = model
         self.end_id = end_id
         self.pad_id = pad_id
@@ -148,3 +149,9 @@ class Session:
 
     def _head(self, hidden: Tensor) -> Tensor:
         return self.model.get_output_embeddings()(hidden)
+
+
+def compaction_order(mask: Tensor) -> Tensor:
+    """(B, n) int64: the used columns of each row of `mask` (B, L) bool in order; n = most used by any row."""
+    order = torch.argsort(~mask, dim=1, stable=True)
+    return order[:, : int(mask.sum(1).max())]

@@ -8,11 +8,10 @@ blank line of each header and the constant first reply "OK").
 
 import random
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from spa_lab.agent.codec import TokenBatch, TokenRow
 from spa_lab.agent.rollout import Policy
@@ -21,6 +20,9 @@ from spa_lab.envs.base import Demonstration
 from spa_lab.learn.checkpoint import Checkpoint
 from spa_lab.learn.fitting import fit
 from spa_lab.learn.language import hidden_states, written_logits, written_logprobs
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 class CloneLoss(NamedTuple):
@@ -34,7 +36,7 @@ class CloneLoss(NamedTuple):
     """Number of supervised tokens."""
 
 
-def clone_loss(model: PreTrainedModel, batch: TokenBatch, supervised: Tensor) -> CloneLoss:
+def clone_loss(model: "PreTrainedModel", batch: TokenBatch, supervised: Tensor) -> CloneLoss:
     """Loss over the tokens in `supervised` (B, L) bool.
 
     Raises:

@@ -10,14 +10,13 @@ estimator does. Options named in `EstimatorConfig` give the released code's vari
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from spa_lab.agent.codec import Codec, TokenBatch, TokenRow
 from spa_lab.agent.lora import set_trainable
@@ -29,6 +28,9 @@ from spa_lab.learn.fitting import fit, new_head
 from spa_lab.learn.language import hidden_states, logits_of
 from spa_lab.learn.reading import read_rows
 from spa_lab.types import Credit, Trajectory
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 _HEAD_FILE = "head.safetensors"
 
@@ -48,7 +50,7 @@ class ProgressEstimator(nn.Module):
     """A language model with a head that gives one number at the end of each step."""
 
     def __init__(
-        self, backbone: PreTrainedModel, codec: Codec, config: EstimatorConfig, *, seed: int
+        self, backbone: "PreTrainedModel", codec: Codec, config: EstimatorConfig, *, seed: int
     ) -> None:
         super().__init__()
         self.backbone, self.codec, self.config = backbone, codec, config

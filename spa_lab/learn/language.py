@@ -4,12 +4,16 @@ Rows are padded on the right and attention is causal, so padding can never be at
 attention mask is needed: that is the fast path of every attention kernel.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
-def hidden_states(model: PreTrainedModel, ids: Tensor) -> Tensor:
+def hidden_states(model: "PreTrainedModel", ids: Tensor) -> Tensor:
     """(B, L, d) last hidden layer for right-padded `ids` (B, L) int64; values at padding mean nothing."""
     return model.base_model(input_ids=ids.to(model.device), use_cache=False).last_hidden_state
 
@@ -22,12 +26,12 @@ def before_written(hidden: Tensor, mask: Tensor) -> Tensor:
     return hidden[:, :-1][mask[:, 1:]]  # (B, L, d) -> (n, d)
 
 
-def logits_of(model: PreTrainedModel, features: Tensor) -> Tensor:
+def logits_of(model: "PreTrainedModel", features: Tensor) -> Tensor:
     """(n, V) float32 logits of the language model's head for `features` (n, d)."""
     return model.get_output_embeddings()(features).float()
 
 
-def written_logits(model: PreTrainedModel, hidden: Tensor, mask: Tensor) -> Tensor:
+def written_logits(model: "PreTrainedModel", hidden: Tensor, mask: Tensor) -> Tensor:
     """(n, V) float32 logits that predicted each of the n tokens in `mask` (B, L) bool, in row order.
 
     Raises:
@@ -46,7 +50,7 @@ def written_logprobs(logits: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
     return torch.log_softmax(logits, dim=-1).gather(1, written).squeeze(1)  # (n, V) -> (n, 1) -> (n,)
 
 
-def logprobs_under(model: PreTrainedModel, ids: Tensor, mask: Tensor, *, temperature: float) -> Tensor:
+def logprobs_under(model: "PreTrainedModel", ids: Tensor, mask: Tensor, *, temperature: float) -> Tensor:
     """(n,) natural log-probability of the n tokens in `mask` when `model` samples at `temperature`."""
     logits = written_logits(model, hidden_states(model, ids), mask)
     return written_logprobs(logits / temperature, ids, mask)

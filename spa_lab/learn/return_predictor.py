@@ -11,12 +11,11 @@ L = mean over prefixes of (V_k - R)^2
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from spa_lab.agent.codec import Codec, TokenBatch
 from spa_lab.agent.lora import set_trainable
@@ -27,6 +26,9 @@ from spa_lab.learn.fitting import fit, new_head
 from spa_lab.learn.language import hidden_states
 from spa_lab.learn.reading import read_rows
 from spa_lab.types import FloatArray, Trajectory
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 PredictorInput = Literal["history", "step"]
 PredictorOutput = Literal["value", "increment"]
@@ -67,7 +69,7 @@ class ReturnPredictor(nn.Module):
     """A language model with a head that predicts R at the prefixes of a trajectory."""
 
     def __init__(
-        self, backbone: PreTrainedModel, codec: Codec, config: PredictorConfig, *, seed: int
+        self, backbone: "PreTrainedModel", codec: Codec, config: PredictorConfig, *, seed: int
     ) -> None:
         super().__init__()
         self.backbone, self.codec, self.config = backbone, codec, config

@@ -3,7 +3,8 @@
 import torch
 from transformers import LlamaConfig
 
-from spa_lab.agent.cache import RowCache, compaction_order
+from spa_lab.agent.cache import RowCache
+from spa_lab.agent.session import compaction_order
 
 CONFIG = LlamaConfig(num_hidden_layers=2)
 
