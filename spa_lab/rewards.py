@@ -1,8 +1,8 @@
 """Rewards of steps: grounding, fusion with a credit, and the credits that need no model.
 
-The fused reward is what PPO sees: r_t = alpha * c_t + beta * g_t (arXiv:2505.20732). Where the paper and
-its released code differ, the paper is the default and the released behaviour a named option. Knows
-nothing of tokens; a step's reward is placed on tokens elsewhere.
+PPO is trained on the fused reward r_t = alpha * c_t + beta * g_t (arXiv:2505.20732). Where the paper and its
+released code differ, the paper's behaviour is the default and the released one a named option. Rewards are
+per step; `spa_lab.advantages` places them on tokens.
 """
 
 import math
@@ -18,10 +18,10 @@ from spa_lab.types import Credit, FloatArray, Trajectory
 
 
 def fuse(trajectory: Trajectory, credit: Credit, config: RewardConfig) -> FloatArray:
-    """Training reward of each step: weighted contribution plus what grounding pays.
+    """Training reward of each step: the weighted contribution plus the grounding term.
 
     r_t = w_t * (alpha * c_t + beta * g_t), w_t = 1                                   SPA, fused reward
-    with `residual="spread"`: c_t + (R - base_value - sum_k c_k) / T in the place of c_t
+    with `residual="spread"`: c_t + (R - base_value - sum_k c_k) / T in place of c_t
 
     The credit's `base_value` belongs to no step and is not paid.
 
@@ -56,9 +56,9 @@ def grounding(trajectory: Trajectory, rule: GroundingRule = "world") -> FloatArr
 
     Args:
         trajectory: T steps.
-        rule: "world" takes the world's own verdict. "substring" is the released prm/rl_data_org.py:77-90:
+        rule: "world" takes what the world reported. "substring" is the released prm/rl_data_org.py:77-90:
             0 only where the reply contains "Nothing happens", and always 1 on the last step, whose reply
-            the released data no longer holds. It calls unreadable actions, and every WebShop step, grounded.
+            the released data lack. It counts unreadable actions, and every WebShop step, as grounded.
 
     Returns:
         (T,) float64, each 0 or 1.
@@ -106,7 +106,7 @@ def leave_one_out(trajectories: Sequence[Trajectory]) -> list[Credit]:
     """R minus the mean R of the other rollouts of the same task, the same on every step.
 
     This is what the released PPO trains on in place of the estimator's output (prm/rl_data_org.py:36-43,73);
-    a task with one rollout gives its raw R there and here. It is an advantage and no split of R: the
+    a task with one rollout gives its raw R there and here. It is an advantage, not a split of R: the
     contributions do not sum to the outcome.
 
     Args:
@@ -131,7 +131,7 @@ def leave_one_out(trajectories: Sequence[Trajectory]) -> list[Credit]:
 def _check_same(trajectory: Trajectory, credit: Credit) -> None:
     if credit.trajectory_id != trajectory.id:
         raise ValueError(
-            f"credit by {credit.source!r} is of {credit.trajectory_id!r}, not of {trajectory.id!r}"
+            f"credit by {credit.source!r} belongs to {credit.trajectory_id!r}, not to {trajectory.id!r}"
         )
     if len(credit) != len(trajectory):
         raise ValueError(

@@ -72,11 +72,20 @@ def test_terminal_under_the_remaining_weight_is_lost(make_trajectory):
 def test_a_spread_residual_pays_what_the_episode_brought(make_trajectory):
     """By hand: R = 1, the credit says 0.25 + (2 + 0 - 0.5) = 1.75, so each of three steps loses 0.25."""
     trajectory = make_trajectory(outcome=1.0, grounded=(True, True, True))
-    credit = Credit(trajectory.id, "told", np.array([2.0, 0.0, -0.5]), base_value=0.25)
+    credit = Credit(trajectory.id, "by hand", np.array([2.0, 0.0, -0.5]), base_value=0.25)
     config = RewardConfig(beta=0.0, residual="spread")
     assert fuse(trajectory, credit, config).tolist() == [1.75, -0.25, -0.75]
     assert fuse(trajectory, credit, RewardConfig(beta=0.0)).tolist() == [2.0, 0.0, -0.5]
     assert fuse(trajectory, rewards.terminal(trajectory), config).tolist() == [0, 0, 1]
+
+
+def test_spreading_does_not_take_back_what_a_wrong_credit_paid(make_trajectory):
+    """0.9 paid wrongly at step 1 of 3 leaves its reward-to-go 0.9 * 1 / 3 too high."""
+    trajectory = make_trajectory(outcome=0.0, grounded=(True, True, True))
+    config = RewardConfig(beta=0.0, residual="spread")
+    fooled = fuse(trajectory, Credit("t1", "fooled", np.array([0.0, 0.9, 0.0])), config)
+    assert fooled.sum() == pytest.approx(0.0)
+    assert fooled[1:].sum() == pytest.approx(0.9 * 1 / 3)
 
 
 def test_fuse_refuses_a_foreign_credit(make_trajectory):
@@ -124,7 +133,7 @@ def test_substring_grounding_of_a_single_step(make_trajectory):
         ({"step_weight": "two"}, "step_weight: expected one of .* got 'two'"),
     ],
 )
-def test_bad_config_stops_at_the_door(arguments, message):
+def test_bad_settings(arguments, message):
     with pytest.raises(ValueError, match=message):
         RewardConfig(**arguments)
 

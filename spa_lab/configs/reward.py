@@ -28,9 +28,11 @@ class RewardConfig:
     "substring": the released prm/rl_data_org.py:77-90, see `spa_lab.rewards.grounding`."""
     residual: Residual = "kept"
     """What happens to the error R - base_value - sum_t c_t of a credit. "kept": it stays (paper). "spread":
-    every step gets an equal part of it, so that an episode is paid its outcome, however it was split (ours):
-    a policy that is trained online finds texts which a fitted credit mistakes for progress, and gains nothing
-    by them. The idea is RUDDER's (arXiv:1806.07857), which puts the error on the last step."""
+    every step gets an equal part of it, so that the contributions of an episode sum to R - base_value (ours;
+    RUDDER, arXiv:1806.07857, puts the error on the last step). Spreading does not protect an online policy
+    against texts that a fitted credit takes for progress: x paid wrongly at step t is charged back as x / T
+    at each of the T steps, of which t already lie in the past, so that the reward-to-go of that step still
+    gains x * t / T."""
     step_weight: StepWeight = "one"
     """Factor on the whole reward of step t, dimensionless. "one": 1 (paper). "remaining": T - t - 1, the
     released ppo/step_ppotrainer.py:396, which pays the last step nothing."""

@@ -14,15 +14,18 @@ import torch
 from spa_lab import rewards
 from spa_lab.agent.models import copy_policy
 from spa_lab.agent.rollout import Episode, EpisodeSpec, Policy, rollout
+from spa_lab.configs.cloning import CloneConfig
 from spa_lab.configs.estimator import EstimatorConfig
 from spa_lab.configs.ppo import PPOConfig
 from spa_lab.configs.presets import TINY, Preset
 from spa_lab.configs.rollout import RolloutConfig
-from spa_lab.envs.base import Environment, Reply, Task
+from spa_lab.envs.base import Demonstration, Environment, Reply, Task
+from spa_lab.learn.cloning import clone
 from spa_lab.learn.estimator import ProgressEstimator, fit_estimator
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.methods import METHODS, find_method
-from spa_lab.types import Trajectory
+from spa_lab.learn.on_policy import OnPolicyLearner
+from spa_lab.types import Step, Trajectory
 from tests.learn.reference_ppo import ReferencePPO
 from tests.learn.states import stored
 
@@ -30,7 +33,7 @@ TRAINED = [name for name, entry in METHODS.items() if entry.factory]
 
 
 class Fork:
-    """Won by a first action of an even number of characters; up to four steps."""
+    """Won at the second step if one of the two actions is "bb"; lost after the fourth."""
 
     def reset(self, task: Task) -> str:
         self.actions: list[str] = []
@@ -38,22 +41,31 @@ class Fork:
 
     def step(self, action: str) -> Reply:
         self.actions.append(action)
-        won = len(self.actions) > 1 and len(self.actions[0]) % 2 == 0
-        return Reply("noted", len(action) % 2 == 0, won or len(self.actions) == 4, float(won))
+        won = len(self.actions) == 2 and "bb" in self.actions
+        return Reply("noted", action in ("a", "bb"), won or len(self.actions) == 4, float(won))
 
 
 FORK = Environment(name="fork", make_world=Fork, tasks=lambda split, n: [], step_limit=4)
 TASKS = [Task(f"f{i}", "fork", "train", "", "", 2, None) for i in range(8)]
 PRESET = replace(
     TINY,
-    ppo=PPOConfig(episodes=8, batch_tokens=150, lr=3e-3),
+    ppo=PPOConfig(episodes=16, batch_tokens=300, lr=3e-3),
     explore_rollout=RolloutConfig(temperature=1.0, max_new_tokens=5),
 )
 
 
 @pytest.fixture(scope="module")
-def cloned(make_policy: Callable[..., Policy]) -> Policy:
-    return make_policy("Choose.", "Action: a", "Action: bb", "noted", hidden=16, spread=0.4)
+def cloned(make_policy: Callable[..., Policy], make_trajectory: Callable[..., Trajectory]) -> Policy:
+    """Cloned from three episodes of "a" and one of "bb"."""
+    policy = make_policy("Choose.", "Action: a", "Action: bb", "noted", hidden=16, spread=0.2)
+    demonstrations = []
+    for i, action in enumerate(["a", "a", "a", "bb"]):
+        steps = (Step(f"Action: {action}", "", action, "noted", True),) * 4
+        trajectory = replace(make_trajectory(id=f"d{i}"), initial_observation="Choose.", steps=steps)
+        demonstrations.append(Demonstration(trajectory, (True,) * 4))
+    config = CloneConfig(epochs=60, lr=0.02, muon_lr=None)
+    clone(policy, demonstrations, config, rng=random.Random(0))
+    return policy
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +165,29 @@ METHOD = TrainingMethod(
 '''
 
 
+USER_GROUP_METHOD = '''
+from spa_lab.learn.estimates import group_relative, step_credit
+from spa_lab.learn.method import TrainingMethod
+from spa_lab.learn.on_policy import OnPolicyLearner
+from spa_lab.types import Credit
+
+
+def grounded_groups(collected):
+    """RLOO, and 0.1 less for each ungrounded step, on that step alone."""
+    trajectories = [episode.trajectory for episode in collected.episodes]
+    refused = [Credit(t.id, "refused", t.grounded - 1.0) for t in trajectories]
+    return step_credit(collected, refused, weight=0.1, add_to=group_relative(collected, kind="rloo"))
+
+
+METHOD = TrainingMethod(
+    name="grounded_groups",
+    title="RLOO and grounding",
+    origin="example",
+    make=lambda inputs: OnPolicyLearner(inputs, grounded_groups, group_size=4),
+)
+'''
+
+
 @pytest.fixture
 def user_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
     """(name, text) -> a module outside the package, in the current folder."""
@@ -165,15 +200,18 @@ def user_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[st
     return write
 
 
-def test_a_method_of_a_user(make: Make, user_module: Callable[[str, str], None]) -> None:
-    """A step reward in less than 30 lines outside the package, found by its path, trained and resumed."""
-    assert USER_METHOD.count("\n") <= 30
-    user_module("short_success_method", USER_METHOD)
-    path = "short_success_method:METHOD"
+@pytest.mark.parametrize("text", [USER_METHOD, USER_GROUP_METHOD], ids=["step reward", "advantage"])
+def test_a_method_of_a_user(make: Make, user_module: Callable[[str, str], None], text: str) -> None:
+    """In at most 30 lines outside the package; found by its path, trained and resumed."""
+    assert text.count("\n") <= 30
+    module = f"user_method_{len(text)}"
+    user_module(module, text)
+    path = f"{module}:METHOD"
     whole, first, resumed = make(path), make(path), make(path)
     metrics = _iterate(whole, 2)
-    won = metrics[0]["success"]
-    assert metrics[0]["reward"] < won or won == 0
+    assert metrics[0]["success"] > 0
+    if text == USER_METHOD:
+        assert metrics[0]["reward"] < metrics[0]["success"]
     _iterate(first, 1)
     resumed.load_state(stored(first.state()))
     _iterate(resumed, 1)
@@ -248,3 +286,37 @@ def test_the_weights_are_those_of_the_reference(
     expected = torch.cat([weight.detach().flatten() for weight in reference.policy.model.parameters()])
     assert torch.equal(_weights(learner), expected)
     assert not torch.equal(expected, torch.cat([w.detach().flatten() for w in cloned.model.parameters()]))
+
+
+def test_groups_play_the_same_task(make: Make) -> None:
+    learner = make("rloo")
+    assert isinstance(learner, OnPolicyLearner)
+    collected = learner.play(TASKS)
+    tasks = [episode.trajectory.task_id for episode in collected.episodes]
+    assert tasks == ["f0"] * 8 + ["f1"] * 8 and list(collected.group) == [0] * 8 + [1] * 8
+    batch = learner.prepare(collected)
+    assert learner.critic is None and batch.returns is None and (batch.centre, batch.scale) == (0.0, 1.0)
+    outcomes = np.array([trajectory.outcome for trajectory in batch.trajectories])
+    means = np.repeat([outcomes[:8].mean(), outcomes[8:].mean()], 8)
+    for expected, advantages, written in zip(
+        (outcomes - means) * 8 / 7, batch.advantages, batch.written, strict=True
+    ):
+        np.testing.assert_allclose(advantages[written], expected)
+
+
+def test_an_iteration_without_any_episode_to_learn_from(make: Make) -> None:
+    """A filter that drops all: nothing is updated, and every metric is there."""
+    method = TrainingMethod(
+        name="nothing",
+        title="",
+        origin="",
+        make=lambda inputs: OnPolicyLearner(
+            inputs, lambda collected: [], keep=lambda collected: collected.select([])
+        ),
+    )
+    learner = make(method)
+    before = _weights(learner)
+    (metrics,) = _iterate(learner, 1)
+    assert torch.equal(_weights(learner), before)
+    assert metrics.keys() == _iterate(make("terminal"), 1)[0].keys()
+    assert metrics["loss"] == 0.0 and metrics["length"] > 0

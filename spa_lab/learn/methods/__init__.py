@@ -44,6 +44,8 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
         ),
         "mean": _entry("mean", "outcome spread evenly", "PPO on R / T at every step"),
         "random": _entry("random", "outcome split at random", "PPO on a random split of R"),
+        "rloo": _entry("rloo", "RLOO", "leave-one-out baseline over groups of a task, no critic"),
+        "grpo": _entry("grpo", "GRPO", "outcomes standardised over groups of a task, no critic"),
     }
 )
 """In the order in which tables list them."""
