@@ -174,6 +174,15 @@ def test_an_unknown_world_uses_the_preset_as_it_is() -> None:
         preset_named("huge")
 
 
+def test_panels_of_official_data_bound_what_presets_ask_for() -> None:
+    paper, lesson = preset_named("paper", "alfworld"), preset_named("lesson", "alfworld")
+    assert (paper.evaluation_tasks, paper.by_length_tasks, paper.explore_on) == (134, 140, "demonstrated")
+    assert (preset_named("tiny", "alfworld").evaluation_tasks, lesson.evaluation_tasks) == (134, 48)
+    assert (TINY.evaluation_tasks, TINY.explore_on) == (256, "fresh")
+    with pytest.raises(SettingError, match="explore_on"):
+        replace(TINY, explore_on="other")  # type: ignore[arg-type]
+
+
 def test_settings_work_for_any_dataclass() -> None:
     @dataclass(frozen=True)
     class Inner:

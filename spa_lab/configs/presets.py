@@ -23,6 +23,7 @@ EMBEDDED = "embedded"
 METHODS = ("sft", "ppo", "spa", "critic", "mean", "random")
 
 Device = Literal["cpu", "auto"]
+ExploreOn = Literal["fresh", "demonstrated"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,9 @@ class Preset:
     clone: CloneConfig = field(default_factory=CloneConfig)
     explore_tasks: int = 64
     """Training tasks to explore."""
+    explore_on: ExploreOn = "fresh"
+    """Which training tasks are explored and trained on. "fresh": tasks after the demonstrated ones;
+    "demonstrated": those again, for data sets with few tasks. Paper and released code: demonstrated."""
     rollouts_per_task: int = 10
     """M, explorations of each task. Paper: 10; released code: 10, WebShop 5."""
     explore_rollout: RolloutConfig = field(default_factory=RolloutConfig)
@@ -66,6 +70,7 @@ class Preset:
 
     def __post_init__(self) -> None:
         check_choice("device", self.device, get_args(Device))
+        check_choice("explore_on", self.explore_on, get_args(ExploreOn))
         check_counts(
             explore_tasks=self.explore_tasks,
             rollouts_per_task=self.rollouts_per_task,
@@ -127,6 +132,7 @@ PAPER = Preset(
     mistake_rate=0.0,
     clone=CloneConfig(epochs=3, lr=2e-5, muon_lr=None, batch_tokens=16_384),
     explore_tasks=3119,
+    explore_on="demonstrated",
     explore_rollout=RolloutConfig(temperature=0.7, max_new_tokens=512),
     estimator=EstimatorConfig(width=1024, train_backbone=False, epochs=1, lr=1e-4, batch_tokens=16_384),
     ppo=PPOConfig(iterations=12, episodes=128, epochs=4, lr=1e-5, batch_tokens=16_384, kl_coef=0.3),
@@ -196,6 +202,12 @@ nothing is lost.
 """
 
 
+PANEL_SIZES: Mapping[str, Mapping[str, int]] = MappingProxyType(
+    {"alfworld": {"evaluation_tasks": 134, "by_length_tasks": 140}}
+)
+"""World of official data -> the tasks of its panels, where presets may ask for more."""
+
+
 def preset_named(name: str, world: str = "household") -> Preset:
     """The preset of that name for a world.
 
@@ -209,6 +221,8 @@ def preset_named(name: str, world: str = "household") -> Preset:
     if name not in PRESETS:
         raise ValueError(f"no preset {name!r}; there are: {', '.join(PRESETS)}")
     preset = PRESETS[name]
+    for key, size in PANEL_SIZES.get(world, {}).items():
+        preset = updated(preset, {key: min(size, getattr(preset, key))})
     if preset not in (TINY, LESSON) or world not in WORLD_OVERRIDES:
         return preset
     override = WORLD_OVERRIDES[world]

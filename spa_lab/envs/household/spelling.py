@@ -14,24 +14,25 @@ from spa_lab.envs.household.game import Grammar
 _NAME = r"((?:[a-z]+ )*?[a-z]+[ _-]?\d+)"
 _WITH = r"(?:with|in|using|at|under|on)"
 _PLACE = r"(?:in/on|into|onto|inside|in|on|to|at|under)"
-_FORMS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern), form)
-    for pattern, form in (
-        (rf"(?:put|place|move|set|drop|insert|lay)(?: down)? {_NAME}(?: down)? {_PLACE} {_NAME}", "put"),
-        (rf"(?:take|pick up|pick|grab|get|remove) {_NAME}(?: up)? (?:from|out of|off|in|on) {_NAME}", "take"),
-        (rf"(?:go|walk|move|head|navigate|travel)(?: over)?(?: to)? {_NAME}", "go"),
-        (rf"open(?: up)? {_NAME}", "open"),
-        (rf"(?:close|shut) {_NAME}", "close"),
-        (rf"(?:clean|wash|rinse) {_NAME} {_WITH} {_NAME}", "clean"),
-        (rf"(?:heat|warm|microwave)(?: up)? {_NAME} {_WITH} {_NAME}", "heat"),
-        (rf"(?:cool|chill)(?: down)? {_NAME} {_WITH} {_NAME}", "cool"),
-        (rf"(?:use|toggle|turn on|switch on|turn|switch) {_NAME}(?: on)?(?: (?:on )?{_NAME})?", "use"),
-        (rf"(?:slice|cut) {_NAME} {_WITH} {_NAME}", "slice"),
-        (rf"(?:examine|inspect|look at|look in|look inside|check) {_NAME}", "examine"),
-        (r"look(?: around)?", "look"),
-        (r"(?:check )?inventory", "inventory"),
-    )
+_FORMS: tuple[tuple[str, str, str], ...] = (  # form, verbs, regular expression of what follows
+    ("put", "put place move set drop insert lay", rf"(?: down)? {_NAME}(?: down)? {_PLACE} {_NAME}"),
+    ("take", "take pick grab get remove", rf"(?: up)? {_NAME}(?: up)? (?:from|out of|off|in|on) {_NAME}"),
+    ("go", "go walk move head navigate travel", rf"(?: over)?(?: to)? {_NAME}"),
+    ("open", "open", rf"(?: up)? {_NAME}"),
+    ("close", "close shut", rf" {_NAME}"),
+    ("clean", "clean wash rinse", rf" {_NAME} {_WITH} {_NAME}"),
+    ("heat", "heat warm microwave", rf"(?: up)? {_NAME} {_WITH} {_NAME}"),
+    ("cool", "cool chill", rf"(?: down)? {_NAME} {_WITH} {_NAME}"),
+    ("use", "use toggle turn switch", rf"(?: on)? {_NAME}(?: on)?(?: (?:on )?{_NAME})?"),
+    ("slice", "slice cut", rf" {_NAME} {_WITH} {_NAME}"),
+    ("examine", "examine inspect check look", rf"(?: at| in| inside)? {_NAME}"),
+    ("look", "look", r"(?: around)?"),
+    ("inventory", "inventory check", r"(?: inventory)?"),
 )
+_FORMS_OF_VERB: dict[str, list[tuple[re.Pattern[str], str]]] = {}
+for _form, _verbs, _rest in _FORMS:
+    for _verb in _verbs.split():
+        _FORMS_OF_VERB.setdefault(_verb, []).append((re.compile(_verb + _rest), _form))
 _TEMPLATES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {  # form -> with names, and with what the names stand for
         "take": ("take {0} from {1}", "take {object} from {receptacle}"),
@@ -54,25 +55,6 @@ _PUT: Mapping[Grammar, tuple[str, str]] = MappingProxyType(
         "put": ("put {0} in/on {1}", "put {object} in/on {receptacle}"),
     }
 )
-_FORM_OF_VERB = MappingProxyType(
-    {
-        verb: form
-        for form, verbs in {
-            "put": "put place move set drop insert lay",
-            "take": "take pick grab get remove",
-            "go": "go walk head navigate travel",
-            "open": "open",
-            "close": "close shut",
-            "clean": "clean wash rinse",
-            "heat": "heat warm microwave",
-            "cool": "cool chill",
-            "use": "use toggle turn switch",
-            "slice": "slice cut",
-            "examine": "examine inspect check",
-        }.items()
-        for verb in verbs.split()
-    }
-)
 _NUMBERED = re.compile(r"(.*?[a-z])[ _-]?(\d+)")
 
 
@@ -89,7 +71,7 @@ def standard_command(action: str, grammar: Grammar) -> str | None:
         None if the action has no form that is known.
     """
     words = _plain(action)
-    for pattern, form in _FORMS:
+    for pattern, form in _FORMS_OF_VERB.get(words.partition(" ")[0], ()):
         if match := pattern.fullmatch(words):
             names = [_name(name) for name in match.groups() if name]
             return _templates(form, grammar)[0].format(*names)
@@ -101,8 +83,8 @@ def expected_form(action: str, grammar: Grammar) -> str:
 
     For example "take {object} from {receptacle}" for "pick up the mug".
     """
-    form = _FORM_OF_VERB.get(_plain(action).partition(" ")[0])
-    return _templates(form, grammar)[1] if form else ""
+    forms = _FORMS_OF_VERB.get(_plain(action).partition(" ")[0])
+    return _templates(forms[0][1], grammar)[1] if forms else ""
 
 
 def names_in(command: str) -> list[str]:
