@@ -75,11 +75,11 @@ def _key_advice(state: State, variant: str) -> tuple[Advice, Advice]:
 
 
 def _fork_move(state: State, action: str, variant: str) -> Move:
-    place, right = state
-    if place == 0:
+    position, right = state
+    if position == 0:
         right = int(action == f"go {variant}")
-    if place < 3:
-        return Move((place + 1, right), f"The path bends. You have walked {place + 1} miles.")
+    if position < 3:
+        return Move((position + 1, right), f"The path bends. You have walked {position + 1} miles.")
     return Move((4, right), "You find water." if right else "You find sand.", True, float(right))
 
 
@@ -118,15 +118,15 @@ def _lamp_advice(state: State, variant: str) -> tuple[Advice, Advice]:
 
 
 def _vase_move(state: State, action: str, variant: str) -> Move:
-    place, whole = state
+    position, whole = state
     if action == "step on":
-        if place == 3:
+        if position == 3:
             return Move(state, "The table is in the way.", grounded=False)
-        return Move((place + 1, whole), f"You take a step. The table is {2 - place} steps away.")
+        return Move((position + 1, whole), f"You take a step. The table is {2 - position} steps away.")
     if not whole:
         return Move(state, "Your hands are empty.", grounded=False)
-    if place < 3:
-        return Move((place, 0), f"The {variant} vase breaks.")
+    if position < 3:
+        return Move((position, 0), f"The {variant} vase breaks.")
     return Move(state, f"The {variant} vase stands on the table.", True, 1.0)
 
 
@@ -136,11 +136,11 @@ def _vase_advice(state: State, variant: str) -> tuple[Advice, Advice]:
 
 
 def _corridor_move(state: State, action: str, variant: str) -> Move:
-    (place,) = state
-    place = place + 1 if action == "go on" else max(place - 1, 0)
-    if place == CORRIDOR:
-        return Move((place,), "You are outside.", True, 1.0)
-    return Move((place,), f"You are at door {place}.")
+    (position,) = state
+    position = position + 1 if action == "go on" else max(position - 1, 0)
+    if position == CORRIDOR:
+        return Move((position,), "You are outside.", True, 1.0)
+    return Move((position,), f"You are at door {position}.")
 
 
 def _corridor_advice(state: State, variant: str) -> tuple[Advice, Advice]:

@@ -39,29 +39,29 @@ WORLDS: Mapping[str, WorldEntry] = MappingProxyType(
             benchmark="ALFWorld",
             parity="spa_lab.envs.household.parity",
         ),
-        "alfworld": WorldEntry(
-            factory="spa_lab.envs.household.alfworld:environment",
-            summary="ALFWorld's own games",
-            benchmark="ALFWorld",
-            data="ALFWORLD_DATA",
-        ),
         "webshop": WorldEntry(
             factory="spa_lab.envs.webshop:environment",
             summary="a generated shop with WebShop's pages, search and reward",
             benchmark="WebShop",
             parity="spa_lab.envs.webshop.parity",
         ),
-        "webshop-official": WorldEntry(
-            factory="spa_lab.envs.webshop.official:environment",
-            summary="WebShop's own products and goals",
-            benchmark="WebShop",
-            data="WEBSHOP_DATA",
-        ),
         "virtualhome": WorldEntry(
             factory="spa_lab.envs.virtualhome:environment",
             summary="generated flats with VirtualHome's rules",
             benchmark="VirtualHome",
             parity="spa_lab.envs.virtualhome.parity",
+        ),
+        "alfworld": WorldEntry(
+            factory="spa_lab.envs.household.alfworld:environment",
+            summary="ALFWorld's own games",
+            benchmark="ALFWorld",
+            data="ALFWORLD_DATA",
+        ),
+        "webshop-official": WorldEntry(
+            factory="spa_lab.envs.webshop.official:environment",
+            summary="WebShop's own products and goals",
+            benchmark="WebShop",
+            data="WEBSHOP_DATA",
         ),
         "virtualhome-official": WorldEntry(
             factory="spa_lab.envs.virtualhome.official:environment",

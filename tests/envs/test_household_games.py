@@ -46,7 +46,7 @@ def goal_pair(game: HouseholdTask) -> tuple[str, str]:
 
 
 def composition(house: House) -> tuple[str, ...]:
-    return (house.room, *(place.type for place in house.places))
+    return (house.room, *(receptacle.type for receptacle in house.receptacles))
 
 
 @pytest.mark.parametrize(

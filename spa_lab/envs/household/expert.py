@@ -99,42 +99,42 @@ class HouseholdExpert:
         """Empty hands: take a target, or look for one."""
         anchor = self._anchor() if self.wanted.two else ""
         visible = [
-            (place, name)
-            for place in reversed(self.memory.contents)
-            for name in self.memory.contents[place]
-            if kind(name) == self.wanted.target and place != anchor
+            (receptacle, name)
+            for receptacle in reversed(self.memory.contents)
+            for name in self.memory.contents[receptacle]
+            if kind(name) == self.wanted.target and receptacle != anchor
         ]
         need = f"I need {'another' if anchor else 'a'} {self.wanted.target}."
         if not visible:
             return self._search(need)
-        place, name = min(visible, key=self._effort)
-        here = "see" if place == self.memory.at else "saw"
+        receptacle, name = min(visible, key=self._effort)
+        here = "see" if receptacle == self.memory.at else "saw"
         thought = f"{need} I {here} {name}."
-        return self._approach(place, thought) or (thought, f"take {name} from {place}")
+        return self._approach(receptacle, thought) or (thought, f"take {name} from {receptacle}")
 
     def _effort(self, candidate: tuple[str, str]) -> tuple[bool, bool]:
         """Sort key: targets already in the wanted state first, then those within reach."""
-        place, name = candidate
-        return self.wanted.state not in self.memory.states.get(name, ()), place != self.memory.at
+        receptacle, name = candidate
+        return self.wanted.state not in self.memory.states.get(name, ()), receptacle != self.memory.at
 
     def _change(self, held: str) -> Move:
         """Heat, cool or clean the target in hand; the tool need not be open."""
         verb, tool = _WORK[self.wanted.state]
-        if not self._places(tool):
+        if not self._of_type(tool):
             return self._search(f"I have {held}. I need a {tool}.")
-        place = self._nearest(tool)
-        action = f"{verb} {held} with {place}" if self.memory.at == place else f"go to {place}"
+        receptacle = self._nearest(tool)
+        action = f"{verb} {held} with {receptacle}" if self.memory.at == receptacle else f"go to {receptacle}"
         return f"I have {held}. I need to {verb} it.", action
 
     def _deliver(self, held: str) -> Move:
         """Bring the finished target to its goal; a second target to the same receptacle as the first."""
-        if not self._places(self.wanted.goal):
+        if not self._of_type(self.wanted.goal):
             return self._search(f"I have {held}. I need a {self.wanted.goal}.")
         anchor = self._anchor() if self.wanted.two else ""
         state = f"{self.wanted.state} " if self.wanted.state else ""
         thought = f"I have {state}{held}. I need {anchor or f'a {self.wanted.goal}'}."
-        place = anchor or self._nearest(self.wanted.goal)
-        return self._approach(place, thought) or (thought, put_command(held, place, self.grammar))
+        receptacle = anchor or self._nearest(self.wanted.goal)
+        return self._approach(receptacle, thought) or (thought, put_command(held, receptacle, self.grammar))
 
     def _light(self, held: str) -> Move:
         """Target in hand: find the lamp and turn it on."""
@@ -144,65 +144,69 @@ class HouseholdExpert:
         ]
         if not lamps:
             return self._search(need)
-        place, lamp = min(lamps, key=lambda candidate: candidate[0] != self.memory.at)
-        if place != self.memory.at:
-            return f"{need} I saw {lamp}.", f"go to {place}"
+        receptacle, lamp = min(lamps, key=lambda candidate: candidate[0] != self.memory.at)
+        if receptacle != self.memory.at:
+            return f"{need} I saw {lamp}.", f"go to {receptacle}"
         return f"{need} I see {lamp}.", f"use {lamp}"
 
     def _put_away(self, held: str) -> Move:
         """Another object is in hand: put it down, here if that is allowed."""
         legal = [
-            place
-            for place in self.memory.receptacles
-            if kind(held) in _HOLDS.get(kind(place), ())
-            and put_command(held, place, self.grammar) not in self.memory.refused
+            receptacle
+            for receptacle in self.memory.receptacles
+            if kind(held) in _HOLDS.get(kind(receptacle), ())
+            and put_command(held, receptacle, self.grammar) not in self.memory.refused
         ]
         if not legal:
             return f"I do not need {held}.", "look"
-        place = min(legal, key=lambda p: (p != self.memory.at, kind(p) in _OPENABLE))
+        receptacle = min(legal, key=lambda p: (p != self.memory.at, kind(p) in _OPENABLE))
         thought = f"I do not need {held}."
-        return self._approach(place, thought) or (thought, put_command(held, place, self.grammar))
+        return self._approach(receptacle, thought) or (thought, put_command(held, receptacle, self.grammar))
 
     def _search(self, need: str) -> Move:
         """Search the next receptacle."""
         here = self.memory.at
-        unseen = [place for place in self._search_order() if not self.memory.knows(place)]
-        place = here if here in unseen else (unseen or self._search_order())[0]
+        unseen = [receptacle for receptacle in self._search_order() if not self.memory.knows(receptacle)]
+        receptacle = here if here in unseen else (unseen or self._search_order())[0]
         if not unseen:  # all receptacles were searched in vain: search them again
             self.memory.forget_contents()
-        thought = f"{need} There is none in {here}." if here and here != place else f"{need} It is not here."
-        return self._approach(place, thought) or (thought, f"examine {place}")
+        thought = (
+            f"{need} There is none in {here}." if here and here != receptacle else f"{need} It is not here."
+        )
+        return self._approach(receptacle, thought) or (thought, f"examine {receptacle}")
 
     def _search_order(self) -> list[str]:
         """All receptacles in the order of the opening text, beginning after the player's."""
-        places = list(self.memory.receptacles)
-        start = places.index(self.memory.at) + 1 if self.memory.at in places else 0
-        return places[start:] + places[:start]
+        receptacles = list(self.memory.receptacles)
+        start = receptacles.index(self.memory.at) + 1 if self.memory.at in receptacles else 0
+        return receptacles[start:] + receptacles[:start]
 
-    def _approach(self, place: str, thought: str) -> Move | None:
-        """The next action towards standing at the open `place`; None if the player stands there."""
-        if place != self.memory.at:
-            return thought, f"go to {place}"
-        if place in self.memory.closed:
-            return "It is closed.", f"open {place}"
-        if not self.memory.knows(place):
-            return thought, f"examine {place}"
+    def _approach(self, receptacle: str, thought: str) -> Move | None:
+        """The next action towards standing at the open `receptacle`; None if the player stands there."""
+        if receptacle != self.memory.at:
+            return thought, f"go to {receptacle}"
+        if receptacle in self.memory.closed:
+            return "It is closed.", f"open {receptacle}"
+        if not self.memory.knows(receptacle):
+            return thought, f"examine {receptacle}"
         return None
 
     def _anchor(self) -> str:
         """The goal receptacle that holds the most targets (two-object tasks); "" if none does."""
         count = {"": 0} | {
-            place: sum(kind(name) == self.wanted.target for name in self.memory.contents.get(place, ()))
-            for place in self._places(self.wanted.goal)
+            receptacle: sum(
+                kind(name) == self.wanted.target for name in self.memory.contents.get(receptacle, ())
+            )
+            for receptacle in self._of_type(self.wanted.goal)
         }
-        return max(count, key=lambda place: count[place])
+        return max(count, key=lambda receptacle: count[receptacle])
 
     def _nearest(self, wanted: str) -> str:
         """The receptacle of a type to go to: the player's own if it is of that type, else number 1."""
-        places = self._places(wanted)
-        return self.memory.at if self.memory.at in places else places[0]
+        receptacles = self._of_type(wanted)
+        return self.memory.at if self.memory.at in receptacles else receptacles[0]
 
-    def _places(self, wanted: str) -> list[str]:
+    def _of_type(self, wanted: str) -> list[str]:
         """All receptacles of a type by number."""
-        places = [place for place in self.memory.receptacles if kind(place) == wanted]
-        return sorted(places, key=lambda place: int(place.partition(" ")[2]))
+        receptacles = [receptacle for receptacle in self.memory.receptacles if kind(receptacle) == wanted]
+        return sorted(receptacles, key=lambda receptacle: int(receptacle.partition(" ")[2]))

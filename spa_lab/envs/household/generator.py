@@ -110,8 +110,8 @@ def _goal_pairs(task_type: str, house: House) -> list[tuple[str, str]]:
 
 
 def _homes(kind: str, house: House, goal: str) -> list[int]:
-    """Indices of the places where an object may lie at the start, those of type `goal` left out."""
-    return [i for i, p in enumerate(house.places) if p.type != goal and kind in catalogue.HOLDS[p.type]]
+    """Indices of the receptacles where an object may lie at the start, those of type `goal` left out."""
+    return [i for i, p in enumerate(house.receptacles) if p.type != goal and kind in catalogue.HOLDS[p.type]]
 
 
 def _furnish(
@@ -127,14 +127,14 @@ def _furnish(
     kinds += rng.sample(pool, min(total - copies, len(pool)))
     items = []
     for kind in kinds:
-        place = house.places[rng.choice(_homes(kind, house, goal if kind == target else ""))]
-        items.append(Item(kind, kind + coordinates(rng), place))
+        receptacle = house.receptacles[rng.choice(_homes(kind, house, goal if kind == target else ""))]
+        items.append(Item(kind, kind + coordinates(rng), receptacle))
     return [*items, *_lamps(rng, house, goal)]
 
 
 def _lamps(rng: random.Random, house: House, goal: str) -> list[Item]:
     """The goal's lamp, or in every second room with a stand a desk lamp that the task does not need."""
-    stands = [place for place in house.places if place.type in catalogue.LAMP_STANDS]
+    stands = [receptacle for receptacle in house.receptacles if receptacle.type in catalogue.LAMP_STANDS]
     lamp = goal if goal in catalogue.LAMPS else "DeskLamp"
     if lamp != goal and (
         house.room not in catalogue.TASK_ROOMS["look_at_obj_in_light"] or rng.random() < 0.5

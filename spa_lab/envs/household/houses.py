@@ -98,14 +98,14 @@ _ID_PREFIX = MappingProxyType({"SinkBasin": "Sink", "BathtubBasin": "Bathtub"})
 
 
 @dataclass(frozen=True)
-class Place:
+class Receptacle:
     """One receptacle of a house."""
 
     type: str
     id: str
     """PDDL name, as in ALFWorld: type and coordinates."""
     location: str
-    """PDDL name of the location from which it is reached; every place has its own."""
+    """PDDL name of the location from which it is reached; every receptacle has its own."""
 
 
 @dataclass(frozen=True)
@@ -114,14 +114,14 @@ class House:
 
     room: str
     name: str
-    places: tuple[Place, ...]
+    receptacles: tuple[Receptacle, ...]
     start: str
     """PDDL name of the location where the agent begins, away from every receptacle."""
 
     @property
     def types(self) -> tuple[str, ...]:
         """The receptacle types present, sorted, without repetition."""
-        return tuple(sorted({place.type for place in self.places}))
+        return tuple(sorted({receptacle.type for receptacle in self.receptacles}))
 
 
 def digest(*parts: object) -> int:
@@ -149,11 +149,11 @@ def make_house(room: str, size: Size, index: int, *, unseen: bool) -> House:
     while is_unseen_composition(room, types) != unseen:
         types = _composition(room, size, rng)
     spots = rng.sample(range(40 * 40), len(types) + 1)
-    places = tuple(
-        Place(kind, _receptacle_id(kind, rng), _location_id(spot, rng))
+    receptacles = tuple(
+        Receptacle(kind, _receptacle_id(kind, rng), _location_id(spot, rng))
         for kind, spot in zip(types, spots, strict=False)
     )
-    return House(room, name, places, _location_id(spots[-1], rng))
+    return House(room, name, receptacles, _location_id(spots[-1], rng))
 
 
 def _composition(room: str, size: Size, rng: random.Random) -> list[str]:

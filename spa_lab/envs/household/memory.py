@@ -67,10 +67,10 @@ class Memory:
         for seen, closed in _CLOSED.findall(observation):
             self.closed.add(seen or closed)
         for surface, container, listed in _SEEN.findall(observation):
-            place = surface or container
-            self.closed.discard(place)
-            self.contents.pop(place, None)  # so that the receptacle seen last is the last entry
-            self.contents[place] = _LISTED.findall(listed)
+            receptacle = surface or container
+            self.closed.discard(receptacle)
+            self.contents.pop(receptacle, None)  # so that the receptacle seen last is the last entry
+            self.contents[receptacle] = _LISTED.findall(listed)
 
     def _take_handling(self, observation: str) -> None:
         """Updates the object in hand, contents and states of objects."""
@@ -92,21 +92,21 @@ class Memory:
     def _take_refusal(self, action: str) -> None:
         """Forgets what a refusal contradicts."""
         verb, _, rest = action.strip().partition(" ")
-        place = rest.rpartition(" from ")[2] if verb == "take" else rest.removeprefix("to ")
-        if verb == "go" and place in self.receptacles:
-            self.at = place  # going is refused only where the player already stands
-        elif verb == "open" and place == self.at:
-            self.closed.discard(place)
-        elif verb == "take" and place == self.at and not self.held and place not in self.closed:
+        receptacle = rest.rpartition(" from ")[2] if verb == "take" else rest.removeprefix("to ")
+        if verb == "go" and receptacle in self.receptacles:
+            self.at = receptacle  # going is refused only where the player already stands
+        elif verb == "open" and receptacle == self.at:
+            self.closed.discard(receptacle)
+        elif verb == "take" and receptacle == self.at and not self.held and receptacle not in self.closed:
             name = rest.partition(" from ")[0]
-            if name in self.contents.get(place, []):
-                self.contents[place].remove(name)
+            if name in self.contents.get(receptacle, []):
+                self.contents[receptacle].remove(name)
         elif verb in ("move", "put"):
             self.refused.add(action.strip())
 
-    def knows(self, place: str) -> bool:
-        """Whether the player has seen into `place`."""
-        return place in self.contents
+    def knows(self, receptacle: str) -> bool:
+        """Whether the player has seen into `receptacle`."""
+        return receptacle in self.contents
 
     def forget_contents(self) -> None:
         """Forgets all contents, those of the receptacle in front of the player included."""

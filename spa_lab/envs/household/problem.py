@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from spa_lab.envs.household import catalogue
-from spa_lab.envs.household.houses import House, Place
+from spa_lab.envs.household.houses import House, Receptacle
 
 _CHANGED = """(exists (?r - receptacle) (exists (?o - object) (and
 ({able} ?o) (objectType ?o {{target}}Type) (receptacleType ?r {{goal}}Type)
@@ -50,7 +50,7 @@ class Item:
     type: str
     id: str
     """PDDL name, as in ALFWorld: type and coordinates."""
-    place: Place
+    receptacle: Receptacle
     """The receptacle that it lies in at the start."""
 
 
@@ -74,17 +74,17 @@ def _declarations(house: House, items: Sequence[Item]) -> Iterator[str]:
     yield from (f"{kind}Type - otype" for kind in sorted({item.type for item in items}))
     yield from (f"{kind}Type - rtype" for kind in house.types)
     yield from (f"{item.id} - object" for item in items)
-    yield from (f"{place.id} - receptacle" for place in house.places)
-    yield from (f"{place.location} - location" for place in house.places)
+    yield from (f"{receptacle.id} - receptacle" for receptacle in house.receptacles)
+    yield from (f"{receptacle.location} - location" for receptacle in house.receptacles)
     yield f"{house.start} - location"
 
 
 def _facts(house: House, items: Sequence[Item]) -> Iterator[str]:
-    for place in house.places:
-        yield f"(receptacleType {place.id} {place.type}Type)"
-        yield f"(receptacleAtLocation {place.id} {place.location})"
-        if place.type in catalogue.OPENABLE:
-            yield f"(openable {place.id})"
+    for receptacle in house.receptacles:
+        yield f"(receptacleType {receptacle.id} {receptacle.type}Type)"
+        yield f"(receptacleAtLocation {receptacle.id} {receptacle.location})"
+        if receptacle.type in catalogue.OPENABLE:
+            yield f"(openable {receptacle.id})"
     present = {item.type for item in items}
     for kind in house.types:
         yield from (f"(canContain {kind}Type {t}Type)" for t in catalogue.HOLDS[kind] if t in present)
@@ -93,6 +93,6 @@ def _facts(house: House, items: Sequence[Item]) -> Iterator[str]:
         if item.type not in catalogue.LAMPS:
             yield f"(pickupable {item.id})"
         yield from (f"({ability} {item.id})" for ability, types in _ABILITIES if item.type in types)
-        yield f"(inReceptacle {item.id} {item.place.id})"
-        yield f"(objectAtLocation {item.id} {item.place.location})"
+        yield f"(inReceptacle {item.id} {item.receptacle.id})"
+        yield f"(objectAtLocation {item.id} {item.receptacle.location})"
     yield f"(atLocation agent1 {house.start})"
