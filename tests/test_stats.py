@@ -306,7 +306,7 @@ def test_rank_correlations_of_long_vectors(correlation):
     ("one", "other"), [([1, 2], [1, 2, 3]), ([[1, 2]], [[1, 2]]), ([1, math.nan], [1, 2])]
 )
 def test_rank_correlations_refuse_what_does_not_fit(correlation, one, other):
-    with pytest.raises(ValueError, match="ranks need"):
+    with pytest.raises(ValueError, match="rank correlation needs"):
         correlation(one, other)
 
 

@@ -1,7 +1,7 @@
 """Statistics of few, noisy, paired results: intervals, aggregates, rank correlations, power.
 
-Rates are fractions. Every interval says its n and its method. An undefined statistic is NaN and stays
-NaN; it is never replaced by a number.
+Rates are fractions. Every interval carries its n and its method. An undefined statistic is NaN and stays NaN;
+it is never replaced by a number.
 """
 
 from spa_lab.stats.interval import Interval

@@ -1,4 +1,4 @@
-"""A point estimate and how sure one may be of it."""
+"""A point estimate with its confidence interval."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class Interval:
     n: int
     """Independent units behind it: tasks, trajectories."""
     method: str
-    """How the interval was made, in words fit for a caption."""
+    """How the interval was made, as a phrase for a caption."""
 
     def __post_init__(self) -> None:
         if self.low > self.high:
@@ -27,12 +27,12 @@ class Interval:
 
 
 def percent(level: float) -> str:
-    """A confidence level in words, e.g. "95 %"."""
+    """A confidence level as text, e.g. "95 %"."""
     return f"{100 * level:g} %"
 
 
 def checked_level(level: float) -> float:
-    """`level` itself, or ValueError where it is no confidence in (0, 1)."""
+    """`level` itself; raises ValueError if it is not in (0, 1)."""
     if not 0 < level < 1:
         raise ValueError(f"level must lie in (0, 1), got {level}")
     return level

@@ -29,12 +29,12 @@ def bootstrap(
     Args:
         values: (n, ...) rows that are independent of each other, n >= 1.
         statistic: maps rows (n, ...) to one number; NaN where it is undefined.
-        rng: source of the resamples.
+        rng: random numbers of the resamples.
         level: confidence, in (0, 1).
         resamples: number of bootstrap samples.
 
     Returns:
-        The interval with n rows; resamples whose statistic is undefined are left out and counted in `method`.
+        The interval with n rows; resamples with an undefined statistic are left out and counted in `method`.
 
     Raises:
         ValueError: no rows, or a bad level or number of resamples.
@@ -58,13 +58,13 @@ def stratified_bootstrap(
 ) -> Interval:
     """A statistic over seeds and tasks with the stratified bootstrap of rliable (Agarwal et al. 2021).
 
-    Within every task the K seeds are resampled on their own; the tasks stay as they are. It answers: how
-    would this benchmark's score vary if the training were repeated? It says nothing about other tasks.
+    Seeds are resampled independently within every task; the tasks stay fixed. It estimates how this
+    benchmark's score would vary if the training were repeated, and says nothing about other tasks.
 
     Args:
         scores: (K, tasks) one score per seed and task, K >= 2.
         statistic: maps (K, tasks) to one number, e.g. `iqm`.
-        rng: source of the resamples.
+        rng: random numbers of the resamples.
         level: confidence, in (0, 1).
         resamples: number of bootstrap samples.
 
@@ -72,8 +72,8 @@ def stratified_bootstrap(
         The interval with n = K * tasks scores.
 
     Raises:
-        ValueError: not a matrix, no task, a score that is not finite, or fewer than 2 seeds, with which every
-            resample is the same and the interval would have no width.
+        ValueError: not a matrix, no task, a score that is not finite, or fewer than 2 seeds, of which every
+            resample would be the same.
     """
     matrix = _score_matrix(scores, "scores")
     n_seeds, n_tasks = matrix.shape
@@ -98,19 +98,19 @@ def paired_bootstrap(
 ) -> Interval:
     """Mean difference `ours - theirs` on the same tasks (and seeds), with its percentile interval.
 
-    The pairs are never broken, so what is hard for both cancels. Two populations can be meant:
+    Pairs are kept together, so what is hard for both cancels. Two populations can be meant:
 
     * (tasks,): tasks are resampled. The claim is about these trained models on such tasks.
-    * (K, tasks): tasks are resampled with all their seeds together, and, on their own, seeds with all their
-      tasks (the crossed, "pigeonhole" bootstrap, Owen 2007). The claim is about the methods, trained again,
-      on such tasks. It is a little wide; with K < 5 it still knows too little about the spread over seeds.
+    * (K, tasks): tasks are resampled with all their seeds and, independently, seeds with all their tasks (the
+      crossed, "pigeonhole" bootstrap, Owen 2007). The claim is about the methods, trained again, on such
+      tasks. It is slightly conservative; with K < 5 the spread over seeds is still badly known.
 
-    To hold the seeds fixed, pass the means over them. Row k of both must share what seed k fixes.
+    To hold the seeds fixed, pass the means over them. Row k of both must belong to the same seed.
 
     Args:
         ours: (tasks,) or (K, tasks) scores, finite.
         theirs: the same shape, same order of tasks and seeds.
-        rng: source of the resamples.
+        rng: random numbers of the resamples.
         level: confidence, in (0, 1).
         resamples: number of bootstrap samples.
 
@@ -118,10 +118,11 @@ def paired_bootstrap(
         The interval with n = tasks; `method` says what was resampled.
 
     Raises:
-        ValueError: shapes differ or are no vector or matrix, no task, or a score is not finite.
+        ValueError: the shapes differ, are neither vectors nor matrices or hold no task, or a score is not
+            finite.
     """
     if np.shape(ours) != np.shape(theirs):
-        raise ValueError(f"paired scores need one shape, got {np.shape(ours)} and {np.shape(theirs)}")
+        raise ValueError(f"paired scores need the same shape, got {np.shape(ours)} and {np.shape(theirs)}")
     difference = _score_matrix(np.atleast_2d(ours), "ours") - _score_matrix(np.atleast_2d(theirs), "theirs")
     return _crossed(difference, "paired bootstrap", rng, level, resamples)
 
@@ -135,13 +136,13 @@ def crossed_bootstrap(
 ) -> Interval:
     """Mean score with its percentile interval over tasks and, where there are several, over seeds.
 
-    The claim is about the method, trained again, on such tasks; what is resampled, and how far it can be
-    trusted, is said in `paired_bootstrap`. Scores that are all the same have no spread to resample: for rates
-    use `wilson` there.
+    The claim is about the method, trained again, on such tasks; see `paired_bootstrap` for what is resampled
+    and how far it can be trusted. Scores that are all equal have no spread to resample: use `wilson` for
+    such rates.
 
     Args:
-        scores: (tasks,) or (K, tasks), finite; row k is what seed k scored on the same tasks.
-        rng: source of the resamples.
+        scores: (tasks,) or (K, tasks), finite; row k holds the scores of seed k on the same tasks.
+        rng: random numbers of the resamples.
         level: confidence, in (0, 1).
         resamples: number of bootstrap samples.
 
@@ -149,7 +150,7 @@ def crossed_bootstrap(
         The interval with n = tasks; `method` says what was resampled.
 
     Raises:
-        ValueError: no vector or matrix, no task, or a score is not finite.
+        ValueError: neither a vector nor a matrix, no task, or a score is not finite.
     """
     return _crossed(_score_matrix(np.atleast_2d(scores), "scores"), "bootstrap", rng, level, resamples)
 
@@ -157,7 +158,7 @@ def crossed_bootstrap(
 def _crossed(
     matrix: FloatArray, name: str, rng: np.random.Generator, level: float, resamples: int
 ) -> Interval:
-    """Rows with all their columns and, on their own, columns with all their rows are drawn again."""
+    """Rows with all their columns and, independently, columns with all their rows are resampled."""
     _check_resamples(resamples)
     n_seeds, n_tasks = matrix.shape
     seeds = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=resamples)  # (resamples, K)
@@ -168,13 +169,13 @@ def _crossed(
 
 
 def iqm(values: ArrayLike) -> float:
-    """Interquartile mean: the mean without the floor(n / 4) lowest and as many highest values.
+    """Interquartile mean: the mean without the floor(n / 4) lowest and the floor(n / 4) highest values.
 
     Args:
         values: at least one finite number, any shape; flattened.
 
     Returns:
-        The mean of the middle, in the values' unit; equals rliable's `aggregate_iqm`.
+        In the unit of the values; equals rliable's `aggregate_iqm`.
 
     Raises:
         ValueError: no values, or one that is not finite.
@@ -190,9 +191,9 @@ def _percentile(replicates: FloatArray, point: float, n: int, level: float, meth
     """Bounds between which the middle `level` of the defined replicates lies."""
     tail = (1 - checked_level(level)) / 2
     defined = replicates[~np.isnan(replicates)]
-    lost = replicates.size - defined.size
+    n_undefined = replicates.size - defined.size
     label = f"{method} {percent(level)}" + (
-        f", {lost} of {replicates.size} resamples undefined" if lost else ""
+        f", {n_undefined} of {replicates.size} resamples undefined" if n_undefined else ""
     )
     if math.isnan(point) or not defined.size:
         return Interval(math.nan, point, math.nan, n, label)
