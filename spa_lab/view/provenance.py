@@ -1,4 +1,4 @@
-"""Where a figure comes from: n, seeds, rollouts, config, commit; for its metadata and for its caption."""
+"""Provenance of figures: n, seeds, rollouts, settings, commit; for their metadata and their captions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from spa_lab.store import Run
 
 
 def provenance_of(runs: Sequence[Run]) -> dict[str, Any]:
-    """Where the figures of these runs come from: plain JSON values; lists have an entry per run."""
+    """Provenance of figures of these runs: plain JSON values; lists have one entry per run."""
     known = [run.provenance for run in runs]
     preset = known[0]["config"].get("preset")
     return {
@@ -17,8 +17,8 @@ def provenance_of(runs: Sequence[Run]) -> dict[str, Any]:
         "n": known[0]["n"],
         "n_seeds": len({run.seed for run in runs}),
         "rollouts": preset.get("rollouts_per_task") if isinstance(preset, dict) else None,
-        "device": [one["device"] for one in known],
-        "git_commit": [one["git_commit"] for one in known],
+        "device": [facts["device"] for facts in known],
+        "git_commit": [facts["git_commit"] for facts in known],
         "versions": known[0]["versions"],
     }
 
@@ -34,6 +34,6 @@ def in_words(known: Mapping[str, Any]) -> str:
     if known.get("branches"):
         parts.append(f"{known['branches']} branches per value")
     parts.append(f"preset {name or 'none'}")
-    # "-dirty" stays: the commit alone would not give these numbers again
+    # "-dirty" stays: the commit alone does not reproduce these numbers
     commits = sorted({commit[:10] + commit[40:] for commit in known["git_commit"] if commit})
     return "; ".join([*parts, f"commit {', '.join(commits) or 'unknown'}"]) + "."

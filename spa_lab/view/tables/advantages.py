@@ -1,7 +1,7 @@
-"""From a credit to what PPO pushes with: the reward of every step, and the advantage that comes of it.
+"""From credit to reward and advantage: every step of one trajectory under given settings.
 
-The same functions that training uses, on one trajectory, so that somebody can turn the knobs and watch.
-Before normalisation, and without the KL term; `learn.update_audit` looks at those, in a real update.
+Uses the functions that training uses. Advantages are before normalisation and without the KL term; for those
+in a real update see `learn.update_audit`.
 """
 
 import re
@@ -23,7 +23,7 @@ Critic = Literal["none", "truth"]
 
 @dataclass(frozen=True)
 class AdvantageSettings:
-    """How a credit becomes an advantage; the defaults are those of PPO here."""
+    """How a credit becomes an advantage; the defaults are those of the PPO preset."""
 
     alpha: float = 1.0
     """Weight of the contribution, >= 0."""
@@ -34,7 +34,7 @@ class AdvantageSettings:
     lam: float = 0.95
     """GAE's trace decay per action, in [0, 1]."""
     placement: Placement = "last token"
-    """On which of a step's tokens its reward stands; "all tokens" shares it out evenly."""
+    """Token of a step that receives its reward; "all tokens": equal parts."""
     granularity: Granularity = "token"
     """"step": the whole step is one action, and all of its tokens get its advantage."""
     grounding_form: GroundingForm = "bonus"
@@ -44,7 +44,7 @@ class AdvantageSettings:
     """"none": V = 0 everywhere, an untrained critic. "truth": the measured V(h_t) before every step."""
 
     def __post_init__(self) -> None:
-        self.as_fused()  # says what is wrong with these
+        self.as_fused()  # checks its own fields
         if not (0 <= self.gamma <= 1 and 0 <= self.lam <= 1):
             raise ValueError(f"gamma and lam must lie in [0, 1], got {self.gamma} and {self.lam}")
         for name, kind in (("placement", Placement), ("granularity", Granularity), ("critic", Critic)):
@@ -52,70 +52,70 @@ class AdvantageSettings:
                 raise ValueError(f"{name} must be one of {get_args(kind)}, got {getattr(self, name)!r}")
 
     def as_fused(self) -> RewardConfig:
-        """What `rewards.fuse` takes."""
+        """The part that `rewards.fuse` takes."""
         return RewardConfig(self.alpha, self.beta, self.grounding_form, residual=self.residual)
 
 
 def advantage_table(
     trajectory: Trajectory,
     credit: Credit,
-    knobs: AdvantageSettings,
+    settings: AdvantageSettings,
     *,
     truth: ValueTruth | None = None,
     n_tokens: list[int] | None = None,
 ) -> pd.DataFrame:
-    """One row per step: what it is paid and how hard it is pushed.
+    """One row per step: its reward and its advantage.
 
     Columns:
-        step: int64; n_tokens: int64, written in the step.
+        step: int64; n_tokens: int64, tokens written in the step.
         contribution, grounding: float64, c_t and g_t.
         grounding_form: str, "bonus" or "penalty", the same in every row.
-        from_error: float64, outcome units, the step's part of the credit's error times alpha; 0 if kept.
-        from_credit, from_grounding: float64, outcome units, the two parts of the reward; the first with the
-            error's part.
+        from_error: float64, outcome units, the step's part of the residual, times alpha; 0 if it is kept.
+        from_credit, from_grounding: float64, outcome units, the two parts of the reward; the first includes
+            `from_error`.
         reward: float64, outcome units, their sum r_t.
         advantage: float64, outcome units, mean over the step's tokens.
         terminal: float64, outcome units, the advantage if R on the last step were the only reward.
-        reach: float64, share of a reward at the end of the last step that arrives at this step.
+        reach: float64, share of a reward at the end of the last step that reaches this step.
 
     Args:
         trajectory: T steps.
         credit: of this trajectory.
-        knobs: the settings.
+        settings: weights, discounts, placement, critic.
         truth: needed for `critic="truth"`.
-        n_tokens: (T,) tokens of each step, >= 1; words and signs are counted if None, see `word_count`.
+        n_tokens: (T,) tokens of each step, >= 1; estimated by `word_count` if None.
 
     Raises:
-        ValueError: the credit or the token counts do not fit, or a truth is asked for and missing.
+        ValueError: the credit or the token counts do not fit the trajectory, or the truth is missing.
     """
     counts = [word_count(step.text) for step in trajectory.steps] if n_tokens is None else n_tokens
     if len(counts) != len(trajectory) or min(counts) < 1:
         raise ValueError(f"{trajectory.id!r}: needs {len(trajectory)} token counts >= 1, got {counts}")
-    return _frame(trajectory, credit, knobs, _values(trajectory, knobs, truth), counts)
+    return _frame(trajectory, credit, settings, _values(trajectory, settings, truth), counts)
 
 
 def _frame(
-    trajectory: Trajectory, credit: Credit, knobs: AdvantageSettings, values: FloatArray, counts: list[int]
+    trajectory: Trajectory, credit: Credit, settings: AdvantageSettings, values: FloatArray, counts: list[int]
 ) -> pd.DataFrame:
-    config = knobs.as_fused()
+    config = settings.as_fused()
     from_credit = fuse(trajectory, credit, replace(config, beta=0.0))
     kept = fuse(trajectory, credit, replace(config, beta=0.0, residual="kept"))
     reward = fuse(trajectory, credit, config)
     last = np.zeros(len(trajectory))
     last[-1] = 1.0
-    at_end = AdvantageSettings(gamma=knobs.gamma, lam=knobs.lam, granularity=knobs.granularity)
+    at_end = AdvantageSettings(gamma=settings.gamma, lam=settings.lam, granularity=settings.granularity)
     return pd.DataFrame(
         {
             "step": np.arange(len(trajectory)),
             "n_tokens": np.array(counts, dtype=np.int64),
             "contribution": credit.contributions,
             "grounding": grounding(trajectory),
-            "grounding_form": knobs.grounding_form,
+            "grounding_form": settings.grounding_form,
             "from_error": from_credit - kept,
             "from_credit": from_credit,
             "from_grounding": fuse(trajectory, credit, replace(config, alpha=0.0)),
             "reward": reward,
-            "advantage": step_advantages(reward, values, counts, knobs),
+            "advantage": step_advantages(reward, values, counts, settings),
             "terminal": step_advantages(terminal(trajectory).contributions, values, counts, at_end),
             "reach": step_advantages(last, np.zeros(len(trajectory)), counts, at_end),
         }
@@ -123,7 +123,7 @@ def _frame(
 
 
 def step_advantages(
-    rewards: FloatArray, values: FloatArray, counts: list[int], knobs: AdvantageSettings
+    rewards: FloatArray, values: FloatArray, counts: list[int], settings: AdvantageSettings
 ) -> FloatArray:
     """(T,) float64, outcome units: generalised advantage of each step, the mean over its tokens.
 
@@ -131,30 +131,30 @@ def step_advantages(
         rewards: (T,) of the steps.
         values: (T,) V before each step, the same for all of its tokens.
         counts: (T,) tokens of each step, >= 1.
-        knobs: discounts, placement and granularity.
+        settings: discounts, placement and granularity.
     """
-    if knobs.granularity == "step":
-        return gae(rewards, values, gamma=knobs.gamma, lam=knobs.lam)
+    if settings.granularity == "step":
+        return gae(rewards, values, gamma=settings.gamma, lam=settings.lam)
     step_of = np.repeat(np.arange(len(counts)), counts)
     ends = np.cumsum(counts)
     tokens = np.zeros(len(step_of))
-    if knobs.placement == "last token":
+    if settings.placement == "last token":
         tokens[ends - 1] = rewards
-    elif knobs.placement == "first token":
+    elif settings.placement == "first token":
         tokens[ends - np.array(counts)] = rewards
     else:
         tokens = (rewards / np.array(counts))[step_of]
-    found = gae(tokens, values[step_of], gamma=knobs.gamma, lam=knobs.lam)
-    return np.bincount(step_of, weights=found) / np.array(counts)
+    advantages = gae(tokens, values[step_of], gamma=settings.gamma, lam=settings.lam)  # (tokens,)
+    return np.bincount(step_of, weights=advantages) / np.array(counts)
 
 
 def word_count(text: str) -> int:
-    """Words and signs of a text, and one for its end: about the tokens of the small tokenizer, at least 1."""
+    """Words and punctuation marks of a text plus 1 for its end: roughly the tokens of the small tokenizer."""
     return len(re.findall(r"\w+|[^\w\s]", text)) + 1
 
 
 def credit_term(frame: pd.DataFrame) -> str:
-    """The credit's part of the reward as a formula; e = R - base_value - sum_k c_k where that is spread."""
+    """The credit's part of the reward as a formula, with e = R - base_value - sum_k c_k if it is spread."""
     return "α·(ĉ + e/T)" if frame["from_error"].any() else "α·ĉ"
 
 
@@ -164,13 +164,13 @@ def grounding_term(frame: pd.DataFrame) -> str:
 
 
 def half_reach(frame: pd.DataFrame) -> int | None:
-    """How many steps before the last less than half of a reward at its end arrives; None if nowhere."""
+    """Steps from the last one back to the nearest that less than half of a final reward reaches, or None."""
     below = np.flatnonzero(frame["reach"].to_numpy() < 0.5)
     return int(len(frame) - 1 - below[-1]) if len(below) else None
 
 
-def _values(trajectory: Trajectory, knobs: AdvantageSettings, truth: ValueTruth | None) -> FloatArray:
-    if knobs.critic == "none":
+def _values(trajectory: Trajectory, settings: AdvantageSettings, truth: ValueTruth | None) -> FloatArray:
+    if settings.critic == "none":
         return np.zeros(len(trajectory))
     if truth is None or truth.trajectory_id != trajectory.id or len(truth.progress) != len(trajectory):
         raise ValueError(f"{trajectory.id!r}: the critic 'truth' needs a measurement of this trajectory")

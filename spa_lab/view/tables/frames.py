@@ -1,8 +1,7 @@
-"""Door 2: trajectories, credits and truths as tables, for looking.
+"""Trajectories, credits and truths as tables that join on `trajectory_id` and `step` (from 0).
 
-Four tables that join on `trajectory_id` and `step` (counted from 0). What nobody estimated is missing (NaN,
-<NA>), never zero. Columns of text from agents and worlds are plain objects, because such text may hold what
-a string column cannot.
+Missing estimates are NaN or <NA>, never zero. Columns with text of agents and worlds have dtype object,
+because such text may hold what a string column cannot.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
 def steps_frame(
     trajectories: Sequence[Trajectory], credits: Sequence[Credit] = (), truths: Sequence[ValueTruth] = ()
 ) -> pd.DataFrame:
-    """One row per step, with what every source says of it beside the truth.
+    """One row per step, with the contributions of every source beside the truth.
 
     Columns:
         trajectory_id, task_id: str.
@@ -26,25 +25,25 @@ def steps_frame(
         observation: the world's reply to the action.
         grounded: bool, the world could execute the action.
         contribution[SOURCE]: float64, outcome units, one column per source in order of appearance; NaN in
-            trajectories of which the source gave no credit.
+            trajectories without a credit by that source.
         progress, progress_error: float64, outcome units, only if truths are given; see `truths_frame`.
 
     Args:
         trajectories: N trajectories, in the order of the rows.
-        credits: opinions of these trajectories, any number of sources.
-        truths: measurements of these trajectories, at most one each.
+        credits: of these trajectories, any number of sources.
+        truths: of these trajectories, at most one each.
 
     Raises:
         ValueError: a credit or truth belongs to none of the trajectories, has another length than its
-            trajectory, or is there twice; or credits are given and two trajectories have one id.
+            trajectory, or is given twice; or credits are given and two trajectories share an id.
     """
     check_match(trajectories, credits, truths)
-    rows = [(one, number, step) for one in trajectories for number, step in enumerate(one.steps)]
+    rows = [(trajectory, t, step) for trajectory in trajectories for t, step in enumerate(trajectory.steps)]
     frame = pd.DataFrame(
         {
-            "trajectory_id": pd.Series([one.id for one, _, _ in rows], dtype="str"),
-            "task_id": pd.Series([one.task_id for one, _, _ in rows], dtype="str"),
-            "step": pd.Series([number for _, number, _ in rows], dtype="int64"),
+            "trajectory_id": pd.Series([trajectory.id for trajectory, _, _ in rows], dtype="str"),
+            "task_id": pd.Series([trajectory.task_id for trajectory, _, _ in rows], dtype="str"),
+            "step": pd.Series([t for _, t, _ in rows], dtype="int64"),
             "text": pd.Series([step.text for _, _, step in rows], dtype="object"),
             "thought": pd.Series([step.thought for _, _, step in rows], dtype="object"),
             "action": pd.Series([step.action for _, _, step in rows], dtype="object"),
@@ -53,12 +52,12 @@ def steps_frame(
         }
     )
     for source in dict.fromkeys(credit.source for credit in credits):
-        given = {one.trajectory_id: one.contributions for one in credits if one.source == source}
-        frame[f"contribution[{source}]"] = _beside(trajectories, given)
+        given = {credit.trajectory_id: credit.contributions for credit in credits if credit.source == source}
+        frame[f"contribution[{source}]"] = _per_step(trajectories, given)
     if truths:
-        frame["progress"] = _beside(trajectories, {one.trajectory_id: one.progress for one in truths})
-        errors = {one.trajectory_id: progress_error(one) for one in truths}
-        frame["progress_error"] = _beside(trajectories, errors)
+        frame["progress"] = _per_step(trajectories, {truth.trajectory_id: truth.progress for truth in truths})
+        errors = {truth.trajectory_id: progress_error(truth) for truth in truths}
+        frame["progress_error"] = _per_step(trajectories, errors)
     return frame
 
 
@@ -84,24 +83,25 @@ def credits_frame(trajectories: Sequence[Trajectory], credits: Sequence[Credit])
 
 
 def credit_frame(credit: Credit) -> pd.DataFrame:
-    """`credits_frame` of one credit alone."""
+    """`credits_frame` of a single credit."""
     return _credits_table([credit])
 
 
 def _credits_table(credits: Sequence[Credit]) -> pd.DataFrame:
-    nothing: FloatArray = np.empty(0)
+    empty: FloatArray = np.empty(0)
     errors = [
-        np.full(len(one), np.nan) if one.standard_error is None else one.standard_error for one in credits
+        np.full(len(credit), np.nan) if credit.standard_error is None else credit.standard_error
+        for credit in credits
     ]
-    rows = [(one, number) for one in credits for number in range(len(one))]
+    rows = [(credit, step) for credit in credits for step in range(len(credit))]
     return pd.DataFrame(
         {
-            "trajectory_id": pd.Series([one.trajectory_id for one, _ in rows], dtype="str"),
-            "source": pd.Series([one.source for one, _ in rows], dtype="str"),
-            "step": pd.Series([number for _, number in rows], dtype="int64"),
-            "contribution": np.concatenate([nothing, *(one.contributions for one in credits)]),
-            "standard_error": np.concatenate([nothing, *errors]),
-            "cumulative": np.concatenate([nothing, *(one.cumulative for one in credits)]),
+            "trajectory_id": pd.Series([owner.trajectory_id for owner, _ in rows], dtype="str"),
+            "source": pd.Series([credit.source for credit, _ in rows], dtype="str"),
+            "step": pd.Series([step for _, step in rows], dtype="int64"),
+            "contribution": np.concatenate([empty, *(credit.contributions for credit in credits)]),
+            "standard_error": np.concatenate([empty, *errors]),
+            "cumulative": np.concatenate([empty, *(credit.cumulative for credit in credits)]),
         }
     )
 
@@ -128,21 +128,21 @@ def truths_frame(trajectories: Sequence[Trajectory], truths: Sequence[ValueTruth
 
 
 def truth_frame(truth: ValueTruth) -> pd.DataFrame:
-    """`truths_frame` of one truth alone."""
+    """`truths_frame` of a single truth."""
     return _truths_table([truth])
 
 
 def _truths_table(truths: Sequence[ValueTruth]) -> pd.DataFrame:
-    nothing: FloatArray = np.empty(0)
-    rows = [(one, number) for one in truths for number in range(len(one.progress))]
+    empty: FloatArray = np.empty(0)
+    rows = [(truth, step) for truth in truths for step in range(len(truth.progress))]
     return pd.DataFrame(
         {
-            "trajectory_id": pd.Series([one.trajectory_id for one, _ in rows], dtype="str"),
-            "step": pd.Series([number for _, number in rows], dtype="int64"),
-            "value": np.concatenate([nothing, *(one.values[:-1] for one in truths)]),
-            "value_error": np.concatenate([nothing, *(one.standard_error[:-1] for one in truths)]),
-            "progress": np.concatenate([nothing, *(one.progress for one in truths)]),
-            "progress_error": np.concatenate([nothing, *(progress_error(one) for one in truths)]),
+            "trajectory_id": pd.Series([owner.trajectory_id for owner, _ in rows], dtype="str"),
+            "step": pd.Series([step for _, step in rows], dtype="int64"),
+            "value": np.concatenate([empty, *(truth.values[:-1] for truth in truths)]),
+            "value_error": np.concatenate([empty, *(truth.standard_error[:-1] for truth in truths)]),
+            "progress": np.concatenate([empty, *(truth.progress for truth in truths)]),
+            "progress_error": np.concatenate([empty, *(progress_error(truth) for truth in truths)]),
         }
     )
 
@@ -160,27 +160,31 @@ def trajectories_frame(
         success: bool, strict success.
         ended: str, "done", "step_limit" or "error".
         grounding: float64 in [0, 1], share of the steps that the world could execute.
-        expert_length: Int64, steps of the expert's solution of the task; <NA> where not known.
+        expert_length: Int64, steps of the expert's solution of the task; <NA> if unknown.
 
     Args:
         trajectories: N trajectories, in the order of the rows.
-        expert_length: task id -> steps of the expert's solution, or None if no task's is known.
+        expert_length: task id -> steps of the expert's solution, or None if none is known.
     """
     known = expert_length or {}
     return pd.DataFrame(
         {
-            "trajectory_id": pd.Series([one.id for one in trajectories], dtype="str"),
-            "task_id": pd.Series([one.task_id for one in trajectories], dtype="str"),
-            "env": pd.Series([one.env for one in trajectories], dtype="str"),
-            "split": pd.Series([one.split for one in trajectories], dtype="str"),
-            "policy": pd.Series([one.policy for one in trajectories], dtype="str"),
-            "seed": pd.Series([one.seed for one in trajectories], dtype="int64"),
-            "n_steps": pd.Series([len(one) for one in trajectories], dtype="int64"),
-            "outcome": pd.Series([one.outcome for one in trajectories], dtype="float64"),
-            "success": pd.Series([one.success for one in trajectories], dtype="bool"),
-            "ended": pd.Series([one.ended for one in trajectories], dtype="str"),
-            "grounding": pd.Series([one.grounded.mean() for one in trajectories], dtype="float64"),
-            "expert_length": pd.Series([known.get(one.task_id) for one in trajectories], dtype="Int64"),
+            "trajectory_id": pd.Series([trajectory.id for trajectory in trajectories], dtype="str"),
+            "task_id": pd.Series([trajectory.task_id for trajectory in trajectories], dtype="str"),
+            "env": pd.Series([trajectory.env for trajectory in trajectories], dtype="str"),
+            "split": pd.Series([trajectory.split for trajectory in trajectories], dtype="str"),
+            "policy": pd.Series([trajectory.policy for trajectory in trajectories], dtype="str"),
+            "seed": pd.Series([trajectory.seed for trajectory in trajectories], dtype="int64"),
+            "n_steps": pd.Series([len(trajectory) for trajectory in trajectories], dtype="int64"),
+            "outcome": pd.Series([trajectory.outcome for trajectory in trajectories], dtype="float64"),
+            "success": pd.Series([trajectory.success for trajectory in trajectories], dtype="bool"),
+            "ended": pd.Series([trajectory.ended for trajectory in trajectories], dtype="str"),
+            "grounding": pd.Series(
+                [trajectory.grounded.mean() for trajectory in trajectories], dtype="float64"
+            ),
+            "expert_length": pd.Series(
+                [known.get(trajectory.task_id) for trajectory in trajectories], dtype="Int64"
+            ),
         }
     )
 
@@ -188,8 +192,8 @@ def trajectories_frame(
 def progress_error(truth: ValueTruth) -> FloatArray:
     """(T,) float64, outcome units: standard error of each Delta_t.
 
-    The two values are taken as independent estimates: sqrt(se_t^2 + se_{t+1}^2). Branches that share their
-    random numbers are positively correlated; the error is then smaller than what is said here.
+    sqrt(se_t^2 + se_{t+1}^2), as of independent estimates. Continuations that share their random numbers are
+    positively correlated, and the true error is then smaller.
     """
     return np.hypot(truth.standard_error[:-1], truth.standard_error[1:])
 
@@ -197,7 +201,7 @@ def progress_error(truth: ValueTruth) -> FloatArray:
 def check_match(
     trajectories: Sequence[Trajectory], credits: Sequence[Credit], truths: Sequence[ValueTruth] = ()
 ) -> None:
-    """Refuse credits and truths that do not fit the trajectories.
+    """Check that credits and truths fit the trajectories.
 
     Raises:
         ValueError: naming the trajectory's id, and both lengths where they differ; as `steps_frame`.
@@ -205,7 +209,7 @@ def check_match(
     lengths: dict[str, int] = {}
     for trajectory in trajectories:
         if trajectory.id in lengths and (credits or truths):
-            raise ValueError(f"trajectory {trajectory.id!r} is there twice; whose credit is it?")
+            raise ValueError(f"duplicate trajectory id {trajectory.id!r}: credits cannot be matched")
         lengths[trajectory.id] = len(trajectory)
     given = [
         (f"credit of {credit.trajectory_id!r} by {credit.source!r}", credit.trajectory_id, len(credit))
@@ -221,11 +225,11 @@ def check_match(
         if length != lengths[owner]:
             raise ValueError(f"{what} has {length} steps, the trajectory has {lengths[owner]}")
         if what in seen:
-            raise ValueError(f"{what} is there twice")
+            raise ValueError(f"duplicate {what}")
         seen.add(what)
 
 
-def _beside(trajectories: Sequence[Trajectory], given: Mapping[str, FloatArray]) -> FloatArray:
-    """One number per row of the steps: what was given of each trajectory, NaN where nothing was."""
-    parts = [given.get(one.id, np.full(len(one), np.nan)) for one in trajectories]
+def _per_step(trajectories: Sequence[Trajectory], by_id: Mapping[str, FloatArray]) -> FloatArray:
+    """(rows,) float64: the arrays of all trajectories in a row, NaN for a trajectory without one."""
+    parts = [by_id.get(each.id, np.full(len(each), np.nan)) for each in trajectories]
     return np.concatenate([np.empty(0), *parts])

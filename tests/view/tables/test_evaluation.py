@@ -137,7 +137,7 @@ def test_equal_scores_of_several_runs_still_have_a_width() -> None:
 
 
 def test_runs_must_have_played_the_same_tasks() -> None:
-    with pytest.raises(ValueError, match=r"'p': the run with seed 1 did not play task 'task 2'"):
+    with pytest.raises(ValueError, match=r"'p': the run with seed 1 lacks task 'task 2'"):
         success_table(_trained("p", {0: [True] * 3, 1: [True] * 2}), rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="'p' has 2 training runs: pass rng"):
         success_table(_trained("p", {0: [True], 1: [True]}))

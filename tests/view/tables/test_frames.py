@@ -125,10 +125,10 @@ def test_a_truth_that_does_not_fit_is_refused(trajectory: Trajectory) -> None:
         truths_frame([trajectory], [ValueTruth("t1", [0, 0, 1], [0, 0, 0], 0, "clone", 40)])
 
 
-def test_twins_are_refused(trajectory: Trajectory, credit: Credit) -> None:
-    with pytest.raises(ValueError, match=r"credit of 't1' by 'by hand' is there twice"):
+def test_duplicates_are_refused(trajectory: Trajectory, credit: Credit) -> None:
+    with pytest.raises(ValueError, match=r"duplicate credit of 't1' by 'by hand'"):
         steps_frame([trajectory], [credit, credit])
-    with pytest.raises(ValueError, match=r"trajectory 't1' is there twice"):
+    with pytest.raises(ValueError, match=r"duplicate trajectory id 't1'"):
         steps_frame([trajectory, replace(trajectory, seed=8)], [credit])
     assert len(steps_frame([trajectory, trajectory])) == 6  # nobody's credit: just rows
     check_match([trajectory], [credit])
