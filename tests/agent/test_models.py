@@ -133,7 +133,7 @@ def test_a_path_that_is_not_there_is_not_looked_up(
 
 def test_the_hub_is_asked_only_where_it_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[object, object]] = []
-    for loader in (models.AutoTokenizer, models.AutoModelForCausalLM):
+    for loader in (AutoTokenizer, AutoModelForCausalLM):
         original = loader.from_pretrained
 
         def spy(where: object, original: Callable[..., object] = original, **options: object) -> object:
@@ -178,7 +178,7 @@ def test_weights_in_pickles_are_not_opened(folder: Path, policy: Policy) -> None
 
 def test_no_code_from_strangers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
-    for loader in (models.AutoTokenizer, models.AutoModelForCausalLM):
+    for loader in (AutoTokenizer, AutoModelForCausalLM):
         original = loader.from_pretrained
 
         def spy(*args: object, original: Callable[..., object] = original, **options: object) -> object:
