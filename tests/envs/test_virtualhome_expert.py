@@ -18,7 +18,7 @@ TASKS = panels.tasks("train", 60)
 def play(
     task: Task, limit: int, noise: float, rng: random.Random
 ) -> tuple[int | None, list[tuple[str, str]]]:
-    """Steps to the win (None: none within `limit`) and what the expert thought and did of its own."""
+    """Steps to the win (None: none within `limit`) and the (thought, action) pairs of the expert."""
     world = VirtualHomeWorld()
     world.reset(task)
     expert = VirtualHomeExpert(task.instruction)
@@ -64,9 +64,9 @@ def test_survives_mostly_random_play() -> None:
 def test_thoughts_come_from_the_closed_set() -> None:
     rng = random.Random(2)
     for task in TASKS[:30]:
-        for number, (thought, _) in enumerate(play(task, 40, 0.2, rng)[1]):
+        for step, (thought, _) in enumerate(play(task, 40, 0.2, rng)[1]):
             assert THOUGHT.fullmatch(thought), thought
-            assert thought.startswith("I am to ") == (number == 0)
+            assert thought.startswith("I am to ") == (step == 0)
 
 
 def test_plans_have_many_lengths() -> None:
@@ -75,11 +75,11 @@ def test_plans_have_many_lengths() -> None:
     assert max(lengths) >= 12
 
 
-def expert(sentence: str, *told: tuple[str, str]) -> VirtualHomeExpert:
-    one = VirtualHomeExpert(f"Title ({sentence})")
-    for action, observation in told:
-        one.observe(action, observation)
-    return one
+def expert(sentence: str, *seen: tuple[str, str]) -> VirtualHomeExpert:
+    player = VirtualHomeExpert(f"Title ({sentence})")
+    for action, observation in seen:
+        player.observe(action, observation)
+    return player
 
 
 STORE = "Put the milk in the fridge and close the fridge"
@@ -90,7 +90,7 @@ HELD = "I have the milk. I need the fridge."
 
 
 @pytest.mark.parametrize(
-    ("sentence", "told", "move"),
+    ("sentence", "seen", "move"),
     [
         (STORE, [("walk to sofa", "sofa.")], ("I need the milk.", "walk to milk")),
         (STORE, [WALK], ("I need the milk. I see it.", "grab milk")),
@@ -141,7 +141,7 @@ HELD = "I have the milk. I need the fridge."
             [FRIDGE, ("walk to milk", "You see nothing."), ("grab milk", "Nothing happens.")],
             ("I need the fridge.", "walk to fridge"),
         ),
-        (  # all seems done and is not: it doubts
+        (  # all subgoals seem achieved but the task is not done: it forgets
             "Switch on the lamp",
             [("walk to lamp", "lamp is ON.")],
             ("The lamp is off.", "switch on lamp"),
@@ -149,9 +149,9 @@ HELD = "I have the milk. I need the fridge."
     ],
 )
 def test_decides_from_what_it_has_read(
-    sentence: str, told: list[tuple[str, str]], move: tuple[str, str]
+    sentence: str, seen: list[tuple[str, str]], move: tuple[str, str]
 ) -> None:
-    assert expert(sentence, *told).act() == move
+    assert expert(sentence, *seen).act() == move
 
 
 @pytest.mark.parametrize("kind", TEMPLATES)

@@ -126,15 +126,15 @@ def test_graphs_come_back_with_their_edges_in_order(tmp_path: Path, monkeypatch:
         digest = hashlib.sha256(
             json.dumps({"init_graph": graph, "final_graph": final()}).encode()
         ).hexdigest()
-        found = find("any", digest)
-        for one in graph["nodes"]:
-            kept = {key: one[key] for key in ("id", "class_name", "category", "properties", "states")}
-            assert kept in found["nodes"]
-        assert len(found["nodes"]) == len(graph["nodes"])
-        for end in {(one["from_id"], one["relation_type"]) for one in graph["edges"]}:
+        imported_graph = find("any", digest)
+        for record in graph["nodes"]:
+            kept = {key: record[key] for key in ("id", "class_name", "category", "properties", "states")}
+            assert kept in imported_graph["nodes"]
+        assert len(imported_graph["nodes"]) == len(graph["nodes"])
+        for end in {(each["from_id"], each["relation_type"]) for each in graph["edges"]}:
             orders = [
-                [one["to_id"] for one in edges if (one["from_id"], one["relation_type"]) == end]
-                for edges in (graph["edges"], found["edges"])
+                [each["to_id"] for each in edges if (each["from_id"], each["relation_type"]) == end]
+                for edges in (graph["edges"], imported_graph["edges"])
             ]
             assert orders[0] == orders[1]
     with pytest.raises(LookupError, match="which is neither in"):

@@ -61,7 +61,7 @@ def furniture_of(payload: VirtualHomeTask) -> frozenset[str]:
 def test_splits_do_not_overlap() -> None:
     """Unseen: neither flats nor combinations of train; seen: train's flats, but no task of train."""
     graphs = {split: {task.payload.graph for task in panel} for split, panel in PANELS.items()}
-    assert sum(len(found) for found in graphs.values()) == 300
+    assert sum(len(each) for each in graphs.values()) == 300
     assert len(set.union(*graphs.values())) == 300
     flats = {split: {furniture_of(t.payload) for t in panel} for split, panel in PANELS.items()}
     assert not flats["unseen"] & (flats["train"] | flats["seen"])

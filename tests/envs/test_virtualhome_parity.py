@@ -72,21 +72,21 @@ def test_a_difference_is_counted_and_shown(
     tmp_path: Path, change: Callable[[dict[str, Any]], None], where: str
 ) -> None:
     walk = one_walk()
-    number = next(i for i, step in enumerate(walk["steps"]) if step["executed"])
-    change(walk["steps"][number])
+    index = next(i for i, step in enumerate(walk["steps"]) if step["executed"])
+    change(walk["steps"][index])
     shutil.copy(RECORDED / "scenes.jsonl.gz", tmp_path)
     write(tmp_path / "walks.jsonl.gz", [walk])
     report = replay_folder(tmp_path)
     assert (report.episodes, report.mismatches, report.passed) == (1, 1, False)
     text = report.render()
-    assert f"step {number + 1} of {len(walk['steps'])}, " in text
+    assert f"step {index + 1} of {len(walk['steps'])}, " in text
     assert f": {where}\n" in text
 
 
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        ({"a": 1}, "x.jsonl.gz:1: neither a scene"),
+        ({"a": 1}, "x.jsonl.gz:1: expected a scene"),
         ({"graph": {}, "scene": 1}, "x.jsonl.gz:1: 'scene' must be a str"),
         ({"graph": {}, "scene": "s"}, "scene 's': 'nodes' must be a list"),
         ({"steps": [], "episode_id": 3}, "x.jsonl.gz:1: 'episode_id' must be a str, got int"),
@@ -105,7 +105,7 @@ def test_a_foreign_file_is_refused(tmp_path: Path, record: Any, message: str) ->
     [
         (lambda e: e.pop("initial"), "'initial' must be a dict"),
         (lambda e: e.pop("patches"), "'patches' must be a dict"),
-        (lambda e: e.update(bind={"cup": 4000}), "'bind' gives 'cup' the id of no node"),
+        (lambda e: e.update(bind={"cup": 4000}), "'bind' binds 'cup' to an id that no node has"),
         (lambda e: e["goal"].append(["edge", 1]), "needs 3 values, got 1"),
         (lambda e: e["steps"].insert(0, 7), "step 1 is not an object"),
         (lambda e: e["steps"][2].pop("text"), "step 3: 'text' must be a str"),
@@ -141,5 +141,5 @@ def test_two_scenes_of_one_name_and_empty_folders_are_refused(tmp_path: Path) ->
     with pytest.raises(ValueError, match=r"no \*\.jsonl\.gz files"):
         replay_folder(tmp_path)
     write(tmp_path / "scenes.jsonl.gz", lines("scenes")[:1] * 2)
-    with pytest.raises(ValueError, match=r"scenes.jsonl.gz:2: another scene is also called"):
+    with pytest.raises(ValueError, match=r"scenes.jsonl.gz:2: duplicate scene"):
         replay_folder(tmp_path)

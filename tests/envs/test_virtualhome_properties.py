@@ -44,8 +44,8 @@ def frozen(state: State) -> str:
 
 
 def mirrored(state: State) -> bool:
-    forth = {(one, relation, other) for (one, relation), others in state.out.items() for other in others}
-    back = {(one, relation, other) for (other, relation), ones in state.into.items() for one in ones}
+    forth = {(a, relation, b) for (a, relation), targets in state.out.items() for b in targets}
+    back = {(a, relation, b) for (b, relation), sources in state.into.items() for a in sources}
     return forth == back
 
 
@@ -79,13 +79,13 @@ def test_parsing_never_raises(text: str) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(sensible(), min_size=1, max_size=10))
 def test_same_text_same_trace(texts: list[str]) -> None:
-    one, other = world_of(TASKS[5]), world_of(TASKS[5])
-    assert [one.step(text) for text in texts] == [other.step(text) for text in texts]
+    first, second = world_of(TASKS[5]), world_of(TASKS[5])
+    assert [first.step(text) for text in texts] == [second.step(text) for text in texts]
 
 
-@pytest.mark.parametrize("number", range(10))
-def test_listed_actions_are_executed(number: int) -> None:
-    world = world_of(TASKS[number])
+@pytest.mark.parametrize("index", range(10))
+def test_listed_actions_are_executed(index: int) -> None:
+    world = world_of(TASKS[index])
     token = world.snapshot()
     for action in world.admissible()[::7]:
         world.restore(token)
@@ -152,4 +152,4 @@ def test_scenes_with_strange_edges(data: st.DataObject) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.lists(JUNK | st.lists(JUNK | st.sampled_from(["edge", "state", 1, "ON"]), max_size=4), max_size=3))
 def test_any_goal(goal: list[Any]) -> None:
-    survives(GRAPH, tuple(tuple(one) if isinstance(one, list) else (one,) for one in goal))
+    survives(GRAPH, tuple(tuple(item) if isinstance(item, list) else (item,) for item in goal))

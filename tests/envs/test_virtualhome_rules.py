@@ -40,8 +40,10 @@ def scene(posture: str = "", *more: tuple[str, str, str]) -> Scene:
     ]
     edges = list(more)
     for name, (properties, states, where) in THINGS.items():
-        found = posture.split() if name == "character" else states.split()
-        nodes.append({"id": IDS[name], "class_name": name, "properties": properties.split(), "states": found})
+        node_states = posture.split() if name == "character" else states.split()
+        nodes.append(
+            {"id": IDS[name], "class_name": name, "properties": properties.split(), "states": node_states}
+        )
         edges.append((name, *where.split()))  # type: ignore[arg-type]
         if "kitchen" not in where and "hall" not in where:
             edges.append((name, "INSIDE", "kitchen"))
@@ -49,8 +51,8 @@ def scene(posture: str = "", *more: tuple[str, str, str]) -> Scene:
         {
             "nodes": nodes,
             "edges": [
-                {"from_id": IDS[one], "relation_type": relation, "to_id": IDS[other]}
-                for one, relation, other in edges
+                {"from_id": IDS[source], "relation_type": relation, "to_id": IDS[target]}
+                for source, relation, target in edges
             ],
         },
         "rules",

@@ -27,8 +27,8 @@ def node(key: int, name: str, *states: str, room: bool = False, properties: str 
     }
 
 
-def edge(one: int, relation: str, other: int) -> dict[str, Any]:
-    return {"from_id": one, "relation_type": relation, "to_id": other}
+def edge(source: int, relation: str, target: int) -> dict[str, Any]:
+    return {"from_id": source, "relation_type": relation, "to_id": target}
 
 
 def small_graph() -> dict[str, Any]:
@@ -220,7 +220,7 @@ def test_admissible_is_exactly_what_can_be_executed() -> None:
         (small_task(goal=(("edge", 5, "ON"),)), "needs 3 values, got 2"),
         (small_task(goal=(("edge", 5, "ON", 99),)), "the scene has no node 99"),
         (small_task(goal=(("edge", 5, "UNDER", 4),)), "must be among ON, INSIDE"),
-        (small_task(goal=(("near", 5, 4),)), "must be a list that begins with one of"),
+        (small_task(goal=(("near", 5, 4),)), "must be a list that starts with one of"),
         (small_task(bind=(("cup", 70),)), "'cup' is bound to 70"),
         (small_task(graph=[]), "'nodes' must be a list in an object"),
         (small_task(graph={"nodes": [], "edges": []}), "0 nodes of class 'character'"),
@@ -240,7 +240,7 @@ def test_foreign_payloads_are_refused() -> None:
     ("spoil", "message"),
     [
         (lambda g: g["nodes"][0].update(id=True), "node 0: 'id' must be a whole number"),
-        (lambda g: g["nodes"][0].update(class_name=""), "node 0: 'class_name' must be a text"),
+        (lambda g: g["nodes"][0].update(class_name=""), "node 0: 'class_name' must be a string"),
         (lambda g: g["nodes"][2].update(states=["AJAR"]), "node 2: unknown states: AJAR"),
         (lambda g: g["nodes"][2].update(properties="CAN_OPEN"), "node 2: 'properties' must be a list"),
         (lambda g: g["nodes"].insert(0, 7), "node 0: expected an object, got int"),
@@ -269,7 +269,7 @@ def test_goal_conditions() -> None:
         (["no_edge", 4, "ON", 6], True),
     ]
     conditions = read_goal([condition for condition, _ in goal], scene)
-    assert [one.met(scene.start) for one in conditions] == [met for _, met in goal]
+    assert [condition.met(scene.start) for condition in conditions] == [met for _, met in goal]
 
 
 def test_speed() -> None:

@@ -39,12 +39,12 @@ PLAIN: dict[str, Any] = {
 }
 
 
-def one(**fields: Any) -> Product:
+def make_product(**fields: Any) -> Product:
     return read_product({**PLAIN, **fields}, ["red"], "items.json: entry 3")
 
 
 def test_a_product() -> None:
-    mug = one()
+    mug = make_product()
     assert mug.options == (("size", ("xl | m",)), ("color", ("red",)))
     assert (mug.query, mug.price_tag, mug.attributes) == ("mugs", "$12.5", ("red",))
     assert mug.document == "mug a mug. big size: xl | m, and color: red"
@@ -63,36 +63,36 @@ def test_a_product() -> None:
     ],
 )
 def test_prices(pricing: str | None, read: tuple[float, ...], tag: str) -> None:
-    assert (one(pricing=pricing).pricing, one(pricing=pricing).price_tag) == (read, tag)
+    assert (make_product(pricing=pricing).pricing, make_product(pricing=pricing).price_tag) == (read, tag)
 
 
 def test_descriptions_and_options_of_odd_shapes() -> None:
-    assert one(small_description="one").bullets == ("one",)
-    assert one(small_description=[]).document == "mug a mug.  size: xl | m, and color: red"
-    assert one(customization_options={"A": None, "B": []}).options == (("b", ()),)
-    assert one(customization_options="").options == ()
+    assert make_product(small_description="one").bullets == ("one",)
+    assert make_product(small_description=[]).document == "mug a mug.  size: xl | m, and color: red"
+    assert make_product(customization_options={"A": None, "B": []}).options == (("b", ()),)
+    assert make_product(customization_options="").options == ()
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"name": None}, "product 'B1': 'name' must be a text, got NoneType"),
-        ({"asin": 7}, "'asin' must be a text, got int"),
-        ({"query": 7}, "'query' must be a text"),
-        ({"small_description": [1]}, "'small_description' must be a list of texts"),
-        ({"small_description": None}, "'small_description' must be a list of texts"),
+        ({"name": None}, "product 'B1': 'name' must be a string, got NoneType"),
+        ({"asin": 7}, "'asin' must be a string, got int"),
+        ({"query": 7}, "'query' must be a string"),
+        ({"small_description": [1]}, "'small_description' must be a list of strings"),
+        ({"small_description": None}, "'small_description' must be a list of strings"),
         ({"pricing": "12"}, "cannot read the price '12', expected"),
         ({"pricing": "$"}, "cannot read the price"),
         ({"pricing": "$1.2.3"}, "cannot read the price"),
         ({"pricing": 12}, "cannot read the price 12"),
         ({"customization_options": [1]}, "must be an object, got list"),
         ({"customization_options": {"A": [1]}}, "option 'A' must be a list of objects"),
-        ({"customization_options": {"A": [{"value": 1}]}}, "option 'A': 'value' must be a text"),
+        ({"customization_options": {"A": [{"value": 1}]}}, "option 'A': 'value' must be a string"),
     ],
 )
 def test_a_damaged_product_is_named(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=f"items.json: entry 3.*{message}"):
-        one(**fields)
+        make_product(**fields)
 
 
 def write(path: Path, content: Any) -> Path:
@@ -104,10 +104,10 @@ def test_what_the_original_leaves_out(tmp_path: Path) -> None:
     records = [
         {**PLAIN, "asin": asin, "name": f"n{i}"} for i, asin in enumerate(("A", "nan", "A", "B" * 11, "C"))
     ]
-    found = list(
+    products = list(
         read_products(write(tmp_path / "items.json", records), {"A": {"attributes": ["x"]}, "C": {}})
     )
-    assert [(one.asin, one.title, one.attributes) for one in found] == [
+    assert [(product.asin, product.title, product.attributes) for product in products] == [
         ("A", "n0", ("x",)),
         ("C", "n4", ("DUMMY_ATTR",)),
     ]
@@ -177,7 +177,7 @@ def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
 
 
 def test_human_goals_and_their_faults() -> None:
-    mug = one()
+    mug = make_product()
     entry = {"instruction": "a mug.", "instruction_attributes": ["red"], "instruction_options": ["xl"]}
     (goal,) = human_goals([mug], {"B1": [entry, {**entry, "instruction_attributes": []}], "B2": 3}, "h")
     assert (goal.instruction, goal.attributes, goal.options, goal.weight) == ("a mug", ("red",), ("xl",), 1)
@@ -187,7 +187,9 @@ def test_human_goals_and_their_faults() -> None:
 
 
 def test_synthetic_goals_and_their_faults() -> None:
-    mug = one(customization_options={"Size": [{"value": "s"}, {"value": "m"}], "Color": [{"value": "red"}]})
+    mug = make_product(
+        customization_options={"Size": [{"value": "s"}, {"value": "m"}], "Color": [{"value": "red"}]}
+    )
     entry = {"instruction": "Find a mug", "instruction_attributes": ["red", "big"]}
     goals = synthetic_goals([mug], {"B1": entry}, "s")
     assert [goal.instruction for goal in goals] == [
@@ -233,7 +235,7 @@ def test_goals_are_the_same_in_every_process() -> None:
     limits = {goal.asin: set() for goal in synthetic}
     for goal in limited(synthetic, prices, random.Random(5)):
         limits[goal.asin].add(goal.price_upper)
-    assert {len(found) for found in limits.values()} == {1}, "goals of one product share its limit"
+    assert {len(drawn) for drawn in limits.values()} == {1}, "goals of one product share its limit"
 
 
 JSON = st.recursive(
@@ -248,22 +250,22 @@ JSON = st.recursive(
 @given(st.dictionaries(st.sampled_from(sorted(PLAIN)), JSON), st.booleans())
 def test_any_record_is_read_or_refused(fields: dict[str, Any], bare: bool) -> None:
     try:
-        found = read_product(fields if bare else {**PLAIN, **fields}, None, "here")
+        product = read_product(fields if bare else {**PLAIN, **fields}, None, "here")
     except ValueError as error:
         assert str(error).startswith("here")
     else:
-        assert isinstance(found.document, str)
+        assert isinstance(product.document, str)
 
 
 @given(JSON, JSON)
 def test_any_instruction_is_read_or_refused(entry: Any, labels: Any) -> None:
     try:
-        human_goals([one()], {"B1": entry}, "here")
+        human_goals([make_product()], {"B1": entry}, "here")
     except ValueError as error:
         assert str(error).startswith("here")
     if isinstance(labels, dict):
         try:
-            synthetic_goals([one()], {"B1": labels}, "here")
+            synthetic_goals([make_product()], {"B1": labels}, "here")
         except ValueError as error:
             assert str(error).startswith("here")
 

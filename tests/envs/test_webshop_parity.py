@@ -116,8 +116,8 @@ def test_the_other_recordings_can_disagree(
 
 def test_near_ties_may_stand_in_either_order(folder: Path) -> None:
     line = next(line for line in lines("search") if line["query"] == "shampoo")
-    one, other = line["hits"][1], line["hits"][2]  # equal but for what breaks the tie
-    line["hits"][1:3] = [[other[0], one[1]], [one[0], other[1]]]
+    first, second = line["hits"][1], line["hits"][2]  # equal except for the tie-breaking decrement
+    line["hits"][1:3] = [[second[0], first[1]], [first[0], second[1]]]
     write(folder / "x.jsonl.gz", [line])
     assert replay_folder(folder).mismatches == 0
 
@@ -138,11 +138,11 @@ def test_what_cannot_be_replayed_is_named(folder: Path) -> None:
     [
         (lambda e: e.pop("initial"), "'initial' must be a dict"),
         (lambda e: e["goal"].pop("weight"), "'weight' must be a number"),
-        (lambda e: e["goal"].update(attributes="red"), "'attributes' must be a list of texts"),
+        (lambda e: e["goal"].update(attributes="red"), "'attributes' must be a list of strings"),
         (lambda e: e["steps"].insert(1, 7), "step 2 is not an object"),
         (lambda e: e["steps"][0].pop("action"), "'action' must be a str"),
         (lambda e: e["steps"][0].pop("done"), "'done' is missing"),
-        (lambda e: e["steps"][0]["search"].update(hits=[{}]), "'hits' must be a list of texts"),
+        (lambda e: e["steps"][0]["search"].update(hits=[{}]), "'hits' must be a list of strings"),
         (lambda e: e.pop("steps"), "is none of: episode, goal"),
     ],
 )
@@ -159,5 +159,5 @@ def test_a_damaged_recording_is_refused(
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_the_catalogue_is_needed(folder: Path, name: str) -> None:
     (folder / f"{name}.json.gz").unlink()
-    with pytest.raises(ValueError, match=f"needs 1 file {name}"):
+    with pytest.raises(ValueError, match=f"expected one file {name}"):
         replay_folder(folder)

@@ -76,7 +76,7 @@ def test_attributes_are_found_in_labels_and_texts(attribute: str) -> None:
         ("Nova Cotton Shirt", "other", "Toys", 1.0),
         ("Nova Alpha Beta Gamma Delta", "other", "Toys", 0.5),  # title score 0.2 exactly
         ("Nova Alpha Beta Gamma Delta", "shirts", "Toys", 1.0),
-        ("Nova Alpha Beta Gamma Delta", "other", "Shirts \u203a Men", 1.0),  # two parts, in any place
+        ("Nova Alpha Beta Gamma Delta", "other", "Shirts \u203a Men", 1.0),  # two parts, in any position
         ("Nova Alpha Beta Gamma Delta", "other", "Shirts \u203a Women", 0.5),
         ("Nova " + " ".join(f"Word{letter}" for letter in "abcdefghij"), "shirts", "Toys", 0.1),
         ("Alpha Beta", "shirts", "Clothing \u203a Men \u203a Shirts", 0.0),  # no shared noun: nothing helps
@@ -95,9 +95,9 @@ def test_type(name: str, query: str, category: str, r_type: float) -> None:
         ("standard", "tan", True),
         ("colored", "red", True),
         ("washed", "ash", True),
-        ("x-large", "large", True),  # one set of words holds the other
+        ("x-large", "large", True),  # one set of words contains the other
         ("small", "large", False),
-        ("red", ("color", "red"), True),  # a pair is a colour if one of the two is just that
+        ("red", ("color", "red"), True),  # a pair is a colour if name or value is just that
         ("navy red", ("color", "navy red"), True),
         ("xl", ("size", "xl"), True),  # else its name is a word of it too, and does no harm
         ("size", ("size", "xl"), True),
@@ -163,24 +163,26 @@ def test_a_model_is_named_and_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
-def test_likeness_is_symmetric_and_bounded(one: str, other: str) -> None:
-    ratio = token_set_ratio(one, other)
+def test_similarity_is_symmetric_and_bounded(first: str, second: str) -> None:
+    ratio = token_set_ratio(first, second)
     assert 0 <= ratio <= 100
-    assert ratio == token_set_ratio(other, one)
-    assert token_set_ratio(one, one) in (0, 100)
+    assert ratio == token_set_ratio(second, first)
+    assert token_set_ratio(first, first) in (0, 100)
 
 
-def subsequence(one: str, other: str) -> int:
-    rows = [[0] * (len(other) + 1)]
-    for letter in one:
+def subsequence(first: str, second: str) -> int:
+    rows = [[0] * (len(second) + 1)]
+    for letter in first:
         row = [0]
-        for j, other_letter in enumerate(other):
+        for j, other_letter in enumerate(second):
             row.append(rows[-1][j] + 1 if letter == other_letter else max(row[-1], rows[-1][j + 1]))
         rows.append(row)
     return rows[-1][-1]
 
 
 @given(st.text("abc", min_size=1, max_size=12), st.text("abc", min_size=1, max_size=12))
-def test_likeness_of_two_words_is_their_common_subsequence(one: str, other: str) -> None:
-    expected = 100 if one == other else round(200 * subsequence(one, other) / (len(one) + len(other)))
-    assert token_set_ratio(one, other) == expected
+def test_similarity_of_two_words_is_their_common_subsequence(first: str, second: str) -> None:
+    expected = (
+        100 if first == second else round(200 * subsequence(first, second) / (len(first) + len(second)))
+    )
+    assert token_set_ratio(first, second) == expected

@@ -1,4 +1,4 @@
-"""The generated shop, its panels, its expert and the expert's slips."""
+"""The generated shop, its panels, its expert and the expert's mistakes."""
 
 import itertools
 import json
@@ -42,18 +42,18 @@ from spa_lab.envs.webshop.vocabulary import GROUP_NAMES, KINDS, kind_of, phrases
 PANELS = {split: tasks(split, 60) for split in SPLITS}
 
 
-def same(one: str, other: str) -> bool:
-    return token_set_ratio(normalize_color(one), normalize_color(other)) > ALIKE
+def same(first: str, second: str) -> bool:
+    return token_set_ratio(normalize_color(first), normalize_color(second)) > ALIKE
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.noun)
 def test_words_of_a_kind_cannot_be_confused(kind) -> None:  # type: ignore[no-untyped-def]
     assert len(set(kind.attributes)) == 6
-    for one, other in itertools.combinations(kind.attributes, 2):
-        assert token_set_ratio(one, other) <= ALIKE, (one, other)
+    for first, second in itertools.combinations(kind.attributes, 2):
+        assert token_set_ratio(first, second) <= ALIKE, (first, second)
     values = [value for _, group in kind.groups for value in group]
-    for one, other in itertools.combinations(values, 2):
-        assert not same(one, other), (one, other)
+    for first, second in itertools.combinations(values, 2):
+        assert not same(first, second), (first, second)
     assert not set(values) & GROUP_NAMES
     assert [k.noun for k in KINDS if k.noun in kind.noun] == [kind.noun]
     assert sum(is_unseen_pair(kind, attribute) for attribute in kind.attributes) == 1
@@ -122,8 +122,8 @@ def test_wrong_panels_are_refused() -> None:
 
 def test_an_instruction_says_what_the_goal_asks_for() -> None:
     for task in itertools.chain(*PANELS.values()):
-        wish, goal = read_instruction(task.instruction), task.payload
-        assert (wish.kind.noun, wish.attributes, wish.options, wish.limit) == (
+        wanted, goal = read_instruction(task.instruction), task.payload
+        assert (wanted.kind.noun, wanted.attributes, wanted.options, wanted.limit) == (
             goal.query,
             goal.attributes,
             goal.options,
@@ -242,7 +242,7 @@ def test_the_official_files_of_the_shop_read_the_same(tmp_path: Path) -> None:
     write_catalogue(tmp_path, human_instructions(PANELS["unseen"]))
     labels = read_labels(tmp_path / "items_ins_v2.json")
     products = list(read_products(tmp_path / "items_shuffle.json", labels))
-    assert {one.asin: one for one in products} == dict(generated_shop().products)
+    assert {product.asin: product for product in products} == dict(generated_shop().products)
     goals = human_goals(products, read_instructions(tmp_path / "items_human_ins.json"), "h")
     assert {(g.asin, g.attributes, g.options) for g in goals} == {
         (t.payload.asin, t.payload.attributes, t.payload.options) for t in PANELS["unseen"]

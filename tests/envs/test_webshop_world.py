@@ -17,14 +17,14 @@ from spa_lab.envs.webshop.world import WebshopWorld, parse_action
 HEAD = "Instruction: [SEP] a red mug"
 
 
-def product(number: int, **fields: Any) -> Product:
+def product(index: int, **fields: Any) -> Product:
     record = {
-        "asin": f"B{number}",
-        "name": f"Mug {number}",
+        "asin": f"B{index}",
+        "name": f"Mug {index}",
         "full_description": "",
         "small_description": [],
         "customization_options": "",
-        "pricing": f"${number}",
+        "pricing": f"${index}",
         "category": "garden",
         "query": "mugs",
         "product_category": "Kitchen",
@@ -53,8 +53,8 @@ GOAL = Goal("B1", "garden", "mugs", "Odd Mug", "Kitchen", "a red mug", ("red",),
 
 
 def make_world(attributes: bool = False) -> WebshopWorld:
-    products = [ODD, *(product(number) for number in range(2, 13))]
-    shop = make_shop(products, {one.asin: one.pricing[0] for one in products})
+    products = [ODD, *(product(index) for index in range(2, 13))]
+    shop = make_shop(products, {each.asin: each.pricing[0] for each in products})
     shop.show_attributes = attributes
     world = WebshopWorld(shop)
     world.reset(Task("t", "webshop", "train", "garden", GOAL.instruction, 0, GOAL))
@@ -323,11 +323,11 @@ def test_snapshots_equal_a_replay(first: list[str], later: list[str]) -> None:
 
 
 def test_the_shop_is_shared_and_never_changed() -> None:
-    one = make_world()
-    shop = one._shop
-    two = WebshopWorld(shop)
-    two.reset(Task("t", "webshop", "", "", "", 0, GOAL))
-    play(one, "search[odd]", "click[b1]", "click[blue]")
-    assert two.clickables == ("search",)
-    assert play(two, "search[odd]", "click[b1]") == play(one, "click[red]")
-    assert two.state.options == ()
+    first = make_world()
+    shop = first._shop
+    second = WebshopWorld(shop)
+    second.reset(Task("t", "webshop", "", "", "", 0, GOAL))
+    play(first, "search[odd]", "click[b1]", "click[blue]")
+    assert second.clickables == ("search",)
+    assert play(second, "search[odd]", "click[b1]") == play(first, "click[red]")
+    assert second.state.options == ()

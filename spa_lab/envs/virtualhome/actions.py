@@ -1,7 +1,7 @@
-"""The forty-two actions: what each asks for and what it changes.
+"""The forty-two actions: their preconditions and effects.
 
-Source of the effects: the public package virtualhome 2.3.0 (MIT), `simulation/evolving_graph/execution.py`,
-with its two crashes mended: FIND walks to what is not near, PUTOFF takes clothes off.
+Source of the effects: the public package virtualhome 2.3.0 (MIT), `simulation/evolving_graph/execution.py`.
+Departs from it where it crashes: FIND walks to objects that are not near, PUTOFF takes clothes off.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,36 +28,36 @@ from spa_lab.envs.virtualhome.scene_state import SceneState
 
 
 class Executed(NamedTuple):
-    """The answer of the engine."""
+    """The engine's result."""
 
     state: State | None
     """The state afterwards; None if the action was refused."""
     message: str
-    """Why it was refused; WATCH, PLUGOUT and PUTOBJBACK may complain and be executed all the same."""
+    """Why it was refused; WATCH, PLUGOUT and PUTOBJBACK may give a message and still be executed."""
 
 
 class Action(NamedTuple):
-    """One kind of action."""
+    """A kind of action."""
 
     objects: int
-    """How many things it is done to."""
+    """Number of its objects."""
     needs: Callable[..., Message]
-    """(moment, ids...) -> why it cannot be executed."""
+    """(scene state, ids...) -> why it cannot be executed; None if it can."""
     does: Callable[..., None] | None = None
-    """(draft, moment before, ids...) -> changes the draft; None where nothing changes."""
+    """(draft, scene state before, ids...): changes the draft; None for actions without effects."""
     warns: Callable[..., Message] = rules.always
-    """(moment, ids...) -> a complaint that does not stop it."""
+    """(scene state, ids...) -> a message that does not prevent the action."""
 
 
 def execute(scene: Scene, state: State, name: str, ids: tuple[int, ...], call: str) -> Executed:
     """Execute one action.
 
     Args:
-        scene: Where.
-        state: When.
-        name: One of `ACTIONS`.
-        ids: What it is done to; as many as the action takes, all of them in the scene.
-        call: The action as messages quote it, like "[OPEN] <fridge> (6)".
+        scene: the scene.
+        state: its current state.
+        name: one of `ACTIONS`.
+        ids: its objects; as many as the action takes, all in the scene.
+        call: the action as messages quote it, like "[OPEN] <fridge> (6)".
     """
     action = ACTIONS[name]
     now = SceneState(scene, state)
@@ -89,7 +89,7 @@ def _walk(draft: Draft, now: SceneState, goal: int) -> None:
         draft.clear(thing, INSIDE, CLOSE, FACING)
     for thing in held:
         draft.add_both(agent, CLOSE, (thing,))
-        if left is not None:  # what is carried lags one room behind
+        if left is not None:  # as in the original, held things are put in the room that the agent left
             draft.add(thing, INSIDE, left)
     if now.has_property(goal, "CAN_OPEN"):
         draft.add_both(agent, CLOSE, draft.into.get((goal, INSIDE), NOTHING))
@@ -124,7 +124,7 @@ def _grab(draft: Draft, now: SceneState, thing: int) -> None:
 
 
 def _neighbour(now: SceneState, thing: int) -> tuple[int, str] | None:
-    """What a thing is on, in or close to, rooms apart: there it can be put back."""
+    """What a thing is on, in or close to, except rooms; PUTOBJBACK puts it back there."""
     for relation in (ON, INSIDE, CLOSE):
         for other in now.scene.in_order(now.state, thing, relation):
             if not now.scene.nodes[other].room:
@@ -132,27 +132,27 @@ def _neighbour(now: SceneState, thing: int) -> tuple[int, str] | None:
     return None
 
 
-def _put(draft: Draft, now: SceneState, thing: int, place: int, *, relation: str) -> None:
-    _let_go(draft, now, thing)
-    draft.add_both(now.agent, CLOSE, (place,))
-    draft.add_both(thing, CLOSE, (place,))
-    draft.add(thing, relation, place)
+def _put(draft: Draft, now: SceneState, thing: int, target: int, *, relation: str) -> None:
+    _release(draft, now, thing)
+    draft.add_both(now.agent, CLOSE, (target,))
+    draft.add_both(thing, CLOSE, (target,))
+    draft.add(thing, relation, target)
     draft.grabbed.pop(thing, None)
 
 
 def _put_where_it_was(draft: Draft, now: SceneState, thing: int) -> None:
     if rules.put_where_it_was(now, thing) is None:
-        place, relation = now.state.grabbed[thing]
-        _put(draft, now, thing, place, relation=relation)
+        target, relation = now.state.grabbed[thing]
+        _put(draft, now, thing, target, relation=relation)
 
 
-def _let_go(draft: Draft, now: SceneState, thing: int) -> None:
+def _release(draft: Draft, now: SceneState, thing: int) -> None:
     for hand in HANDS:
         draft.remove(now.agent, hand, thing)
 
 
 def _drop(draft: Draft, now: SceneState, thing: int) -> None:
-    _let_go(draft, now, thing)
+    _release(draft, now, thing)
     room = now.room(now.agent)
     if room is not None:
         draft.add(thing, INSIDE, room)
@@ -179,15 +179,15 @@ def _stand_up(draft: Draft, now: SceneState) -> None:
     draft.states[now.agent] = now.scene.posture - {"SITTING", "LYING"}
 
 
-def _pour(draft: Draft, now: SceneState, thing: int, place: int) -> None:
-    draft.add(thing, INSIDE, place)
+def _pour(draft: Draft, now: SceneState, thing: int, target: int) -> None:
+    draft.add(thing, INSIDE, target)
     if now.scene.nodes[thing].name == "water":
-        _let_go(draft, now, thing)
+        _release(draft, now, thing)
 
 
 def _put_on(draft: Draft, now: SceneState, thing: int) -> None:
     draft.add(thing, ON, now.agent)
-    _let_go(draft, now, thing)
+    _release(draft, now, thing)
 
 
 def _put_off(draft: Draft, now: SceneState, thing: int) -> None:
@@ -195,7 +195,7 @@ def _put_off(draft: Draft, now: SceneState, thing: int) -> None:
 
 
 def _change(needs: Callable[..., Message], old: str, new: str) -> Action:
-    """An action that takes one state from a thing and gives it another."""
+    """An action that replaces a state of its object by another."""
     return Action(1, needs, partial(_swap, old=old, new=new))
 
 

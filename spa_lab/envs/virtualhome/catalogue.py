@@ -1,7 +1,7 @@
-"""What generated flats are made of: furniture, things, and what may lie where.
+"""Furniture and things of generated flats, and which things belong on or in which furniture.
 
-Class names and properties follow VirtualHome's; the choice and the placements are our own. Nothing here is
-clothing: the original engine can never grab again what was once put on and taken off.
+Class names and properties follow VirtualHome's; the selection and the placements are our own. Clothes are
+excluded: the original engine cannot grab clothes again after they were put on and taken off.
 """
 
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ class Furniture:
     room: str
     properties: tuple[str, ...]
     holds: tuple[str, ...] = ()
-    """Groups of things that may lie on it, or in it where it opens."""
+    """Groups of things that belong on it, or in it if it opens."""
 
     @property
     def opens(self) -> bool:
-        """Whether things lie in it."""
+        """Whether things are in it, not on it."""
         return "CAN_OPEN" in self.properties
 
     @property
@@ -31,7 +31,7 @@ class Furniture:
 
 @dataclass(frozen=True)
 class Thing:
-    """One kind of small object; it can always be grabbed."""
+    """One kind of small object; all can be grabbed."""
 
     group: str
     properties: tuple[str, ...] = ()

@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 from spa_lab.envs.virtualhome.graph import RELATIONS, STATES, Scene, State
 
 _KINDS = {"state": 2, "has_state": 2, "edge": 3, "no_edge": 3}
-"""Kind -> how many values follow it."""
+"""Kind -> number of values that follow it."""
 
 
 class Condition(NamedTuple):
     """One condition.
 
-    `state`: the node's states are exactly `words`; `has_state`: it has the one in `words`; `edge`,
-    `no_edge`: the edge (node, relation in `words`, other) is there, or is not.
+    `state`: the node's states are exactly `words`; `has_state`: the node has the state in `words`; `edge`,
+    `no_edge`: the edge (node, relation in `words`, other) exists, or does not.
     """
 
     kind: str
@@ -31,10 +31,10 @@ class Condition(NamedTuple):
 
 
 def read_goal(records: Any, scene: Scene) -> tuple[Condition, ...]:
-    """Reads conditions as lists: `["edge", 41, "ON", 17]`, `["has_state", 6, "OPEN"]`, ...
+    """Conditions from lists such as `["edge", 41, "ON", 17]` and `["has_state", 6, "OPEN"]`.
 
     Raises:
-        ValueError: Names the scene, the condition and what is wrong with it.
+        ValueError: a condition is invalid; names the scene, the condition and the reason.
     """
     if not isinstance(records, list):
         raise ValueError(f"scene {scene.name!r}: a goal must be a list, got {type(records).__name__}")
@@ -44,7 +44,7 @@ def read_goal(records: Any, scene: Scene) -> tuple[Condition, ...]:
 def _condition(record: Any, scene: Scene) -> Condition:
     where = f"scene {scene.name!r}, condition {record!r}"
     if not isinstance(record, list | tuple) or not record or record[0] not in list(_KINDS):
-        raise ValueError(f"{where}: must be a list that begins with one of {', '.join(_KINDS)}")
+        raise ValueError(f"{where}: must be a list that starts with one of {', '.join(_KINDS)}")
     kind, *values = record
     if len(values) != _KINDS[kind]:
         raise ValueError(f"{where}: needs {_KINDS[kind]} values, got {len(values)}")
@@ -60,6 +60,6 @@ def _condition(record: Any, scene: Scene) -> Condition:
 
 
 def share_met(goal: Iterable[Condition], state: State) -> float:
-    """Share of the conditions that hold, in [0, 1]; 1 for an empty goal. For looking, never a reward."""
+    """Share of the conditions that hold, in [0, 1]; 1 for an empty goal. For inspection, never a reward."""
     met = [condition.met(state) for condition in goal]
     return sum(met) / len(met) if met else 1.0

@@ -1,7 +1,7 @@
 """The household as a graph: nodes with states, edges with relations.
 
-A `Scene` is the initial graph and never changes; a `State` is what may differ from it. States are values:
-an action makes a new one that shares what it did not touch, so keeping one costs nothing. Names of states,
+A `Scene` is the initial graph and never changes; a `State` holds what may change. States are immutable: an
+action makes a new one that shares the unchanged parts, so a snapshot is a reference. Names of states,
 relations and properties are those of the public package virtualhome 2.3.0 (MIT).
 """
 
@@ -46,34 +46,34 @@ class Node:
 
 
 class State(NamedTuple):
-    """A moment of a scene. Nobody changes the mappings after the state is made; see `Draft`."""
+    """The changeable part of a scene. The mappings must not be modified; use `Draft`."""
 
     states: Mapping[int, frozenset[str]]
     """Node id -> its states."""
     out: Mapping[End, Ids]
-    """(from, relation) -> the ids that such edges lead to; no empty entries matter."""
+    """(from, relation) -> target ids; empty entries are allowed."""
     into: Mapping[End, Ids]
-    """(to, relation) -> the ids that such edges come from; always the mirror of `out`."""
+    """(to, relation) -> source ids; always the mirror of `out`."""
     grabbed: Mapping[int, tuple[int, str]]
-    """Id of a grabbed object -> (neighbour, relation) that it was taken from, for putting it back."""
+    """Id of a grabbed object -> (neighbour, relation) from which it was taken, for PUTOBJBACK."""
     slots: Mapping[End, tuple[tuple[int, ...], int]]
-    """Ends that got edges which the scene did not begin with -> (targets in the original engine's order,
-    clock of that moment); see `Scene.in_order`."""
+    """Ends with edges that the scene did not start with -> (targets in the original engine's order, clock at
+    that time); see `Scene.in_order`."""
     clock: int
-    """How many actions were executed."""
+    """Number of executed actions."""
 
     def has(self, source: int, relation: str, target: int) -> bool:
         """Whether there is such an edge."""
         return target in self.out.get((source, relation), NOTHING)
 
     def held(self, agent: int) -> list[int]:
-        """Ids of what the agent holds, left hand first."""
+        """Ids of held objects, left hand first."""
         return [x for hand in (HOLDS_LH, HOLDS_RH) for x in sorted(self.out.get((agent, hand), NOTHING))]
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """An initial graph, ready to play in."""
+    """An initial graph."""
 
     name: str
     nodes: Mapping[int, Node]
@@ -96,10 +96,10 @@ class Scene:
     def in_order(self, state: State, source: int, relation: str) -> list[int]:
         """Ids that such edges lead to, in the order in which the original engine goes through them.
 
-        It takes the first that fits from a set of integers. The order of such a set depends on nothing but
-        its history: it begins with the edges of the scene, and from the first new edge on it is copied at
-        every executed action. Both are repeated here. Not repeated: the original's sets also grow when they
-        are merely read, which can show where edges of the scene were removed and new ones added.
+        The original takes the first match from a set of integers. The order of such a set depends only on its
+        history: it starts with the edges of the scene, and from the first new edge on it is copied at every
+        executed action. Both are reproduced here. Not reproduced: the original's sets also grow when they are
+        only read, which can matter where edges of the scene were removed and new ones added.
         """
         now = state.out.get((source, relation), NOTHING)
         if len(now) < 2:
@@ -108,20 +108,20 @@ class Scene:
         return list(self.settled(listed, state.clock - since, (source, relation), now))
 
     def settled(self, listed: tuple[int, ...], copies: int, end: End, now: Ids) -> tuple[int, ...]:
-        """The order of the original's set after so many copies during which nothing was added or removed."""
-        begun = self.order.get(end, ())
-        gone = [target for target in begun if target not in now]
+        """The order of the original's set after `copies` copies without additions and removals."""
+        initial = self.order.get(end, ())
+        removed = [target for target in initial if target not in now]
         for _ in range(copies):
             slots = set(listed)
-            slots.update(begun)
-            slots.difference_update(gone)
+            slots.update(initial)
+            slots.difference_update(removed)
             before, listed = listed, tuple(slots)
             if listed == before:
                 break
         return listed
 
     def room_of(self, state: State, node: int) -> int | None:
-        """The room that a node is in; itself if it is one, None if it is in none."""
+        """The room that a node is in; the node itself if it is a room, None if it is in none."""
         if self.nodes[node].room:
             return node
         inside = self.in_order(state, node, INSIDE)
@@ -137,7 +137,7 @@ class Scene:
 
 
 class Draft:
-    """A state in the making: the only way to change anything."""
+    """Builds the state after an action: the only way to change a state."""
 
     def __init__(self, scene: Scene, state: State) -> None:
         self.states = dict(state.states)
@@ -146,21 +146,21 @@ class Draft:
         self.grabbed = dict(state.grabbed)
         self._scene, self._before = scene, state
         self._slots: dict[End, set[int]] = {}
-        """Ends whose edges change -> the original's set, copied for this action."""
+        """Ends whose edges change -> a copy of the original's set for this action."""
 
     def state(self) -> State:
         """The finished state; the draft must not be used afterwards."""
         clock = self._before.clock + 1
         slots = dict(self._before.slots)
         for end, live in self._slots.items():
-            begun = self._scene.order.get(end, ())
-            live.update(begun)
-            live.difference_update([x for x in begun if x not in self.out.get(end, NOTHING)])
+            initial = self._scene.order.get(end, ())
+            live.update(initial)
+            live.difference_update([x for x in initial if x not in self.out.get(end, NOTHING)])
             slots[end] = tuple(live), clock
         return State(self.states, self.out, self.into, self.grabbed, slots, clock)
 
     def add(self, source: int, relation: str, target: int) -> None:
-        """Add an edge; nothing happens if it is there."""
+        """Add an edge if it does not exist."""
         end, other = (source, relation), (target, relation)
         targets = self.out.get(end, NOTHING)
         if target in targets:
@@ -172,14 +172,14 @@ class Draft:
         self.out[end] = targets | {target}
         self.into[other] = self.into.get(other, NOTHING) | {source}
 
-    def add_both(self, one: int, relation: str, others: Iterable[int]) -> None:
-        """Add edges to and from `others`."""
+    def add_both(self, node: int, relation: str, others: Iterable[int]) -> None:
+        """Add edges from `node` to `others` and back."""
         for other in others:
-            self.add(one, relation, other)
-            self.add(other, relation, one)
+            self.add(node, relation, other)
+            self.add(other, relation, node)
 
     def remove(self, source: int, relation: str, target: int) -> None:
-        """Remove an edge; nothing happens if it is not there."""
+        """Remove an edge if it exists."""
         end, other = (source, relation), (target, relation)
         targets = self.out.get(end, NOTHING)
         if target not in targets:
@@ -203,11 +203,11 @@ class Draft:
                 self.remove(source, relation, node)
 
     def swap(self, node: int, old: str, new: str) -> None:
-        """Take one state from a node and give it another."""
+        """Replace a state of a node by another."""
         self.states[node] = self.states[node] - {old} | {new}
 
     def _copied(self, end: End, *, keep: bool) -> set[int] | None:
-        """The original's set of targets of an end, where it keeps one; from now on if `keep`."""
+        """The original's set of targets of an end, if it has one; with `keep`, one is created."""
         live = self._slots.get(end)
         if live is None and end in self._before.slots:
             listed, since = self._before.slots[end]

@@ -1,9 +1,9 @@
-"""Replays episodes that VirtualHome's own graph engine recorded, and compares all it said with ours.
+"""Replays recorded episodes of VirtualHome's own graph engine and compares all of its output with ours.
 
 Format (gzip, JSON lines): a line with `graph` is a scene (`scene`); a line with `steps` is an episode
 (`episode_id`, `mode`, `patches`, `scene` or `file`, `bind`, goals, `initial`). An episode with `file` starts
-from a scene of the `eai-eval` wheel: it is replayed where the wheel lies in the folder or its scenes were
-imported, and counted as not replayed elsewhere.
+from a scene of the `eai-eval` wheel: it is replayed if the wheel is in the folder or its scenes were
+imported, and counted as not replayed otherwise.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ _CRASHES = {
         "PutOffExecutor.check_putoff() missing 1 required positional argument: 'char_index'",
     ),
 }
-"""Action -> the patch that mends its crash, and what the unpatched engine raises."""
+"""Action -> the patch that fixes its crash, and the exception of the unpatched engine."""
 
 Findings = dict[str, Any]
 Scenes = dict[str, Scene]
@@ -43,7 +43,7 @@ def replay_folder(folder: Path) -> ParityReport:
     """Replay every recorded episode in the `*.jsonl.gz` files of a folder.
 
     Raises:
-        ValueError: If the folder has no such files, or one of them is damaged or holds something else.
+        ValueError: the folder has no such files, or one of them is damaged or of another kind.
     """
     scenes: Scenes = {}
     recorded: list[tuple[str, dict[str, Any]]] = []
@@ -53,14 +53,14 @@ def replay_folder(folder: Path) -> ParityReport:
         elif "steps" in line:
             recorded.append((where, line))
         else:
-            raise ValueError(f"{where}: neither a scene (graph) nor an episode (steps)")
+            raise ValueError(f"{where}: expected a scene ('graph') or an episode ('steps')")
     return _replay(scenes, graph_finder(folder), recorded)
 
 
 def _add_scene(scenes: Scenes, line: dict[str, Any], where: str) -> None:
     name = field_of(line, "scene", str, where)
     if name in scenes:
-        raise ValueError(f"{where}: another scene is also called {name!r}")
+        raise ValueError(f"{where}: duplicate scene {name!r}")
     scenes[name] = read_scene(line["graph"], name)
 
 
@@ -77,11 +77,11 @@ def _replay(scenes: Scenes, find: GraphFinder, recorded: list[tuple[str, dict[st
             continue
         episodes += 1
         steps += len(field_of(episode, "steps", list, where))
-        for moment, expected, ours in _moments(scene, episode, where):
-            differences = _differences(moment, expected, ours, where)
+        for label, expected, ours in _comparisons(scene, episode, where):
+            differences = _differences(label, expected, ours, where)
             mismatches += bool(differences)
             if len(first) < SHOWN:
-                first += [Mismatch(f"{name}, {what}", one, other) for what, one, other in differences]
+                first += [Mismatch(f"{name}, {what}", theirs, mine) for what, theirs, mine in differences]
     return ParityReport(episodes, steps, mismatches, tuple(not_replayed), tuple(first[:SHOWN]))
 
 
@@ -89,7 +89,7 @@ def _scene_of(episode: dict[str, Any], scenes: Scenes, find: GraphFinder, where:
     """The scene that an episode starts in.
 
     Raises:
-        LookupError: It is not here; the first argument says so.
+        LookupError: it is not available; the first argument is the reason.
     """
     if "file" not in episode:
         name = field_of(episode, "scene", str, where)
@@ -101,14 +101,14 @@ def _scene_of(episode: dict[str, Any], scenes: Scenes, find: GraphFinder, where:
     return read_scene(find(member, digest), member.rpartition("/")[2].removesuffix(".json"))
 
 
-def _moments(
+def _comparisons(
     scene: Scene, episode: dict[str, Any], where: str
 ) -> Iterator[tuple[str, dict[str, Any], Findings]]:
-    """(name, recorded, ours) of the opening and of each step."""
+    """(label, recorded, ours) of the opening and of each step."""
     goals = {key: read_goal(episode[key], scene) for key in _GOALS if episode.get(key) is not None}
     names = field_of(episode, "bind", dict, where)
     if wrong := sorted(str(name) for name, key in names.items() if key not in list(scene.nodes)):
-        raise ValueError(f"{where}: 'bind' gives {wrong[0]!r} the id of no node")
+        raise ValueError(f"{where}: 'bind' binds {wrong[0]!r} to an id that no node has")
     patches = field_of(episode, "patches", dict, where)
     episode_state = EpisodeState(scene.start, Bindings(names, None))
     yield (
@@ -117,10 +117,10 @@ def _moments(
         _facts(scene, episode_state.state, goals),
     )
     play = _play_text if episode.get("mode") == "text" else _play_program
-    for number, step in enumerate(episode["steps"], start=1):
+    for count, step in enumerate(episode["steps"], start=1):
         if not isinstance(step, dict):
-            raise ValueError(f"{where}: step {number} is not an object")
-        here = f"{where}: step {number}"
+            raise ValueError(f"{where}: step {count} is not an object")
+        here = f"{where}: step {count}"
         text = field_of(step, "text", str, here)
         before = episode_state.state
         result, ours = play(scene, episode_state, step, here)
@@ -129,7 +129,7 @@ def _moments(
             ours |= {"executed": False, "message": "", "exception": f"TypeError: {crash}"}
         episode_state = result.after
         ours |= {"delta": _delta(before, episode_state.state), **_facts(scene, episode_state.state, goals)}
-        yield f"step {number} of {len(episode['steps'])}, {textwrap.shorten(repr(text), 80)}", step, ours
+        yield f"step {count} of {len(episode['steps'])}, {textwrap.shorten(repr(text), 80)}", step, ours
 
 
 def _play_text(
@@ -163,7 +163,7 @@ def _play_program(
 
 
 def _crash(scene: Scene, before: State, result: Transition, patches: dict[str, Any]) -> str:
-    """What the original engine raises where a patch is missing; empty if it does not."""
+    """The exception of the original engine without its patch; empty if there is none."""
     if result.command is None or result.ids is None or result.command.action not in _CRASHES:
         return ""
     patch, raised = _CRASHES[result.command.action]
@@ -172,7 +172,7 @@ def _crash(scene: Scene, before: State, result: Transition, patches: dict[str, A
 
 
 def _facts(scene: Scene, state: State, goals: dict[str, tuple[Condition, ...]]) -> Findings:
-    """All that a recording says about a state."""
+    """Everything that a recording contains about a state."""
     seen = visible(scene, state)
     facts: Findings = {
         "state_sha256": _digest(state),
@@ -198,7 +198,9 @@ def _facts(scene: Scene, state: State, goals: dict[str, tuple[Condition, ...]]) 
 
 
 def _edges(state: State) -> Iterator[tuple[int, str, int]]:
-    return ((one, relation, other) for (one, relation), others in state.out.items() for other in others)
+    return (
+        (source, relation, target) for (source, relation), targets in state.out.items() for target in targets
+    )
 
 
 def _digest(state: State) -> str:
@@ -220,20 +222,20 @@ def _delta(before: State, after: State) -> Findings:
 
 
 _MAY_BE_MISSING = ("rejected", "exception")
-"""Keys that a recording leaves out where they say nothing."""
+"""Keys that a recording omits if they are empty."""
 
 
 def _differences(
-    moment: str, recorded: dict[str, Any], ours: Findings, where: str
+    label: str, recorded: dict[str, Any], ours: Findings, where: str
 ) -> list[tuple[str, str, str]]:
-    """(what, expected, ours) for everything that differs; the parts of a view one by one."""
+    """(what, expected, ours) for everything that differs; the parts of a view separately."""
     pairs: list[tuple[str, Any, Any]] = []
     for key, value in {**dict.fromkeys(_MAY_BE_MISSING, ""), **ours}.items():
         if key not in recorded and key not in _MAY_BE_MISSING:
-            raise ValueError(f"{where}: {moment}: {key!r} is missing")
+            raise ValueError(f"{where}: {label}: {key!r} is missing")
         expected = recorded.get(key, "")
         if key == "view" and isinstance(expected, dict):
             pairs += [(f"view, {part}", expected.get(part), mine) for part, mine in value.items()]
         else:
             pairs.append((key, expected, value))
-    return [(f"{moment}: {key}", str(one), str(other)) for key, one, other in pairs if one != other]
+    return [(f"{label}: {key}", str(theirs), str(mine)) for key, theirs, mine in pairs if theirs != mine]

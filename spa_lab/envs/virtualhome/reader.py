@@ -1,4 +1,4 @@
-"""Reads scene graphs in VirtualHome's JSON layout, `{"nodes": [...], "edges": [...]}`, and checks them."""
+"""Reads and checks scene graphs in VirtualHome's JSON layout, `{"nodes": [...], "edges": [...]}`."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -24,17 +24,17 @@ def read_scene(graph: Any, name: str) -> Scene:
 
     Args:
         graph: `{"nodes": [{"id", "class_name", "category", "properties", "states"}], "edges": [{"from_id",
-            "relation_type", "to_id"}]}`; further keys are ignored. As in the original, the last of several
-            nodes with one id counts, words may be in lower case, and repeated edges are one.
-        name: Stands in error messages.
+            "relation_type", "to_id"}]}`; other keys are ignored. As in the original, the last of several
+            nodes with the same id counts, words may be in lower case, and repeated edges count once.
+        name: name of the scene, for messages.
 
     Raises:
-        ValueError: Names the scene and what is wrong with it.
+        ValueError: the graph is invalid; names the scene and the reason.
     """
     nodes: dict[int, Node] = {}
     states: dict[int, frozenset[str]] = {}
-    for number, record in enumerate(_list(graph, "nodes", name)):
-        node, its_states = _node(record, f"scene {name!r}, node {number}")
+    for index, record in enumerate(_list(graph, "nodes", name)):
+        node, its_states = _node(record, f"scene {name!r}, node {index}")
         nodes[node.id], states[node.id] = node, its_states
     order = _edges(_list(graph, "edges", name), nodes, name)
     by_name = defaultdict(list)
@@ -64,7 +64,7 @@ def _node(record: Any, where: str) -> tuple[Node, frozenset[str]]:
     if type(key) is not int or key < 0:
         raise ValueError(f"{where}: 'id' must be a whole number >= 0, got {key!r}")
     if not isinstance(name, str) or not name:
-        raise ValueError(f"{where}: 'class_name' must be a text, got {name!r}")
+        raise ValueError(f"{where}: 'class_name' must be a string, got {name!r}")
     states, properties = (_words(record, kind, where) for kind in ("states", "properties"))
     return Node(key, name, record.get("category") == "Rooms", properties), states
 
@@ -72,11 +72,11 @@ def _node(record: Any, where: str) -> tuple[Node, frozenset[str]]:
 def _words(record: Mapping[str, Any], kind: str, where: str) -> frozenset[str]:
     words = record.get(kind)
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise ValueError(f"{where}: {kind!r} must be a list of texts, got {words!r}")
-    found = frozenset(word.upper() for word in words)
-    if unknown := sorted(found - _KNOWN[kind]):
+        raise ValueError(f"{where}: {kind!r} must be a list of strings, got {words!r}")
+    names = frozenset(word.upper() for word in words)
+    if unknown := sorted(names - _KNOWN[kind]):
         raise ValueError(f"{where}: unknown {kind}: {', '.join(unknown)}")
-    return found
+    return names
 
 
 def _edges(records: list[Any], nodes: Mapping[int, Node], name: str) -> dict[End, list[int]]:

@@ -1,9 +1,10 @@
-"""When an action can be executed, and what the original engine says where it cannot.
+"""Preconditions of actions, and the original engine's messages where they fail.
 
-Every rule is `(moment, ids...) -> message`; None means that nothing speaks against it. The order of the
-questions within a rule decides which message is given. Facts and messages are those of the public package
-virtualhome 2.3.0 (MIT; `simulation/evolving_graph/execution.py`), its oddities included: posture is judged
-by the initial graph, doors never block, and nearness reaches one object further than what is near.
+Every rule is `(scene state, ids...) -> message`; None means that the action can be executed. The order of
+the checks within a rule determines the message. Conditions and messages are those of the public package
+virtualhome 2.3.0 (MIT; `simulation/evolving_graph/execution.py`), including its peculiarities: posture is
+read from the initial graph, doors never block, and closeness extends to objects close to or on what is
+close.
 """
 
 from spa_lab.envs.virtualhome.graph import FACING, INSIDE, ON
@@ -19,7 +20,7 @@ _SEATS = {
     "couch": 4, "bed": 4, "chair": 1, "loveseat": 2, "sofa": 4, "toilet": 1, "pianobench": 2, "bench": 2
 }  # fmt: skip
 _BERTHS = {"couch": 2, "bathtub": 2, "bed": 3, "loveseat": 2, "sofa": 2, "bench": 1}
-"""How many things may be ON furniture, at most, for one to sit or lie there too; 1 elsewhere."""
+"""Furniture on which one can sit or lie only while fewer things are ON it; 1 for other furniture."""
 
 
 def always(now: SceneState, *ids: int) -> Message:
@@ -50,7 +51,7 @@ def reachable(now: SceneState, node: int) -> Message:
 
 
 def walk(now: SceneState, node: int) -> Message:
-    """WALK, RUN. Refused without a word where the goal is in no room."""
+    """WALK, RUN. The message is empty if the target is in no room."""
     if now.is_seated():
         return f"{now.agent_label} is sitting"
     if now.room(now.agent) is None:  # the original stops with an assertion
@@ -59,7 +60,7 @@ def walk(now: SceneState, node: int) -> Message:
 
 
 def stays(now: SceneState, node: int) -> bool:
-    """Whether FIND only looks around instead of walking."""
+    """Whether FIND does not walk."""
     return (
         now.state.has(node, ON, now.agent)
         or now.has_property(node, "BODY_PART")
@@ -69,7 +70,7 @@ def stays(now: SceneState, node: int) -> bool:
 
 
 def find(now: SceneState, node: int) -> Message:
-    """FIND: walking there, or the thing is near."""
+    """FIND: it can walk there, or the object is near."""
     if stays(now, node):
         return near(now, node)
     return None if walk(now, node) is None else near(now, node)
@@ -111,22 +112,22 @@ def still_on(now: SceneState, node: int) -> Message:
     return f"{now.label(node)} is still on" if "ON" in now.state.states[node] else None
 
 
-def put(now: SceneState, thing: int, place: int, relation: str) -> Message:
-    """PUTBACK (relation ON), PUTIN (relation INSIDE) and what PUTOBJBACK does."""
-    if message := in_hand(now, thing) or near(now, place):
+def put(now: SceneState, thing: int, target: int, relation: str) -> Message:
+    """PUTBACK (relation ON), PUTIN (relation INSIDE) and the second part of PUTOBJBACK."""
+    if message := in_hand(now, thing) or near(now, target):
         return message
-    if relation == INSIDE and now.has_property(place, "CAN_OPEN") and "OPEN" not in now.state.states[place]:
-        return f"{now.label(place)} is not open or is not openable"
+    if relation == INSIDE and now.has_property(target, "CAN_OPEN") and "OPEN" not in now.state.states[target]:
+        return f"{now.label(target)} is not open or is not openable"
     return None
 
 
 def was_grabbed(now: SceneState, node: int) -> Message:
-    """PUTOBJBACK. Counts as executed even where the thing then cannot be put there."""
+    """PUTOBJBACK. Counts as executed even if the object then cannot be put there."""
     return None if node in now.state.grabbed else f"{now.label(node)} not grabbed"
 
 
 def put_where_it_was(now: SceneState, node: int) -> Message:
-    """Why PUTOBJBACK changes nothing."""
+    """Why PUTOBJBACK has no effect; None if it has one."""
     return put(now, node, *now.state.grabbed[node])
 
 
@@ -200,7 +201,7 @@ def drink(now: SceneState, node: int) -> Message:
 
 
 def eat(now: SceneState, node: int) -> Message:
-    """EAT: the thing, or something on it."""
+    """EAT: the object, or something on it."""
     if message := near(now, node):
         return message
     if now.has_property(node, "EATABLE"):
@@ -213,7 +214,7 @@ def eat(now: SceneState, node: int) -> Message:
 
 
 def cut(now: SceneState, node: int) -> Message:
-    """CUT, with a knife in the other hand."""
+    """CUT, with a knife in a hand."""
     if message := hand_free(now) or near(now, node):
         return message
     for wanted in ("EATABLE", "CUTTABLE"):
@@ -223,14 +224,14 @@ def cut(now: SceneState, node: int) -> Message:
     return None if knife else f"{now.agent_label} is not holding a knife"
 
 
-def pour(now: SceneState, thing: int, place: int) -> Message:
+def pour(now: SceneState, thing: int, target: int) -> Message:
     """POUR."""
     if not now.has_property(thing, "POURABLE", "DRINKABLE"):
         return f"{now.label(thing)} is not pourable or drinkable"
-    takes_it = now.scene.nodes[place].name in ("hands_both", "sponge", "face")
-    if not takes_it and not now.has_property(place, "RECIPIENT"):
-        return f"{now.label(place)} is not recipient"
-    return in_hand(now, thing) or near(now, place)
+    takes_it = now.scene.nodes[target].name in ("hands_both", "sponge", "face")
+    if not takes_it and not now.has_property(target, "RECIPIENT"):
+        return f"{now.label(target)} is not recipient"
+    return in_hand(now, thing) or near(now, target)
 
 
 def read(now: SceneState, node: int) -> Message:
@@ -271,7 +272,7 @@ def watch(now: SceneState, node: int) -> Message:
 
 
 def out_of_sight(now: SceneState, node: int) -> Message:
-    """What WATCH complains of although it is executed."""
+    """A message of WATCH although it is executed."""
     return f"{now.label(node)} is inside other closed thing" if now.is_enclosed(node) else None
 
 

@@ -1,4 +1,4 @@
-"""What a VirtualHome task holds: a graph, a goal, and the words that ask for it."""
+"""The payload of a VirtualHome task: a graph, a goal, and the sentence that asks for it."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from spa_lab.envs.virtualhome.reader import read_scene
 
 @dataclass(frozen=True)
 class VirtualHomeTask:
-    """One task as a payload: cheap to hold, read when it is first played."""
+    """The payload of a task; the graph is parsed when the task is first played."""
 
     scene: str
     """Name of the scene, for messages."""
@@ -21,11 +21,11 @@ class VirtualHomeTask:
     description: str
     """Like "Put the milk in the fridge and close the fridge"."""
     graph: str | Callable[[], Any]
-    """The initial graph as JSON text, or what reads it."""
+    """The initial graph as JSON text, or a function that returns it."""
     goal: tuple[tuple[Any, ...], ...]
     """Conditions as `goal.read_goal` takes them."""
     bind: tuple[tuple[str, int], ...] = ()
-    """(name, id): what names mean from the start."""
+    """(name, id): names that are bound from the start."""
 
     @property
     def instruction(self) -> str:
@@ -34,7 +34,7 @@ class VirtualHomeTask:
 
 
 class Game(NamedTuple):
-    """A task ready to be played."""
+    """A parsed task."""
 
     scene: Scene
     goal: tuple[Condition, ...]
@@ -45,18 +45,18 @@ class Game(NamedTuple):
 
     @property
     def worth_playing(self) -> bool:
-        """Whether the goal asks for more than being in a room, and is not met from the start."""
-        asks = any(
+        """Whether the goal requires more than being in a room, and does not hold at the start."""
+        is_demanding = any(
             condition.node != self.scene.agent or condition.words != (INSIDE,) for condition in self.goal
         )
-        return asks and not self.won(self.scene.start)
+        return is_demanding and not self.won(self.scene.start)
 
 
 def read_task(payload: VirtualHomeTask) -> Game:
-    """Read the graph and the goal of a task.
+    """Parse the graph and the goal of a task.
 
     Raises:
-        ValueError: Names the scene and what is wrong with it.
+        ValueError: graph, goal or bound names are invalid; names the scene and the reason.
     """
     graph = _graph(payload)
     scene = read_scene(graph, payload.scene)

@@ -1,4 +1,4 @@
-"""The web shop: WebShop's pages, search and reward, products of our own."""
+"""The web shop: WebShop's pages, search and reward, with generated products."""
 
 from spa_lab.envs.base import Environment, Task
 from spa_lab.envs.webshop.expert import WebshopExpert

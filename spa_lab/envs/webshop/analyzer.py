@@ -1,8 +1,9 @@
 """Text → index terms, as Lucene's English analyzer makes them.
 
-In this order: words (Unicode's word boundaries, UAX #29, as in Lucene's StandardTokenizer), possessive "'s"
-off, lower case, stop words out, Porter's stems. Source of the rules: Unicode Standard Annex #29 and Unicode's
-emoji-data.txt; order, stop words and token types as in Anserini's DefaultEnglishAnalyzer.
+In this order: split into words (Unicode word boundaries, UAX #29, as in Lucene's StandardTokenizer), remove
+possessive "'s", convert to lower case, remove stop words, stem (Porter). Source of the rules: Unicode
+Standard Annex #29 and Unicode's emoji-data.txt; order, stop words and token types as in Anserini's
+DefaultEnglishAnalyzer.
 """
 
 import re
@@ -19,7 +20,7 @@ STOP_WORDS = frozenset(
 )
 _POSSESSIVE = re.compile("['\u2019\uff07][sS]\\Z")
 
-# Every character has a class of one letter; the patterns below are over these letters.
+# Every character has a class, written as one letter; the patterns below match strings of these letters.
 # a letter, d digit, _ joiner, m joins letters, n joins digits, b joins both, k katakana, t Thai and the
 # like, i ideograph or hiragana, e emoji, r regional indicator, x combining or format mark, v emoji
 # variation selector, z zero-width joiner, q "#" or "*", c keycap, o anything else
@@ -70,12 +71,12 @@ _CLASSES = (
     ("a", "\u24b6-\u24e9\U0001f130-\U0001f149\U0001f150-\U0001f169\U0001f170-\U0001f189"),
     ("o", "\u200b\u066b"),
 )
-"""Classes that no general category tells, the first that holds a character counts."""
+"""Classes that no general category determines; the first that contains a character applies."""
 _BY_CATEGORY = {"Nd": "d", "Nl": "a", "Pc": "_", "Mn": "x", "Mc": "x", "Me": "x", "Cf": "x"}
 
 
 def analyze(text: str) -> list[str]:
-    """The index terms of a text, in order, repetitions kept."""
+    """The index terms of a text, in order, with repetitions."""
     terms = []
     for token in tokenize(text):
         word = lower(_POSSESSIVE.sub("", token))
@@ -85,27 +86,27 @@ def analyze(text: str) -> list[str]:
 
 
 def tokenize(text: str) -> list[str]:
-    """The words of a text as they stand there, none longer than `LONGEST_TOKEN`."""
+    """The words of a text, unchanged, none longer than `LONGEST_TOKEN`."""
     classes = text.translate(_Classes.table())
     tokens = []
-    for found in _TOKEN.finditer(classes):
-        start, end = found.span(1)
+    for match in _TOKEN.finditer(classes):
+        start, end = match.span(1)
         tokens += [text[i : min(i + LONGEST_TOKEN, end)] for i in range(start, end, LONGEST_TOKEN)]
     return tokens
 
 
 class _Classes(dict[int, str]):
-    """Code point → class, looked up once."""
+    """Code point → class, computed on first use."""
 
     @classmethod
     @cache
     def table(cls) -> "_Classes":
-        """The one table of the process."""
+        """The table that the whole process shares."""
         return cls()
 
     def __missing__(self, code: int) -> str:
-        self[code] = found = _class(chr(code))
-        return found
+        self[code] = name = _class(chr(code))
+        return name
 
 
 def _class(character: str) -> str:

@@ -1,9 +1,9 @@
-"""Search that ranks as Lucene does: BM25 with Anserini's defaults, one byte a length, single precision.
+"""Search that ranks as Lucene does: BM25 with Anserini's defaults, one-byte lengths, single precision.
 
 score(q, d) = sum over terms t of the query: w - w / (1 + tf / norm(d)), where w = idf(t) * qtf,
 idf(t) = ln(1 + (N - n_t + 0.5) / (n_t + 0.5)) and norm(d) = k1 * (1 - b + b * length(d) / average).
 N counts documents with at least one term. Source: Lucene 9's BM25Similarity and SmallFloat; every operation
-is done in the precision that they use, so that near-ties fall the same way. Equal scores go by document name.
+uses their precision, so that near-ties are ordered the same way. Equal scores are ordered by document name.
 """
 
 from collections import Counter
@@ -18,21 +18,21 @@ from spa_lab.envs.webshop.analyzer import analyze
 
 K1, B = np.float32(0.9), np.float32(0.4)
 _EXACT = 24
-"""Lengths below this are kept exactly, longer ones with four significant bits."""
+"""Shorter lengths are stored exactly, others with four significant bits."""
 
 
 @dataclass(frozen=True, eq=False)
 class Postings:
-    """The documents that hold one term."""
+    """The documents that contain a term."""
 
     documents: NDArray[np.int32]
-    """(n,) their numbers, all different."""
+    """(n,) their indices, all different."""
     counts: NDArray[np.float32]
-    """(n,) how often each of them holds it."""
+    """(n,) occurrences of the term in each."""
 
 
 class SearchIndex:
-    """An immutable inverted index of D documents; order among equal scores is that of their numbers."""
+    """An immutable inverted index of D documents; equal scores are ordered by document index."""
 
     def __init__(
         self,
@@ -41,13 +41,13 @@ class SearchIndex:
         inverse_norm: NDArray[np.float32],
         n: int,
     ) -> None:
-        """An index of documents that were counted already.
+        """An index from precomputed counts.
 
         Args:
-            names: (D,) of the documents, in their order.
-            postings: term → the documents that hold it; None if there are none.
+            names: (D,) document names, by index.
+            postings: term → the documents that contain it; None if none does.
             inverse_norm: (D,) see `inverse_norms`.
-            n: documents with at least one term.
+            n: number of documents with at least one term.
         """
         self.names = names
         self._postings = postings
@@ -58,10 +58,10 @@ class SearchIndex:
         """The best documents, as (name, score) pairs, best first.
 
         Args:
-            query: Any text; it is analysed as the documents were.
-            limit: Most hits.
+            query: any text; it is analysed like the documents.
+            limit: largest number of hits.
         """
-        scores = np.zeros(len(self._inverse_norm), dtype=np.float64)  # Lucene adds up in double precision
+        scores = np.zeros(len(self._inverse_norm), dtype=np.float64)  # Lucene sums in double precision
         for term, times in Counter(analyze(query)).items():
             postings = self._postings(term)
             if postings is not None:
@@ -72,27 +72,27 @@ class SearchIndex:
 
 
 def index_of(documents: Iterable[tuple[str, str]]) -> SearchIndex:
-    """An index in memory of (name, text) pairs; equal scores go by name.
+    """An index in memory of (name, text) pairs; equal scores are ordered by name.
 
     Raises:
-        ValueError: If two documents have the same name.
+        ValueError: two documents have the same name.
     """
     pairs = sorted(documents)
-    for (one, _), (other, _) in pairwise(pairs):
-        if one == other:
-            raise ValueError(f"search index: two documents are called {one!r}")
-    places: dict[str, list[int]] = {}
+    for (name, _), (next_name, _) in pairwise(pairs):
+        if name == next_name:
+            raise ValueError(f"search index: two documents are called {name!r}")
+    containing: dict[str, list[int]] = {}
     counts: dict[str, list[int]] = {}
     lengths = np.zeros(len(pairs), dtype=np.int64)
     for document, (_, text) in enumerate(pairs):
         terms = analyze(text)
         lengths[document] = len(terms)
         for term, count in Counter(terms).items():
-            places.setdefault(term, []).append(document)
+            containing.setdefault(term, []).append(document)
             counts.setdefault(term, []).append(count)
     postings = {
-        term: Postings(np.array(found, np.int32), np.array(counts[term], np.float32))
-        for term, found in places.items()
+        term: Postings(np.array(indices, np.int32), np.array(counts[term], np.float32))
+        for term, indices in containing.items()
     }
     names = tuple(name for name, _ in pairs)
     return SearchIndex(names, postings.get, inverse_norms(lengths), int((lengths > 0).sum()))
@@ -100,30 +100,30 @@ def index_of(documents: Iterable[tuple[str, str]]) -> SearchIndex:
 
 def best(scores: NDArray[np.float32], names: Sequence[str], limit: int) -> list[tuple[str, float]]:
     """The `limit` highest positive scores with their names, equal ones in the order of `names`."""
-    found = np.flatnonzero(scores)
-    if len(found) > limit:
-        worst = np.partition(scores[found], -limit)[-limit]
-        found = found[scores[found] >= worst]
-    order = found[np.argsort(-scores[found], kind="stable")][:limit]
+    hits = np.flatnonzero(scores)
+    if len(hits) > limit:
+        worst = np.partition(scores[hits], -limit)[-limit]
+        hits = hits[scores[hits] >= worst]
+    order = hits[np.argsort(-scores[hits], kind="stable")][:limit]
     return [(names[i], float(scores[i])) for i in order]
 
 
 def idf(n: int, containing: int) -> np.float32:
-    """How rare a term is that `containing` of `n` documents hold."""
+    """Inverse document frequency of a term that `containing` of `n` documents contain."""
     return np.float32(np.log(1 + (n - containing + 0.5) / (containing + 0.5)))
 
 
 def inverse_norms(lengths: NDArray[np.int64]) -> NDArray[np.float32]:
-    """(D,) 1 / norm of documents with these numbers of terms."""
+    """(D,) 1 / norm(d) of documents with these lengths in terms."""
     average = np.float32(lengths.sum() / max((lengths > 0).sum(), 1)) or np.float32(1.0)
     kept = quantized(lengths).astype(np.float32)
-    one = np.float32(1.0)
-    return one / (K1 * ((one - B) + B * kept / average))
+    unit = np.float32(1.0)
+    return unit / (K1 * ((unit - B) + B * kept / average))
 
 
 def quantized(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(D,) the lengths as they are after having been kept in one byte each."""
+    """(D,) the lengths after storing each in one byte."""
     excess = np.maximum(lengths - _EXACT, 0)
-    # float64 splits into mantissa and exponent: how many bits stand behind the top four
-    behind = np.maximum(np.frexp(excess.astype(np.float64))[1] - 4, 0)
-    return np.where(lengths < _EXACT, lengths, _EXACT + ((excess >> behind) << behind))
+    # the exponent of a float64 gives the number of bits below the top four
+    dropped = np.maximum(np.frexp(excess.astype(np.float64))[1] - 4, 0)
+    return np.where(lengths < _EXACT, lengths, _EXACT + ((excess >> dropped) << dropped))

@@ -1,9 +1,9 @@
-"""All of the official products on disk: read once, then searched and looked up in little memory.
+"""The full official catalogue on disk: read once, then searched and looked up with little memory.
 
-A cache folder holds `shop.sqlite` (products packed one by one, and where each term's postings stand) and
-three arrays that are memory-mapped: `documents.npy` and `counts.npy` (P,), the postings of all terms one
-after the other, and `lengths.npy` (D,). Documents are numbered in the order of their asins. `complete.json`
-is written last; without it the folder is built anew.
+A cache folder contains `shop.sqlite` (compressed products, and the offset of each term's postings) and three
+memory-mapped arrays: `documents.npy` and `counts.npy` (P,), the concatenated postings of all terms, and
+`lengths.npy` (D,). Documents are indexed in the order of their asins. `complete.json` is written last;
+without it the cache is built again.
 """
 
 import json
@@ -31,8 +31,9 @@ from spa_lab.envs.webshop.shop import HITS, Shop
 
 _VERSION = 1
 _PART = 1 << 22
-"""Postings that are held in memory while reading."""
+"""Postings held in memory while building."""
 _KEPT = 1 << 12
+"""Products kept in memory."""
 _TABLES = """
     CREATE TABLE labels (asin TEXT PRIMARY KEY, attributes TEXT) WITHOUT ROWID;
     CREATE TABLE products (number INTEGER PRIMARY KEY, asin TEXT, packed BLOB);
@@ -41,7 +42,7 @@ _TABLES = """
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether a cache of this version was built there to its end."""
+    """Whether the folder contains a complete cache of this version."""
     try:
         return bool(json.loads((folder / "complete.json").read_text())["version"] == _VERSION)
     except (OSError, ValueError, KeyError, TypeError):
@@ -49,15 +50,15 @@ def is_complete(folder: Path) -> bool:
 
 
 def build_cache(items: Path, labels: Path, folder: Path) -> None:
-    """Read the official files once, product by product, and write a cache.
+    """Read the official files product by product and write a cache.
 
     Args:
         items: an `items_shuffle*.json`.
         labels: an `items_ins_v2*.json`.
-        folder: where to write; what a broken build left there is replaced.
+        folder: output; the files of an interrupted build are replaced.
 
     Raises:
-        ValueError: A file cannot be read; names it and the entry.
+        ValueError: a file cannot be read; names it and the entry.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for path in (*folder.glob("*.npy"), folder / "complete.json", folder / "shop.sqlite"):
@@ -97,18 +98,17 @@ class Cache:
         return Shop(self.products, Prices(self.products), search, scorer=scorer)
 
     def in_order(self, asins: Iterable[str]) -> list[Product]:
-        """Those of some products that there are, in the order of the official file."""
-        numbers = sorted(
-            (number, asin) for asin in asins if (number := self.products.number(asin)) is not None
-        )
-        return [self.products[asin] for _, asin in numbers]
+        """The existing products among `asins`, in the order of the official file."""
+        positions = ((self.products.position(asin), asin) for asin in asins)
+        ordered = sorted((position, asin) for position, asin in positions if position is not None)
+        return [self.products[asin] for _, asin in ordered]
 
 
 def open_cache(folder: Path) -> Cache:
-    """Open a cache; it is only read.
+    """Open a cache for reading.
 
     Raises:
-        ValueError: There is no complete cache.
+        ValueError: the folder contains no complete cache.
     """
     if not is_complete(folder):
         raise ValueError(f"{folder}: no complete cache of the web shop's products")
@@ -132,7 +132,7 @@ def open_cache(folder: Path) -> Cache:
 
 
 class Products(Mapping[str, Product]):
-    """asin → product, read from the database when it is asked for."""
+    """asin → product, read from the database on access."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
@@ -147,8 +147,8 @@ class Products(Mapping[str, Product]):
     def __len__(self) -> int:
         return int(self._database.execute("SELECT COUNT(*) FROM products").fetchone()[0])
 
-    def number(self, asin: str) -> int | None:
-        """Place of a product in the official file; None if there is none."""
+    def position(self, asin: str) -> int | None:
+        """Index of a product in the official file; None if there is no such product."""
         row = self._database.execute("SELECT number FROM products WHERE asin = ?", (asin,)).fetchone()
         return None if row is None else int(row[0])
 
@@ -176,7 +176,7 @@ class Prices(Mapping[str, float]):
 
 
 class _Labels(Mapping[str, dict[str, Any]]):
-    """asin → its entry of labels, while a cache is built."""
+    """asin → its entry of the label file, while a cache is built."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
@@ -195,15 +195,15 @@ class _Labels(Mapping[str, dict[str, Any]]):
 
 
 class _Terms:
-    """Counts the terms of documents; what it has counted goes to disk part by part."""
+    """Counts the terms of documents; writes the counts to disk in parts."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._numbers: dict[str, int] = {}
+        self._ids: dict[str, int] = {}
         self._lengths = array("q")
         self._parts: list[Path] = []
         self._postings = array("i")
-        """Term, document and count of each posting, one after the other."""
+        """Concatenated (term id, document, count) triples."""
 
     def add(self, text: str) -> None:
         """Count the next document."""
@@ -211,24 +211,24 @@ class _Terms:
         document = len(self._lengths)
         self._lengths.append(len(terms))
         for term, count in Counter(terms).items():
-            number = self._numbers.setdefault(term, len(self._numbers))
-            self._postings.extend((number, document, count))
+            term_id = self._ids.setdefault(term, len(self._ids))
+            self._postings.extend((term_id, document, count))
         if len(self._postings) >= 3 * _PART:
             self._flush()
 
     def write(self, order: NDArray[np.int64]) -> Iterator[tuple[str, int, int]]:
-        """Write the arrays, documents renumbered so that `order` becomes 0, 1, ...; gives rows of `terms`."""
+        """Write the arrays, with document `order[i]` at index i; returns the rows of the table `terms`."""
         self._flush()
         rank = np.empty(len(order), dtype=np.int32)
         rank[order] = np.arange(len(order), dtype=np.int32)
         np.save(self._folder / "lengths.npy", np.array(self._lengths, dtype=np.int64)[order])
-        sizes = np.zeros(len(self._numbers), dtype=np.int64)
+        sizes = np.zeros(len(self._ids), dtype=np.int64)
         for path in self._parts:
             sizes += np.bincount(np.load(path)[:, 0], minlength=len(sizes))
         starts = np.cumsum(sizes) - sizes
         self._merge(rank, starts.copy(), int(sizes.sum()))
         return (
-            (term, int(starts[number]), int(sizes[number])) for term, number in sorted(self._numbers.items())
+            (term, int(starts[term_id]), int(sizes[term_id])) for term, term_id in sorted(self._ids.items())
         )
 
     def _merge(self, rank: NDArray[np.int32], cursor: NDArray[np.int64], total: int) -> None:
@@ -238,9 +238,9 @@ class _Terms:
             part = np.load(path)
             part = part[np.argsort(part[:, 0], kind="stable")]
             terms, firsts, sizes = np.unique(part[:, 0], return_index=True, return_counts=True)
-            places = np.repeat(cursor[terms] - firsts, sizes) + np.arange(len(part))
-            documents[places] = rank[part[:, 1]]
-            counts[places] = part[:, 2]
+            targets = np.repeat(cursor[terms] - firsts, sizes) + np.arange(len(part))
+            documents[targets] = rank[part[:, 1]]
+            counts[targets] = part[:, 2]
             cursor[terms] += sizes
             path.unlink()
         documents.flush()
@@ -263,9 +263,9 @@ def _label_rows(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _product_rows(products: Iterable[Product], terms: _Terms) -> Iterator[tuple[int, str, bytes]]:
-    for number, product in enumerate(products):
+    for position, product in enumerate(products):
         terms.add(product.document)
-        yield number, product.asin, zlib.compress(json.dumps(asdict(product)).encode())
+        yield position, product.asin, zlib.compress(json.dumps(asdict(product)).encode())
 
 
 def _unpacked(packed: bytes) -> Product:

@@ -1,9 +1,9 @@
 """Reads a catalogue in WebShop's three file formats, plain or gzipped, one product at a time.
 
-| file | holds |
+| file | content |
 |---|---|
 | `items_shuffle*.json` | a list of products |
-| `items_ins_v2*.json` | asin → labels, and for some an instruction made from them |
+| `items_ins_v2*.json` | asin → labels, for some with an instruction made from them |
 | `items_human_ins.json` | asin → instructions written by people |
 """
 
@@ -19,26 +19,26 @@ from spa_lab.envs.webshop.product import Product, is_kept, read_product, text_li
 _DECODER = json.JSONDecoder()
 _CHUNK = 1 << 20
 _LONGEST_RECORD = 1 << 26
-"""Characters; a longer one means that the file is damaged."""
+"""Characters; a longer record means that the file is damaged."""
 
 
 def read_products(path: Path, labels: Mapping[str, Any]) -> Iterator[Product]:
-    """The products of an `items_shuffle*.json`, in order, without those that the original leaves out.
+    """The products of an `items_shuffle*.json`, in order, without those that the original skips.
 
-    These are: asin "nan", asin longer than ten characters, and all but the first product of one asin.
+    It skips the asin "nan", asins of more than ten characters, and all but the first product of an asin.
 
     Args:
         path: the file.
         labels: from `read_labels`.
 
     Raises:
-        ValueError: The file or one of its products cannot be read; names both.
+        ValueError: the file or one of its products cannot be read; names both.
     """
     seen: set[str] = set()
-    for number, record in enumerate(read_list(path)):
+    for index, record in enumerate(read_list(path)):
         if not is_kept(record) or (isinstance(record, dict) and record.get("asin") in seen):
             continue
-        where = f"{path.name}: entry {number}"
+        where = f"{path.name}: entry {index}"
         asin = record.get("asin") if isinstance(record, dict) else None
         entry = labels.get(asin, {}) if isinstance(asin, str) else {}
         product = read_product(record, entry.get("attributes"), where)
@@ -50,7 +50,7 @@ def read_labels(path: Path) -> dict[str, dict[str, Any]]:
     """The content of an `items_ins_v2*.json`.
 
     Raises:
-        ValueError: It cannot be read, or an entry is not as it should be; names both.
+        ValueError: it cannot be read, or an entry has another form; names both.
     """
     labels = _read_object(path)
     for asin, entry in labels.items():
@@ -62,45 +62,45 @@ def read_labels(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def read_instructions(path: Path) -> dict[str, Any]:
-    """The content of an `items_human_ins.json`; its entries are checked when goals are made of them.
+    """The content of an `items_human_ins.json`; `human_goals` checks its entries.
 
     Raises:
-        ValueError: It cannot be read as a JSON object.
+        ValueError: it cannot be read as a JSON object.
     """
     return _read_object(path)
 
 
 def read_list(path: Path) -> Iterator[Any]:
-    """The entries of a JSON list, read piece by piece: the file may be larger than the memory.
+    """The entries of a JSON list, read in chunks: the file may be larger than the memory.
 
     Raises:
-        ValueError: The file is missing, cut off or no JSON list; names the file and the entry.
+        ValueError: the file is missing, truncated or no JSON list; names the file and the entry.
     """
     return (entry for _, entry in _read_pieces(path, "[]"))
 
 
 def read_entries(path: Path) -> Iterator[tuple[str, Any]]:
-    """The (key, value) pairs of a JSON object, read piece by piece.
+    """The (key, value) pairs of a JSON object, read in chunks.
 
     Raises:
-        ValueError: The file is missing, cut off or no JSON object; names the file and the entry.
+        ValueError: the file is missing, truncated or no JSON object; names the file and the entry.
     """
     return _read_pieces(path, "{}")
 
 
 def _read_pieces(path: Path, brackets: str) -> Iterator[tuple[str, Any]]:
-    number = 0
+    count = 0
     try:
         with _open(path) as file:
             for pair in _pairs(iter(lambda: file.read(_CHUNK), ""), brackets):
                 yield pair
-                number += 1
+                count += 1
     except (OSError, EOFError, zlib.error, RecursionError, ValueError) as error:
-        raise ValueError(f"{path}: cannot be read after {number} entries: {error}") from error
+        raise ValueError(f"{path}: cannot be read after {count} entries: {error}") from error
 
 
 def _pairs(source: Iterator[str], brackets: str) -> Iterator[tuple[str, Any]]:
-    """(key, value) of each entry; the keys of a list are empty."""
+    """(key, value) of each entry; "" as keys of a list."""
     text = more = next(source, "")
     while more and _skip(text, 0) == len(text):
         text = more = next(source, "")
@@ -127,17 +127,17 @@ def _pairs(source: Iterator[str], brackets: str) -> Iterator[tuple[str, Any]]:
 
 
 def _pair(text: str, start: int, brackets: str) -> tuple[str, Any, int]:
-    """Key, value and end of the entry that starts at `start`; ValueError if the text ends within it."""
+    """Key, value and end of the entry at `start`; ValueError if the text ends within the entry."""
     key = ""
     if brackets == "{}":
         key, start = _DECODER.raw_decode(text, start)
         start = _skip(text, start)
         if not isinstance(key, str) or text[start : start + 1] != ":":
-            raise ValueError("expected a text and ':' before each value")
+            raise ValueError("expected a string key and ':' before each value")
         start = _skip(text, start + 1)
     entry, end = _DECODER.raw_decode(text, start)
-    if end == len(text):  # a number may go on
-        raise ValueError("the text ends too early")
+    if end == len(text):  # the next chunk may continue a number
+        raise ValueError("unexpected end of the file")
     return key, entry, end
 
 

@@ -1,4 +1,4 @@
-"""How alike two phrases are, as `token_set_ratio` of the public package thefuzz 0.20 says."""
+"""Similarity of phrases, identical to `token_set_ratio` of the public package thefuzz 0.20."""
 
 import re
 from functools import lru_cache
@@ -7,20 +7,22 @@ from spa_lab.envs.webshop.stemmer import lower
 
 _NOT_A_WORD = re.compile(r"[\W_]")
 _LATIN_1 = dict.fromkeys(range(128, 256))
-"""thefuzz's "ASCII only" drops these and no others."""
+"""The only characters that thefuzz's option "force ASCII" removes."""
 
 
 @lru_cache(maxsize=1 << 16)
-def token_set_ratio(one: str, other: str) -> int:
-    """Likeness of two phrases as sets of words, 0 to 100; 0 where one has no words.
+def token_set_ratio(first: str, second: str) -> int:
+    """Similarity of two phrases as sets of words, 0 to 100; 0 if one of them has no words.
 
     Source: thefuzz 0.20 over rapidfuzz 3.14 (default processing, ASCII forced).
     """
-    ours, theirs = _words(one), _words(other)
-    if not ours or not theirs:
+    first_words, second_words = _words(first), _words(second)
+    if not first_words or not second_words:
         return 0
-    shared = ours & theirs
-    left, right = " ".join(sorted(ours - theirs)), " ".join(sorted(theirs - ours))
+    shared = first_words & second_words
+    left, right = (
+        " ".join(sorted(words)) for words in (first_words - second_words, second_words - first_words)
+    )
     if shared and not (left and right):
         return 100
     common = len(" ".join(sorted(shared)))
@@ -37,14 +39,14 @@ def _words(phrase: str) -> set[str]:
     return set(lower(_NOT_A_WORD.sub(" ", phrase.translate(_LATIN_1))).split())
 
 
-def _common_subsequence(one: str, other: str) -> int:
-    """Length of the longest common subsequence (Hyyrö 2004: one bit of a number for each letter of `one`)."""
-    places: dict[str, int] = {}
-    for i, letter in enumerate(one):
-        places[letter] = places.get(letter, 0) | 1 << i
-    full = (1 << len(one)) - 1
+def _common_subsequence(first: str, second: str) -> int:
+    """Length of the longest common subsequence (Hyyrö 2004: one bit per letter of `first`)."""
+    positions: dict[str, int] = {}
+    for i, letter in enumerate(first):
+        positions[letter] = positions.get(letter, 0) | 1 << i
+    full = (1 << len(first)) - 1
     row = full
-    for letter in other:
-        hit = row & places.get(letter, 0)
+    for letter in second:
+        hit = row & positions.get(letter, 0)
         row = ((row + hit) | (row - hit)) & full
-    return len(one) - row.bit_count()
+    return len(first) - row.bit_count()

@@ -1,8 +1,8 @@
-"""Which words of a product's name say what kind of thing it is: the one part of the reward with a choice.
+"""The nouns of product names, which the reward compares: the only part of it that depends on a choice.
 
-The original asks a spaCy language model. `RULE` needs none and gives the same answer on every machine; with
-a model installed, `spacy_nouns` asks it. Scores of different scorers cannot be compared, so each has a name
-that is kept with the reward.
+The original uses a spaCy language model. `RULE` needs none and gives the same result on every machine;
+`spacy_nouns` uses an installed model. Rewards of different scorers cannot be compared, so each scorer has a
+name that is stored with the reward.
 """
 
 import re
@@ -28,12 +28,12 @@ class NounScorer:
     name: str
     """"rule" or "spacy:<model> <version>"."""
     nouns: Callable[[str], tuple[str, ...]]
-    """Name → its nouns in lower case, in order, repetitions kept."""
+    """Name → its nouns in lower case, in order, with repetitions."""
 
 
 @lru_cache(maxsize=1 << 16)
 def rule_nouns(name: str) -> tuple[str, ...]:
-    """All words of a name but numbers, function words and common adjectives."""
+    """All words of a name except numbers, function words and common adjectives."""
     words = (word.lower() for word in _WORD.findall(name) if not word[0].isdigit())
     return tuple(word for word in words if word not in _NO_NOUNS)
 
@@ -43,7 +43,7 @@ RULE = NounScorer("rule", rule_nouns)
 
 @cache
 def spacy_nouns(model: str = "en_core_web_lg") -> NounScorer:
-    """The nouns that a spaCy model tags; loading it takes seconds.
+    """The nouns that a spaCy model tags; loading the model takes seconds.
 
     Raises:
         ImportError: spaCy or the model is not installed.
@@ -61,7 +61,7 @@ def spacy_nouns(model: str = "en_core_web_lg") -> NounScorer:
 
 
 def installed_nouns() -> NounScorer:
-    """The original's scorer where spaCy and its model are installed, else `RULE`."""
+    """The original's scorer if spaCy and its model are installed, else `RULE`."""
     try:
         return spacy_nouns()
     except ImportError:

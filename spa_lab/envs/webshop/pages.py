@@ -1,8 +1,8 @@
-"""The pages of the shop as text: what is written on each, and what can be clicked.
+"""The pages of the shop: their texts and their click targets.
 
-A page's text is its visible pieces joined by " [SEP] ". Button texts and layout are WebShop's (MIT,
-(c) Princeton Natural Language Processing); how pieces of white space are treated follows from how it parses
-its own HTML.
+The text of a page is its visible text nodes, joined by " [SEP] ". Button texts and layout are WebShop's (MIT,
+(c) Princeton Natural Language Processing); the treatment of white space follows from how WebShop parses its
+own HTML.
 """
 
 import json
@@ -21,7 +21,7 @@ _RULES = str.maketrans({character: f"\\u{ord(character):04x}" for character in "
 
 
 class Page(NamedTuple):
-    """A page without the instruction above it."""
+    """A page without the instruction at its top."""
 
     text: str
     clickables: tuple[str, ...]
@@ -29,19 +29,19 @@ class Page(NamedTuple):
 
 
 def pieces(text: str) -> list[str]:
-    """What a text in the page shows: itself, nothing if it is empty, an empty piece if it is mere blanks."""
+    """The text nodes of a text: itself; none if empty; an empty one for blanks without a line break."""
     if text.strip(_HTML_SPACE):
         return [text.strip()]
     return [""] if text and "\n" not in text else []
 
 
 def join(texts: Iterable[str]) -> str:
-    """The text of a page made of these pieces."""
+    """The text of a page with these text nodes."""
     return SEPARATOR.join(texts)
 
 
 def heading(instruction: str) -> str:
-    """What stands at the top of every page."""
+    """The top of every page."""
     return join(["Instruction:", *pieces(instruction)])
 
 
@@ -50,12 +50,12 @@ def index_page(head: str) -> str:
     return join(["WebShop", head, "Search"])
 
 
-def results_page(products: Sequence[Product], number: int) -> Page:
-    """Page `number` (from 1) of these hits; it is empty beyond the last one."""
-    shown = products[(number - 1) * PER_PAGE : number * PER_PAGE]
-    texts = ["Back to Search", f"Page {number} (Total results: {len(products)})"]
+def results_page(products: Sequence[Product], page_number: int) -> Page:
+    """Page `page_number` (from 1) of these hits; pages after the last one are empty."""
+    shown = products[(page_number - 1) * PER_PAGE : page_number * PER_PAGE]
+    texts = ["Back to Search", f"Page {page_number} (Total results: {len(products)})"]
     buttons = [BACK]
-    if number > 1:
+    if page_number > 1:
         texts.append("< Prev")
         buttons.append(PREVIOUS)
     texts.append("Next >")
@@ -66,7 +66,7 @@ def results_page(products: Sequence[Product], number: int) -> Page:
 
 
 def item_page(product: Product, *, attributes: bool) -> Page:
-    """A product's page; the chosen options are not marked. `attributes` adds the button "Attributes"."""
+    """A product's page; chosen options are not marked. `attributes` adds the button "Attributes"."""
     texts = ["Back to Search", "< Prev"]
     for name, values in product.options:
         texts += pieces(name)
@@ -80,7 +80,7 @@ def item_page(product: Product, *, attributes: bool) -> Page:
 
 
 def option_groups(product: Product) -> dict[str, str]:
-    """Option value → its group; a value that stands in several belongs to the last one."""
+    """Option value → its group; a value of several groups belongs to the last one."""
     return {value: name for name, values in product.options for value in values}
 
 

@@ -1,4 +1,4 @@
-"""What recordings hold besides episodes, compared with ours: catalogue, goals, search, the reward's parts."""
+"""Compares the other recorded data with ours: catalogue, goals, search, components of the reward."""
 
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
@@ -16,9 +16,9 @@ from spa_lab.envs.webshop.reward import Reward, normalize_color, reward_of
 from spa_lab.envs.webshop.shop import HITS
 
 Difference = tuple[str, object, object]
-"""What differs, how it was recorded, and ours."""
+"""(what differs, recorded value, our value)."""
 NEAR_TIE = 2e-4
-"""Scores that differ by less than this share may stand in either order: recorded ones are rounded."""
+"""Scores with a smaller relative difference may be in either order: recorded ones are rounded."""
 
 
 def _documents(recording: Recording, index: SearchIndex) -> Iterator[list[Difference]]:
@@ -40,17 +40,17 @@ def _goals(recording: Recording, index: SearchIndex) -> Iterator[list[Difference
     counts: dict[str, tuple[int, int]] = {}
     for where, line in recording.lines["goal"]:
         theirs = recorded_goal(line, where)
-        number = field_of(line, "index", int, where)
+        index_in_block = field_of(line, "index", int, where)
         block = field_of(line, "block", str, where)
         goals = recording.goals(line["goal_options"])
         counts[block] = counts.get(block, (0, 0))[0] + 1, len(goals)
-        what = f"{block} {number}"
-        if not 0 <= number < len(goals):
+        what = f"{block} {index_in_block}"
+        if not 0 <= index_in_block < len(goals):
             yield [(what, theirs, f"there are {len(goals)}")]
             continue
-        differences = _unequal(what, theirs, with_limit(goals[number], theirs.price_upper))
+        differences = _unequal(what, theirs, with_limit(goals[index_in_block], theirs.price_upper))
         price = recording.prices.get(block, {}).get(theirs.asin)
-        if price is not None:  # whatever was drawn, it must be one of those that can be
+        if price is not None:  # the limit was drawn at random, from these
             limits = possible_limits(price) or (NO_LIMIT,)
             if theirs.price_upper not in limits:
                 differences.append((f"{what}: limit", theirs.price_upper, limits))
@@ -63,11 +63,11 @@ def _search(recording: Recording, index: SearchIndex) -> Iterator[list[Differenc
     for where, line in recording.lines["search"]:
         query = field_of(line, "query", str, where)
         hits = [_hit(hit, where) for hit in field_of(line, "hits", list, where)]
-        found = index.search(query, HITS)
+        our_hits = index.search(query, HITS)
         differences = different_hits(index, query, [asin for asin, _ in hits])
         if "n_hits_50" in line:
-            differences += _unequal(f"hits of {query!r}", line["n_hits_50"], len(found))
-        for (asin, theirs), (_, ours) in zip(hits, found, strict=False):
+            differences += _unequal(f"hits of {query!r}", line["n_hits_50"], len(our_hits))
+        for (asin, theirs), (_, ours) in zip(hits, our_hits, strict=False):
             if abs(theirs - ours) > NEAR_TIE * theirs:
                 differences.append((f"score of {asin} for {query!r}", theirs, ours))
         if "tokens" in line:
@@ -76,13 +76,13 @@ def _search(recording: Recording, index: SearchIndex) -> Iterator[list[Differenc
 
 
 def different_hits(index: SearchIndex, query: str, theirs: list[str]) -> list[Difference]:
-    """Whether our search finds other products, or in another order; near-ties may be in any order."""
+    """Differences between our search results and recorded ones; near-ties may be in any order."""
     scores = dict(index.search(query, len(index.names)))
     ours = [asin for asin, _ in zip(scores, theirs, strict=False)]
     if len(ours) < len(theirs):
         return [(f"products found for {query!r}", len(theirs), len(ours))]
-    for one, other in zip(theirs, ours, strict=True):
-        if one != other and not _tied(scores.get(one, 0.0), scores[other]):
+    for their_asin, our_asin in zip(theirs, ours, strict=True):
+        if their_asin != our_asin and not _tied(scores.get(their_asin, 0.0), scores[our_asin]):
             return [(f"products found for {query!r}", theirs, ours)]
     return _unequal(f"repeated products for {query!r}", len(theirs), len(set(theirs)))
 
@@ -115,8 +115,8 @@ def _different_parts(where: str, info: dict[str, Any], ours: Reward) -> list[Dif
 
 def _fuzzy(recording: Recording, index: SearchIndex) -> Iterator[list[Difference]]:
     for where, line in recording.lines["fuzzy pair"]:
-        one, other = field_of(line, "a", str, where), field_of(line, "b", str, where)
-        yield _unequal(f"{one!r} and {other!r}", line["token_set_ratio"], token_set_ratio(one, other))
+        first, second = field_of(line, "a", str, where), field_of(line, "b", str, where)
+        yield _unequal(f"{first!r} and {second!r}", line["token_set_ratio"], token_set_ratio(first, second))
 
 
 def _colors(recording: Recording, index: SearchIndex) -> Iterator[list[Difference]]:
@@ -137,15 +137,15 @@ CHECKS: Mapping[str, Callable[[Recording, SearchIndex], Iterator[list[Difference
         "colors": _colors,
     }
 )
-"""Name → differences, a list for each thing that was compared."""
+"""Name → one list of differences per comparison."""
 
 
 def _unequal(what: str, theirs: object, ours: object) -> list[Difference]:
     return [] if theirs == ours else [(what, theirs, ours)]
 
 
-def _tied(one: float, other: float) -> bool:
-    return abs(one - other) <= NEAR_TIE * max(one, other)
+def _tied(first: float, second: float) -> bool:
+    return abs(first - second) <= NEAR_TIE * max(first, second)
 
 
 def _hit(hit: object, where: str) -> tuple[str, float]:

@@ -1,4 +1,4 @@
-"""One product, and how it is read from a record of the official files."""
+"""Products, read from records of the official files."""
 
 import re
 from collections.abc import Sequence
@@ -8,28 +8,28 @@ from typing import Any
 
 LONGEST_ASIN = 10
 NO_PRICE = 100.0
-"""Price, in dollars, of a product whose record has none."""
+"""Price of a product whose record has none, dollars."""
 UNKNOWN_ATTRIBUTE = "DUMMY_ATTR"
-"""What stands for the attributes of a product that the attribute file does not have."""
+"""The only attribute of a product without an entry in the label file."""
 
 
 @dataclass(frozen=True)
 class Product:
-    """What the shop knows of one product; all texts as they are shown."""
+    """A product of the shop; all texts as shown on pages."""
 
     asin: str
     title: str
     description: str
     bullets: tuple[str, ...]
     pricing: tuple[float, ...]
-    """One price in dollars, or the two ends of a range."""
+    """One price, or the two ends of a range, dollars."""
     options: tuple[tuple[str, tuple[str, ...]], ...]
-    """(name, values) of each group of options, in the order of the page; lower case."""
+    """(name, values) of each option group, in the order of the page; lower case."""
     attributes: tuple[str, ...]
-    """Hidden labels that the reward compares; never shown but on the page "Attributes"."""
+    """Hidden labels that the reward compares; shown only on the page "Attributes"."""
     category: str
     query: str
-    """The search it was found by, lower case: a hidden label too."""
+    """The query by which the product was collected, lower case; also a hidden label."""
     product_category: str
     """A path of categories, joined by U+203A."""
 
@@ -40,7 +40,7 @@ class Product:
 
     @property
     def document(self) -> str:
-        """The text that search looks into."""
+        """The text that is indexed for search."""
         groups = ", and ".join(f"{name}: {', '.join(values)}" for name, values in self.options)
         first = self.bullets[0] if self.bullets else ""
         return " ".join((self.title, self.description, first, groups)).lower()
@@ -50,12 +50,12 @@ def read_product(record: Any, attributes: Sequence[str] | None, where: str) -> P
     """A product from its record in `items_shuffle*.json`.
 
     Args:
-        record: One entry of the file.
-        attributes: Its labels from `items_ins_v2*.json`; None if it has no entry there.
-        where: File and entry, for errors.
+        record: an entry of the file.
+        attributes: its labels from `items_ins_v2*.json`; None if it has no entry there.
+        where: file and entry, for messages.
 
     Raises:
-        ValueError: Names the field that is missing or of another type.
+        ValueError: a field is missing or of another type; names it.
     """
     if not isinstance(record, dict):
         raise ValueError(f"{where}: expected an object, got {type(record).__name__}")
@@ -76,30 +76,30 @@ def read_product(record: Any, attributes: Sequence[str] | None, where: str) -> P
 
 
 def is_kept(record: Any) -> bool:
-    """Whether the original's loader keeps a record, repeated names aside."""
+    """Whether the original's loader keeps a record, unless its asin is repeated."""
     asin = record.get("asin") if isinstance(record, dict) else None
     return not isinstance(asin, str) or (asin != "nan" and len(asin) <= LONGEST_ASIN)
 
 
 def text_field(record: dict[str, Any], key: str, where: str) -> str:
-    """The text `key` of a record.
+    """The string field `key` of a record.
 
     Raises:
-        ValueError: It is missing or no text.
+        ValueError: it is missing or no string.
     """
     if not isinstance(record.get(key), str):
-        raise ValueError(f"{where}: {key!r} must be a text, got {type(record.get(key)).__name__}")
+        raise ValueError(f"{where}: {key!r} must be a string, got {type(record.get(key)).__name__}")
     return record[key]
 
 
 def text_list(values: Any, key: str, where: str) -> tuple[str, ...]:
-    """A list of texts, as a tuple.
+    """A list of strings, as a tuple.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: it is something else.
     """
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise ValueError(f"{where}: {key!r} must be a list of texts, got {str(values)[:80]}")
+        raise ValueError(f"{where}: {key!r} must be a list of strings, got {str(values)[:80]}")
     return tuple(values)
 
 
@@ -124,8 +124,8 @@ def _options(groups: Any, where: str) -> tuple[tuple[str, tuple[str, ...]], ...]
     for name, contents in groups.items():
         if contents is None:
             continue
-        if not isinstance(contents, list) or not all(isinstance(one, dict) for one in contents):
+        if not isinstance(contents, list) or not all(isinstance(content, dict) for content in contents):
             raise ValueError(f"{where}: option {name!r} must be a list of objects")
-        values = (text_field(one, "value", f"{where}, option {name!r}") for one in contents)
+        values = (text_field(content, "value", f"{where}, option {name!r}") for content in contents)
         options[name.lower()] = tuple(value.strip().replace("/", " | ").lower() for value in values)
     return tuple(options.items())

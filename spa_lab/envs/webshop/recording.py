@@ -1,7 +1,7 @@
-"""A folder of recordings of the original WebShop: the catalogue it ran on, and what it did.
+"""Reads a folder of recordings of the original WebShop: its catalogue, and what the engine did.
 
-A line of a `*.jsonl.gz` file is known by its keys (`KINDS`); the catalogue is in the official formats,
-gzipped, and `prices*.json.gz` gives for each block of episodes what each product cost in it.
+The keys of a line of a `*.jsonl.gz` file determine its kind (`KINDS`). The catalogue is in the official
+formats, gzipped, and `prices*.json.gz` gives the price of each product for each block of episodes.
 """
 
 from collections.abc import Mapping
@@ -27,26 +27,26 @@ KINDS: Mapping[str, frozenset[str]] = MappingProxyType(
         "color": frozenset({"option", "normalize_color"}),
     }
 )
-"""Kind of a recorded line → the keys it is known by."""
+"""Kind of a recorded line → the keys that identify it."""
 Line = tuple[str, dict[str, Any]]
-"""File and number of a line, and the line."""
+"""(file and line number, line)."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """Everything in a folder."""
+    """The content of a folder."""
 
     products: tuple[Product, ...]
     prices: Mapping[str, Mapping[str, float]]
     """Block → asin → dollars."""
     human: tuple[Goal, ...]
-    """Our goals, price limits left out, in the order of their numbers."""
+    """Our goals without price limits, in the original's order."""
     synthetic: tuple[Goal, ...]
     lines: Mapping[str, list[Line]] = field(default_factory=dict)
     """Kind → lines."""
 
     def goals(self, wanted_options: object) -> tuple[Goal, ...]:
-        """Human goals if the options of a recorded goal are a list, else synthetic ones."""
+        """Human goals if the options of a recorded goal are a list, synthetic ones otherwise."""
         return self.human if isinstance(wanted_options, list) else self.synthetic
 
 
@@ -54,7 +54,7 @@ def read_recording(folder: Path) -> Recording:
     """Read a folder of recordings.
 
     Raises:
-        ValueError: A part of the catalogue is missing, or a file is damaged or holds something else.
+        ValueError: a part of the catalogue is missing, or a file is damaged or of another kind.
     """
     labels = read_labels(_only(folder, "items_ins_v2"))
     products = tuple(read_products(_only(folder, "items_shuffle"), labels))
@@ -70,10 +70,10 @@ def read_recording(folder: Path) -> Recording:
 
 
 def recorded_goal(record: dict[str, Any], where: str) -> Goal:
-    """A goal as the original wrote it down.
+    """A goal as the original recorded it.
 
     Raises:
-        ValueError: A field is missing or of another type.
+        ValueError: a field is missing or of another type.
     """
     options = record.get("goal_options")
     if not isinstance(options, dict):
@@ -105,7 +105,7 @@ def _kind(line: dict[str, Any], where: str) -> str:
 def _only(folder: Path, name: str) -> Path:
     paths = sorted(folder.glob(f"{name}*.json.gz"))
     if len(paths) != 1:
-        raise ValueError(f"{folder}: needs 1 file {name}*.json.gz, found {len(paths)}")
+        raise ValueError(f"{folder}: expected one file {name}*.json.gz, found {len(paths)}")
     return paths[0]
 
 

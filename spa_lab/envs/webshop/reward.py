@@ -1,9 +1,9 @@
-"""What a purchase is worth, with all of its parts, as the original computes it.
+"""The reward of a purchase and its components, as the original computes them.
 
     R = r_type * (n_att + n_opt + r_price) / (|attributes| + |options| + 1)
 
-Source: WebShop (Yao et al. 2022), section 3 and `web_agent_site/engine/goal.py`. The parts are reported; only
-their sum is the reward, and only a purchase has one.
+Source: WebShop (Yao et al. 2022), section 3 and `web_agent_site/engine/goal.py`. The components are reported,
+but only the total is the reward, and only a purchase has one.
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from spa_lab.envs.webshop.noun_scorer import NounScorer
 from spa_lab.envs.webshop.product import Product
 
 ALIKE = 85
-"""Phrases count as the same above this ratio."""
+"""Phrases with a higher ratio count as equal."""
 NO_NOUNS = 0.2
-"""Title score where the wanted name has no nouns."""
+"""Title score if the goal's name has no nouns."""
 COLORS = tuple(
     "alabaster apricot aqua ash asphalt azure banana beige black blue blush bordeaux bronze brown"
     " burgundy camel camo caramel champagne charcoal cheetah chestnut chocolate christmas coffee cognac"
@@ -32,63 +32,63 @@ _CATEGORY_SEPARATOR = "\u203a"
 
 @dataclass(frozen=True)
 class Reward:
-    """The worth of one purchase. `r_*` lie in [0, 1]; `w_*` are shares of the denominator."""
+    """The reward of one purchase. `r_*` lie in [0, 1]; `w_*` are shares of the denominator."""
 
     total: float
     """R, in [0, 1]."""
     r_type: float
-    """Is it the right kind of thing: 1, 0.5, 0.1 or 0."""
+    """Match of the kind of product: 1, 0.5, 0.1 or 0."""
     query_match: bool
     category_match: bool
     title_score: float
-    """Share of the wanted name's nouns that the bought name has."""
+    """Share of the nouns of the goal's name that the bought product's name has."""
     r_att: float
     w_att: float
     r_option: float | None
-    """None where no option is wanted, as is `w_option`."""
+    """None if the goal has no options; so is `w_option`."""
     w_option: float | None
     r_price: bool
     w_price: float
     type_scorer: str
-    """How the nouns were found; rewards of different scorers cannot be compared."""
+    """Name of the `NounScorer`; rewards of different scorers cannot be compared."""
 
 
 def reward_of(
     product: Product, goal: Goal, *, price: float, options: tuple[str, ...], scorer: NounScorer
 ) -> Reward:
-    """The worth of buying `product` when `goal` was wanted.
+    """The reward of buying `product` for `goal`.
 
     Args:
-        product: What is bought.
-        goal: What is wanted.
-        price: What it costs, dollars.
-        options: The chosen values; the names of their groups do not matter.
-        scorer: Finds the nouns of the two names.
+        product: the bought product.
+        goal: the goal.
+        price: its price, dollars.
+        options: the chosen values; the names of their groups do not matter.
+        scorer: finds the nouns of both names.
     """
     r_type, query_match, category_match, title_score = _type(product, goal, scorer)
     n_att = sum(_has(product, attribute) for attribute in goal.attributes)
     n_opt = _options(options, goal.options)
     r_price = price <= goal.price_upper
-    parts = len(goal.attributes) + len(goal.options) + 1
-    wanted = len(goal.options)
+    n_parts = len(goal.attributes) + len(goal.options) + 1
+    n_options = len(goal.options)
     return Reward(
-        total=(n_att + n_opt + r_price) / parts * r_type,
+        total=(n_att + n_opt + r_price) / n_parts * r_type,
         r_type=r_type,
         query_match=query_match,
         category_match=category_match,
         title_score=title_score,
         r_att=n_att / len(goal.attributes),
-        w_att=len(goal.attributes) / parts,
-        r_option=n_opt / wanted if wanted else None,
-        w_option=wanted / parts if wanted else None,
+        w_att=len(goal.attributes) / n_parts,
+        r_option=n_opt / n_options if n_options else None,
+        w_option=n_options / n_parts if n_options else None,
         r_price=r_price,
-        w_price=1 / parts,
+        w_price=1 / n_parts,
         type_scorer=scorer.name,
     )
 
 
 def normalize_color(option: str) -> str:
-    """The first colour word (alphabetical) that stands anywhere in `option`, else `option`."""
+    """The first colour word (alphabetical) that occurs anywhere in `option`, else `option`."""
     return next((color for color in COLORS if color in option), option)
 
 
@@ -119,7 +119,7 @@ def _has(product: Product, attribute: str) -> bool:
 
 
 def _options(chosen: tuple[str, ...], wanted: tuple[WantedOption, ...]) -> int:
-    """How many wanted options the chosen values satisfy; one value may satisfy several."""
+    """Number of wanted options that the chosen values satisfy; one value may satisfy several."""
     values = [normalize_color(value) for value in chosen]
     count = 0
     for option in map(_comparable, wanted):
@@ -130,6 +130,6 @@ def _options(chosen: tuple[str, ...], wanted: tuple[WantedOption, ...]) -> int:
 def _comparable(option: WantedOption) -> str:
     if isinstance(option, str):
         return normalize_color(option)
-    # as in the original, a (name, value) pair is a colour only if one of the two is just that word, and is
-    # otherwise compared in the way Python prints it, name included
+    # as in the original, a (name, value) pair is a colour only if name or value equals a colour word;
+    # otherwise its Python representation, name included, is compared
     return next((color for color in COLORS if color in option), str(option))

@@ -1,4 +1,4 @@
-"""The shop: products, prices and search. Immutable, and shared by every episode that is played in it."""
+"""The shop: products, prices and search. Immutable, shared by all episodes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -10,12 +10,12 @@ from spa_lab.envs.webshop.pages import Page
 from spa_lab.envs.webshop.product import Product
 
 HITS = 50
-"""Most products that a search finds."""
+"""Largest number of search results."""
 _PAGES_KEPT = 1 << 13
 
 
 class Shop:
-    """Products, what they cost, and how they are found. Pages are made once and kept."""
+    """Products, their prices and their search. Pages are built once and cached."""
 
     def __init__(
         self,
@@ -30,10 +30,10 @@ class Shop:
 
         Args:
             products: asin → product.
-            prices: asin → dollars: what a purchase is judged by.
-            search: query → the products found, best first, at most `HITS`.
+            prices: asin → price that the reward uses, dollars.
+            search: query → asins, best first, at most `HITS`.
             scorer: finds the nouns of names, for the reward.
-            show_attributes: whether product pages have the button "Attributes" (it shows hidden labels).
+            show_attributes: whether product pages have the button "Attributes", which shows hidden labels.
         """
         self.products = products
         self.prices = prices
@@ -41,11 +41,11 @@ class Shop:
         self.show_attributes = show_attributes
         self._search = search
         self.results = lru_cache(_PAGES_KEPT)(self._results)
-        """(query, number) → page of results."""
+        """(query, page number) → page of results."""
         self.item = lru_cache(_PAGES_KEPT)(self._item)
         """asin → product page."""
         self.sub = lru_cache(_PAGES_KEPT)(self._sub)
-        """(asin, name) → page with more about a product."""
+        """(asin, one of `SUB_PAGES`) → page with details of a product."""
         self.option_groups = lru_cache(_PAGES_KEPT)(self._option_groups)
         """asin → {option value: its group}."""
         self._hits = lru_cache(_PAGES_KEPT)(self._find)
@@ -53,8 +53,8 @@ class Shop:
     def _find(self, query: str) -> tuple[Product, ...]:
         return tuple(self.products[asin] for asin in self._search(query))
 
-    def _results(self, query: str, number: int) -> Page:
-        return pages.results_page(self._hits(query), number)
+    def _results(self, query: str, page_number: int) -> Page:
+        return pages.results_page(self._hits(query), page_number)
 
     def _item(self, asin: str) -> Page:
         return pages.item_page(self.products[asin], attributes=self.show_attributes)
@@ -67,7 +67,7 @@ class Shop:
 
 
 def make_shop(products: Sequence[Product], prices: Mapping[str, float], *, scorer: NounScorer = RULE) -> Shop:
-    """A shop that searches these products' texts, held in memory."""
+    """A shop with these products and a search index in memory."""
     index = index_of((product.asin, product.document) for product in products)
 
     def search(query: str) -> list[str]:

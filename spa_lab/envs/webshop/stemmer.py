@@ -20,12 +20,12 @@ _STEP_4 = (
     "ement", "ance", "ence", "able", "ible", "ment", "sion", "tion", "ant", "ent", "ism", "ate", "iti",
     "ous", "ive", "ize", "al", "er", "ic", "ou",
 )  # fmt: skip
-"""Endings of the three later steps; of two that fit, the one that stands first counts."""
+"""Endings of steps 2 to 4; the first that matches is replaced."""
 
 
 @lru_cache(maxsize=1 << 16)
 def stem(word: str) -> str:
-    """The stem of a lower-case word; words of up to two characters stay as they are."""
+    """The stem of a lower-case word; words of one or two characters are unchanged."""
     if len(word) <= 2:
         return word
     word = _step_1b(_step_1a(word))
@@ -37,7 +37,7 @@ def stem(word: str) -> str:
 
 
 def lower(text: str) -> str:
-    """Lower case letter by letter, knowing no context and no letters that become two."""
+    """Lower case letter by letter, without context and without letters that become two."""
     return text.lower() if text.isascii() else "".join(letter.lower()[0] for letter in text)
 
 
@@ -58,7 +58,7 @@ def _step_1b(word: str) -> str:
 
 
 def _mended(word: str) -> str:
-    """What is left of a word that lost "ed" or "ing", made a word again."""
+    """The stem after removing "ed" or "ing", with its ending repaired."""
     if word.endswith(("at", "bl", "iz")):
         return f"{word}e"
     if len(word) > 1 and word[-1] == word[-2] and _shape(word)[-1]:
@@ -77,7 +77,7 @@ def _replaced(word: str, endings: Mapping[str, str]) -> str:
 def _step_4(word: str) -> str:
     for ending in _STEP_4:
         if word.endswith(ending):
-            cut = 3 if ending in ("sion", "tion") else len(ending)  # "ion" goes, the s or t stays
+            cut = 3 if ending in ("sion", "tion") else len(ending)  # remove "ion", keep the s or t
             before = word[:-cut]
             return before if _measure(before) > 1 else word
     return word
@@ -93,7 +93,7 @@ def _step_5(word: str) -> str:
 
 
 def _shape(word: str) -> list[bool]:
-    """Consonant or not, character by character."""
+    """Whether each character is a consonant."""
     shape: list[bool] = []
     for letter in word:
         shape.append((not shape or not shape[-1]) if letter == "y" else letter not in "aeiou")
@@ -101,7 +101,7 @@ def _shape(word: str) -> list[bool]:
 
 
 def _measure(word: str) -> int:
-    """How often a vowel is followed by a consonant."""
+    """Number of places where a consonant follows a vowel."""
     shape = _shape(word)
     return sum(consonant and not before for before, consonant in pairwise(shape))
 
@@ -111,5 +111,5 @@ def _has_vowel(word: str) -> bool:
 
 
 def _ends_short(word: str) -> bool:
-    """Ends in consonant, vowel, consonant, the last one not w, x or y."""
+    """Whether it ends in consonant, vowel, consonant, the last one not w, x or y."""
     return len(word) > 2 and _shape(word)[-3:] == [True, False, True] and word[-1] not in "wxy"

@@ -1,7 +1,7 @@
-"""The words of the generated shop: kinds of products, what they can be like, and what can be chosen.
+"""The vocabulary of the generated shop: kinds of products, their attributes and their options.
 
-Few and short on purpose: a small model must be able to read a page. No two attributes of a kind and no two
-values of a group count as the same for the reward (tests hold that).
+It is small on purpose: a small model must be able to read a page. No two attributes of a kind and no two
+values of a group are equal for the reward (tests check this).
 """
 
 from collections.abc import Mapping
@@ -24,9 +24,9 @@ class Kind:
     attributes: tuple[str, ...]
     """Six; a product of this kind has `ATTRIBUTES_EACH` of them."""
     groups: Groups
-    """Two; a product offers some values of each."""
+    """Two; a product offers some values of each group."""
     price: int
-    """Place of its lowest price in `PRICES`."""
+    """Index of its lowest price in `PRICES`."""
 
 
 _COLORS = ("color", ("black", "white", "blue", "green", "pink", "red", "yellow", "purple"))
@@ -212,7 +212,7 @@ KINDS = (
         0,
     ),
 )
-"""Categories take turns."""
+"""Categories alternate."""
 CATEGORIES: Mapping[str, str] = MappingProxyType(
     {
         "fashion": "Clothing",
@@ -222,7 +222,7 @@ CATEGORIES: Mapping[str, str] = MappingProxyType(
         "grocery": "Grocery",
     }
 )
-"""Category as the files have it -> its name in a path of categories."""
+"""Category in the files -> its name in a category path."""
 BRANDS = (
     "alto", "brio", "cora", "dune", "elba", "fjord", "gala", "halo", "iris", "juno", "kite", "luma",
 )  # fmt: skip
@@ -231,14 +231,14 @@ PRICES = (
     56.99, 63.49, 68.99, 74.49, 82.99,
 )  # fmt: skip
 PRICES_EACH = 12
-"""Different prices that a kind may have, from its lowest."""
+"""Number of prices of a kind, from its lowest."""
 ATTRIBUTES_EACH = 3
 GROUP_NAMES = frozenset(name for kind in KINDS for name, _ in kind.groups)
 
 
 @lru_cache(maxsize=1 << 12)
 def kind_of(text: str) -> Kind | None:
-    """The kind whose noun stands in a text; None if there is none."""
+    """The kind whose noun occurs in a text; None if there is none."""
     return next((kind for kind in KINDS if kind.noun in text), None)
 
 
@@ -248,15 +248,15 @@ def _noun(title: str) -> tuple[str, ...]:
 
 
 NOUNS = NounScorer("generated", _noun)
-"""Here the nouns need no guessing: they are known. So another kind of product earns nothing."""
+"""The nouns of generated names are known, so another kind of product earns reward 0."""
 
 
 def phrases() -> list[str]:
-    """Every word or fixed group of words that carries meaning in the generated shop's texts, sorted.
+    """Every word or fixed phrase with a meaning of its own in the generated shop's texts, sorted.
 
-    For tokenizers: each of these stands for one thing, and is written the same wherever it stands.
+    For tokenizers: each is always written in the same way.
     """
-    found = {*BRANDS, *(f"${price}" for price in PRICES), *(f"{limit}.00" for limit in range(10, 140, 10))}
+    texts = {*BRANDS, *(f"${price}" for price in PRICES), *(f"{limit}.00" for limit in range(10, 140, 10))}
     for kind in KINDS:
-        found |= {kind.noun, *kind.attributes, *(value for _, values in kind.groups for value in values)}
-    return sorted(found)
+        texts |= {kind.noun, *kind.attributes, *(value for _, values in kind.groups for value in values)}
+    return sorted(texts)
