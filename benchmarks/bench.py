@@ -26,7 +26,7 @@ from spa_lab.envs.demonstrations import demonstrate
 from spa_lab.envs.household import environment
 from spa_lab.learn.cloning import clone
 from spa_lab.paths import base_folder
-from spa_lab.pipeline.stages import demonstrations
+from spa_lab.pipeline.experiment import demonstrations
 from spa_lab.react import parse
 from spa_lab.truth.monte_carlo import branch_outcomes
 

@@ -286,8 +286,7 @@ def _run(options: argparse.Namespace) -> int:
     from spa_lab.pipeline.train import train
 
     workers = options.workers or (1 if preset.lora_rank else 2)  # a large model fills the machine on its own
-    methods = ["ppo" if method == "terminal" else method for method in options.method]  # TODO pipeline
-    run = train(options.out, options.env, methods, preset, seed=options.seed, workers=workers)
+    run = train(options.out, options.env, options.method, preset, seed=options.seed, workers=workers)
     print(render_summary(run))
     return 0
 
@@ -329,8 +328,7 @@ def _fidelity(options: argparse.Namespace) -> int:
 
 
 def _figures(options: argparse.Namespace) -> int:
-    from spa_lab.pipeline.figures import figures
-    from spa_lab.pipeline.paper_figures import Asked
+    from spa_lab.pipeline.figures import Asked, figures
 
     asked = Asked(options.columns, options.trajectory, tuple(options.sources))
     print(figures(runs=options.runs, out=options.out, asked=asked, in_caption=options.caption))

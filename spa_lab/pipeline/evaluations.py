@@ -1,57 +1,68 @@
-"""What the evaluations of a finished run hold, for reports and figures."""
+"""What the evaluations of a run hold, for reports and figures."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from spa_lab.envs.worlds import make_environment
 from spa_lab.store import Run
 from spa_lab.types import Trajectory
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NAMES = {
-    "base": "base",
-    "cloned": "cloned (SFT)",
-    "ppo": "PPO, terminal reward",
-    "spa": "PPO, SPA-RL",
-    "critic": "PPO, critic's credit",
-    "mean": "PPO, mean credit",
-    "random": "PPO, random credit",
-}
-COMPARISONS = (
-    *((method, "cloned") for method in ("spa", "ppo", "critic", "mean", "random")),
-    ("spa", "ppo"),
-)
+TITLES = {"base": "base", "cloned": "cloned (SFT)"}
+"""Titles of the policies that are no training method's."""
+BASELINE = "terminal"
+"""The method that the others are compared with, besides the cloned policy."""
+
+
+def policy_titles(run: Run) -> dict[str, str]:
+    """Policy -> title for tables and figures: base, cloned, then the training methods of the run."""
+    return TITLES | {name: title for name, title in run.methods.items() if name != "sft"}
+
+
+def comparisons(policies: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs (ours, theirs) to compare: every method with the cloned policy, then with terminal reward.
+
+    Args:
+        policies: names of policies, in the order of tables.
+    """
+    methods = [policy for policy in policies if policy not in TITLES]
+    with_cloned = [(method, "cloned") for method in methods]
+    return with_cloned + [(method, BASELINE) for method in methods if method != BASELINE]
 
 
 def evaluations(run: Run) -> dict[str, dict[str, list[Trajectory]]]:
-    """Panel → policy → trajectories in the panel's order."""
+    """Panel -> policy -> trajectories in the panel's order; policies in the order of tables."""
+    order = {policy: i for i, policy in enumerate(policy_titles(run))}
+    sets = [entry for entry in run.trajectory_sets() if entry.role == "evaluation"]
     played: dict[str, dict[str, list[Trajectory]]] = {}
-    sets = [one for one in run.trajectory_sets() if one.role == "evaluation"]
-    order = {policy: place for place, policy in enumerate(["base", "cloned", *run.config["methods"]])}
-    for one in sorted(sets, key=lambda one: order.get(one.policy or "", len(order))):
-        played.setdefault(str(one.panel), {})[str(one.policy)] = one.load()
+    for entry in sorted(sets, key=lambda entry: order.get(entry.policy or "", len(order))):
+        played.setdefault(str(entry.panel), {})[str(entry.policy)] = entry.load()
     return played
 
 
-def longest_panel(played: Mapping[str, object]) -> str:
-    """The panel for success by length: the one made for it, where it was played."""
-    return "unseen_by_length" if "unseen_by_length" in played else "unseen"
+def panel_by_length(played: Mapping[str, object]) -> str | None:
+    """The panel for success by length: the one made for it, else the first; None without a panel."""
+    return "unseen_by_length" if "unseen_by_length" in played else next(iter(played), None)
+
+
+def main_panel(run: Run, played: Mapping[str, object]) -> str | None:
+    """The panel on which policies are compared: "unseen", or the first that was played."""
+    return "unseen" if "unseen" in played else next(iter(played), None)
 
 
 def long_ones(trajectories: Sequence[Trajectory]) -> dict[str, Trajectory]:
     """The longest "success" and the "failure" nearest to it in length, as far as there are any.
 
-    Of equals the first id is taken; a failure alone is the longest.
+    Among equals the first id is taken; a failure alone is the longest.
     """
-    found: dict[str, Trajectory] = {}
+    chosen: dict[str, Trajectory] = {}
     for kind in ("success", "failure"):
-        own = [one for one in trajectories if one.success == (kind == "success")]
-        if own:
-            goal = len(found["success"]) if found else max(len(one) for one in own)
-            found[kind] = min(own, key=lambda one: (abs(len(one) - goal), one.id))
-    return found
+        subset = [trajectory for trajectory in trajectories if trajectory.success == (kind == "success")]
+        if subset:
+            goal = len(chosen["success"]) if chosen else max(map(len, subset))
+            chosen[kind] = min(subset, key=lambda trajectory: (abs(len(trajectory) - goal), trajectory.id))
+    return chosen
 
 
 def panel_frame(
@@ -63,15 +74,12 @@ def panel_frame(
     from spa_lab.view.tables.frames import trajectories_frame
 
     frames = [
-        trajectories_frame(own, expert_length=expert_length).assign(policy=policy)
-        for policy, own in played.items()
+        trajectories_frame(trajectories, expert_length=expert_length).assign(policy=policy)
+        for policy, trajectories in played.items()
     ]
     return pd.concat(frames, ignore_index=True)
 
 
 def expert_lengths(run: Run) -> dict[str, int]:
-    """Task id → steps of the expert, for all evaluated tasks."""
-    environment = make_environment(run.config["env"])
-    preset = run.config["preset"]
-    panels = (("unseen", preset["evaluation_tasks"]), ("unseen_by_length", preset["by_length_tasks"]))
-    return {task.id: task.expert_length for panel, n in panels for task in environment.tasks(panel, n)}
+    """Task id -> steps of the expert, for the tasks whose length the run knows."""
+    return {task.id: task.expert_length for task in run.tasks().values() if task.expert_length is not None}

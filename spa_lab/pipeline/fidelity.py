@@ -1,86 +1,91 @@
-"""`spa-lab fidelity`: every credit source of a finished run against the Monte Carlo truth of its agent.
+"""`spa-lab fidelity`: credit sources against the measured values of a run's own agent.
 
-What is done is kept in the run, so that an interrupted call goes on where it stopped. Truth, ceiling and the
-rollouts of Monte Carlo methods are different continuations: nothing is compared with itself.
+Leaves two independent measurements as `truths/`, so that the inspector and the figures show credit beside the
+truth, and the scoreboard and the costs in `results/`. Everything is kept as soon as it is done: an
+interrupted call is resumed, a larger one extends a smaller one, and a further source costs only itself.
 """
 
-import json
+import re
 from collections.abc import Sequence
-from functools import partial
 from itertools import zip_longest
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from spa_lab.configs.presets import Preset, preset_from_dict
-from spa_lab.credit import methods
 from spa_lab.credit.fidelity import scoreboard
-from spa_lab.envs.worlds import make_environment
-from spa_lab.pipeline.fidelity_jobs import READERS, branch_job, reader_job, save_measured
-from spa_lab.pipeline.parallel import WorkerPool, WorkerTask
-from spa_lab.pipeline.stages import split_by_task
+from spa_lab.credit.methods import CreditMethod, measure
+from spa_lab.envs.base import Environment
+from spa_lab.pipeline import measurement
+from spa_lab.pipeline.experiment import CLONED, ESTIMATOR, Experiment, ExperimentSource, task_records
+from spa_lab.pipeline.parallel import Report, WorkerPool, WorkerTask
+from spa_lab.pipeline.sources import CONTINUATIONS, NO_MODEL, SOURCES, find_source, in_order
 from spa_lab.store import Run, writing
-from spa_lab.truth.outcomes import BranchOutcomes
-from spa_lab.types import FloatArray, Trajectory, ValueTruth
+from spa_lab.types import Credit, Trajectory
 
-TRAJECTORIES_PER_JOB = 4
-"""Trajectories of one job: what an interruption can cost."""
-MC_CREDIT_BRANCHES = (5, 8)
-"""Continuations of the Monte Carlo methods: IPR's and Math-Shepherd's."""
+if TYPE_CHECKING:
+    from spa_lab.pipeline.sources import SourceFactory
+
 TEXT_METRICS = ("pair_accuracy", "harm_auc", "spearman", "spearman_pooled", "pivot_hit", "rmse", "last_share")
-ORDER = (
-    "terminal", "mean", "random", "grounding", "step_index", "leave_one_out", "gigpo", "spa",
-    "spa_released_head", "spa_prefix", "occlusion", "rudder", "critic_td", "critic_gae", "critic",
-    "math_shepherd_8", "ipr_5", "mc_difference_8",
-)  # fmt: skip
-"""Sources from trivial to expensive."""
+"""Metrics of the printed table."""
 COSTS = ("fit_seconds", "fit_rollouts", "seconds", "rollouts")
-"""To prepare a method once, and to give credit to the scored trajectories."""
+"""To prepare a source once, and to give credit to the scored trajectories."""
+BOARD = "fidelity"
+"""Name of the scoreboard among the results."""
 
 
-def fidelity(*, run: Path, trajectories: int = 40, branches: int = 64, workers: int = 2) -> str:
-    """Measure the truth, let every method give credit, score them and draw.
-
-    Writes `credits/fidelity-<source>`, `results/fidelity` (the scoreboard) and `figures/fidelity.*` into the
-    run. Each value is measured twice by `branches` continuations: the truth, and the second measurement
-    that gives the ceiling.
+def fidelity(
+    *,
+    run: Path | Run,
+    trajectories: int = 40,
+    branches: int = 64,
+    workers: int = 2,
+    sources: Sequence["str | CreditMethod | SourceFactory"] | None = None,
+    world: str | Environment | None = None,
+) -> str:
+    """Measure values, let every source give credit, score the sources and draw the scoreboard.
 
     Args:
-        run: folder of a finished run that has an estimator.
+        run: a finished run, or its folder.
         trajectories: held-out trajectories of each outcome, as many as there are.
-        branches: N, continuations behind each value of each measurement.
-        workers: processes side by side.
+        branches: N, continuations behind each value of each of the two measurements.
+        workers: worker processes.
+        sources: names in `sources.SOURCES`; "package.module:attribute" of a `CreditMethod`, or of a function
+            of an `Experiment` and a progress report that returns one; or such objects, which give credit in
+            this process. All of `SOURCES` if None. The scoreboard also lists sources of earlier calls.
+        world: only needed if the run was trained in an `Environment` given as an object.
 
     Returns:
         The scoreboard as text.
 
     Raises:
-        ValueError: a count below 1, settings that this version does not know, or another number of branches
-            than in an interrupted call.
+        ValueError: a count below 1, an unknown source, settings that this version does not know, or outcomes
+            in the run that were measured under other settings.
         StoreError: the run lacks its explorations, the cloned policy or the estimator, or another command
             writes into it.
     """
     if min(trajectories, branches) < 1:
         raise ValueError(f"needs at least 1 trajectory and 1 branch, got {trajectories} and {branches}")
-    opened = Run.open(run)
+    asked = list(SOURCES) if sources is None else list(sources)
+    named = in_order(source for source in asked if isinstance(source, str))
+    for name in named:
+        find_source(name)
+    opened = run if isinstance(run, Run) else Run.open(run)
     with writing(opened.path):
-        return render_scoreboard(_fidelity(opened, trajectories, branches, workers))
-
-
-def _fidelity(opened: Run, trajectories: int, branches: int, workers: int) -> pd.DataFrame:
-    preset = preset_of(opened)
-    _, held_out = split_by_task(opened.load_trajectories("explore"), preset.held_out_fraction)
-    chosen = balanced(held_out, trajectories)
-    opened.model("estimator")  # asked for before hours are spent
-    played = 2 * branches + max(MC_CREDIT_BRANCHES)
-    _do_jobs(opened, preset, chosen, played, workers)
-    measured = _outcomes(opened, chosen, played)
-    _cheap_methods(opened, preset, chosen, measured, branches)
-    table = _scored(opened, chosen, measured, branches)
-    opened.save_results("fidelity", table.to_dict("records"))
-    _draw(opened, table)
-    return table
+        experiment = Experiment.open(opened, world)
+        _check_models(experiment, named)
+        chosen = balanced(experiment.explored.held_out, trajectories)
+        with WorkerPool(workers) as pool:
+            pool.run(_tasks(experiment, chosen, branches, named))
+        for source in asked:
+            if not isinstance(source, str):
+                _score_object(experiment, source, chosen)
+        _save_truths(experiment, chosen, branches)
+        table = _scoreboard(experiment, chosen)
+        opened.save_results(BOARD, table.to_dict("records"))
+        _draw(opened, table)
+    return render_scoreboard(table)
 
 
 def balanced(trajectories: Sequence[Trajectory], each: int) -> list[Trajectory]:
@@ -91,153 +96,157 @@ def balanced(trajectories: Sequence[Trajectory], each: int) -> list[Trajectory]:
     sides = []
     for success in (True, False):
         by_task: dict[str, list[Trajectory]] = {}
-        for one in trajectories:
-            if one.success == success:
-                by_task.setdefault(one.task_id, []).append(one)
+        for trajectory in trajectories:
+            if trajectory.success == success:
+                by_task.setdefault(trajectory.task_id, []).append(trajectory)
         rounds = [
-            (number, i, one) for i, own in enumerate(by_task.values()) for number, one in enumerate(own)
+            (n, task, trajectory)
+            for task, played in enumerate(by_task.values())
+            for n, trajectory in enumerate(played)
         ]
-        sides.append([one for _, _, one in sorted(rounds, key=lambda place: place[:2])[:each]])
-    return [one for pair in zip_longest(*sides) for one in pair if one is not None]
-
-
-def preset_of(run: Run) -> Preset:
-    """The preset that the run was begun with.
-
-    Raises:
-        ValueError: it has settings that this version does not know.
-    """
-    try:
-        return preset_from_dict(run.config["preset"])
-    except ValueError as error:
-        raise ValueError(f"{run.path}: {error}") from error
+        sides.append([entry[2] for entry in sorted(rounds, key=lambda entry: entry[:2])[:each]])
+    return [entry for pair in zip_longest(*sides) for entry in pair if entry is not None]
 
 
 def render_scoreboard(table: pd.DataFrame) -> str:
     """The scoreboard as text: one block per outcome, one line per source."""
     lines = []
     for outcome in ("success", "failure"):
-        own = table[table["outcome"] == outcome]
-        if own.empty:
+        rows = table[table["outcome"] == outcome]
+        if rows.empty:
             continue
-        n_trajectories, n_tasks = own["n_trajectories"].max(), own["n_tasks"].max()
+        n_trajectories, n_tasks = rows["n_trajectories"].max(), rows["n_tasks"].max()
         lines += [f"{outcome}: {n_trajectories} trajectories of {n_tasks} tasks", ""]
         lines.append(f"{'source':<20}" + "".join(f"{name:>17}" for name in TEXT_METRICS))
-        values = own.pivot(index="source", columns="metric", values="value")
-        for source in own["source"].unique():
+        values = rows.pivot(index="source", columns="metric", values="value")
+        for source in rows["source"].unique():
             cells = (values.loc[source, name] for name in TEXT_METRICS)
             lines.append(
                 f"{source:<20}" + "".join(f"{'–' if np.isnan(x) else f'{x:.3f}':>17}" for x in cells)
             )
         lines.append("")
     lines += [f"{'cost':<20}" + "".join(f"{name:>17}" for name in COSTS)]
-    for source, spent in table.drop_duplicates("source").set_index("source")[list(COSTS)].iterrows():
-        cells = (f"{'–' if np.isnan(x) else f'{x:,.1f}'.removesuffix('.0'):>17}" for x in spent)
+    for source, costs in table.drop_duplicates("source").set_index("source")[list(COSTS)].iterrows():
+        cells = (f"{'–' if np.isnan(x) else f'{x:,.1f}'.removesuffix('.0'):>17}" for x in costs)
         lines.append(f"{source:<20}" + "".join(cells))
-    return "\n".join([*lines, "", "intervals and pooled numbers: results/fidelity.jsonl of the run"])
+    return "\n".join([*lines, "", f"intervals and pooled numbers: results/{BOARD}.jsonl of the run"])
 
 
-def _do_jobs(run: Run, preset: Preset, chosen: Sequence[Trajectory], branches: int, workers: int) -> None:
-    """Truths and readers that are not in the run yet, side by side."""
-    env, ids = run.config["env"], [one.id for one in chosen]
-    done = run.names("metrics")
-    jobs = [
-        WorkerTask(f"truth {name[-4:]}", branch_job, (run.path, env, preset, name, part, branches))
-        for name, part in _parts(ids, branches)
-        if name not in done
-    ]
-    jobs += [
-        WorkerTask(f"read: {model}", reader_job, (run.path, env, preset, model, ids))
-        for model in READERS
-        if f"fidelity-read-{model}" not in done
-        or run.load_metrics(f"fidelity-read-{model}")[0]["n"] != len(ids)
-    ]
-    with WorkerPool(workers) as crew:
-        crew.run(jobs)
-
-
-def _parts(ids: Sequence[str], branches: int) -> list[tuple[str, Sequence[str]]]:
-    """Name and trajectories of each truth job."""
-    starts = range(0, len(ids), TRAJECTORIES_PER_JOB)
-    return [
-        (f"fidelity-truth-{branches}-{start:04d}", ids[start : start + TRAJECTORIES_PER_JOB])
-        for start in starts
-    ]
-
-
-def _outcomes(run: Run, chosen: Sequence[Trajectory], branches: int) -> list[BranchOutcomes]:
-    """What the truth jobs left, in the order of the trajectories.
-
-    Raises:
-        ValueError: they are of other trajectories: the run, or the number of trajectories, has changed.
-    """
-    found: dict[str, list[FloatArray]] = {}
-    for name, _ in _parts([one.id for one in chosen], branches):
-        for row in run.load_metrics(name):
-            found.setdefault(row["trajectory_id"], []).append(np.array(json.loads(row["outcomes"])))
-    for one in chosen:
-        if len(found.get(one.id, ())) != len(one):
-            raise ValueError(
-                f"{run.path}: metrics/fidelity-truth-* measure {len(found.get(one.id, ()))} steps of "
-                f"{one.id!r}, which has {len(one)}; remove them to measure anew"
-            )
-    cap = make_environment(run.config["env"]).step_limit
-    return [
-        BranchOutcomes(one.id, one.outcome, tuple(found[one.id]), "cloned", cap, run.seed) for one in chosen
-    ]
-
-
-def _between(measured: Sequence[BranchOutcomes], start: int, stop: int) -> list[ValueTruth]:
-    """Truths by the continuations with numbers from `start` to `stop`."""
-    return [outcomes.subset(start, stop).to_truth() for outcomes in measured]
-
-
-def _cheap_methods(
-    run: Run, preset: Preset, chosen: Sequence[Trajectory], measured: Sequence[BranchOutcomes], branches: int
+def score_sources(
+    source: ExperimentSource, names: Sequence[str], ids: Sequence[str], *, report: Report
 ) -> None:
-    """Methods that need no worker: the trivial ones, groups, and those that spend continuations."""
-    fitted, held_out = split_by_task(run.load_trajectories("explore"), preset.held_out_fraction)
-    rng = np.random.default_rng([run.seed, 0xF1DE])
-    for method in (
-        methods.TERMINAL,
-        methods.MEAN,
-        methods.random_split(rng=rng),
-        methods.GROUNDING,
-        methods.step_index(fitted),
-        methods.leave_one_out(held_out),
-        methods.gigpo(held_out),
-    ):
-        save_measured(run, method, chosen)
-    first, played = 2 * branches, 2 * branches + max(MC_CREDIT_BRANCHES)
-    names = [name for name, _ in _parts([one.id for one in chosen], played)]
-    seconds = sum(row["seconds"] for name in names for row in run.load_metrics(name)) / played
-    few, more = (partial(_spent, _between(measured, first, first + n)) for n in MC_CREDIT_BRANCHES)
-    for method in (
-        methods.ipr(few, branches=MC_CREDIT_BRANCHES[0]),
-        methods.math_shepherd(more, branches=MC_CREDIT_BRANCHES[1]),
-        methods.monte_carlo_difference(more, branches=MC_CREDIT_BRANCHES[1]),
-    ):
-        save_measured(run, method, chosen, played_seconds=seconds * method.branches)
+    """Let some sources give credit to held-out explorations; executed in a worker process."""
+    experiment = source.open()
+    trajectories = measurement.explorations_of(experiment, ids)
+    for name in names:
+        _save_credit(experiment, find_source(name)(experiment, report), trajectories)
 
 
-def _spent(truths: Sequence[ValueTruth], trajectories: Sequence[Trajectory]) -> list[ValueTruth]:
-    """Continuations that were played together with the truth's, but are none of them."""
-    by_id = {truth.trajectory_id: truth for truth in truths}
-    return [by_id[one.id] for one in trajectories]
+def _check_models(experiment: Experiment, names: Sequence[str]) -> None:
+    """Fail before hours are spent: raises StoreError for a model that is missing."""
+    experiment.run.model(CLONED)
+    if "spa" in names:
+        experiment.run.model(ESTIMATOR)
+    tasks = experiment.run.tasks()
+    if not all(task.id in tasks for task in experiment.explore_tasks):  # a run of schema 1
+        experiment.run.save_tasks("train", task_records(experiment.explore_tasks))
 
 
-def _scored(
-    run: Run, chosen: Sequence[Trajectory], measured: Sequence[BranchOutcomes], branches: int
-) -> pd.DataFrame:
-    """The scoreboard, with the cost of each source."""
-    there = [source for source in ORDER if f"fidelity-cost-{source}" in run.names("metrics")]
-    costs = pd.DataFrame([row for source in there for row in run.load_metrics(f"fidelity-cost-{source}")])
-    credits = [credit for source in costs["source"] for credit in run.load_credits(f"fidelity-{source}")]
+def _tasks(
+    experiment: Experiment, chosen: Sequence[Trajectory], branches: int, names: Sequence[str]
+) -> list[WorkerTask]:
+    """The measurement and the sources that are not in the run yet; sources of one model in one task."""
+    ids = [trajectory.id for trajectory in chosen]
+    tasks = measurement.measure_tasks(experiment, chosen, branches)
+    labels = frozenset(task.label for task in tasks)
+    missing = set(names) - _complete(experiment.run, ids)
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        if name in missing or name not in SOURCES:
+            groups.setdefault(SOURCES[name].model if name in SOURCES else name, []).append(name)
+    for model, members in groups.items():
+        title = {NO_MODEL: "score: without a model"}.get(model, f"score: {model}")
+        after = labels if model == CONTINUATIONS else frozenset()
+        tasks.append(WorkerTask(title, score_sources, (experiment.source, members, ids), after))
+    return tasks
+
+
+def _complete(run: Run, ids: Sequence[str]) -> set[str]:
+    """Sources that were scored on all of these trajectories."""
+    costs = {row["source"] for row in run.results("costs") or ()}
+    credits = _scored_credits(run)
+    return {source for source in costs if set(ids) <= credits.get(source, {}).keys()}
+
+
+def _scored_credits(run: Run) -> dict[str, dict[str, Credit]]:
+    """Source -> trajectory id -> credit, as given for a scoreboard."""
+    by_source: dict[str, dict[str, Credit]] = {}
+    for entry in run.credit_sets():
+        if entry.role == "scored":
+            for credit in entry.load():
+                by_source.setdefault(credit.source, {})[credit.trajectory_id] = credit
+    return by_source
+
+
+def _score_object(
+    experiment: Experiment,
+    source: "CreditMethod | SourceFactory",
+    chosen: Sequence[Trajectory],
+) -> None:
+    """A source that was given as an object: made and asked in this process."""
+    method = source if isinstance(source, CreditMethod) else source(experiment, lambda *progress: None)
+    if not isinstance(method, CreditMethod):
+        raise ValueError(f"credit source: expected a CreditMethod, got {type(method).__name__}")
+    _save_credit(experiment, method, chosen)
+
+
+def _save_credit(experiment: Experiment, method: CreditMethod, chosen: Sequence[Trajectory]) -> None:
+    """Give credit by the clock → `credits/scored-<source>` and `results/costs-<source>`.
+
+    Continuations were played before, together with the measurement: their mean time is added.
+    """
+    credits, cost = measure(method, chosen)
+    name = _file_name(method.source)
+    experiment.run.save_credits(f"scored-{name}", credits, role="scored")
+    seconds = measurement.seconds_per_continuation(experiment.run) * cost.rollouts
+    row = {
+        "source": method.source,
+        "origin": method.origin,
+        "seconds": cost.seconds + seconds,
+        "rollouts": cost.rollouts,
+        "fit_seconds": method.fitting.seconds,
+        "fit_rollouts": method.fitting.rollouts,
+    }
+    experiment.run.save_results(f"costs-{name}", [row], result="costs")
+
+
+def _file_name(source: str) -> str:
+    """A name for files: letters, digits and ._@+- of the source's name; distinct for distinct sources."""
+    name = re.sub(r"[^A-Za-z0-9._@+-]", "_", source)
+    return name if name == source else f"{name}-{measurement.digest(source)}"
+
+
+def _save_truths(experiment: Experiment, chosen: Sequence[Trajectory], branches: int) -> None:
+    """The two measurements → `truths/`."""
+    outcomes = measurement.measured(experiment, chosen)
+    for name, measured, start in (("monte-carlo", "first", 0), ("monte-carlo-second", "second", branches)):
+        values = measurement.truths(outcomes, start, start + branches)
+        experiment.run.save_truths(name, values, measurement=measured)  # type: ignore[arg-type]
+
+
+def _scoreboard(experiment: Experiment, chosen: Sequence[Trajectory]) -> pd.DataFrame:
+    """The scoreboard of all sources that gave credit to all chosen trajectories, with their costs."""
+    run, ids = experiment.run, [trajectory.id for trajectory in chosen]
+    credits, first, second = _scored_credits(run), run.truth(), run.second_truth()
+    sources = in_order(source for source in credits if source in _complete(run, ids))
     table = scoreboard(
-        chosen, credits, _between(measured, 0, branches), second=_between(measured, branches, 2 * branches),
+        chosen,
+        [credits[source][name] for source in sources for name in ids],
+        [first[name] for name in ids],
+        second=[second[name] for name in ids],
         rng=np.random.default_rng([run.seed, 0x5C0E]),
-    )  # fmt: skip
-    return table.merge(costs.drop(columns="n"), on="source", how="left")
+    )
+    return table.merge(pd.DataFrame(run.results("costs")), on="source", how="left")
 
 
 def _draw(run: Run, table: pd.DataFrame) -> None:

@@ -1,8 +1,8 @@
-"""Jobs in worker processes, with a progress bar each; results come back in the order of the jobs.
+"""Tasks in worker processes, with a progress bar each and dependencies between them.
 
-Tiny models are fastest on one thread, so both cores are used by two processes and never by two threads.
-A process takes seconds to import torch, so a crew keeps its processes from one list of jobs to the next.
-None outlives its crew: not after an error, not after Ctrl-C, not when the parent is killed.
+Tiny models are fastest on one thread, so two cores are used by two processes and never by two threads. A
+process takes seconds to import torch, so a pool keeps its processes from one list of tasks to the next. No
+worker outlives its pool: not after an error, not after Ctrl-C, not when the parent is killed.
 """
 
 import ctypes
@@ -11,13 +11,13 @@ import os
 import signal
 import threading
 import traceback
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from time import perf_counter
 from typing import Any, Self
 
 import torch
@@ -25,7 +25,7 @@ from tqdm.auto import tqdm
 from transformers.utils.logging import disable_progress_bar
 
 Report = Callable[[float, dict[str, float]], object]
-"""Called by a job with the share that is done (0 to 1) and numbers worth showing."""
+"""Called by a task with the share that is done (0 to 1) and numbers to show beside the bar."""
 
 _BAR = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
 
@@ -35,8 +35,21 @@ class WorkerTask:
     """A function of a module, called as `function(*arguments, report=...)` in a worker process."""
 
     label: str
+    """Unique within a list of tasks."""
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
+    after: frozenset[str] = frozenset()
+    """Labels of the tasks that must be finished before; labels that are not in the list count as finished."""
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What a task returned."""
+
+    label: str
+    value: Any
+    seconds: float
+    """Wall time of the task."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +60,8 @@ class _Progress:
 
 @dataclass(frozen=True)
 class _Done:
-    result: Any
+    value: Any
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -56,7 +70,7 @@ class _Failed:
 
 
 class WorkerPool:
-    """At most `size` worker processes, begun when first needed and ended with the `with` block.
+    """At most `size` worker processes, started when first needed and ended with the `with` block.
 
     Raises:
         ValueError: `size` is below 1.
@@ -74,45 +88,67 @@ class WorkerPool:
     def __exit__(self, *_: object) -> None:
         self._shutdown()
 
-    def run(self, jobs: Sequence[WorkerTask]) -> list[Any]:
-        """Do all jobs, `size` at a time; the first error ends the processes of all others.
+    def run(
+        self,
+        tasks: Sequence[WorkerTask],
+        *,
+        on_result: Callable[[TaskResult], object] = lambda result: None,
+    ) -> list[Any]:
+        """Do all tasks, `size` at a time and in their order as far as dependencies allow.
+
+        The first error ends the processes of all other tasks.
+
+        Args:
+            tasks: with unique labels.
+            on_result: called in this process as soon as a task is finished, before tasks that wait for it
+                start.
 
         Returns:
-            What each job returned, in the order of `jobs`.
+            What each task returned, in the order of `tasks`.
 
         Raises:
-            ChildProcessError: a process ended in the middle of a job without a word (killed, out of memory).
-            Exception: what a job raised, with the traceback of its process as a note. A class that is
+            ValueError: two tasks have one label, or tasks wait for each other in a circle.
+            ChildProcessError: a process ended in the middle of a task without a message (killed, out of
+                memory).
+            Exception: what a task raised, with the traceback of its process as a note. A class that is
                 neither Python's nor ours arrives as the built-in one that it is derived from.
         """
-        waiting, results = deque(range(len(jobs))), [None] * len(jobs)
-        busy: dict[Connection, int] = {}
+        _check_order(tasks)
+        waiting = {task.label: task for task in tasks}
+        unfinished = set(waiting)
+        results: dict[str, Any] = {}
+        busy: dict[Connection, WorkerTask] = {}
         bars: dict[Connection, tqdm] = {}
         with ExitStack() as at_end, ExitStack() as on_error:
             on_error.callback(self._shutdown)
             while waiting or busy:
-                while waiting and len(busy) < self.size:
-                    number = waiting.popleft()
-                    with _interrupts_later():
-                        connection = self._give(jobs[number], busy)
-                        busy[connection] = number
-                        bars[connection] = at_end.enter_context(_bar(jobs[number]))
+                for task in [task for task in waiting.values() if not task.after & unfinished]:
+                    if len(busy) == self.size:
+                        break
+                    with _deferred_interrupts():
+                        connection = self._submit(waiting.pop(task.label), busy)
+                        busy[connection] = task
+                        bars[connection] = at_end.enter_context(_bar(task))
                 ready = wait(list(busy))
-                for connection in [one for one in busy if one in ready]:
-                    news = self._receive(connection, jobs[busy[connection]])
-                    if isinstance(news, _Progress):
-                        _show(bars[connection], news)
-                    else:
-                        results[busy.pop(connection)] = news.result
-                        _finish(bars.pop(connection))
+                for connection in [member for member in busy if member in ready]:
+                    message = self._receive(connection, busy[connection])
+                    if isinstance(message, _Progress):
+                        _show(bars[connection], message)
+                        continue
+                    label = busy.pop(connection).label
+                    results[label] = message.value
+                    _finish(bars.pop(connection))
+                    on_result(TaskResult(label, message.value, message.seconds))
+                    unfinished.remove(label)
             on_error.pop_all()
-        return results
+        return [results[task.label] for task in tasks]
 
-    def _give(self, job: WorkerTask, busy: dict[Connection, int]) -> Connection:
-        """Hand the job to a process that has none, or to a new one."""
-        connection = next((one for one in self._members if one not in busy), None) or self._spawn()
-        with suppress(BrokenPipeError):  # it was killed meanwhile; hearing from it says so
-            connection.send(job)
+    def _submit(self, task: WorkerTask, busy: dict[Connection, WorkerTask]) -> Connection:
+        """Hand the task to an idle process, or to a new one."""
+        idle = (member for member in self._members if member not in busy)
+        connection = next(idle, None) or self._spawn()
+        with suppress(BrokenPipeError):  # it was killed meanwhile; `_receive` reports that
+            connection.send(task)
         return connection
 
     def _spawn(self) -> Connection:
@@ -124,16 +160,16 @@ class WorkerPool:
         self._members[ours] = process
         return ours
 
-    def _receive(self, connection: Connection, job: WorkerTask) -> _Progress | _Done:
+    def _receive(self, connection: Connection, task: WorkerTask) -> _Progress | _Done:
         try:
-            news = connection.recv()
+            message = connection.recv()
         except (EOFError, ConnectionResetError):
             process = self._members[connection]
             process.join()
-            raise ChildProcessError(f"{job.label!r}: its process {_how_it_ended(process)}") from None
-        if isinstance(news, _Failed):
-            raise news.error
-        return news
+            raise ChildProcessError(f"{task.label!r}: its process {_exit_reason(process)}") from None
+        if isinstance(message, _Failed):
+            raise message.error
+        return message
 
     def _shutdown(self) -> None:
         for process in self._members.values():
@@ -144,38 +180,52 @@ class WorkerPool:
         self._members.clear()
 
 
-@contextmanager
-def _interrupts_later() -> Iterator[None]:
-    """Ctrl-C goes to every process of a terminal; those begun here leave it to the parent to end them.
+def _check_order(tasks: Sequence[WorkerTask]) -> None:
+    """Raises ValueError for a duplicate label and for tasks that wait for each other."""
+    left = {task.label: task.after for task in tasks}
+    if len(left) < len(tasks):
+        raise ValueError(f"{len(tasks)} tasks have {len(left)} different labels")
+    while left:
+        ready = [label for label, after in left.items() if not after & left.keys()]
+        if not ready:
+            raise ValueError(f"tasks wait for each other: {', '.join(sorted(left))}")
+        for label in ready:
+            del left[label]
 
-    The mask is what they inherit: ignoring the signal in the child would leave the seconds in which it
-    imports. Nor may the parent be interrupted between beginning something and noting down that it is to be
-    ended; its other threads have no mask, so the handler waits, too.
+
+@contextmanager
+def _deferred_interrupts() -> Iterator[None]:
+    """Hold back Ctrl-C while a process is started, and let the process ignore it.
+
+    A terminal sends Ctrl-C to all its processes; workers leave it to the parent to end them. They inherit a
+    blocked signal: ignoring it in the child would leave out the seconds in which it imports. The parent must
+    not be interrupted between starting a process and noting it down; its other threads have no mask, so the
+    handler is replaced, too.
     """
-    resource_tracker.ensure_running()  # or its start, in the middle of the block, would undo the mask
+    resource_tracker.ensure_running()  # its start inside of the block would reset the mask
     missed: list[int] = []
-    in_charge = threading.current_thread() is threading.main_thread()  # nobody else may set handlers
-    handler = signal.signal(signal.SIGINT, lambda number, _: missed.append(number)) if in_charge else None
+    is_main = threading.current_thread() is threading.main_thread()  # only it may set handlers
+    handler = signal.signal(signal.SIGINT, lambda number, _: missed.append(number)) if is_main else None
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if in_charge:
+        if is_main:
             signal.signal(signal.SIGINT, handler)
         if missed:
             signal.raise_signal(signal.SIGINT)
 
 
-def _how_it_ended(process: BaseProcess) -> str:
+def _exit_reason(process: BaseProcess) -> str:
     code = process.exitcode or 0
     if code >= 0:
         return f"ended with exit code {code}"
     return f"was killed by {signal.Signals(-code).name} (out of memory?)"
 
 
-def _bar(job: WorkerTask) -> tqdm:
-    return tqdm(total=1.0, desc=f"{job.label:<24}", bar_format=_BAR)
+def _bar(task: WorkerTask) -> tqdm:
+    return tqdm(total=1.0, desc=f"{task.label:<24}", bar_format=_BAR)
 
 
 def _show(bar: tqdm, news: _Progress) -> None:
@@ -188,44 +238,53 @@ def _finish(bar: tqdm) -> None:
     bar.close()
 
 
-def _work(crew: Connection) -> None:
-    """The whole life of a process: jobs in, results out, until one fails or nobody is there any more."""
+def _work(parent: Connection) -> None:
+    """The main loop of a worker: tasks in, results out, until one fails or the parent is gone."""
     torch.set_num_threads(1)
     disable_progress_bar()  # of models being loaded and saved
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:
-            job = crew.recv()
+            task = parent.recv()
         except (EOFError, ConnectionResetError):
             return
-        try:
-            result = job.function(*job.arguments, report=lambda *news: crew.send(_Progress(*news)))
-        except Exception as error:
-            crew.send(_Failed(_portable(error, job)))
+        except Exception as error:  # an object that exists in the parent's main module only
+            message = (
+                f"a worker process cannot receive a task ({error}); name its objects as module:attribute"
+            )
+            parent.send(_Failed(ValueError(message)))
             raise SystemExit(1) from error
-        crew.send(_Done(result))
-        del result
-        _give_memory_back()
+        start = perf_counter()
+        try:
+            value = task.function(*task.arguments, report=lambda *progress: parent.send(_Progress(*progress)))
+        except Exception as error:
+            parent.send(_Failed(_portable(error, task)))
+            raise SystemExit(1) from error
+        parent.send(_Done(value, perf_counter() - start))
+        del value
+        _release_memory()
 
 
-def _give_memory_back() -> None:
-    """The C library keeps what was freed, in pieces: hundreds of megabytes that the next job cannot use."""
+def _release_memory() -> None:
+    """Return freed memory to the system: the C library keeps hundreds of megabytes in small pieces."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "malloc_trim"):  # glibc
         libc.malloc_trim(0)
 
 
 def _end_with_parent() -> None:
-    """A killed parent cannot end its processes, and they must not go on writing into the run."""
+    """A killed parent cannot end its workers, and they must not go on writing into the run."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
     os._exit(1)
 
 
-def _portable(error: Exception, job: WorkerTask) -> Exception:
-    """The error as it can travel: classes of other packages may not survive being sent."""
-    kind = next(one for one in type(error).__mro__ if one.__module__.split(".")[0] in ("builtins", "spa_lab"))
+def _portable(error: Exception, task: WorkerTask) -> Exception:
+    """The error in a form that can be sent: classes of other packages may not survive it."""
+    kind = next(
+        base for base in type(error).__mro__ if base.__module__.split(".")[0] in ("builtins", "spa_lab")
+    )
     sent = error if kind is type(error) else kind(str(error))
-    sent.add_note(f"in the process of {job.label!r}:\n{''.join(traceback.format_exception(error))}")
+    sent.add_note(f"in the process of {task.label!r}:\n{''.join(traceback.format_exception(error))}")
     return sent

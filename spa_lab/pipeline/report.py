@@ -3,57 +3,69 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spa_lab.credit.calibration import calibrate, calibration_bins
 from spa_lab.envs.worlds import task_origin
 from spa_lab.pipeline.evaluations import (
-    COMPARISONS,
-    NAMES,
+    comparisons,
     evaluations,
     expert_lengths,
     long_ones,
-    longest_panel,
+    panel_by_length,
     panel_frame,
+    policy_titles,
 )
-from spa_lab.pipeline.stages import split_by_task
 from spa_lab.store import Run, replacing
 from spa_lab.types import Credit, Trajectory
 
+if TYPE_CHECKING:
+    from spa_lab.pipeline.experiment import Experiment
 
-def write_report(run: Run) -> None:
+
+def write_report(experiment: "Experiment") -> None:
     """Write `summary.json` and `figures/` from what the stages left."""
-    summary = summarise(run)
+    run, summary = experiment.run, summarise(experiment)
     with replacing(run.path / "summary.json") as partial:
         partial.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    run.note(n=summary["panels"]["unseen"]["cloned"]["n"], n_seeds=1)
-    _draw(run)
+    run.note(n=summary["panels"][summary["main_panel"]]["cloned"]["n"], n_seeds=1)
+    _draw(experiment)
 
 
-def summarise(run: Run) -> dict[str, Any]:
-    """All figures of a run, without times, so that the same seed gives the same summary.
+def summarise(experiment: "Experiment") -> dict[str, Any]:
+    """All numbers of a run, without times, so that the same seed gives the same summary.
 
     Returns:
-        `panels`: panel → policy → line of `evaluation.success_table`.
-        `differences`: paired differences of success on `unseen` with bootstrap intervals over tasks.
+        `main_panel`: the panel on which policies are compared.
+        `titles`: policy -> title.
+        `panels`: panel -> policy -> row of `evaluation.success_table`.
+        `differences`: paired differences of success on the main panel with bootstrap intervals over tasks.
         `estimator`: see `credit.calibration.Calibration`, on held-out tasks; absent without one.
     """
+    run, main = experiment.run, experiment.main_panel
     played = evaluations(run)
+    titles = policy_titles(run)
     summary: dict[str, Any] = {
-        "env": run.config["env"],
+        "env": experiment.environment.name,
         "seed": run.seed,
-        "panels": {panel: _judged(policies) for panel, policies in played.items()},
-        "differences": _differences(played["unseen"], run.seed),
+        "main_panel": main,
+        "titles": {policy: titles.get(policy, policy) for policy in played[main]},
+        "panels": {panel: _success(policies) for panel, policies in played.items()},
+        "differences": _differences(played[main], run.seed),
     }
-    if "held-out-spa" in run.names("credits"):
-        fitted, held_out = split_by_task(run.load_trajectories("explore"), run.config["preset"]["held_out"])
-        credits = run.load_credits("held-out-spa")
+    if credits := held_out_credits(run):
+        fitted, held_out = experiment.explored
         summary["estimator"] = asdict(calibrate(credits, held_out, fitted)) | {
-            "bins": [asdict(one) for one in calibration_bins(credits, held_out)]
+            "bins": [asdict(row) for row in calibration_bins(credits, held_out)]
         }
     return summary
+
+
+def held_out_credits(run: Run) -> list[Credit]:
+    """The estimator's credit of all held-out explorations; [] if the run has no estimator."""
+    return [credit for entry in run.credit_sets() if entry.role == "held_out" for credit in entry.load()]
 
 
 def render_summary(run: Run) -> str:
@@ -62,7 +74,8 @@ def render_summary(run: Run) -> str:
     `reward` is the mean outcome, shown where a world pays for partial success.
     """
     summary = json.loads((run.path / "summary.json").read_text(encoding="utf-8"))
-    env, rows = summary["env"], summary["panels"]["unseen"]
+    titles = summary["titles"]
+    env, rows = summary["env"], summary["panels"][summary["main_panel"]]
     graded = any(row["outcome"] != row["success"] for row in rows.values())
     lines = [
         f"{task_origin(env)}, panel `unseen`, greedy, seed {summary['seed']}",
@@ -74,13 +87,13 @@ def render_summary(run: Run) -> str:
         interval = f"{row['low']:.1%} – {row['high']:.1%}"
         reward = f"  {row['outcome']:6.3f}" if graded else ""
         lines.append(
-            f"{NAMES[policy]:<22} {row['success']:>8.1%}   {interval:<15}{reward} "
+            f"{titles[policy]:<22} {row['success']:>8.1%}   {interval:<15}{reward} "
             f"{row['grounding']:>9.1%} {row['mean_steps']:>6.1f} {row['n']:>5}"
         )
     lines.append("")
     for row in summary["differences"]:
         lines.append(
-            f"{NAMES[row['ours']]} − {NAMES[row['theirs']]}: {row['point']:+.1%} "
+            f"{titles[row['ours']]} − {titles[row['theirs']]}: {row['point']:+.1%} "
             f"[{row['low']:+.1%}, {row['high']:+.1%}], paired over {row['n']} tasks, 1 seed"
         )
     if "estimator" in summary:
@@ -99,8 +112,8 @@ def _estimator_line(row: dict[str, Any]) -> str:
     )
 
 
-def _judged(played: Mapping[str, Sequence[Trajectory]]) -> dict[str, dict[str, Any]]:
-    """Policy → its line of `evaluation.success_table`."""
+def _success(played: Mapping[str, Sequence[Trajectory]]) -> dict[str, dict[str, Any]]:
+    """Policy -> its row of `evaluation.success_table`."""
     # imported here: the worker processes of all stages import this package and need no tables
     from spa_lab.view.tables.evaluation import success_table
 
@@ -109,41 +122,50 @@ def _judged(played: Mapping[str, Sequence[Trajectory]]) -> dict[str, dict[str, A
 
 
 def _differences(played: Mapping[str, Sequence[Trajectory]], seed: int) -> list[dict[str, Any]]:
-    """Lines of `evaluation.differences_table`."""
-    from spa_lab.view.tables.evaluation import differences_table  # as in `_judged`
+    """Rows of `evaluation.differences_table`."""
+    from spa_lab.view.tables.evaluation import differences_table  # as in `_success`
 
-    table = differences_table(panel_frame(played), COMPARISONS, rng=np.random.default_rng(seed))
+    pairs = comparisons(list(played))
+    table = differences_table(panel_frame(played), pairs, rng=np.random.default_rng(seed))
     return [dict(row) for row in table.drop(columns="n_seeds").to_dict("records")]
 
 
-def _draw(run: Run) -> None:
+def _draw(experiment: "Experiment") -> None:
     # imported here: the worker processes of all stages import this package and need no pictures
     from spa_lab.view.paper.contributions import CreditedTrajectory, contributions_pair_figure
     from spa_lab.view.paper.paper_figure import write_picture
     from spa_lab.view.paper.success_by_length import success_by_length_figure
     from spa_lab.view.tables.evaluation import success_by_length
 
-    folder = run.path / "figures"
-    known = run.provenance
+    run = experiment.run
+    folder, known = run.path / "figures", run.provenance
     provenance = {name: known[name] for name in ("config", "seed", "n", "n_seeds", "device", "git_commit")}
-    played = evaluations(run)
-    table = success_by_length(panel_frame(played[longest_panel(played)], expert_lengths(run)))
-    drawn = {"success_by_length": success_by_length_figure(table).figure}
-    pair = long_pair(run) if "held-out-spa" in run.names("credits") else None
-    if pair:
-        success, failure = (CreditedTrajectory(*shown) for shown in pair)
-        drawn["contributions"] = contributions_pair_figure(success, failure).figure
-    for name, figure in drawn.items():
+    played, lengths = evaluations(run), expert_lengths(run)
+    figures = {}
+    panel = panel_by_length(played)
+    if panel is not None:
+        frame = panel_frame(played[panel], lengths)
+        if frame["expert_length"].notna().all():
+            figures["success_by_length"] = success_by_length_figure(success_by_length(frame)).figure
+    if pair := long_pair(experiment):
+        success, failure = (CreditedTrajectory(*credited) for credited in pair)
+        figures["contributions"] = contributions_pair_figure(success, failure).figure
+    for name, figure in figures.items():
         for form in ("svg", "png"):
             write_picture(figure, folder / f"{name}.{form}", provenance)
 
 
-def long_pair(run: Run) -> tuple[tuple[Trajectory, list[Credit]], tuple[Trajectory, list[Credit]]] | None:
+def long_pair(
+    experiment: "Experiment",
+) -> tuple[tuple[Trajectory, list[Credit]], tuple[Trajectory, list[Credit]]] | None:
     """A long success and a failure among the held-out trajectories, with credits; None if one is missing."""
-    _, held_out = split_by_task(run.load_trajectories("explore"), run.config["preset"]["held_out"])
-    credits = {credit.trajectory_id: credit for credit in run.load_credits("held-out-spa")}
-    found = long_ones(held_out)
-    if len(found) < 2:
+    credits = {credit.trajectory_id: credit for credit in held_out_credits(experiment.run)}
+    if not credits:
         return None
-    success, failure = ((one, [credits[one.id]]) for one in (found["success"], found["failure"]))
+    chosen = long_ones(
+        [trajectory for trajectory in experiment.explored.held_out if trajectory.id in credits]
+    )
+    if len(chosen) < 2:
+        return None
+    success, failure = ((chosen[kind], [credits[chosen[kind].id]]) for kind in ("success", "failure"))
     return success, failure

@@ -1,141 +1,231 @@
-"""From a preset to a finished run: which stages, in which order, side by side where they can be."""
+"""From a preset to a finished run: a graph of tasks on worker processes, each done once.
 
-from collections.abc import Sequence
-from dataclasses import asdict
+    clone ─┬─ explore ─┬─ estimate ── ppo: spa ── judge spa
+           │           └─ ppo: methods that need explorations ── judge
+           ├─ ppo: methods that need neither ── judge
+           └─ judge cloned                          judge base
+
+A task starts as soon as what it needs is there; results depend neither on the order nor on the number of
+workers.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from spa_lab.configs.presets import METHODS, Preset
+from spa_lab.configs.presets import Preset
+from spa_lab.envs.base import Environment
 from spa_lab.envs.worlds import make_environment
+from spa_lab.learn.method import TrainingMethod
+from spa_lab.learn.methods import METHODS, find_method
 from spa_lab.pipeline import stages
-from spa_lab.pipeline.parallel import WorkerPool, WorkerTask
+from spa_lab.pipeline.experiment import BASE, CLONED, ESTIMATOR, Experiment, check_portable, config_of
+from spa_lab.pipeline.parallel import TaskResult, WorkerPool, WorkerTask
 from spa_lab.pipeline.report import write_report
 from spa_lab.store import Run, writing
 
-UNSEEN, BY_LENGTH = "unseen", "unseen_by_length"
 Stage = Literal["clone", "explore", "estimate", "ppo", "evaluate", "report"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
+SFT = "sft"
+"""The method without a training stage: the cloned policy is the result."""
+CLONE, ESTIMATE = "clone", "estimate"
+"""Labels of tasks that others wait for."""
+
+
+@dataclass(frozen=True)
+class StageTask:
+    """A task of the graph, and the stage that it belongs to."""
+
+    stage: Stage
+    task: WorkerTask
 
 
 def train(
     out: Path,
-    env: str,
-    methods: Sequence[str],
+    world: str | Environment,
+    methods: Sequence[str | TrainingMethod],
     preset: Preset,
     *,
     seed: int,
     workers: int,
     until: Stage = "report",
 ) -> Run:
-    """Everything that `methods` need, each finished part once; a killed run goes on where it stopped.
+    """Do everything that `methods` need, each finished part once; a killed run is resumed where it stopped.
 
     Args:
-        out: run folder, new or begun with the same settings.
-        env: name of the world.
-        methods: members of `METHODS`.
+        out: run folder, new or started with the same settings.
+        world: its name, "package.module:attribute", or an `Environment` that can be sent to worker processes.
+        methods: "sft" (cloning only), names of `learn.methods.METHODS`, "package.module:attribute", or
+            training methods; in the order of tables.
         preset: scale.
         seed: of all random numbers.
-        workers: processes side by side; the results do not depend on it.
-        until: the last stage to do; a later call with the same settings goes on from there.
+        workers: worker processes.
+        until: the last stage to do; a later call with the same settings continues from there.
 
     Raises:
-        ValueError: an unknown world, method or stage, no worker, or a folder that holds another run.
+        ValueError: an unknown world, method or stage, no worker, a world or method that cannot be sent to
+            worker processes, or a folder that holds another run.
         StoreError: the disk refused, or another command writes into the folder.
         ChildProcessError: a process was killed in the middle of its work.
     """
-    _check_known("method", methods, METHODS)
-    _check_known("stage", [until], STAGES)
-    make_environment(env)
-    config = {
-        "env": env,
-        **make_environment(env).settings,
-        "methods": list(methods),
-        "preset": asdict(preset),
-    }
-    learners = [method for method in methods if method != "sft"]
-    with writing(out), WorkerPool(workers) as crew:
-        run = Run.create(out, config, seed=seed)
-        for stage in STAGES[: STAGES.index(until) + 1]:
-            if not run.finished(stage) and _needed(stage, learners):
-                with run.stage(stage):
-                    _do(stage, run, env, preset, learners, crew)
+    if until not in STAGES:
+        raise ValueError(f"no stage {until!r}; there are: {', '.join(STAGES)}")
+    environment = make_environment(world)
+    trained = trained_methods(methods)
+    _check_can_be_done(environment, world, preset, trained)
+    named = [method if isinstance(method, str) else method.name for method in methods]
+    with writing(out), WorkerPool(workers) as pool:
+        run = Run.create(out, config_of(world, environment, named, preset), seed=seed)
+        run.note(methods=_titles(methods, trained))
+        if not all(run.finished(stage) for stage in _needed_stages(trained, until)):
+            experiment = Experiment(run, environment, world=world)
+            _do(experiment, trained, _needed_stages(trained, until), pool)
     return run
 
 
-def _needed(stage: Stage, learners: Sequence[str]) -> bool:
-    if stage == "explore":
-        return not {"spa", "critic"}.isdisjoint(learners)
-    return stage != "estimate" or "spa" in learners
+def trained_methods(methods: Sequence[str | TrainingMethod]) -> list[TrainingMethod]:
+    """The methods that have a training stage, in order.
 
-
-def _check_known(what: str, names: Sequence[str], known: Sequence[str]) -> None:
+    Raises:
+        ValueError: an unknown method (names those there are), or two of one name.
+    """
+    for method in methods:
+        if isinstance(method, str) and method not in METHODS and ":" not in method:
+            raise ValueError(
+                f"no method {method!r}; there are: {', '.join(METHODS)}; or package.module:attribute"
+            )
+    trained = [find_method(method) for method in methods if method != SFT]
+    names = [method.name for method in trained]
     for name in names:
-        if name not in known:
-            raise ValueError(f"no {what} {name!r}; there are: {', '.join(known)}")
+        if names.count(name) > 1:
+            raise ValueError(f"two training methods are called {name!r}")
+    return trained
 
 
-def _do(stage: Stage, run: Run, env: str, preset: Preset, learners: Sequence[str], crew: WorkerPool) -> None:
-    """Do one stage; parts of it that an interrupted attempt finished are not done again."""
-    if stage == "report":
-        write_report(run)
-    elif stage == "explore":
-        _explore(run, env, preset, crew)
-    elif stage == "clone":
-        crew.run(_clone_jobs(run, env, preset))
-    elif stage == "estimate":
-        crew.run(_estimate_jobs(run, env, preset))
-    elif stage == "ppo":
-        crew.run(_ppo_jobs(run, env, preset, learners))
-    else:
-        crew.run(_evaluations(run, env, preset, learners))
+def _check_can_be_done(
+    environment: Environment, world: str | Environment, preset: Preset, methods: Sequence[TrainingMethod]
+) -> None:
+    """Raises ValueError for what would fail in a worker process, before anything is written."""
+    if isinstance(world, Environment):
+        check_portable(f"world {environment.name!r}", world)
+    for method in methods:
+        check_portable(f"training method {method.name!r}", method)
+    if environment.make_expert is None and environment.demonstrations is None and preset.demonstrations:
+        raise ValueError(f"world {environment.name!r} has neither an expert nor demonstrations to clone")
 
 
-def _clone_jobs(run: Run, env: str, preset: Preset) -> list[WorkerTask]:
-    """Stage 1; the base is judged meanwhile."""
-    jobs = [] if "cloned" in run.names("models") else [_task(run, "clone", stages.clone_stage, env, preset)]
-    return [*jobs, *_evaluation(run, env, preset, "base", UNSEEN)]
+def _titles(methods: Sequence[str | TrainingMethod], trained: Sequence[TrainingMethod]) -> dict[str, str]:
+    titles = {SFT: METHODS[SFT].title} if SFT in methods else {}
+    return titles | {method.name: method.title for method in trained}
 
 
-def _explore(run: Run, env: str, preset: Preset, crew: WorkerPool) -> None:
-    """Stage 2, shared by the workers; the result does not depend on how many there are."""
-    parts = [
-        _task(run, f"explore {part + 1}/{crew.size}", stages.explore_stage, env, preset, part, crew.size)
-        for part in range(crew.size)
-    ]
-    found = {one.id: one for part in crew.run(parts) for one in part}
-    run.save_trajectories("explore", [found[name] for name in sorted(found)], role="explored")
+def _needed_stages(methods: Sequence[TrainingMethod], until: Stage) -> list[Stage]:
+    """The stages to do, in order."""
+    needs = {need for method in methods for need in method.needs}
+    skipped = set() if "estimator" in needs else {"estimate"}
+    if not needs:
+        skipped.add("explore")
+    return [stage for stage in STAGES[: STAGES.index(until) + 1] if stage not in skipped]
 
 
-def _estimate_jobs(run: Run, env: str, preset: Preset) -> list[WorkerTask]:
-    """Stage 3; the cloned policy is judged meanwhile."""
-    done = "estimator" in run.names("models")
-    jobs = [] if done else [_task(run, "estimate", stages.estimate_stage, env, preset)]
-    return [*jobs, *_evaluation(run, env, preset, "cloned", UNSEEN)]
+def _do(
+    experiment: Experiment, methods: Sequence[TrainingMethod], wanted: Sequence[Stage], pool: WorkerPool
+) -> None:
+    """Do the stages; parts that an interrupted attempt finished are not done again."""
+    run = experiment.run
+    tasks = list(plan(experiment, methods, wanted, pool.size))
+    todo = [entry.task for entry in tasks]
+    stage_of = {entry.task.label: entry.stage for entry in tasks}
+    waves = {task.label for task in todo if stage_of[task.label] == "explore"}
+
+    def note(result: TaskResult) -> None:
+        run.record(stage_of.pop(result.label), result.label, result.seconds)
+        if result.label == CLONE:
+            run.note(device=str(result.value))
+        waves.discard(result.label)
+        finish()
+
+    def finish() -> None:
+        """Merge complete explorations and mark every stage of which nothing is left to do, in order."""
+        if not waves and "explore" in wanted and "explore" not in run.names("trajectories"):
+            stages.save_explorations(experiment)
+        for stage in wanted:
+            if stage == "report" or stage in stage_of.values():
+                return
+            if not run.finished(stage):
+                run.finish(stage)
+
+    finish()
+    pool.run(todo, on_result=note)
+    if "report" in wanted and not run.finished("report"):
+        with run.stage("report"):
+            write_report(experiment)
 
 
-def _ppo_jobs(run: Run, env: str, preset: Preset, learners: Sequence[str]) -> list[WorkerTask]:
-    """Stage 4: one job for each method that is not trained yet."""
-    todo = [method for method in learners if method not in run.names("models")]
-    return [_task(run, f"ppo: {method}", stages.ppo_stage, env, preset, method) for method in todo]
+def plan(
+    experiment: Experiment, methods: Sequence[TrainingMethod], wanted: Sequence[Stage], workers: int
+) -> Iterable[StageTask]:
+    """What is left to do, in the order of preference: what most others wait for comes first.
+
+    Args:
+        experiment: the run.
+        methods: those to train.
+        wanted: stages to do.
+        workers: explorations are divided among as many tasks.
+
+    Yields:
+        The tasks of these stages whose results are not in the run yet.
+    """
+    run, main = experiment.run, experiment.main_panel
+    models = run.names("models")
+    if CLONED not in models:
+        yield StageTask("clone", WorkerTask(CLONE, stages.clone_stage, (experiment.source,)))
+    yield from _evaluation(experiment, BASE, main, "clone", after=())
+    explore = list(_explorations(experiment, workers)) if "explore" in wanted else []
+    yield from explore
+    explored = [entry.task.label for entry in explore]
+    if "estimate" in wanted and ESTIMATOR not in models:
+        after = frozenset({CLONE, *explored})
+        task = WorkerTask(ESTIMATE, stages.estimate_stage, (experiment.source,), after)
+        yield StageTask("estimate", task)
+    if "ppo" in wanted:
+        for method in (method for method in methods if method.name not in models):
+            needs = {"explored": explored, "estimator": [*explored, ESTIMATE]}
+            after = frozenset({CLONE, *(label for need in method.needs for label in needs[need])})
+            arguments = (experiment.source, method)
+            yield StageTask("ppo", WorkerTask(_ppo(method.name), stages.train_stage, arguments, after))
+    if "estimate" in wanted:
+        yield from _evaluation(experiment, CLONED, main, "estimate", after=(CLONE,))
+    if "evaluate" in wanted:
+        for panel in experiment.panels:
+            if panel != main or "estimate" not in wanted:
+                yield from _evaluation(experiment, CLONED, panel, "evaluate", after=(CLONE,))
+            for method in methods:
+                trained = (_ppo(method.name),)
+                yield from _evaluation(experiment, method.name, panel, "evaluate", after=trained)
 
 
-def _evaluations(run: Run, env: str, preset: Preset, learners: Sequence[str]) -> list[WorkerTask]:
-    """Stage 5: every policy on every panel that it has not played yet."""
-    splits = (UNSEEN, BY_LENGTH) if preset.by_length_tasks else (UNSEEN,)
-    return [
-        job
-        for split in splits
-        for name in ("cloned", *learners)
-        for job in _evaluation(run, env, preset, name, split)
-    ]
+def _ppo(method: str) -> str:
+    return f"ppo: {method}"
 
 
-def _evaluation(run: Run, env: str, preset: Preset, policy: str, split: str) -> list[WorkerTask]:
-    if f"eval-{policy}-{split}" in run.names("trajectories"):
-        return []
-    return [_task(run, f"judge {policy}, {split}", stages.evaluate_stage, env, preset, policy, split)]
+def _explorations(experiment: Experiment, workers: int) -> Iterable[StageTask]:
+    """The waves that are not saved yet, dealt out to as many tasks as there are workers."""
+    if "explore" in experiment.run.names("trajectories"):
+        return
+    n = stages.n_waves(stages.explore_specs(experiment), experiment.preset.explore_rollout)
+    missing = sorted(set(range(n)) - set(experiment.run.shards("explore").indices()))
+    for part in range(min(workers, len(missing))):
+        arguments = (experiment.source, tuple(missing[part::workers]))
+        label, after = f"explore {part + 1}/{workers}", frozenset({CLONE})
+        yield StageTask("explore", WorkerTask(label, stages.explore_stage, arguments, after))
 
 
-def _task(run: Run, label: str, stage: object, *arguments: object) -> WorkerTask:
-    assert callable(stage)
-    return WorkerTask(label, stage, (run.path, *arguments))
+def _evaluation(
+    experiment: Experiment, policy: str, panel: str, stage: Stage, *, after: Sequence[str]
+) -> Iterable[StageTask]:
+    """The evaluation of a policy on a panel, unless it is done."""
+    if stages.evaluation_name(policy, panel) not in experiment.run.names("trajectories"):
+        label, arguments = f"judge {policy}, {panel}", (experiment.source, policy, panel)
+        yield StageTask(stage, WorkerTask(label, stages.evaluate_stage, arguments, frozenset(after)))

@@ -14,7 +14,8 @@ CreditRole = Literal["given", "held_out", "scored"]
 scoreboard. Where two files hold a credit of one source for one trajectory, the later role counts."""
 Measurement = Literal["first", "second"]
 """The truth, and an independent repetition that gives the noise ceiling."""
-Result = Literal["scoreboard", "costs", "intermediate"]
+Result = Literal["scoreboard", "costs", "timings", "intermediate"]
+"""A scoreboard of credit sources, their costs, times of a measurement; or what schema 1 left besides."""
 
 
 @dataclass(frozen=True)

@@ -128,13 +128,18 @@ class RunFolder:
         """Whether the stage is finished."""
         return stage in self.provenance["stages"]
 
-    def finish(self, stage: str, seconds: Mapping[str, float]) -> None:
-        """Mark a stage as finished.
+    def record(self, stage: str, task: str, seconds: float) -> None:
+        """Note the wall time of a finished task of a stage that may go on; kept until `finish`."""
+        _check_name(stage)
+        facts = self.provenance
+        running = facts.setdefault("running", {})
+        running.setdefault(stage, {})[task] = round(seconds, 3)
+        run_file.write(self._file, facts)
 
-        Args:
-            stage: its name.
-            seconds: task -> wall time of the task; the stage's time is their sum, whether or not they ran at
-                the same time. Attempts that were interrupted are not in it.
+    def finish(self, stage: str) -> None:
+        """Mark a stage as finished; its time is the sum over its tasks, which may have run side by side.
+
+        Attempts that were interrupted are not in it.
 
         Raises:
             ValueError: the stage is finished already.
@@ -143,8 +148,10 @@ class RunFolder:
         facts = self.provenance
         if stage in facts["stages"]:
             raise ValueError(f"{self._file}: stage {stage!r} is finished already")
-        tasks = {name: round(value, 3) for name, value in seconds.items()}
-        facts["stages"][stage] = {"seconds": round(sum(seconds.values()), 3), "tasks": tasks}
+        tasks = facts.get("running", {}).pop(stage, {})
+        if not facts.get("running", True):
+            del facts["running"]
+        facts["stages"][stage] = {"seconds": round(sum(tasks.values()), 3), "tasks": tasks}
         run_file.write(self._file, facts)
 
     @contextmanager
@@ -159,7 +166,8 @@ class RunFolder:
             raise ValueError(f"{self._file}: stage {name!r} is finished already")
         start = perf_counter()
         yield
-        self.finish(name, {name: perf_counter() - start})
+        self.record(name, name, perf_counter() - start)
+        self.finish(name)
 
     def names(self, kind: Kind) -> list[str]:
         """Names under which something of that kind is saved, sorted."""

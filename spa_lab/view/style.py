@@ -154,7 +154,8 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
 _ALIASES: Mapping[str, str] = MappingProxyType(
     {
         "spa_rl": "spa", "terminal_reward": "terminal", "ppo": "terminal", "sft": "cloned", "clone": "cloned",
-        "cloned_sft": "cloned", "critic_s_credit": "critic", "critic_credit": "critic",
+        "cloned_sft": "cloned", "critic_s_credit": "critic", "critic_s_td_errors": "critic",
+        "outcome_spread_evenly": "mean", "outcome_split_at_random": "random", "critic_credit": "critic",
         "critic_heads": "critic", "mean_credit": "mean", "random_credit": "random", "clock": "step_index",
         "mc_possible": "math_shepherd", "mc_value": "ipr", "mc": "mc_difference",
         "monte_carlo_few": "monte_carlo", "monte_carlo_again": "truth", "second_measurement": "truth",

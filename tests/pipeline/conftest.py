@@ -2,22 +2,18 @@
 
 import importlib
 import io
-import random
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
-from spa_lab.agent.models import save_policy
 from spa_lab.agent.rollout import Policy
-from spa_lab.envs.demonstrations import demonstrate
-from spa_lab.envs.worlds import make_environment
-from spa_lab.pipeline import train as train_module
-from spa_lab.pretrain.train import RECIPES
+from spa_lab.pipeline.train import STAGES
 from spa_lab.store import Run
 from spa_lab.store import folder as run_module
 
@@ -50,18 +46,13 @@ def micro(importable: Callable[[str], ModuleType]) -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory, make_policy: Callable[..., Policy]) -> Path:
+def data(
+    tmp_path_factory: pytest.TempPathFactory,
+    make_policy: Callable[..., Policy],
+    importable: Callable[[str], ModuleType],
+) -> Path:
     """A data folder whose base models know words and nothing else."""
-    folder = tmp_path_factory.mktemp("data")
-    for env, recipe in RECIPES.items():
-        world, rng = make_environment(env), random.Random(0)
-        n = 40 if env == "household" else 10
-        played = [demonstrate(world, task, mistakes=0.0, rng=rng) for task in world.tasks("train", n)]
-        steps = [step for one in played for step in one.trajectory.steps]
-        texts = [text for step in steps for text in (step.text, step.observation)]
-        # it writes broken words at first, which take many more tokens to read than to write
-        policy = make_policy(*texts, names=recipe.names(), hidden=32, layers=2, context=8192)
-        save_policy(policy, folder / ("base" if env == "household" else f"base_{env}"))
+    folder: Path = importable("base_models").make_data(tmp_path_factory.mktemp("data"), make_policy)
     return folder
 
 
@@ -81,11 +72,17 @@ def _data_of_this_run(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def undisturbed(data: Path, micro: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     folder = tmp_path_factory.mktemp("undisturbed")
     before: dict[str, Path] = {}
-    do = train_module._do
+    create, finish = Run.create, Run.finish
 
-    def copy_and_do(stage: str, run: Run, *others: object) -> None:
-        before[stage] = shutil.copytree(run.path, folder / f"before-{stage}")
-        do(stage, run, *others)
+    def copy_new(*arguments: Any, **named: Any) -> Run:
+        run = create(*arguments, **named)
+        before["clone"] = shutil.copytree(run.path, folder / "before-clone")
+        return run
+
+    def copy_and_finish(run: Run, stage: str) -> None:
+        finish(run, stage)
+        following = [*STAGES, "end"][STAGES.index(stage) + 1]
+        before[following] = shutil.copytree(run.path, folder / f"before-{following}")
 
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -94,7 +91,8 @@ def undisturbed(data: Path, micro: ModuleType, tmp_path_factory: pytest.TempPath
     ):
         patch.setenv("SPA_LAB_DATA", str(data))
         patch.setattr(run_module, "git_commit", _commit)
-        patch.setattr(train_module, "_do", copy_and_do)
+        patch.setattr(Run, "create", copy_new)
+        patch.setattr(Run, "finish", copy_and_finish)
         code = micro.main(["demo", "--out", str(folder / "run"), "--workers", "2"])
     assert code == 0, err.getvalue()
     return Undisturbed(folder / "run", before, out.getvalue(), err.getvalue())

@@ -20,7 +20,7 @@ import pytest
 
 from spa_lab import cli
 from spa_lab.configs.presets import TINY
-from spa_lab.store import writing
+from spa_lab.store import Run, writing
 
 if TYPE_CHECKING:
     from tests.pipeline.conftest import Undisturbed
@@ -94,8 +94,13 @@ def test_one_command_at_a_time(micro: ModuleType, tmp_path: Path, capsys: pytest
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"schema": 2}, "{file}: schema 2 found, 1 expected"),
-        ({"seed": 3}, "{file}: begun with other settings: seed is 3, asked 0"),
+        ({"schema": 3}, "{file}: schema 3 found, 2 or 1 expected"),
+        (
+            {"schema": 1},
+            "{file}: a run of schema 1 can be inspected, drawn and scored, but not continued; "
+            "choose another folder",
+        ),
+        ({"seed": 3}, "{file}: started with other settings: seed is 3, asked 0"),
         ({"stages": None}, "{file}: 'stages' must be a dict, found None"),
     ],
 )
@@ -125,7 +130,7 @@ def test_a_run_of_another_preset_or_method(
     assert f"config.preset.demonstrations is 24, asked {TINY.demonstrations}" in line
     assert micro.main(_run(undisturbed.path)) == 2
     line = _complaint(capsys.readouterr().err)
-    assert line.endswith("config.methods is ['spa', 'ppo'], asked ['spa']")
+    assert line.endswith("config.methods is ['spa', 'terminal'], asked ['spa']")
     assert _content(undisturbed.path) == before
 
 
@@ -137,7 +142,7 @@ def test_a_truncated_file_of_an_earlier_stage(
     file.write_bytes(file.read_bytes()[:-100])
     before = _content(folder)
     assert micro.main(["demo", "--out", str(folder)]) == 2
-    assert _complaint(capsys.readouterr().err).startswith(f"{file}, line 4: truncated or broken JSON")
+    assert _complaint(capsys.readouterr().err).startswith(f"{file}, line 5: truncated or broken JSON")
     assert _content(folder) == before
 
 
@@ -180,6 +185,7 @@ def begun(undisturbed: "Undisturbed", tmp_path: Path) -> Path:
     judged = Path("trajectories", "eval-base-unseen.jsonl")
     (folder / judged.parent).mkdir()
     shutil.copy(undisturbed.path / judged, folder / judged)
+    Run.open(folder).note(methods=Run.open(undisturbed.path).methods)
     return folder
 
 

@@ -10,8 +10,8 @@ import pytest
 from spa_lab.envs.household import environment
 from spa_lab.importers import import_log
 from spa_lab.pipeline import figures
-from spa_lab.pipeline import paper_figures as figure_makers
-from spa_lab.pipeline.paper_figures import MAKERS, Asked, LeftOut
+from spa_lab.pipeline.experiment import task_records
+from spa_lab.pipeline.figures import MAKERS, Asked, LeftOut
 from spa_lab.store import Run
 from spa_lab.types import Credit, Trajectory
 from spa_lab.view.paper.paper_figure import PaperFigure
@@ -19,7 +19,7 @@ from spa_lab.view.provenance import in_words, provenance_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PRESET = {
-    "name": "micro", "held_out": 0.5, "evaluation_tasks": 6, "by_length_tasks": 0, "rollouts_per_task": 2,
+    "name": "micro", "held_out_fraction": 0.5, "evaluation_tasks": 6, "by_length_tasks": 0, "rollouts_per_task": 2,
     "reward": {"alpha": 1.0, "beta": 0.25, "grounding_form": "penalty"}, "ppo": {"gamma": 0.9, "lam": 0.5},
 }  # fmt: skip
 
@@ -32,6 +32,9 @@ def finished(make_trajectory: Callable[..., Trajectory], tmp_path: Path) -> Call
     def build(seed: int, name: str = "", preset: dict = PRESET, **won: str) -> Run:
         config = {"env": "household", "methods": [one for one in won if one != "cloned"], "preset": preset}
         run = Run.create(tmp_path / (name or f"run-{seed}"), config, seed=seed)
+        titles = {"spa": "SPA-RL", "terminal": "terminal reward"}
+        run.note(methods={policy: titles[policy] for policy in won if policy != "cloned"})
+        run.save_tasks("unseen", task_records(tasks))
         for policy, letters in won.items():
             played = [
                 replace(
@@ -60,7 +63,7 @@ def _made(runs: list[Run], asked: Asked | None = None) -> tuple[dict[str, PaperF
 
 
 def test_one_run(finished: Callable[..., Run]) -> None:
-    made, left = _made([finished(0, cloned="100000", spa="111100", ppo="110000")])
+    made, left = _made([finished(0, cloned="100000", spa="111100", terminal="110000")])
     assert list(made) == [
         "contributions-success", "running-sum-success", "advantages-success", "contributions-failure",
         "running-sum-failure", "advantages-failure", "success", "differences", "success-by-length",
@@ -68,7 +71,7 @@ def test_one_run(finished: Callable[..., Run]) -> None:
     ]  # fmt: skip
     assert set(left) == {"scoreboard", "training-clone", "training-estimator"}
     table = made["success"].numbers.set_index("policy")
-    assert table["k"].to_dict() == {"cloned (SFT)": 1, "PPO, terminal reward": 2, "PPO, SPA-RL": 4}
+    assert table["k"].to_dict() == {"cloned (SFT)": 1, "terminal reward": 2, "SPA-RL": 4}
     assert "Wilson" in made["success"].caption and made["success"].facts["n"] == 6
     assert [column for column in made["contributions-success"].numbers if "contrib" in column] == [
         "contribution[spa]", "contribution[mine]",
@@ -77,8 +80,8 @@ def test_one_run(finished: Callable[..., Run]) -> None:
 
 
 def test_a_policy_looks_the_same_in_all_figures(finished: Callable[..., Run]) -> None:
-    run = finished(0, cloned="100000", spa="111100", ppo="110000")
-    run.save_metrics("ppo-ppo", [{"success": 0.5}] * 3, stage="ppo", method="ppo")
+    run = finished(0, cloned="100000", spa="111100", terminal="110000")
+    run.save_metrics("ppo-terminal", [{"success": 0.5}] * 3, stage="ppo", method="terminal")
     made, _ = _made([run])
 
     def keys(name: str) -> dict[str, tuple]:
@@ -86,7 +89,7 @@ def test_a_policy_looks_the_same_in_all_figures(finished: Callable[..., Run]) ->
         return {one.get_label(): (one.get_color(), one.get_marker()) for one in handles}
 
     rates, curves = keys("success-by-length"), keys("training-ppo")
-    assert set(curves) == {"PPO, terminal reward", "PPO, SPA-RL"} and curves.items() <= rates.items()
+    assert set(curves) == {"terminal reward", "SPA-RL"} and curves.items() <= rates.items()
     assert len(set(rates.values())) == len(rates) == 3
 
 
@@ -105,16 +108,16 @@ def test_several_seeds_are_pooled(finished: Callable[..., Run]) -> None:
     """Two folders of one seed share their clone, which counts once."""
     runs = [
         finished(0, cloned="100000", spa="111100"), finished(1, cloned="000000", spa="111111"),
-        finished(1, "other", cloned="000000", ppo="110000"),
+        finished(1, "other", cloned="000000", terminal="110000"),
     ]  # fmt: skip
     made, _ = _made(runs)
     table = made["success"].numbers.set_index("policy")
-    assert table["n"].to_dict() == {"cloned (SFT)": 12, "PPO, terminal reward": 6, "PPO, SPA-RL": 12}
-    assert table["n_seeds"].tolist() == [2, 1, 2] and table.loc["PPO, SPA-RL", "k"] == 10
+    assert table["n"].to_dict() == {"cloned (SFT)": 12, "terminal reward": 6, "SPA-RL": 12}
+    assert table["n_seeds"].tolist() == [2, 1, 2] and table.loc["SPA-RL", "k"] == 10
     assert "over tasks and up to 2 seeds" in made["success"].caption
     compared = made["differences"].numbers.set_index(["ours", "theirs"])
-    assert compared.loc[("PPO, SPA-RL", "cloned (SFT)"), ["n", "n_seeds"]].tolist() == [6, 2]
-    assert compared.loc[("PPO, SPA-RL", "PPO, terminal reward"), "n_seeds"] == 1
+    assert compared.loc[("SPA-RL", "cloned (SFT)"), ["n", "n_seeds"]].tolist() == [6, 2]
+    assert compared.loc[("SPA-RL", "terminal reward"), "n_seeds"] == 1
     assert made["training-ppo"].numbers.set_index("metric").loc["success", "high"].iloc[0] == 0.25
 
 
@@ -135,12 +138,12 @@ def test_what_is_written_and_said(
 
 def test_the_tour_has_truths_and_no_evaluations() -> None:
     runs = [Run.open(ROOT / "data" / "tour")]
-    found = list(figure_makers._of_scoreboards(runs, Asked()))
+    found = list(figures._of_scoreboards(runs, Asked()))
     (plate,) = [one for one in found if isinstance(one, PaperFigure)]
     assert set(plate.numbers["source"]) == {"SPA, linear", "Monte Carlo, 5 branches", "random"}
     assert "12 successes (12 tasks), 12 failures" in plate.caption
-    (left,) = figure_makers._of_evaluations(runs, Asked())
-    assert isinstance(left, LeftOut) and "no run was evaluated" in left.why
+    (left,) = figures._of_evaluations(runs, Asked())
+    assert isinstance(left, LeftOut) and "no run holds evaluations" in left.why
 
 
 def test_sources_without_room_are_named(finished: Callable[..., Run]) -> None:

@@ -52,7 +52,7 @@ def test_results_in_order_from_processes_that_stay(jobs: ModuleType, capsys: pyt
         assert crew.run([]) == []
         assert active_children() == []  # nobody is begun for nothing
         first = crew.run([WorkerTask(f"say {text}", jobs.say, (text,)) for text in "abcde"])
-        second = crew.run([WorkerTask("again", jobs.say, (text,)) for text in "xy"])
+        second = crew.run([WorkerTask(f"again {text}", jobs.say, (text,)) for text in "xy"])
     assert [text for text, _ in first] == list("abcde")
     assert [text for text, _ in second] == list("xy")
     processes = {process for _, process in (*first, *second)}

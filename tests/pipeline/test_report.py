@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from spa_lab.configs.presets import TINY
 from spa_lab.envs.household import environment
+from spa_lab.pipeline.experiment import Experiment, config_of, split_by_task, task_records
 from spa_lab.pipeline.report import render_summary, summarise, write_report
-from spa_lab.pipeline.stages import split_by_task
 from spa_lab.store import Run
 from spa_lab.types import Credit, Trajectory
 
 Make = Callable[..., Trajectory]
-WON = {"base": (0, 0, 0, 0), "cloned": (1, 0, 0, 0), "spa": (1, 1, 1, 0), "ppo": (1, 1, 0, 0)}
+WON = {"base": (0, 0, 0, 0), "cloned": (1, 0, 0, 0), "spa": (1, 1, 1, 0), "terminal": (1, 1, 0, 0)}
 
 
 @pytest.fixture
@@ -35,11 +36,14 @@ def played(make_trajectory: Make) -> Callable[[str, Sequence[int]], list[Traject
 
 
 @pytest.fixture
-def run(tmp_path: Path, played: Callable[..., list[Trajectory]]) -> Run:
+def experiment(tmp_path: Path, played: Callable[..., list[Trajectory]]) -> Experiment:
     """What the stages of `demo` leave, without an estimator."""
-    preset = {"held_out": 0.5, "evaluation_tasks": 4, "by_length_tasks": 0}
-    config = {"env": "household", "methods": ["spa", "ppo"], "preset": preset}
+    world = environment()
+    preset = replace(TINY, held_out_fraction=0.5, evaluation_tasks=4, by_length_tasks=0)
+    config = config_of("household", world, ["spa", "terminal"], preset)
     made = Run.create(tmp_path / "run", config, seed=3)
+    made.note(methods={"spa": "SPA-RL", "terminal": "terminal reward"})
+    made.save_tasks("unseen", task_records(world.tasks("unseen", 4)))
     for policy, outcomes in WON.items():
         made.save_trajectories(
             f"eval-{policy}-unseen",
@@ -48,37 +52,38 @@ def run(tmp_path: Path, played: Callable[..., list[Trajectory]]) -> Run:
             policy=policy,
             panel="unseen",
         )
-    return made
+    return Experiment(made, world)
 
 
-def _explore(run: Run, make_trajectory: Make, outcomes: Sequence[float]) -> None:
+def _explore(experiment: Experiment, make_trajectory: Make, outcomes: Sequence[float]) -> None:
     """Four tasks, the last two held out, with credits that give every step 0.25."""
     explored = [
         make_trajectory(outcome, (True,) * (i + 1), id=f"x{i}", task_id=f"task {i}")
         for i, outcome in enumerate(outcomes)
     ]
+    run = experiment.run
     run.save_trajectories("explore", explored, role="explored")
     credits = [Credit(one.id, "spa", [0.25] * len(one)) for one in explored[2:]]
     run.save_credits("held-out-spa", credits, role="held_out")
 
 
-def test_numbers_by_hand(run: Run) -> None:
-    summary = summarise(run)
+def test_numbers_by_hand(experiment: Experiment) -> None:
+    summary = summarise(experiment)
     assert (summary["env"], summary["seed"]) == ("household", 3)
-    assert list(summary["panels"]["unseen"]) == ["base", "cloned", "spa", "ppo"]  # not by alphabet
+    assert list(summary["panels"]["unseen"]) == ["base", "cloned", "spa", "terminal"]  # not by alphabet
     row = summary["panels"]["unseen"]["spa"]
     assert {name: row[name] for name in ("k", "n", "success", "outcome", "grounding", "mean_steps")} == {
         "k": 3, "n": 4, "success": 0.75, "outcome": 0.75, "grounding": 0.5, "mean_steps": 2.0,
     }  # fmt: skip
     assert (row["low"], row["high"]) == pytest.approx((0.3006, 0.9544), abs=1e-4)  # Wilson, 3 of 4
     points = {(one["ours"], one["theirs"]): one["point"] for one in summary["differences"]}
-    assert points == {("spa", "cloned"): 0.5, ("ppo", "cloned"): 0.25, ("spa", "ppo"): 0.25}
+    assert points == {("spa", "cloned"): 0.5, ("terminal", "cloned"): 0.25, ("spa", "terminal"): 0.25}
     assert "estimator" not in summary
 
 
-def test_the_estimator_is_judged_on_tasks_that_it_never_saw(run: Run, make_trajectory: Make) -> None:
-    _explore(run, make_trajectory, [1.0, 0.0, 0.5, 1.0])
-    found = summarise(run)["estimator"]
+def test_the_estimator_is_judged_on_tasks_that_it_never_saw(experiment: Experiment, make_trajectory: Make) -> None:
+    _explore(experiment, make_trajectory, [1.0, 0.0, 0.5, 1.0])
+    found = summarise(experiment)["estimator"]
     assert (found["n"], found["n_success"]) == (2, 1)
     assert found["bias"] == pytest.approx(((0.75 - 0.5) + (1.0 - 1.0)) / 2)
     assert found["rmse_constant"] == pytest.approx(((0.0**2 + 0.5**2) / 2) ** 0.5)  # fitted: mean 0.5
@@ -86,20 +91,22 @@ def test_the_estimator_is_judged_on_tasks_that_it_never_saw(run: Run, make_traje
 
 
 @pytest.mark.parametrize("outcomes", [[1.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0]])
-def test_what_is_written(run: Run, make_trajectory: Make, outcomes: Sequence[float]) -> None:
+def test_what_is_written(experiment: Experiment, make_trajectory: Make, outcomes: Sequence[float]) -> None:
     """A long success beside a failure is drawn only where there are both; JSON has no NaN."""
-    _explore(run, make_trajectory, outcomes)
-    write_report(run)
+    _explore(experiment, make_trajectory, outcomes)
+    write_report(experiment)
+    run = experiment.run
     text = (run.path / "summary.json").read_text()
-    assert json.loads(text, parse_constant=lambda name: pytest.fail(f"holds {name}")) == summarise(run)
+    assert json.loads(text, parse_constant=lambda name: pytest.fail(f"holds {name}")) == summarise(experiment)
     both = {"contributions.png", "contributions.svg"} if any(outcomes) else set()
     figures = {path.name for path in (run.path / "figures").iterdir()}
     assert figures == {"success_by_length.png", "success_by_length.svg"} | both
     assert (run.provenance["n"], run.provenance["n_seeds"]) == (4, 1)
 
 
-def test_figures_say_where_they_come_from(run: Run) -> None:
-    write_report(run)
+def test_figures_say_where_they_come_from(experiment: Experiment) -> None:
+    write_report(experiment)
+    run = experiment.run
     svg = (run.path / "figures" / "success_by_length.svg").read_text()
     (text,) = re.findall(r"<dc:description>(.*?)</dc:description>", svg, re.DOTALL)
     facts = json.loads(text.replace("&quot;", '"'))
@@ -107,17 +114,17 @@ def test_figures_say_where_they_come_from(run: Run) -> None:
     assert {"config", "seed", "n", "n_seeds", "git_commit"} <= facts.keys()
 
 
-def test_the_table(run: Run, make_trajectory: Make) -> None:
-    _explore(run, make_trajectory, [1.0, 0.0, 0.5, 1.0])
-    write_report(run)
-    table = render_summary(run)
+def test_the_table(experiment: Experiment, make_trajectory: Make) -> None:
+    _explore(experiment, make_trajectory, [1.0, 0.0, 0.5, 1.0])
+    write_report(experiment)
+    table = render_summary(experiment.run)
     assert "not ALFWorld scores" in table and "seed 3" in table
-    assert re.search(r"^PPO, SPA-RL +75\.0% +30\.1% – 95\.4% +50\.0% +2\.0 +4$", table, re.MULTILINE)
+    assert re.search(r"^SPA-RL +75\.0% +30\.1% – 95\.4% +50\.0% +2\.0 +4$", table, re.MULTILINE)
     assert re.search(
-        r"^PPO, SPA-RL − cloned \(SFT\): \+50\.0% \[.*\], paired over 4 tasks, 1 seed$", table, re.M
+        r"^SPA-RL − cloned \(SFT\): \+50\.0% \[.*\], paired over 4 tasks, 1 seed$", table, re.M
     )
     assert "on 2 held-out episodes (1 successes)" in table and "AUC 1.000" in table
-    assert table.endswith(f"figures: {run.path / 'figures'}")
+    assert table.endswith(f"figures: {experiment.run.path / 'figures'}")
 
 
 @pytest.mark.parametrize(("held_out", "n_fitted"), [(0.25, 3), (0.5, 2), (0.01, 3), (0.99, 1)])

@@ -10,12 +10,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
-from spa_lab.envs.worlds import make_environment
-from spa_lab.pipeline import stages
 from spa_lab.pipeline import train as train_module
+from spa_lab.pipeline.experiment import Experiment
+from spa_lab.pipeline.sources import find_source
 from spa_lab.pipeline.train import STAGES, train
 from spa_lab.store import Run
 
@@ -23,12 +22,12 @@ if TYPE_CHECKING:
     from tests.pipeline.conftest import Undisturbed
 
 PANELS = ("unseen", "unseen_by_length")
-NAMES = {"base": "base", "cloned": "cloned (SFT)", "ppo": "PPO, terminal reward", "spa": "PPO, SPA-RL"}
+TITLES = {"base": "base", "cloned": "cloned (SFT)", "terminal": "terminal reward", "spa": "SPA-RL"}
 
 
 def _results(folder: Path) -> dict[str, bytes]:
     """Every file that may depend on nothing but preset and seed."""
-    kinds = ("trajectories", "credits", "metrics", "models")
+    kinds = ("trajectories", "credits", "metrics", "tasks", "models", "checkpoints")
     files = [path for kind in kinds for path in sorted((folder / kind).rglob("*")) if path.is_file()]
     return {str(path.relative_to(folder)): path.read_bytes() for path in [folder / "summary.json", *files]}
 
@@ -44,16 +43,16 @@ def _models(folder: Path) -> dict[str, int]:
 
 def test_stages_come_in_order_and_are_timed(undisturbed: "Undisturbed") -> None:
     facts = Run.open(undisturbed.path).provenance
-    assert tuple(facts["stages"]) == STAGES == tuple(undisturbed.before)
+    assert tuple(facts["stages"]) == STAGES
     assert all(stage["seconds"] > 0 for stage in facts["stages"].values())
     assert (facts["device"], facts["n"], facts["n_seeds"]) == ("cpu", 4, 1)
 
 
 def test_every_stage_leaves_its_files(undisturbed: "Undisturbed") -> None:
     run = Run.open(undisturbed.path)
-    assert run.names("models") == ["cloned", "estimator", "ppo", "spa"]
-    assert run.names("metrics") == ["clone", "estimate", "ppo-ppo", "ppo-spa"]
-    judged = ["base-unseen", *(f"{name}-{panel}" for name in ("cloned", "ppo", "spa") for panel in PANELS)]
+    assert run.names("models") == ["cloned", "estimator", "spa", "terminal"]
+    assert run.names("metrics") == ["clone", "estimate", "ppo-spa", "ppo-terminal"]
+    judged = ["base-unseen", *(f"{name}-{panel}" for name in ("cloned", "spa", "terminal") for panel in PANELS)]
     assert run.names("trajectories") == sorted([*(f"eval-{one}" for one in judged), "explore"])
     assert len(run.load_trajectories("explore")) == 6 * 2
     assert len(run.load_metrics("ppo-spa")) == 2
@@ -62,6 +61,13 @@ def test_every_stage_leaves_its_files(undisturbed: "Undisturbed") -> None:
     ):
         assert (credit.trajectory_id, len(credit)) == (trajectory.id, len(trajectory))
     assert {path.suffix for path in (run.path / "figures").iterdir()} == {".svg", ".png"}
+    roles = {(entry.role, entry.policy, entry.panel) for entry in run.trajectory_sets()}
+    assert ("evaluation", "spa", "unseen") in roles and ("explored", "cloned", "train") in roles
+    tasks = run.tasks()
+    for entry in run.trajectory_sets():
+        assert all(tasks[trajectory.task_id].expert_length for trajectory in entry.load())
+    assert len({task.kind for task in tasks.values()}) > 1
+    assert run.methods == {"spa": "SPA-RL", "terminal": "terminal reward"}
     assert not list(run.path.rglob(".*"))
 
 
@@ -71,7 +77,7 @@ def test_the_table_is_printed(undisturbed: "Undisturbed", micro: ModuleType, cap
     for policy, row in summary["panels"]["unseen"].items():
         assert row["n"] == 4
         assert re.search(
-            rf"^{re.escape(NAMES[policy])} +{row['success']:.1%}", undisturbed.printed, re.MULTILINE
+            rf"^{re.escape(TITLES[policy])} +{row['success']:.1%}", undisturbed.printed, re.MULTILINE
         )
     assert undisturbed.printed.count("paired over 4 tasks, 1 seed") == 3
     assert "held-out episodes" in undisturbed.printed
@@ -128,7 +134,7 @@ def test_until_and_then_on_with_another_seed(
     undisturbed: "Undisturbed", micro: ModuleType, tmp_path: Path
 ) -> None:
     """Methods without an estimator: no exploration, and the report does without."""
-    how = {"env": "household", "methods": ("mean", "random"), "preset": micro.MICRO, "seed": 1, "workers": 1}
+    how = {"world": "household", "methods": ("mean", "random"), "preset": micro.MICRO, "seed": 1, "workers": 1}
     train(tmp_path, **how, until="clone")
     assert tuple(_stages(tmp_path)) == ("clone",)
     models = _models(tmp_path)
@@ -151,25 +157,22 @@ def test_until_and_then_on_with_another_seed(
 def test_a_critic_is_paid_by_what_was_explored_and_needs_no_estimator(
     undisturbed: "Undisturbed", micro: ModuleType, tmp_path: Path
 ) -> None:
-    how = {"env": "household", "methods": ("critic",), "preset": micro.MICRO, "seed": 0, "workers": 1}
+    how = {"world": "household", "methods": ("critic",), "preset": micro.MICRO, "seed": 0, "workers": 1}
     run = train(tmp_path, **how, until="ppo")
     assert tuple(_stages(tmp_path)) == ("clone", "explore", "ppo")
     assert run.names("models") == ["cloned", "critic"]
     assert run.load_trajectories("explore") == Run.open(undisturbed.path).load_trajectories("explore")
 
 
-def test_heads_pay_each_step_the_change_of_their_value(undisturbed: "Undisturbed", micro: ModuleType) -> None:
-    run = Run.open(undisturbed.path)
-    policy = stages.saved_policy(run, "cloned", micro.MICRO, make_environment("household"))
-    played = run.load_trajectories("explore")[:3]
-    heads = stages.fitted_critic(run, policy, run.load_trajectories("explore"))
-    rows = [heads.policy.codec.row(one) for one in played]
-    for one, credit, values in zip(
-        played, stages.critic_credit(heads)(played, rows=rows), heads.values(played), strict=True
-    ):
-        assert (credit.trajectory_id, credit.source) == (one.id, "critic")
-        np.testing.assert_allclose(credit.contributions[:-1], np.diff(values))
-        assert credit.predicted_outcome == pytest.approx(one.outcome)
+def test_the_critic_credits_each_step_with_the_change_of_its_value(
+    undisturbed: "Undisturbed", micro: ModuleType
+) -> None:
+    experiment = Experiment.open(undisturbed.path)
+    credit = find_source("critic")(experiment, lambda *progress: None)
+    played = experiment.explored.held_out[:3]
+    for trajectory, given in zip(played, credit(played), strict=True):
+        assert (given.trajectory_id, given.source) == (trajectory.id, "critic")
+        assert given.predicted_outcome == pytest.approx(trajectory.outcome)
 
 
 def test_cloning_alone(micro: ModuleType, tmp_path: Path, capsys) -> None:
@@ -186,12 +189,12 @@ def test_cloning_alone(micro: ModuleType, tmp_path: Path, capsys) -> None:
     ("wrong", "message"),
     [
         ({"until": "cloning"}, r"no stage 'cloning'; there are: clone, explore"),
-        ({"methods": ["spa", "dpo"]}, r"no method 'dpo'; there are: sft, ppo, spa"),
-        ({"env": "chess"}, r"no world 'chess'; there are: household, webshop, virtualhome"),
+        ({"methods": ["spa", "dpo"]}, r"no method 'dpo'; there are: sft, terminal, spa"),
+        ({"world": "chess"}, r"no world 'chess'; there are: household, webshop, virtualhome"),
         ({"workers": 0}, r"at least 1 worker process, got 0"),
     ],
 )
 def test_wrong_arguments_are_named(wrong: dict, message: str, micro: ModuleType, tmp_path: Path) -> None:
-    right = {"env": "household", "methods": ["sft"], "preset": micro.MICRO, "seed": 0, "workers": 1}
+    right = {"world": "household", "methods": ["sft"], "preset": micro.MICRO, "seed": 0, "workers": 1}
     with pytest.raises(ValueError, match=message):
         train(tmp_path, **right | wrong)

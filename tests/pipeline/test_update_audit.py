@@ -18,7 +18,6 @@ from spa_lab.learn.method import TrainingInputs
 from spa_lab.learn.methods.terminal import step_rewards
 from spa_lab.learn.ppo import ppo
 from spa_lab.learn.update_audit import what_the_gradient_saw
-from spa_lab.pipeline import update_audit as audit
 from spa_lab.pipeline.update_audit import watch_first_update
 from spa_lab.store import Run
 
@@ -62,14 +61,13 @@ def test_the_settings_reproduce_what_the_learner_used(policy: Policy, gae_over: 
     np.testing.assert_allclose(view.tokens["kl"], 0, atol=1e-4)  # the cloned policy played these episodes
 
 
-def test_the_first_update_of_a_run(policy: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_update_of_a_run(policy: Policy, tmp_path: Path) -> None:
     preset = replace(TINY, demonstrations=0, explore_tasks=4, explore_rollout=RolloutConfig(1.0, 5, 8))
     run = Run.create(tmp_path / "run", {"env": "even", "preset": asdict(preset)}, seed=0)
     with run.saving_model("cloned") as target:
         save_policy(policy, target)
-    monkeypatch.setattr(audit, "make_environment", lambda name: EVEN)
     before = sorted(path.name for path in run.path.rglob("*"))
-    view = watch_first_update(run=run.path, method="mean", episodes=4)
+    view = watch_first_update(run=run.path, method="mean", episodes=4, world=EVEN)
     assert view.steps["trajectory_id"].nunique() == 4
     raised = {alarm.name for alarm in view.alarms if alarm.raised}
     assert "same_for_all_steps" in raised  # R / T and grounding: one number per episode

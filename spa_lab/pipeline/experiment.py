@@ -1,0 +1,297 @@
+"""A run with its world and preset: what every stage, score and figure takes, instead of the parts."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from spa_lab.agent.models import load_policy
+from spa_lab.agent.rollout import Policy
+from spa_lab.configs.presets import EMBEDDED, Preset, preset_from_dict
+from spa_lab.envs.base import Demonstration, Environment, Task
+from spa_lab.envs.demonstrations import demonstrate
+from spa_lab.envs.worlds import make_environment
+from spa_lab.learn.estimator import ProgressEstimator, load_estimator
+from spa_lab.paths import base_folder
+from spa_lab.store import Run, TaskRecord
+from spa_lab.types import Credit, Trajectory, ValueTruth
+
+BASE, CLONED, ESTIMATOR = "base", "cloned", "estimator"
+"""Names of models that every run has or may have; a trained policy has the name of its method."""
+
+
+class Split(NamedTuple):
+    """Explored trajectories by task."""
+
+    fitted: list[Trajectory]
+    """That models of credit are fitted to."""
+    held_out: list[Trajectory]
+    """Of other tasks, that they are judged on."""
+
+
+@dataclass(frozen=True)
+class ExperimentSource:
+    """Where to find an experiment; small enough to travel to a worker process."""
+
+    folder: Path
+    world: str | Environment
+
+    def open(self) -> "Experiment":
+        """The experiment, read again from its folder."""
+        return Experiment(Run.open(self.folder), make_environment(self.world), world=self.world)
+
+
+class Experiment:
+    """One run, its world and its preset.
+
+    Args:
+        run: the run; its config holds the preset, as written by `config_of`.
+        environment: its world.
+        world: the name of the world, "package.module:attribute" or the environment itself; how worker
+            processes find it. The environment if None.
+
+    Raises:
+        ValueError: the run has no preset, or one with settings that this version does not know.
+    """
+
+    def __init__(self, run: Run, environment: Environment, *, world: str | Environment | None = None) -> None:
+        self.run, self.environment = run, environment
+        self.source = ExperimentSource(run.path, environment if world is None else world)
+        config = run.config
+        try:
+            self.preset: Preset = preset_from_dict(config["preset"])
+        except (KeyError, TypeError, AttributeError):
+            raise ValueError(f"{run.path}: the run has no preset; it was not made by training") from None
+        except ValueError as error:
+            raise ValueError(f"{run.path}: its preset is not of this version: {error}") from error
+        self.seed = run.seed
+        self.models: dict[Any, Any] = {}
+        """Whatever credit sources fit or read once per process, by a key of their choice."""
+
+    @classmethod
+    def open(cls, run: Run | Path | str, world: str | Environment | None = None) -> "Experiment":
+        """The experiment of a run folder.
+
+        Args:
+            run: a run or its folder.
+            world: only needed if the run was trained in an `Environment` that was given as an object.
+
+        Raises:
+            ValueError: the world cannot be found or is another one, or the preset cannot be read.
+            StoreError: there is no run.
+        """
+        opened = run if isinstance(run, Run) else Run.open(run)
+        config = opened.config
+        name = config.get("env")
+        if world is None:
+            world = config.get("world", name)
+        if not isinstance(world, str | Environment):
+            raise ValueError(
+                f"{opened.path}: the run's world {name!r} was given as an object; pass it again as `world`"
+            )
+        environment = make_environment(world)
+        if environment.name != name:
+            raise ValueError(f"{opened.path}: the run's world is {name!r}, got {environment.name!r}")
+        return cls(opened, environment, world=world)
+
+    def rng(self, stream: str) -> random.Random:
+        """Random numbers of one stage; they depend on the run's seed and the name of the stream only."""
+        return random.Random(f"{self.seed}/{stream}")
+
+    # --- tasks ---
+
+    def demonstrations(self, rng: random.Random) -> list[Demonstration]:
+        """The expert episodes that the policy clones: recorded ones where the world has them.
+
+        Raises:
+            ValueError: the world has no demonstrations of training tasks.
+        """
+        return demonstrations(self.environment, self.preset, rng)
+
+    @property
+    def explore_tasks(self) -> Sequence[Task]:
+        """Training tasks to explore: those after the demonstrated ones."""
+        first = self.preset.demonstrations
+        return self.environment.tasks("train", first + self.preset.explore_tasks)[first:]
+
+    @property
+    def training_tasks(self) -> Sequence[Task]:
+        """Tasks of the training methods, those of an iteration in a row: the ones after the explored."""
+        first, ppo = self.preset.demonstrations + self.preset.explore_tasks, self.preset.ppo
+        return self.environment.tasks("train", first + ppo.iterations * ppo.episodes)[first:]
+
+    @property
+    def panels(self) -> dict[str, int]:
+        """Evaluation panel -> number of tasks, the main one first; panels of 0 tasks are left out."""
+        main, *others = self.environment.panels
+        sizes = {main: self.preset.evaluation_tasks} | dict.fromkeys(others, self.preset.by_length_tasks)
+        return {panel: n for panel, n in sizes.items() if n}
+
+    @property
+    def main_panel(self) -> str:
+        """The panel on which policies are compared."""
+        return self.environment.panels[0]
+
+    # --- models ---
+
+    @property
+    def device(self) -> str:
+        """The torch device of this run's models on this machine."""
+        found = None
+        if self.preset.device == "auto":
+            found = torch.accelerator.current_accelerator(check_available=True)
+        return str(found or "cpu")
+
+    def policy(self, name: str) -> Policy:
+        """A policy of the run: "base", "cloned" or the name of a training method.
+
+        Raises:
+            StoreError: the run does not hold it yet.
+            ValueError: its files are not complete.
+        """
+        if name != BASE:
+            return load_policy(self.run.model(name), name=name, **self._load_kwargs())
+        source = base_folder(self.environment.base) if self.preset.base == EMBEDDED else self.preset.base
+        return load_policy(source, name=BASE, **self._load_kwargs())
+
+    def estimator(self) -> ProgressEstimator:
+        """The progress estimator of the run; errors as in `policy`."""
+        return load_estimator(self.run.model(ESTIMATOR), self.preset.estimator, **self._load_kwargs())
+
+    def _load_kwargs(self) -> dict[str, str]:
+        manual = self.environment.manual if self.preset.use_manual else ""
+        return {"manual": manual, "device": self.device}
+
+    # --- results ---
+
+    @cached_property
+    def explored(self) -> Split:
+        """The cloned policy's explorations, split by task.
+
+        Raises:
+            StoreError: the run has none.
+        """
+        return explorations(self.run, self.preset.held_out_fraction)
+
+    @property
+    def evaluations(self) -> dict[str, dict[str, list[Trajectory]]]:
+        """Panel -> policy -> trajectories in the panel's order; read at each access."""
+        from spa_lab.pipeline.evaluations import evaluations
+
+        return evaluations(self.run)
+
+    def credits(self, source: str) -> dict[str, Credit]:
+        """Trajectory id -> credit by this source.
+
+        Raises:
+            ValueError: the source gave no credit in this run.
+        """
+        by_source = self.run.credits()
+        if source not in by_source:
+            names = ", ".join(by_source) or "none"
+            raise ValueError(f"{self.run.path}: no credit source {source!r}; there are: {names}")
+        return by_source[source]
+
+    @property
+    def truth(self) -> dict[str, ValueTruth]:
+        """Trajectory id -> measured values; empty if nothing was measured."""
+        return self.run.truth()
+
+    @property
+    def second_truth(self) -> dict[str, ValueTruth]:
+        """Trajectory id -> an independent repetition of the measurement."""
+        return self.run.second_truth()
+
+
+def demonstrations(environment: Environment, preset: Preset, rng: random.Random) -> list[Demonstration]:
+    """The expert episodes of a preset: recorded ones where the world has them.
+
+    Raises:
+        ValueError: the world has no demonstrations of training tasks.
+    """
+    n = preset.demonstrations
+    if environment.demonstrations is not None:
+        recorded = list(environment.demonstrations("train", n))
+        if not recorded:
+            raise ValueError(f"world {environment.name!r}: no recorded demonstrations were found")
+        return recorded
+    tasks = environment.tasks("train", n)
+    return [demonstrate(environment, task, mistakes=preset.mistake_rate, rng=rng) for task in tasks]
+
+
+def explorations(run: Run, held_out: float) -> Split:
+    """The explorations of a run, split by task; errors as in `split_by_task` and `Run.load_trajectories`."""
+    explored = [entry for entry in run.trajectory_sets() if entry.role == "explored"]
+    if not explored:
+        run.load_trajectories("explore")  # raises, naming what there is
+    return split_by_task([trajectory for entry in explored for trajectory in entry.load()], held_out)
+
+
+def split_by_task(trajectories: Sequence[Trajectory], held_out: float) -> Split:
+    """Trajectories whose tasks are fitted, and those whose tasks are held out.
+
+    Args:
+        trajectories: of at least two tasks.
+        held_out: share of the tasks to hold out: the last ones in order of appearance, at least one, and at
+            least one is left to fit.
+
+    Raises:
+        ValueError: there are fewer than two tasks.
+    """
+    tasks = list(dict.fromkeys(trajectory.task_id for trajectory in trajectories))
+    if len(tasks) < 2:
+        raise ValueError(f"needs trajectories of at least 2 tasks to hold some out, got {len(tasks)}")
+    n_fitted = min(max(1, round(len(tasks) * (1 - held_out))), len(tasks) - 1)
+    fitted = set(tasks[:n_fitted])
+    return Split(
+        [trajectory for trajectory in trajectories if trajectory.task_id in fitted],
+        [trajectory for trajectory in trajectories if trajectory.task_id not in fitted],
+    )
+
+
+def config_of(
+    world: str | Environment, environment: Environment, methods: Sequence[str], preset: Preset
+) -> dict[str, Any]:
+    """What run.json keeps of an experiment's settings.
+
+    Args:
+        world: as the user named it; None is stored for an `Environment` given as an object.
+        environment: the world itself.
+        methods: names of the training methods, or "package.module:attribute".
+        preset: the scale.
+    """
+    return {
+        "env": environment.name,
+        "world": world if isinstance(world, str) else None,
+        **environment.settings,
+        "methods": list(methods),
+        "preset": asdict(preset),
+    }
+
+
+def check_portable(what: str, thing: object) -> None:
+    """Check that worker processes can receive an object.
+
+    Raises:
+        ValueError: they cannot; says that `what` should be named as "package.module:attribute".
+    """
+    try:
+        ForkingPickler.dumps(thing)
+    except Exception as error:
+        raise ValueError(
+            f"{what} cannot be sent to worker processes ({error}); define it in a module and name it as "
+            "package.module:attribute"
+        ) from error
+
+
+def task_records(tasks: Sequence[Task]) -> list[TaskRecord]:
+    """What a run keeps of tasks that are played in it."""
+    return [
+        TaskRecord(task.id, task.kind, task.split, task.instruction, task.expert_length or None)
+        for task in tasks
+    ]

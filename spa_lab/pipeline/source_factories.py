@@ -1,0 +1,166 @@
+"""The built-in credit sources, made for one experiment; `sources.SOURCES` names them."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from time import perf_counter
+
+import numpy as np
+
+from spa_lab.credit import methods
+from spa_lab.credit.methods import Cost, CreditMethod
+from spa_lab.learn.ensemble_critic import EnsembleCriticConfig, fit_ensemble_critic
+from spa_lab.learn.estimator import fit_estimator
+from spa_lab.learn.return_predictor import (
+    PredictorConfig,
+    PredictorInput,
+    PredictorOutput,
+    ReturnPredictor,
+    fit_predictor,
+)
+from spa_lab.pipeline.experiment import CLONED, Experiment
+from spa_lab.pipeline.measurement import spare_truths
+from spa_lab.pipeline.parallel import Report
+from spa_lab.types import Trajectory, ValueTruth
+
+
+def terminal(experiment: Experiment, report: Report) -> CreditMethod:
+    """R at the last step."""
+    return methods.TERMINAL
+
+
+def mean(experiment: Experiment, report: Report) -> CreditMethod:
+    """R / T at every step."""
+    return methods.MEAN
+
+
+def random_split(experiment: Experiment, report: Report) -> CreditMethod:
+    """R split at random."""
+    return methods.random_split(rng=np.random.default_rng([experiment.seed, 0xF1DE]))
+
+
+def grounding(experiment: Experiment, report: Report) -> CreditMethod:
+    """1 for every executed action."""
+    return methods.GROUNDING
+
+
+def step_index(experiment: Experiment, report: Report) -> CreditMethod:
+    """The mean outcome of the fitted explorations that are as long."""
+    return methods.clock(experiment.explored.fitted)
+
+
+def leave_one_out(experiment: Experiment, report: Report) -> CreditMethod:
+    """Compares with the other held-out explorations of the task."""
+    return methods.leave_one_out(experiment.explored.held_out)
+
+
+def gigpo(experiment: Experiment, report: Report) -> CreditMethod:
+    """Compares with other visits of a state among the held-out explorations."""
+    return methods.anchor_states(experiment.explored.held_out)
+
+
+def spa(experiment: Experiment, report: Report) -> CreditMethod:
+    """The estimator that the run trained its agent with."""
+    stage = experiment.run.provenance["stages"].get("estimate", {})
+    seconds = stage.get("tasks", {}).get("estimate", stage.get("seconds", 0.0))
+    fitting = Cost(seconds, len(experiment.explored.fitted))
+    return methods.estimator_credit(experiment.estimator(), source="spa", fitting=fitting)
+
+
+def spa_released_head(experiment: Experiment, report: Report) -> CreditMethod:
+    """The same with the released code's head."""
+    start = perf_counter()
+    estimator = fit_estimator(
+        experiment.policy(CLONED),
+        experiment.explored.fitted,
+        replace(experiment.preset.estimator, head="vocabulary"),
+        rng=experiment.rng("fidelity-released"),
+        on_update=_reporting(report),
+    )
+    fitting = Cost(perf_counter() - start, len(experiment.explored.fitted))
+    origin = "released SPA-RL code, prm/train_our_progress_model.py:47"
+    return methods.estimator_credit(estimator, source="spa_released_head", origin=origin, fitting=fitting)
+
+
+def spa_prefix(experiment: Experiment, report: Report) -> CreditMethod:
+    """SPA's increments, fitted at every prefix: the variant whose split is identified."""
+    predictor, fitting = _predictor(experiment, report, "step", "increment")
+    return methods.prediction_difference(predictor.values, fitting=fitting, source="spa_prefix", close=False)
+
+
+def rudder(experiment: Experiment, report: Report) -> CreditMethod:
+    """Differences of the predictions after each step."""
+    predictor, fitting = _predictor(experiment, report, "step", "value")
+    return methods.prediction_difference(predictor.values, fitting=fitting)
+
+
+def occlusion(experiment: Experiment, report: Report) -> CreditMethod:
+    """The prediction of the same model with and without the step."""
+    predictor, fitting = _predictor(experiment, report, "step", "value")
+    return methods.occlusion(predictor.predict, fitting=fitting)
+
+
+def critic_td(experiment: Experiment, report: Report) -> CreditMethod:
+    """TD errors of a critic with the estimator's budget."""
+    predictor, fitting = _predictor(experiment, report, "history", "value")
+    return methods.critic_td(predictor.values, fitting=fitting)
+
+
+def critic_gae(experiment: Experiment, report: Report) -> CreditMethod:
+    """GAE of the same critic."""
+    predictor, fitting = _predictor(experiment, report, "history", "value")
+    return methods.critic_gae(predictor.values, fitting=fitting)
+
+
+def critic(experiment: Experiment, report: Report) -> CreditMethod:
+    """A critic on the frozen policy's features: seconds instead of minutes."""
+    start = perf_counter()
+    fitted = experiment.explored.fitted
+    config = EnsembleCriticConfig(heads=min(5, len({trajectory.task_id for trajectory in fitted})))
+    heads = fit_ensemble_critic(
+        experiment.policy(CLONED), fitted, config, rng=experiment.rng("critic"), on_update=_reporting(report)
+    )
+    fitting = Cost(perf_counter() - start, len(fitted))
+    return methods.critic_td(heads.values, fitting=fitting, source="critic")
+
+
+def math_shepherd_8(experiment: Experiment, report: Report) -> CreditMethod:
+    """Whether any of 8 continuations succeeds."""
+    return methods.monte_carlo_possible(_branch(experiment, 8), branches=8)
+
+
+def ipr_5(experiment: Experiment, report: Report) -> CreditMethod:
+    """The mean of 5 continuations."""
+    return methods.monte_carlo_value(_branch(experiment, 5), branches=5)
+
+
+def mc_difference_8(experiment: Experiment, report: Report) -> CreditMethod:
+    """Differences of values by 8 continuations."""
+    return methods.monte_carlo_difference(_branch(experiment, 8), branches=8)
+
+
+def _branch(experiment: Experiment, branches: int) -> Callable[[Sequence[Trajectory]], Sequence[ValueTruth]]:
+    """Values by continuations that were played together with the truth's, but are none of them."""
+    return lambda trajectories: spare_truths(experiment, trajectories, branches)
+
+
+def _predictor(experiment: Experiment, report: Report, inputs: PredictorInput, output: PredictorOutput) -> tuple[ReturnPredictor, Cost]:
+    """A return predictor with the estimator's head, budget and data, fitted once per process."""
+    key = ("predictor", inputs, output)
+    if key not in experiment.models:
+        start, estimator = perf_counter(), experiment.preset.estimator
+        config = PredictorConfig(
+            input=inputs, output=output, width=estimator.width, train_backbone=estimator.train_backbone,
+            epochs=estimator.epochs, lr=estimator.lr, batch_tokens=estimator.batch_tokens,
+        )  # fmt: skip
+        fitted = experiment.explored.fitted
+        predictor = fit_predictor(
+            experiment.policy(CLONED), fitted, config,
+            rng=random.Random(f"{experiment.seed}/fidelity-{inputs}-{output}"), on_update=_reporting(report),
+        )  # fmt: skip
+        experiment.models[key] = predictor, Cost(perf_counter() - start, len(fitted))
+    return experiment.models[key]
+
+
+def _reporting(report: Report) -> Callable[[dict[str, float]], object]:
+    return lambda metrics: report(metrics["progress"], {"loss": metrics["loss"]})

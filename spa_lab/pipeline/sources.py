@@ -1,0 +1,121 @@
+"""Credit sources by name: what `spa-lab fidelity` scores; importing this module needs no torch.
+
+A source is one entry of `SOURCES`. One from outside the package is a `CreditMethod`, or a function of an
+`Experiment` and a progress report that returns one, in any module: "package.module:attribute".
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from spa_lab.plugins import is_object_path, load_object, unknown_name
+
+if TYPE_CHECKING:
+    from spa_lab.credit.methods import CreditMethod
+    from spa_lab.pipeline.experiment import Experiment
+    from spa_lab.pipeline.parallel import Report
+
+    SourceFactory = Callable[[Experiment, Report], CreditMethod]
+
+NO_MODEL, CONTINUATIONS = "none", "continuations"
+"""Values of `SourceEntry.model`: nothing to fit; the continuations that the policy played."""
+
+
+@dataclass(frozen=True)
+class SourceEntry:
+    """What can be said of a source without importing it."""
+
+    factory: str
+    """`package.module:function` of an `Experiment` and a `Report` that returns the `CreditMethod`."""
+    title: str
+    summary: str
+    """One line for `--help`."""
+    model: str = NO_MODEL
+    """What it needs; sources of one model are made in one process, which fits the model once."""
+
+
+def _entry(function: str, title: str, summary: str, model: str = NO_MODEL) -> SourceEntry:
+    return SourceEntry(f"spa_lab.pipeline.source_factories:{function}", title, summary, model)
+
+
+SOURCES: Mapping[str, SourceEntry] = MappingProxyType(
+    {
+        "terminal": _entry("terminal", "terminal", "R at the last step"),
+        "mean": _entry("mean", "mean", "R / T at every step"),
+        "random": _entry("random_split", "random", "R split at random"),
+        "grounding": _entry("grounding", "grounding", "1 for every executed action"),
+        "step_index": _entry("step_index", "step index", "change of the mean outcome with the step's index"),
+        "leave_one_out": _entry(
+            "leave_one_out", "leave one out", "R less the mean of the other episodes of the task"
+        ),
+        "gigpo": _entry("gigpo", "GiGPO", "returns compared among visits of one state (anchor states)"),
+        "spa": _entry("spa", "SPA-RL", "the run's progress estimator", "spa"),
+        "spa_released_head": _entry(
+            "spa_released_head",
+            "SPA-RL, released head",
+            "the estimator with the released code's head",
+            "head",
+        ),
+        "spa_prefix": _entry(
+            "spa_prefix", "SPA-RL, every prefix", "the estimator fitted at every prefix", "prefix"
+        ),
+        "occlusion": _entry("occlusion", "occlusion", "prediction with and without the step", "rudder"),
+        "rudder": _entry("rudder", "RUDDER", "differences of a return predictor's values", "rudder"),
+        "critic_td": _entry("critic_td", "critic, TD", "TD errors of a fine-tuned critic", "critic"),
+        "critic_gae": _entry(
+            "critic_gae", "critic, GAE", "GAE of a fine-tuned critic, lambda 0.95", "critic"
+        ),
+        "critic": _entry("critic", "ensemble critic", "TD errors of small heads on frozen features", "heads"),
+        "math_shepherd_8": _entry(
+            "math_shepherd_8", "Math-Shepherd", "whether any of 8 continuations succeeds", CONTINUATIONS
+        ),
+        "ipr_5": _entry("ipr_5", "IPR", "mean outcome of 5 continuations", CONTINUATIONS),
+        "mc_difference_8": _entry(
+            "mc_difference_8", "Monte Carlo, 8", "differences of values by 8 continuations", CONTINUATIONS
+        ),
+    }
+)
+"""From trivial to expensive: the order of tables and figures. Sources that are not here come last."""
+
+
+def in_order(sources: Iterable[str]) -> list[str]:
+    """Names of sources, each once: those of `SOURCES` in its order, then the others as given."""
+    names = list(dict.fromkeys(sources))
+    return [*(name for name in SOURCES if name in names), *(name for name in names if name not in SOURCES)]
+
+
+def find_source(name: str) -> "SourceFactory":
+    """The factory of a source.
+
+    Args:
+        name: a name in `SOURCES`, or "package.module:attribute" of a `CreditMethod` or a factory.
+
+    Raises:
+        ValueError: there is no such source, it cannot be imported, or the object is neither.
+    """
+    from spa_lab.credit.methods import CreditMethod
+
+    if name in SOURCES:
+        found = load_object(SOURCES[name].factory, "credit source")
+    elif is_object_path(name):
+        found = load_object(name, "credit source")
+    else:
+        raise unknown_name("credit source", name, list(SOURCES))
+    if isinstance(found, CreditMethod):
+        return lambda experiment, report: found
+    if not callable(found):
+        raise ValueError(
+            f"credit source {name!r}: expected a CreditMethod or a function that returns one, "
+            f"got {type(found).__name__}"
+        )
+
+    def make(experiment: "Experiment", report: "Report") -> "CreditMethod":
+        made = found(experiment, report)
+        if not isinstance(made, CreditMethod):
+            raise ValueError(
+                f"credit source {name!r}: returned {type(made).__name__}, expected a CreditMethod"
+            )
+        return made
+
+    return make

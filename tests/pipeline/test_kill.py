@@ -1,0 +1,15 @@
+"""SIGKILL at random moments: the resumed run ends with the bits of an undisturbed one."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+
+def test_killed_at_random_moments(
+    importable: Callable[[str], ModuleType], data: Path, tmp_path: Path
+) -> None:
+    """A few kills; `kill_resume.py` makes more of them."""
+    harness = importable("kill_resume")
+    outcome = harness.measure("household", 3, 1, tmp_path, data, 2)
+    assert outcome.kills == 3 and outcome.compared >= 1
+    assert outcome.differing == []
