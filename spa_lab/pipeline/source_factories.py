@@ -144,7 +144,9 @@ def _branch(experiment: Experiment, branches: int) -> Callable[[Sequence[Traject
     return lambda trajectories: spare_truths(experiment, trajectories, branches)
 
 
-def _predictor(experiment: Experiment, report: Report, inputs: PredictorInput, output: PredictorOutput) -> tuple[ReturnPredictor, Cost]:
+def _predictor(
+    experiment: Experiment, report: Report, inputs: PredictorInput, output: PredictorOutput
+) -> tuple[ReturnPredictor, Cost]:
     """A return predictor with the estimator's head, budget and data, fitted once per process."""
     key = ("predictor", inputs, output)
     if key not in experiment.models:

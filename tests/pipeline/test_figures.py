@@ -19,7 +19,8 @@ from spa_lab.view.provenance import in_words, provenance_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PRESET = {
-    "name": "micro", "held_out_fraction": 0.5, "evaluation_tasks": 6, "by_length_tasks": 0, "rollouts_per_task": 2,
+    "name": "micro", "held_out_fraction": 0.5, "evaluation_tasks": 6, "by_length_tasks": 0,
+    "rollouts_per_task": 2,
     "reward": {"alpha": 1.0, "beta": 0.25, "grounding_form": "penalty"}, "ppo": {"gamma": 0.9, "lam": 0.5},
 }  # fmt: skip
 

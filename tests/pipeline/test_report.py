@@ -81,7 +81,9 @@ def test_numbers_by_hand(experiment: Experiment) -> None:
     assert "estimator" not in summary
 
 
-def test_the_estimator_is_judged_on_tasks_that_it_never_saw(experiment: Experiment, make_trajectory: Make) -> None:
+def test_the_estimator_is_judged_on_tasks_that_it_never_saw(
+    experiment: Experiment, make_trajectory: Make
+) -> None:
     _explore(experiment, make_trajectory, [1.0, 0.0, 0.5, 1.0])
     found = summarise(experiment)["estimator"]
     assert (found["n"], found["n_success"]) == (2, 1)
@@ -120,9 +122,7 @@ def test_the_table(experiment: Experiment, make_trajectory: Make) -> None:
     table = render_summary(experiment.run)
     assert "not ALFWorld scores" in table and "seed 3" in table
     assert re.search(r"^SPA-RL +75\.0% +30\.1% – 95\.4% +50\.0% +2\.0 +4$", table, re.MULTILINE)
-    assert re.search(
-        r"^SPA-RL − cloned \(SFT\): \+50\.0% \[.*\], paired over 4 tasks, 1 seed$", table, re.M
-    )
+    assert re.search(r"^SPA-RL − cloned \(SFT\): \+50\.0% \[.*\], paired over 4 tasks, 1 seed$", table, re.M)
     assert "on 2 held-out episodes (1 successes)" in table and "AUC 1.000" in table
     assert table.endswith(f"figures: {experiment.run.path / 'figures'}")
 

@@ -10,8 +10,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
+from spa_lab.learn.ensemble_critic import EnsembleCriticConfig, fit_ensemble_critic
 from spa_lab.pipeline import train as train_module
 from spa_lab.pipeline.experiment import Experiment
 from spa_lab.pipeline.sources import find_source
@@ -52,7 +54,10 @@ def test_every_stage_leaves_its_files(undisturbed: "Undisturbed") -> None:
     run = Run.open(undisturbed.path)
     assert run.names("models") == ["cloned", "estimator", "spa", "terminal"]
     assert run.names("metrics") == ["clone", "estimate", "ppo-spa", "ppo-terminal"]
-    judged = ["base-unseen", *(f"{name}-{panel}" for name in ("cloned", "spa", "terminal") for panel in PANELS)]
+    judged = [
+        "base-unseen",
+        *(f"{name}-{panel}" for name in ("cloned", "spa", "terminal") for panel in PANELS),
+    ]
     assert run.names("trajectories") == sorted([*(f"eval-{one}" for one in judged), "explore"])
     assert len(run.load_trajectories("explore")) == 6 * 2
     assert len(run.load_metrics("ppo-spa")) == 2
@@ -134,7 +139,13 @@ def test_until_and_then_on_with_another_seed(
     undisturbed: "Undisturbed", micro: ModuleType, tmp_path: Path
 ) -> None:
     """Methods without an estimator: no exploration, and the report does without."""
-    how = {"world": "household", "methods": ("mean", "random"), "preset": micro.MICRO, "seed": 1, "workers": 1}
+    how = {
+        "world": "household",
+        "methods": ("mean", "random"),
+        "preset": micro.MICRO,
+        "seed": 1,
+        "workers": 1,
+    }
     train(tmp_path, **how, until="clone")
     assert tuple(_stages(tmp_path)) == ("clone",)
     models = _models(tmp_path)
@@ -169,9 +180,12 @@ def test_the_critic_credits_each_step_with_the_change_of_its_value(
 ) -> None:
     experiment = Experiment.open(undisturbed.path)
     credit = find_source("critic")(experiment, lambda *progress: None)
-    played = experiment.explored.held_out[:3]
-    for trajectory, given in zip(played, credit(played), strict=True):
+    fitted, played = experiment.explored.fitted, experiment.explored.held_out[:3]
+    config = EnsembleCriticConfig(heads=min(5, len({trajectory.task_id for trajectory in fitted})))
+    critic = fit_ensemble_critic(experiment.policy("cloned"), fitted, config, rng=experiment.rng("critic"))
+    for trajectory, given, values in zip(played, credit(played), critic.values(played), strict=True):
         assert (given.trajectory_id, given.source) == (trajectory.id, "critic")
+        np.testing.assert_allclose(given.contributions[:-1], np.diff(values))
         assert given.predicted_outcome == pytest.approx(trajectory.outcome)
 
 
