@@ -68,24 +68,35 @@ def fidelity(
     if min(trajectories, branches) < 1:
         raise ValueError(f"needs at least 1 trajectory and 1 branch, got {trajectories} and {branches}")
     asked = list(SOURCES) if sources is None else list(sources)
-    named = in_order(source for source in asked if isinstance(source, str))
-    for name in named:
-        find_source(name)
     opened = run if isinstance(run, Run) else Run.open(run)
-    with writing(opened.path):
+    for name in asked:
+        if isinstance(name, str):
+            find_source(name)
+    with writing(opened.path), WorkerPool(workers) as pool:
         experiment = Experiment.open(opened, world)
-        _check_models(experiment, named)
-        chosen = balanced(experiment.explored.held_out, trajectories)
-        with WorkerPool(workers) as pool:
-            pool.run(_tasks(experiment, chosen, branches, named))
-        for source in asked:
-            if not isinstance(source, str):
-                _score_object(experiment, source, chosen)
-        _save_truths(experiment, chosen, branches)
-        table = _scoreboard(experiment, chosen)
-        opened.save_results(BOARD, table.to_dict("records"))
-        _draw(opened, table)
-    return render_scoreboard(table)
+        return render_scoreboard(_fidelity(experiment, trajectories, branches, asked, pool))
+
+
+def _fidelity(
+    experiment: Experiment,
+    trajectories: int,
+    branches: int,
+    asked: Sequence["str | CreditMethod | SourceFactory"],
+    pool: WorkerPool,
+) -> pd.DataFrame:
+    """Do what is not done yet; returns the scoreboard."""
+    named = in_order(source for source in asked if isinstance(source, str))
+    _check_models(experiment, named)
+    chosen = balanced(experiment.explored.held_out, trajectories)
+    pool.run(_tasks(experiment, chosen, branches, named))
+    for source in asked:
+        if not isinstance(source, str):
+            _score_object(experiment, source, chosen)
+    _save_truths(experiment, chosen, branches)
+    table = _scoreboard(experiment, chosen)
+    experiment.run.save_results(BOARD, table.to_dict("records"))
+    _draw(experiment.run, table)
+    return table
 
 
 def balanced(trajectories: Sequence[Trajectory], each: int) -> list[Trajectory]:

@@ -46,7 +46,7 @@ def grounding(experiment: Experiment, report: Report) -> CreditMethod:
 
 def step_index(experiment: Experiment, report: Report) -> CreditMethod:
     """The mean outcome of the fitted explorations that are as long."""
-    return methods.clock(experiment.explored.fitted)
+    return methods.step_index(experiment.explored.fitted)
 
 
 def leave_one_out(experiment: Experiment, report: Report) -> CreditMethod:
@@ -56,7 +56,7 @@ def leave_one_out(experiment: Experiment, report: Report) -> CreditMethod:
 
 def gigpo(experiment: Experiment, report: Report) -> CreditMethod:
     """Compares with other visits of a state among the held-out explorations."""
-    return methods.anchor_states(experiment.explored.held_out)
+    return methods.gigpo(experiment.explored.held_out)
 
 
 def spa(experiment: Experiment, report: Report) -> CreditMethod:
@@ -126,12 +126,12 @@ def critic(experiment: Experiment, report: Report) -> CreditMethod:
 
 def math_shepherd_8(experiment: Experiment, report: Report) -> CreditMethod:
     """Whether any of 8 continuations succeeds."""
-    return methods.monte_carlo_possible(_branch(experiment, 8), branches=8)
+    return methods.math_shepherd(_branch(experiment, 8), branches=8)
 
 
 def ipr_5(experiment: Experiment, report: Report) -> CreditMethod:
     """The mean of 5 continuations."""
-    return methods.monte_carlo_value(_branch(experiment, 5), branches=5)
+    return methods.ipr(_branch(experiment, 5), branches=5)
 
 
 def mc_difference_8(experiment: Experiment, report: Report) -> CreditMethod:
