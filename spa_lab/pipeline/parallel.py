@@ -94,9 +94,7 @@ class WorkerPool:
         *,
         on_result: Callable[[TaskResult], object] = lambda result: None,
     ) -> list[Any]:
-        """Do all tasks, `size` at a time and in their order as far as dependencies allow.
-
-        The first error ends the processes of all other tasks.
+        """Do all tasks, `size` at a time, in order as far as dependencies allow; an error ends all of them.
 
         Args:
             tasks: with unique labels.
@@ -104,24 +102,23 @@ class WorkerPool:
                 start.
 
         Returns:
-            What each task returned, in the order of `tasks`.
+            Their results, in the order of `tasks`.
 
         Raises:
             ValueError: two tasks have one label, or tasks wait for each other in a circle.
-            ChildProcessError: a process ended in the middle of a task without a message (killed, out of
-                memory).
-            Exception: what a task raised, with the traceback of its process as a note. A class that is
-                neither Python's nor ours arrives as the built-in one that it is derived from.
+            ChildProcessError: a process ended in the middle of a task (killed, out of memory).
+            Exception: what a task raised, with the traceback of its process as a note; a class of another
+                package arrives as the built-in one that it is derived from.
         """
         _check_order(tasks)
         waiting = {task.label: task for task in tasks}
-        unfinished = set(waiting)
         results: dict[str, Any] = {}
         busy: dict[Connection, WorkerTask] = {}
         bars: dict[Connection, tqdm] = {}
         with ExitStack() as at_end, ExitStack() as on_error:
             on_error.callback(self._shutdown)
             while waiting or busy:
+                unfinished = {*waiting, *(task.label for task in busy.values())}
                 for task in [task for task in waiting.values() if not task.after & unfinished]:
                     if len(busy) == self.size:
                         break
@@ -129,9 +126,7 @@ class WorkerPool:
                         connection = self._submit(waiting.pop(task.label), busy)
                         busy[connection] = task
                         bars[connection] = at_end.enter_context(_bar(task))
-                ready = wait(list(busy))
-                for connection in [member for member in busy if member in ready]:
-                    message = self._receive(connection, busy[connection])
+                for connection, message in self._messages(busy):
                     if isinstance(message, _Progress):
                         _show(bars[connection], message)
                         continue
@@ -139,9 +134,13 @@ class WorkerPool:
                     results[label] = message.value
                     _finish(bars.pop(connection))
                     on_result(TaskResult(label, message.value, message.seconds))
-                    unfinished.remove(label)
             on_error.pop_all()
         return [results[task.label] for task in tasks]
+
+    def _messages(self, busy: dict[Connection, WorkerTask]) -> list[tuple[Connection, _Progress | _Done]]:
+        """Waits until a worker has something to say; one message of each that has."""
+        ready = wait(list(busy))
+        return [(member, self._receive(member, task)) for member, task in busy.items() if member in ready]
 
     def _submit(self, task: WorkerTask, busy: dict[Connection, WorkerTask]) -> Connection:
         """Hand the task to an idle process, or to a new one."""

@@ -3,13 +3,14 @@
 import random
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+import spa_lab
 from spa_lab import cli
 from spa_lab.agent.models import save_policy
 from spa_lab.agent.rollout import EpisodeSpec, Policy, rollout
@@ -22,9 +23,11 @@ from spa_lab.envs.base import Demonstration, Environment, Reply, Task
 from spa_lab.learn.cloning import clone
 from spa_lab.learn.estimator import fit_estimator, save_estimator
 from spa_lab.pipeline import fidelity as module
-from spa_lab.pipeline import fidelity_jobs
-from spa_lab.pipeline.fidelity import balanced, preset_of
+from spa_lab.pipeline.experiment import Experiment, config_of
+from spa_lab.pipeline.fidelity import balanced
 from spa_lab.pipeline.parallel import WorkerTask
+from spa_lab.pipeline.sources import SOURCES as TABLE
+from spa_lab.pipeline.sources import find_source, in_order
 from spa_lab.store import Run, StoreError
 from spa_lab.types import Step, Trajectory
 
@@ -74,15 +77,13 @@ class Alone:
         return self
 
     def __exit__(self, *_: object) -> None: ...
-    def run(self, jobs: Sequence[WorkerTask]) -> list[Any]:
+    def run(self, jobs: Sequence[WorkerTask], **_: object) -> list[Any]:
         return [job.function(*job.arguments, report=lambda *news: None) for job in jobs]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _in_this_process() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for part in (module, fidelity_jobs):
-            patch.setattr(part, "make_environment", lambda name: EVEN)
         patch.setattr(module, "WorkerPool", Alone)
         yield
 
@@ -99,7 +100,7 @@ def explored(make_policy: Callable[..., Policy], tmp_path_factory: pytest.TempPa
     policy = make_policy("Action: a", "Action: bb", "noted", "Choose e0.", hidden=32, context=400)
     config = CloneConfig(epochs=40, lr=0.02, muon_lr=None, batch_tokens=1000)
     clone(policy, [_demonstration(action) for action in ("a", "bb")], config, rng=random.Random(0))
-    run = Run.create(tmp_path_factory.mktemp("run"), {"env": "even", "preset": asdict(PRESET)}, seed=0)
+    run = Run.create(tmp_path_factory.mktemp("run"), config_of(EVEN, EVEN, [], PRESET), seed=0)
     jobs = [
         EpisodeSpec(f"explore/{task.id}/{m}", task, 10 * i + m)
         for i, task in enumerate(TASKS)
@@ -107,7 +108,7 @@ def explored(make_policy: Callable[..., Policy], tmp_path_factory: pytest.TempPa
     ]
     played = [episode.trajectory for episode in rollout(policy, EVEN, jobs, PRESET.explore_rollout)]
     assert {one.success for one in played[8:]} == {True, False}
-    run.save_trajectories("explore", played)
+    run.save_trajectories("explore", played, role="explored")
     with run.saving_model("cloned") as target:
         save_policy(policy, target)
     with run.saving_model("estimator") as target:
@@ -119,17 +120,17 @@ def explored(make_policy: Callable[..., Policy], tmp_path_factory: pytest.TempPa
 def scored(explored: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, str]:
     """A scored copy of the run, and what was printed."""
     path = shutil.copytree(explored, tmp_path_factory.mktemp("fidelity") / "run")
-    return Run.open(path), module.fidelity(run=path, trajectories=2, branches=3, workers=1)
+    return Run.open(path), module.fidelity(run=path, trajectories=2, branches=3, workers=1, world=EVEN)
 
 
 def test_every_source_is_on_the_scoreboard(scored: tuple[Run, str]) -> None:
     run, printed = scored
-    table = pd.DataFrame(run.load_metrics("fidelity"))
+    table = pd.DataFrame(run.results("scoreboard"))
     assert set(table["source"]) == SOURCES
     assert set(table["metric"]) == set(METRICS)
     assert all(source in printed for source in SOURCES)
     spent = table.drop_duplicates("source").set_index("source")
-    steps = sum(len(one) for one in run.load_credits("fidelity-ipr_5"))
+    steps = sum(len(one) for one in run.credits()["ipr_5"].values())
     assert (
         spent.loc["ipr_5", "rollouts"] == 5 * steps and spent.loc["mc_difference_8", "rollouts"] == 8 * steps
     )
@@ -143,35 +144,98 @@ def test_what_is_done_is_not_done_again(scored: tuple[Run, str], monkeypatch: py
     run, printed = scored
 
     class Idle(Alone):
-        def run(self, jobs: Sequence[WorkerTask]) -> list[Any]:
+        def run(self, jobs: Sequence[WorkerTask], **_: object) -> list[Any]:
             assert jobs == []
             return []
 
     monkeypatch.setattr(module, "WorkerPool", Idle)
-    assert module.fidelity(run=run.path, trajectories=2, branches=3, workers=1) == printed
+    assert module.fidelity(run=run.path, trajectories=2, branches=3, workers=1, world=EVEN) == printed
 
 
-def test_truths_of_other_trajectories_are_refused(scored: tuple[Run, str], tmp_path: Path) -> None:
+def test_the_run_holds_two_measurements_and_every_credit(scored: tuple[Run, str]) -> None:
+    """From then on the inspector shows the agent's credit beside the truth."""
+    run, _ = scored
+    first, second = run.truth(), run.second_truth()
+    assert first.keys() == second.keys() and len(first) == 3
+    assert {truth.branches for truth in (*first.values(), *second.values())} == {3}
+    assert all(truth.policy == "cloned" for truth in first.values())
+    assert any((first[name].values != second[name].values).any() for name in first)
+    credits = run.credits()
+    assert set(credits) == SOURCES - {CEILING} == set(TABLE)
+    assert all(by_id.keys() == first.keys() for by_id in credits.values())
+    assert run.curves() == [] and run.names("metrics") == []
+    view = spa_lab.inspect(run)
+    assert view.truth is not None and view.trajectory.id in first
+    assert len(view.credits(["spa", "ipr_5"])) == 2
+
+
+def test_more_branches_extend_the_measurement(
+    scored: tuple[Run, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = Run.open(shutil.copytree(scored[0].path, tmp_path / "run"))
-    (name,) = (name for name in run.names("metrics") if name.startswith("fidelity-truth"))
-    run.save_metrics(name, run.load_metrics(name)[1:])
-    with pytest.raises(ValueError, match="remove them to measure anew"):
-        module.fidelity(run=run.path, trajectories=2, branches=3, workers=1)
+    module.fidelity(run=run, trajectories=2, branches=4, workers=1, world=EVEN, sources=["terminal"])
+    assert {truth.branches for truth in run.truth().values()} == {4}
+    assert set(pd.DataFrame(run.results("scoreboard"))["source"]) == SOURCES
+
+
+def test_outcomes_under_other_settings_are_refused(scored: tuple[Run, str], tmp_path: Path) -> None:
+    run = Run.open(shutil.copytree(scored[0].path, tmp_path / "run"))
+    file = next(run.outcomes.rglob("*.json"))
+    file.write_text(file.read_text().replace('"temperature": 1.0', '"temperature": 0.5'))
+    with pytest.raises(ValueError, match=r"temperature 0\.5, now 1\.0"):
+        module.fidelity(run=run.path, trajectories=2, branches=4, workers=1, world=EVEN)
+
+
+def test_a_source_of_a_user(scored: tuple[Run, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object, or a name of one in a module: scored, saved and listed last."""
+    run = Run.open(shutil.copytree(scored[0].path, tmp_path / "run"))
+    (tmp_path / "my_source.py").write_text(
+        "from spa_lab.credit.methods import credit_method\n"
+        "@credit_method('all on step 0', origin='a guess')\n"
+        "def first(trajectory):\n"
+        "    return [trajectory.outcome, *[0.0] * (len(trajectory) - 1)]\n"
+        "def made(experiment, report):\n"
+        "    assert experiment.environment.name == 'even'\n"
+        "    return first\n"
+        "nothing = 3\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    how = {"trajectories": 2, "branches": 3, "workers": 1, "world": EVEN}
+    printed = module.fidelity(run=run, sources=["my_source:made"], **how)
+    assert "all on step 0" in printed
+    assert list(run.credits())[-1] == "all on step 0"
+    names = list(pd.DataFrame(run.results("scoreboard"))["source"].unique())
+    assert [name for name in names if name != CEILING] == [*TABLE, "all on step 0"]
+    assert module.fidelity(run=run, sources=[find_source("my_source:first")], **how) == printed
+    for wrong, message in (
+        ("theirs", "no credit source 'theirs'; there are: terminal, mean"),
+        ("my_source:nothing", "expected a CreditMethod or a function that returns one, got int"),
+        ("my_source:absent", "has no attribute 'absent'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            module.fidelity(run=run, sources=[wrong], **how)
+
+
+def test_every_source_gives_credit_under_its_own_name() -> None:
+    assert in_order(["mine", "spa", "terminal", "mine"]) == ["terminal", "spa", "mine"]
+    assert set(TABLE) == SOURCES - {CEILING}
 
 
 def test_a_run_without_estimator_is_refused_at_once(explored: Path, tmp_path: Path) -> None:
     path = shutil.copytree(explored, tmp_path / "run")
     shutil.rmtree(path / "models" / "estimator")
     with pytest.raises(StoreError, match="no models called 'estimator'"):
-        module.fidelity(run=path, trajectories=1, branches=1, workers=1)
+        module.fidelity(run=path, trajectories=1, branches=1, workers=1, world=EVEN)
     with pytest.raises(ValueError, match="got 0 and 1"):
-        module.fidelity(run=path, trajectories=0, branches=1, workers=1)
+        module.fidelity(run=path, trajectories=0, branches=1, workers=1, world=EVEN)
 
 
 def test_presets_of_other_versions_are_named(tmp_path: Path) -> None:
-    run = Run.create(tmp_path / "run", {"preset": {"name": "x", "clone": {"feet": 2}}}, seed=0)
-    with pytest.raises(ValueError, match="its preset is not of this version"):
-        preset_of(run)
+    config = {"env": "household", "preset": {"name": "x", "clone": {"feet": 2}}}
+    run = Run.create(tmp_path / "run", config, seed=0)
+    with pytest.raises(ValueError, match=r"its preset is not of this version: .*feet"):
+        Experiment.open(run)
 
 
 def test_balanced_spreads_over_tasks_and_only_grows(make_trajectory: Callable[..., Trajectory]) -> None:
