@@ -1,4 +1,4 @@
-"""The expert: solves what it is given, from the texts alone, also when it is put off its path."""
+"""The expert solves tasks from observations alone, also after actions that were not its own."""
 
 import random
 import re
@@ -55,7 +55,7 @@ def test_recovers_from_injected_mistakes() -> None:
     assert sum(solved) >= 0.95 * len(solved)
 
 
-def test_survives_mostly_random_play() -> None:
+def test_recovers_from_mostly_random_play() -> None:
     rng = random.Random(1)
     solved = [play(task, 200, 0.5, rng)[0] is not None for task in TASKS[:30]]
     assert sum(solved) >= 0.85 * len(solved)
@@ -148,9 +148,7 @@ HELD = "I have the milk. I need the fridge."
         ),
     ],
 )
-def test_decides_from_what_it_has_read(
-    sentence: str, seen: list[tuple[str, str]], move: tuple[str, str]
-) -> None:
+def test_decides_from_observations(sentence: str, seen: list[tuple[str, str]], move: tuple[str, str]) -> None:
     assert expert(sentence, *seen).act() == move
 
 

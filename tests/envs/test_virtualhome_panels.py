@@ -1,4 +1,4 @@
-"""Panels: fixed, disjoint, the same on every machine, every task worth playing."""
+"""Panels: fixed, disjoint, the same on every machine, every task nontrivial."""
 
 import json
 import os
@@ -23,7 +23,7 @@ PANELS = {split: panels.tasks(split, 100) for split in panels.SPLITS}
 
 
 def test_panel_is_pinned() -> None:
-    """Changes only with the generator, on purpose: then every published panel changes its name."""
+    """The hash changes only with the generator; then every published panel must be renamed."""
     assert panels.panel_hash(PANELS["train"][:20]) == FIRST_HASH
 
 
@@ -40,11 +40,11 @@ def test_longer_panels_begin_with_shorter_ones() -> None:
     assert panels.tasks("seen", 3) == PANELS["seen"][:3]
 
 
-def test_kinds_take_turns() -> None:
+def test_kinds_alternate() -> None:
     assert Counter(task.kind for task in PANELS["train"][:30]) == dict.fromkeys(KINDS, 3)
 
 
-def test_every_task_is_worth_playing_and_solved_by_its_own_plan() -> None:
+def test_every_task_is_nontrivial_and_solved_by_the_expert() -> None:
     for task in (task for panel in PANELS.values() for task in panel):
         game = read_task(task.payload)
         assert game.worth_playing
@@ -59,7 +59,7 @@ def furniture_of(payload: VirtualHomeTask) -> frozenset[str]:
 
 
 def test_splits_do_not_overlap() -> None:
-    """Unseen: neither flats nor combinations of train; seen: train's flats, but no task of train."""
+    """`unseen` shares neither flats nor combinations with `train`; `seen` shares flats but no task."""
     graphs = {split: {task.payload.graph for task in panel} for split, panel in PANELS.items()}
     assert sum(len(each) for each in graphs.values()) == 300
     assert len(set.union(*graphs.values())) == 300
@@ -106,7 +106,7 @@ def test_bad_requests_are_refused(split: str, n: int, message: str) -> None:
         generate(random.Random(0), kind="cook", unseen=False, name="x")
 
 
-def test_environment_offers_it_all() -> None:
+def test_the_environment_is_complete() -> None:
     world = environment()
     task = world.tasks("unseen", 1)[0]
     opening = world.make_world().reset(task)

@@ -33,7 +33,7 @@ def test_every_recorded_step_agrees(tmp_path: Path, name: str, episodes: int, st
     assert report.passed
 
 
-def test_episodes_in_scenes_that_are_absent_are_not_replayed(tmp_path: Path) -> None:
+def test_episodes_in_missing_scenes_are_not_replayed(tmp_path: Path) -> None:
     shutil.copy(RECORDED / "official.jsonl.gz", tmp_path)
     write(tmp_path / "lost.jsonl.gz", lines("generated")[:1])
     report = replay_folder(tmp_path)

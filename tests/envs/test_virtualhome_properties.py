@@ -1,4 +1,4 @@
-"""Whatever is written as an action, a scene or a goal: an ungrounded step or a clear error, nothing worse."""
+"""Arbitrary texts as actions, scenes and goals give an ungrounded step or a clear error."""
 
 import copy
 import json
@@ -27,7 +27,7 @@ JUNK = st.recursive(
 
 @st.composite
 def sensible(draw: st.DrawFn) -> str:
-    """A template filled with names of the flat, mostly."""
+    """A template filled with names, mostly of the flat."""
     words = draw(st.sampled_from([words for _, words in TEMPLATES]))
     name = st.sampled_from(NAMES) | st.text(max_size=6)
     return words.format(*(draw(name) for _ in range(words.count("{}"))))
@@ -98,7 +98,7 @@ def task_with(graph: Any, goal: Any) -> Task:
 
 
 def survives(graph: Any, goal: Any) -> None:
-    """Refused with a ValueError, or playable."""
+    """The scene is refused with a ValueError or can be played."""
     world = VirtualHomeWorld()
     try:
         world.reset(task_with(graph, goal))
@@ -140,7 +140,7 @@ def test_damaged_scenes(data: st.DataObject) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_scenes_with_strange_edges(data: st.DataObject) -> None:
-    """Cycles, things inside the agent, furniture in hands: odd, but nothing hangs or breaks."""
+    """Cycles, things inside the agent, furniture in hands: no endless loop, no exception."""
     graph = copy.deepcopy(GRAPH)
     key = st.integers(1, len(GRAPH["nodes"]))
     for _ in range(data.draw(st.integers(1, 12))):

@@ -1,4 +1,4 @@
-"""Every action, granted and refused, in a flat small enough to know by heart. Recordings check the rest."""
+"""Every action, executed and refused, in a small flat. Recordings check the rest."""
 
 from typing import Any
 
@@ -136,7 +136,7 @@ def called(name: str) -> str:
         (("walk to face",), "find face"),
     ],
 )
-def test_granted(before: tuple[str, ...], text: str) -> None:
+def test_executed(before: tuple[str, ...], text: str) -> None:
     where, state = after(*before)
     done, message = act(where, state, text)
     assert (done is None, message) == (False, "")
@@ -214,7 +214,7 @@ def test_refused(before: tuple[str, ...], text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("posture", ["SITTING", "LYING"])
-def test_posture_is_judged_by_the_first_graph(posture: str) -> None:
+def test_posture_is_read_from_the_initial_graph(posture: str) -> None:
     where = scene(posture)
     state = where.start
     assert act(where, state, "walk to hall") == (None, f"{ME} is sitting")
@@ -227,7 +227,7 @@ def test_posture_is_judged_by_the_first_graph(posture: str) -> None:
     assert act(where, state, "find cup") == (None, f"{ME} is not close to {called('cup')}")
 
 
-def test_some_are_executed_with_a_complaint() -> None:
+def test_some_actions_are_executed_with_a_message() -> None:
     where, state = after("walk to oven")
     done, message = act(where, state, "plug out oven")
     assert done is not None
@@ -240,7 +240,7 @@ def test_some_are_executed_with_a_complaint() -> None:
     assert message == f"{called('fridge')} is not open or is not openable"
 
 
-def test_what_is_carried_lags_one_room_behind() -> None:
+def test_held_objects_are_in_the_room_that_the_agent_left() -> None:
     where, state = after(*CUP, "walk to hall")
     cup = IDS["cup"]
     assert state.has(cup, "INSIDE", IDS["kitchen"])

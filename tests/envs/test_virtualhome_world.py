@@ -1,4 +1,4 @@
-"""The world: reset, texts, snapshots, reasons; the same traces everywhere."""
+"""The world: reset, observations, snapshots, reasons, and determinism across processes."""
 
 import json
 import random
@@ -73,7 +73,7 @@ def played(*actions: str) -> VirtualHomeWorld:
     return world
 
 
-def test_tells_what_is_near_and_seen() -> None:
+def test_observations_describe_near_and_visible_objects() -> None:
     world = VirtualHomeWorld()
     assert world.reset(small_task()) == "The task is Move milk (Put the milk on the table)."
     texts = [
@@ -131,7 +131,7 @@ def test_refusals_say_why_and_change_nothing(action: str, reason: str) -> None:
 
 
 def test_a_name_keeps_its_meaning() -> None:
-    """Near things first, then for good: the cup that was meant is meant again."""
+    """A name means a near object first, and the same object from then on."""
     world = played("walk to cup")
     assert world.snapshot().episode.bindings.names == {"cup": 6}
     world.step("walk to bedroom")
@@ -145,7 +145,7 @@ def test_a_bound_name_means_what_the_task_says() -> None:
 
 
 def test_reset_starts_anew() -> None:
-    """After a win and a reset, no first action of any text is a success."""
+    """After a win and a reset, no first action is a success."""
     world = VirtualHomeWorld()
     for task in TASKS:
         traces = []
@@ -273,7 +273,7 @@ def test_goal_conditions() -> None:
 
 
 def test_speed() -> None:
-    """Far below what is measured (25,000 steps a second, 0.3 microseconds), for busy machines."""
+    """Far below the measured speed (25,000 steps/s, 0.3 microseconds per snapshot), for busy machines."""
     world = VirtualHomeWorld()
     start, steps = time.process_time(), 0
     for task in TASKS * 3:

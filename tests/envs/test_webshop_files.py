@@ -1,4 +1,4 @@
-"""Reading catalogues: what the original leaves out, odd but legal shapes, and damaged files."""
+"""Reading catalogues: products that the original skips, unusual but legal shapes, and damaged files."""
 
 import gzip
 import json
@@ -100,7 +100,7 @@ def write(path: Path, content: Any) -> Path:
     return path
 
 
-def test_what_the_original_leaves_out(tmp_path: Path) -> None:
+def test_products_that_the_original_skips(tmp_path: Path) -> None:
     records = [
         {**PLAIN, "asin": asin, "name": f"n{i}"} for i, asin in enumerate(("A", "nan", "A", "B" * 11, "C"))
     ]
@@ -113,7 +113,7 @@ def test_what_the_original_leaves_out(tmp_path: Path) -> None:
     ]
 
 
-def test_a_list_is_read_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_is_read_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entries: list[Any] = [PLAIN, [1, 2.5, -3], "a]b,[", 12345, None, {"é": "😀" * 9}, []]
     for indent, size in combinations((None, 1), (1, 7, 64, 10_000)):
         monkeypatch.setattr(files, "_CHUNK", size)
@@ -126,7 +126,7 @@ def test_a_list_is_read_piece_by_piece(tmp_path: Path, monkeypatch: pytest.Monke
     assert list(read_list(write(tmp_path / "empty.json", []))) == []
 
 
-def test_an_object_is_read_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_object_is_read_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entries: dict[str, Any] = {"a": 1, "b}": {"c": "]"}, "": [2, {}], "é,:": None, "z": -12345}
     for indent, size in combinations((None, 1), (1, 5, 10_000)):
         monkeypatch.setattr(files, "_CHUNK", size)
@@ -156,7 +156,7 @@ def test_an_object_is_read_piece_by_piece(tmp_path: Path, monkeypatch: pytest.Mo
         "[" * 9999,
     ],
 )
-def test_a_list_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_file_without_a_list_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "list.json"
     path.write_text(text)
     with pytest.raises(ValueError, match=r"list\.json: cannot be read after \d+ entries"):

@@ -197,7 +197,7 @@ def test_panels_demonstrations_and_an_episode(small: Path, caplog: pytest.LogCap
     assert (reply.done, reply.outcome) == (True, 1.0)
 
 
-def test_all_products_are_used_where_their_files_are(folder: Path) -> None:
+def test_the_full_catalogue_is_preferred(folder: Path) -> None:
     environment = make_environment(NAME)
     assert environment.settings["catalogue"] == "all products"
     assert (folder / "spa_lab_cache" / "complete.json").is_file()
@@ -237,7 +237,7 @@ def test_missing_data_are_named(
     assert str(raised.value).startswith("webshop-official: WEBSHOP_DATA") and "\n" not in str(raised.value)
 
 
-def test_a_folder_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEBSHOP_DATA", str(tmp_path / "none"))
     with pytest.raises(ValueError, match="none is no folder"):
         make_environment(NAME)

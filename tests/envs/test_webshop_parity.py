@@ -114,7 +114,7 @@ def test_the_other_recordings_can_disagree(
     assert replay_folder(folder).mismatches == before + 1
 
 
-def test_near_ties_may_stand_in_either_order(folder: Path) -> None:
+def test_near_ties_may_be_in_either_order(folder: Path) -> None:
     line = next(line for line in lines("search") if line["query"] == "shampoo")
     first, second = line["hits"][1], line["hits"][2]  # equal except for the tie-breaking decrement
     line["hits"][1:3] = [[second[0], first[1]], [first[0], second[1]]]

@@ -1,4 +1,4 @@
-"""The reward's parts and its odd corners, case by case, and what phrases count as the same."""
+"""The components and edge cases of the reward, and the similarity of phrases."""
 
 from dataclasses import replace
 
@@ -45,7 +45,7 @@ def reward(
     return reward_of(product, goal, price=price, options=options, scorer=RULE)
 
 
-def test_all_is_right() -> None:
+def test_a_perfect_purchase() -> None:
     all_right = reward()
     assert (all_right.total, all_right.r_type, all_right.title_score) == (1.0, 1.0, 1.0)
     assert (all_right.w_att, all_right.w_option, all_right.w_price) == (1 / 3, 1 / 3, 1 / 3)
@@ -130,7 +130,7 @@ def test_nouns_by_rule() -> None:
     )
 
 
-def test_a_missing_model_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     class NoModels:
         class util:
             is_package = staticmethod(lambda name: False)

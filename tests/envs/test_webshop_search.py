@@ -1,4 +1,4 @@
-"""Words, stems and ranking: rules checked one by one against values worked out by hand or by Lucene."""
+"""Tokens, stems and ranking, checked against values computed by hand or by Lucene."""
 
 import math
 
@@ -74,7 +74,7 @@ def test_score_by_hand() -> None:
     assert [score for _, score in hits] == pytest.approx([2 * part(2, 4), 2 * part(1, 2)], rel=1e-6)
 
 
-def test_ties_go_by_name_and_the_limit_holds() -> None:
+def test_ties_are_ordered_by_name_and_the_limit_holds() -> None:
     index = index_of([(name, "mug") for name in "dacb"])
     assert [name for name, _ in index.search("mug")] == ["a", "b", "c", "d"]
     assert [name for name, _ in index.search("mug", 2)] == ["a", "b"]

@@ -47,7 +47,7 @@ def same(first: str, second: str) -> bool:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.noun)
-def test_words_of_a_kind_cannot_be_confused(kind) -> None:  # type: ignore[no-untyped-def]
+def test_phrases_of_a_kind_are_distinct_for_the_reward(kind) -> None:  # type: ignore[no-untyped-def]
     assert len(set(kind.attributes)) == 6
     for first, second in itertools.combinations(kind.attributes, 2):
         assert token_set_ratio(first, second) <= ALIKE, (first, second)
@@ -69,12 +69,12 @@ def test_the_reward_sees_exactly_the_attributes_that_the_pages_name() -> None:
             assert shown == like == (attribute in product.attributes)
 
 
-def test_every_trained_attribute_is_asked_for_somewhere() -> None:
+def test_every_trained_attribute_occurs_in_a_goal() -> None:
     asked = {a for kind in KINDS for a in kind.attributes if not is_unseen_pair(kind, a)}
     assert {attribute for kind in KINDS for attribute in kind.attributes} - asked <= {"stain resistant"}
 
 
-def test_the_shop_is_what_it_was() -> None:
+def test_the_generated_shop_is_pinned() -> None:
     shop = generated_shop()
     assert len(shop.products) == len(KINDS) * PRODUCTS_EACH == 320
     assert panel_hash([task for panel in PANELS.values() for task in panel]) == (
@@ -98,7 +98,7 @@ def test_panels() -> None:
     assert make_task("unseen", 33) == PANELS["unseen"][33]
 
 
-def test_as_many_tasks_of_each_length() -> None:
+def test_the_same_number_of_tasks_per_length() -> None:
     panel = tasks(BY_LENGTH, len(LENGTHS) * LENGTH_SIZE)
     assert panel_hash(panel) == json.loads(PANEL_FILE.read_text())["sha256"]
     assert len({task.id for task in panel}) == 280
@@ -120,7 +120,7 @@ def test_wrong_panels_are_refused() -> None:
         check_overlap({"train": PANELS["train"], "seen": [*PANELS["seen"], PANELS["train"][7]]})
 
 
-def test_an_instruction_says_what_the_goal_asks_for() -> None:
+def test_instructions_state_the_goal() -> None:
     for task in itertools.chain(*PANELS.values()):
         wanted, goal = read_instruction(task.instruction), task.payload
         assert (wanted.kind.noun, wanted.attributes, wanted.options, wanted.limit) == (
@@ -138,7 +138,7 @@ def test_a_foreign_instruction_is_refused(sentence: str) -> None:
 
 
 def play(task: Task, rng: random.Random | None = None) -> tuple[float, list[tuple[str, str]]]:
-    """Outcome and moves of the expert, who slips now and then if `rng` is given."""
+    """Outcome and moves of the expert, which makes mistakes if `rng` is given."""
     env = environment()
     world = env.make_world()
     expert = env.make_expert(task, world.reset(task))
@@ -157,7 +157,7 @@ def play(task: Task, rng: random.Random | None = None) -> tuple[float, list[tupl
     return 0.0, moves
 
 
-def test_the_expert_gets_all_in_the_steps_it_is_said_to_need() -> None:
+def test_the_expert_solves_a_task_in_its_expert_length() -> None:
     lengths = set()
     for task in itertools.chain(*PANELS.values()):
         outcome, moves = play(task)
@@ -168,7 +168,7 @@ def test_the_expert_gets_all_in_the_steps_it_is_said_to_need() -> None:
     assert lengths >= set(range(3, 10))
 
 
-def test_the_expert_recovers_from_its_slips() -> None:
+def test_the_expert_recovers_from_its_mistakes() -> None:
     rng = random.Random(3)
     outcomes, kinds = [], set()
     for task in PANELS["train"]:
@@ -181,7 +181,7 @@ def test_the_expert_recovers_from_its_slips() -> None:
     assert kinds == {"search", "click"}
 
 
-def test_the_expert_goes_on_after_anything() -> None:
+def test_the_expert_continues_after_any_action() -> None:
     rng = random.Random(4)
     env = environment()
     for task in PANELS["train"][:30]:
@@ -203,7 +203,7 @@ def test_the_expert_goes_on_after_anything() -> None:
         assert reply.outcome == 1.0
 
 
-def test_a_refused_click_is_not_taken_for_a_page_that_was_read() -> None:
+def test_a_refused_click_is_not_recorded_as_a_read_page() -> None:
     memory = Memory()
     head = "Instruction: [SEP] x [SEP] Back to Search [SEP] "
     memory.observe(
@@ -228,7 +228,7 @@ def test_demonstrations() -> None:
         assert len(demonstrate(env, task, mistakes=0.3, rng=rng).trajectory) <= env.step_limit
 
 
-def test_texts_are_made_of_few_words() -> None:
+def test_texts_use_a_small_vocabulary() -> None:
     words = set(phrases())
     assert len(words) < 250
     text = " ".join(product.document for product in generated_shop().products.values())
@@ -238,7 +238,7 @@ def test_texts_are_made_of_few_words() -> None:
     assert rest <= {"by", "and", *GROUP_NAMES}
 
 
-def test_the_official_files_of_the_shop_read_the_same(tmp_path: Path) -> None:
+def test_the_shop_written_as_official_files_reads_the_same(tmp_path: Path) -> None:
     write_catalogue(tmp_path, human_instructions(PANELS["unseen"]))
     labels = read_labels(tmp_path / "items_ins_v2.json")
     products = list(read_products(tmp_path / "items_shuffle.json", labels))

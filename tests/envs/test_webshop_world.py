@@ -1,4 +1,4 @@
-"""The page machine step by step, in a shop small enough to know by heart; and any text as an action."""
+"""Pages and actions step by step in a small shop, and arbitrary texts as actions."""
 
 from dataclasses import replace
 from typing import Any
@@ -85,7 +85,7 @@ def test_start_and_results() -> None:
     assert "Total results: 0" in play(world, "search[ ]")
 
 
-def test_product_and_more_about_it() -> None:
+def test_product_page_and_details() -> None:
     world = make_world()
     text = play(world, "search[odd]", "click[b1]")
     assert text == (
@@ -145,7 +145,7 @@ def test_buying_ends_it() -> None:
     assert (world.snapshot(), world.admissible()) == (before, [])
 
 
-def test_only_a_purchase_is_worth_anything() -> None:
+def test_only_a_purchase_has_an_outcome() -> None:
     world = make_world()
     for action in ("search[odd]", "click[b1]", "click[red]", *["click[description]", "click[< prev]"] * 6):
         reply = world.step(action)

@@ -20,10 +20,10 @@ MANUAL = """You shop on a web site for what the instruction asks for. Each step,
 these forms:
 search[words]
 click[text]
-"text" is a button, a product code or an option that stands on the page, like "next >", "B417" or "red".
+"text" is a button, a product code or an option on the page, like "next >", "B417" or "red".
 A page of results lists ten products. On a product's page, choose the options, then click[buy now]: that ends
-the shopping and is judged by kind of product, attributes, options and price. An action that cannot be done
-shows the same page again."""
+the episode, and the purchase is scored by kind of product, attributes, options and price. An action that
+cannot be executed shows the same page again."""
 _ACTION = re.compile(r"(.+)\[(.+)\]")
 _OVER = "the episode is over"
 
