@@ -1,1 +1,1 @@
-"""Timings of the parts that training waits for; not installed with the package."""
+"""Benchmarks of what training waits for: worlds, rollouts, continuations. Not installed with the package."""

@@ -1,4 +1,4 @@
-"""How fast the household world is, on the machine at hand."""
+"""Speed of the household world on random admissible actions."""
 
 import random
 import time
@@ -18,15 +18,15 @@ class WorldSpeed:
     """CPU time on one core."""
 
     steps: int
-    """Steps behind each of the two rates."""
+    """Steps that each of the two rates was measured on."""
     steps_per_second: float
-    """Given commands executed, resets included."""
+    """Commands executed, resets included."""
     listed_steps_per_second: float
     """The same, with the admissible commands listed before each step."""
     snapshot_us: float
-    """Microseconds a snapshot."""
+    """Microseconds per snapshot."""
     restore_us: float
-    """Microseconds a restore."""
+    """Microseconds per restore."""
 
 
 def world_speed(tasks: Sequence[Task], *, steps: int = 50_000, rng: random.Random) -> WorldSpeed:
@@ -45,7 +45,7 @@ def world_speed(tasks: Sequence[Task], *, steps: int = 50_000, rng: random.Rando
     world = HouseholdWorld()
     for task in tasks:
         world.reset(task)
-    episodes = [tasks[number % len(tasks)] for number in range(-(-steps // EPISODE))]
+    episodes = [tasks[index % len(tasks)] for index in range(-(-steps // EPISODE))]
     start = time.process_time()
     commands = [_random_episode(world, task, rng) for task in episodes]
     listed = time.process_time() - start

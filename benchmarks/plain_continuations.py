@@ -1,18 +1,18 @@
-"""The plain way to continue: reset, replay, and have `model.generate` read the whole text anew at each step.
+"""Continuations by the plain implementation: reset, replay, and generate from the whole text at each step.
 
-What branching is compared with; used by the benchmark and nowhere else.
+Branching is compared with it, in the benchmark and in tests.
 """
 
 import random
 
 import numpy as np
 import torch
-from transformers import GenerationConfig
 
+from benchmarks.plain_generation import generate_step
 from spa_lab.agent.rollout import Policy
 from spa_lab.configs.rollout import RolloutConfig
-from spa_lab.envs.base import Environment, Task, World
-from spa_lab.react import parse
+from spa_lab.envs.base import Environment, Task
+from spa_lab.envs.episode import RunningEpisode
 from spa_lab.types import FloatArray, Trajectory
 
 
@@ -41,12 +41,12 @@ def plain_outcomes(
         T vectors (branches,) float64.
     """
     return tuple(
-        _from(policy, environment, trajectory, task, step, config, branches, rng.getrandbits(60))
+        _outcomes_from(policy, environment, trajectory, task, step, config, branches, rng.getrandbits(60))
         for step in range(len(trajectory))
     )
 
 
-def _from(
+def _outcomes_from(
     policy: Policy,
     environment: Environment,
     trajectory: Trajectory,
@@ -56,57 +56,35 @@ def _from(
     branches: int,
     seed: int,
 ) -> FloatArray:
-    played = [_replayed(policy, environment, trajectory, task, start) for _ in range(branches)]
-    codec, outcomes = policy.codec, np.zeros(branches)
-    active = list(range(branches))
+    """(branches,) outcomes of continuations from one step."""
+    rules = policy.token_rules(config)
+    episodes = [_replayed(policy, environment, trajectory, task, start) for _ in range(branches)]
+    active = list(episodes)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        for _ in range(start, environment.step_limit):
-            texts = [played[i][1] for i in active]
-            ended = set()
-            for i, ids in zip(active, _generate(policy, texts, config), strict=True):
-                reply = played[i][0].step(parse(codec.decode(ids))[1])
-                outcomes[i] = reply.outcome
-                end = [] if ids[-1] == codec.end_id else [codec.end_id]
-                played[i][1].extend([*ids, *end, *codec.reply_ids(reply.observation)])
-                if reply.done or len(played[i][1]) >= policy.context - config.max_new_tokens - 1:
-                    ended.add(i)
-            active = [i for i in active if i not in ended]
-            if not active:
-                break
-    return outcomes
+        while active:
+            steps = generate_step(
+                policy,
+                [ids for _, ids in active],
+                max_new_tokens=config.max_new_tokens,
+                temperature=config.temperature,
+            )
+            for (episode, ids), written in zip(active, steps, strict=True):
+                reply = episode.take(rules.codec.decode(written))
+                ids += [*written, *rules.after_step(written, reply.observation)]
+                if episode.ended is None and not rules.fits(len(ids)):
+                    episode.stop()
+            active = [(episode, ids) for episode, ids in active if episode.ended is None]
+    return np.array([episode.outcome for episode, _ in episodes])
 
 
 def _replayed(
     policy: Policy, environment: Environment, trajectory: Trajectory, task: Task, start: int
-) -> tuple[World, list[int]]:
-    """A world of its own at h_start, and the text up to there as tokens."""
-    world, codec = environment.make_world(), policy.codec
-    ids = list(codec.opening_ids(world.reset(task)))
+) -> tuple[RunningEpisode, list[int]]:
+    """An episode of its own at h_start, and the text up to there as token ids."""
+    episode, codec = RunningEpisode(environment, task), policy.codec
+    ids = list(codec.opening_ids(episode.initial_observation))
     for step in trajectory.steps[:start]:
-        ids += [*codec.text_ids(step.text), codec.end_id]
-        ids += codec.reply_ids(world.step(step.action).observation)
-    return world, ids
-
-
-@torch.inference_mode()
-def _generate(policy: Policy, texts: list[list[int]], config: RolloutConfig) -> list[list[int]]:
-    codec, device = policy.codec, policy.model.device
-    longest = max(map(len, texts))
-    padding = [longest - len(text) for text in texts]
-    ids = torch.tensor([[codec.pad_id] * pad + text for pad, text in zip(padding, texts, strict=True)])
-    mask = torch.tensor([[0] * pad + [1] * (longest - pad) for pad in padding])
-    settings = GenerationConfig(
-        max_new_tokens=config.max_new_tokens,
-        do_sample=True,
-        temperature=config.temperature,
-        top_k=0,
-        top_p=1.0,
-        eos_token_id=codec.end_id,
-        pad_token_id=codec.pad_id,
-    )
-    out = policy.model.generate(  # type: ignore[operator]
-        ids.to(device), attention_mask=mask.to(device), generation_config=settings
-    )
-    rows = out[:, longest:].tolist()
-    return [row[: row.index(codec.end_id) + 1] if codec.end_id in row else row for row in rows]
+        reply = episode.take(step.text)
+        ids += [*codec.text_ids(step.text), codec.end_id, *codec.reply_ids(reply.observation)]
+    return episode, ids

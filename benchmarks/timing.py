@@ -1,4 +1,4 @@
-"""Times that are taken alike in every world."""
+"""Timings that are measured in the same way for every world."""
 
 import time
 
@@ -6,7 +6,7 @@ from spa_lab.envs.base import World
 
 
 def branching_times(world: World, repeats: int) -> tuple[float, float]:
-    """Microseconds of CPU a snapshot, microseconds a restore; `world` was reset before."""
+    """Microseconds of CPU time per snapshot and per restore; `world` must have been reset."""
     start = time.process_time()
     for _ in range(repeats):
         token = world.snapshot()

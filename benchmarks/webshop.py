@@ -1,4 +1,4 @@
-"""How fast the web shop is, on the machine at hand."""
+"""Speed of the web shop on random admissible actions."""
 
 import random
 import time
@@ -18,15 +18,15 @@ class ShopSpeed:
     """CPU time on one core."""
 
     steps: int
-    """Steps behind each of the rates."""
+    """Steps that the rate was measured on."""
     steps_per_second: float
-    """Given actions executed, resets included; searches that were made before are kept, as in training."""
+    """Actions executed, resets included; results of earlier searches are cached, as in training."""
     fresh_search_us: float
-    """Microseconds a step that searches for something new, mean."""
+    """Mean microseconds of a step with a new search query."""
     snapshot_us: float
-    """Microseconds a snapshot."""
+    """Microseconds per snapshot."""
     restore_us: float
-    """Microseconds a restore."""
+    """Microseconds per restore."""
 
 
 def world_speed(
@@ -45,7 +45,7 @@ def world_speed(
     """
     if not tasks or steps < 1:
         raise ValueError(f"web shop speed: needs at least 1 task and 1 step, got {len(tasks)} and {steps}")
-    episodes = [tasks[number % len(tasks)] for number in range(-(-steps // EPISODE))]
+    episodes = [tasks[index % len(tasks)] for index in range(-(-steps // EPISODE))]
     played = [_random_episode(world, task, rng) for task in episodes]
     start = time.process_time()
     for task, actions in zip(episodes, played, strict=True):
@@ -73,7 +73,7 @@ def _random_episode(world: WebshopWorld, task: Task, rng: random.Random) -> list
 def _fresh_searches(world: WebshopWorld, tasks: Sequence[Task], rng: random.Random) -> float:
     words = sorted({word for task in tasks for word in task.instruction.split()})
     world.reset(tasks[0])
-    queries = [" ".join(rng.choices(words, k=4)) + f" x{number}" for number in range(300)]
+    queries = [" ".join(rng.choices(words, k=4)) + f" x{index}" for index in range(300)]
     start = time.process_time()
     for query in queries:
         world.step(f"search[{query}]")

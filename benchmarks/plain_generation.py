@@ -1,0 +1,43 @@
+"""The plain implementation: `model.generate` reads the whole text again at each step."""
+
+from collections.abc import Sequence
+
+import torch
+from transformers import GenerationConfig
+
+from spa_lab.agent.rollout import Policy
+
+
+@torch.inference_mode()
+def generate_step(
+    policy: Policy, texts: Sequence[Sequence[int]], *, max_new_tokens: int, temperature: float
+) -> list[tuple[int, ...]]:
+    """One step of B episodes.
+
+    Args:
+        policy: its model must be in eval mode.
+        texts: B sequences of token ids, the episodes so far.
+        max_new_tokens: longest step.
+        temperature: 0 is greedy; else sampling draws from torch's global generator.
+
+    Returns:
+        B sequences of token ids, up to and including the end-of-turn token.
+    """
+    codec, device = policy.codec, policy.model.device
+    longest = max(map(len, texts))
+    padding = [longest - len(text) for text in texts]
+    ids = torch.tensor([[codec.pad_id] * pad + list(text) for pad, text in zip(padding, texts, strict=True)])
+    mask = torch.tensor([[0] * pad + [1] * (longest - pad) for pad in padding])
+    sampling = {"temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature else {}
+    settings = GenerationConfig(
+        max_new_tokens=max_new_tokens,
+        do_sample=temperature > 0,
+        eos_token_id=codec.end_id,
+        pad_token_id=codec.pad_id,
+        **sampling,
+    )
+    out = policy.model.generate(  # type: ignore[operator]
+        ids.to(device), attention_mask=mask.to(device), generation_config=settings
+    )
+    rows = out[:, longest:].tolist()
+    return [tuple(row[: row.index(codec.end_id) + 1] if codec.end_id in row else row) for row in rows]
