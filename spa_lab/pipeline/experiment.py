@@ -18,6 +18,7 @@ from spa_lab.envs.demonstrations import demonstrate
 from spa_lab.envs.worlds import make_environment
 from spa_lab.learn.estimator import ProgressEstimator, load_estimator
 from spa_lab.paths import base_folder
+from spa_lab.pipeline.task_lists import TaskLists
 from spa_lab.store import Run, TaskRecord
 from spa_lab.types import Credit, Trajectory, ValueTruth
 
@@ -115,22 +116,18 @@ class Experiment:
 
     @property
     def explore_tasks(self) -> Sequence[Task]:
-        """Training tasks to explore: those after the demonstrated ones."""
-        first = self.preset.demonstrations
-        return self.environment.tasks("train", first + self.preset.explore_tasks)[first:]
+        """Training tasks to explore."""
+        return TaskLists(self.environment, self.preset).explored
 
     @property
     def training_tasks(self) -> Sequence[Task]:
-        """Tasks of the training methods, those of an iteration in a row: the ones after the explored."""
-        first, ppo = self.preset.demonstrations + self.preset.explore_tasks, self.preset.ppo
-        return self.environment.tasks("train", first + ppo.iterations * ppo.episodes)[first:]
+        """Tasks of the training methods, those of an iteration in a row."""
+        return TaskLists(self.environment, self.preset).trained
 
     @property
     def panels(self) -> dict[str, int]:
         """Evaluation panel -> number of tasks, the main one first; panels of 0 tasks are left out."""
-        main, *others = self.environment.panels
-        sizes = {main: self.preset.evaluation_tasks} | dict.fromkeys(others, self.preset.by_length_tasks)
-        return {panel: n for panel, n in sizes.items() if n}
+        return TaskLists(self.environment, self.preset).panel_sizes
 
     @property
     def main_panel(self) -> str:

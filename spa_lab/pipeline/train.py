@@ -23,6 +23,7 @@ from spa_lab.pipeline import stages
 from spa_lab.pipeline.experiment import BASE, CLONED, ESTIMATOR, Experiment, check_portable, config_of
 from spa_lab.pipeline.parallel import TaskResult, WorkerPool, WorkerTask
 from spa_lab.pipeline.report import write_report
+from spa_lab.pipeline.task_lists import TaskLists
 from spa_lab.store import Run, writing
 
 Stage = Literal["clone", "explore", "estimate", "ppo", "evaluate", "report"]
@@ -113,6 +114,7 @@ def _check_can_be_done(
         check_portable(f"training method {method.name!r}", method)
     if environment.make_expert is None and environment.demonstrations is None and preset.demonstrations:
         raise ValueError(f"world {environment.name!r} has neither an expert nor demonstrations to clone")
+    TaskLists(environment, preset).check(trains=bool(methods))
 
 
 def _titles(methods: Sequence[str | TrainingMethod], trained: Sequence[TrainingMethod]) -> dict[str, str]:

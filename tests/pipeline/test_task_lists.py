@@ -1,0 +1,78 @@
+"""Which tasks a run plays, and data sets that have fewer of them than a preset asks for."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from spa_lab.configs.ppo import PPOConfig
+from spa_lab.configs.presets import TINY, Preset
+from spa_lab.envs.base import Environment, Expert, Task, World
+from spa_lab.pipeline.task_lists import TaskLists
+from spa_lab.pipeline.train import train
+
+TASKS = [Task(f"t{i}", "finite", "train", "", "") for i in range(10)]
+
+
+def tasks(split: str, n: int) -> Sequence[Task]:
+    if n > len(TASKS):
+        raise ValueError(f"{n} tasks of {split!r} are wanted, there are {len(TASKS)}")
+    return TASKS[:n]
+
+
+def expert(task: Task, opening: str) -> Expert:
+    raise AssertionError("no task is played")
+
+
+FINITE = Environment(
+    name="finite", make_world=World, make_expert=expert, tasks=tasks, step_limit=3, official=True, panels=("unseen", "seen"),
+)  # fmt: skip
+PRESET = replace(
+    TINY, demonstrations=4, explore_tasks=3, ppo=PPOConfig(iterations=2, episodes=4),
+    evaluation_tasks=5, by_length_tasks=0,
+)  # fmt: skip
+
+
+def ids(chosen: Sequence[Task]) -> list[int]:
+    return [TASKS.index(task) for task in chosen]
+
+
+def test_fresh_tasks_come_after_the_demonstrated_ones() -> None:
+    lists = TaskLists(FINITE, replace(PRESET, ppo=PPOConfig(iterations=1, episodes=3)))
+    assert ids(lists.explored) == [4, 5, 6]
+    assert ids(lists.trained) == [7, 8, 9]
+    lists.check(trains=True)
+
+
+def test_demonstrated_tasks_are_played_again() -> None:
+    lists = TaskLists(FINITE, replace(PRESET, explore_on="demonstrated"))
+    assert ids(lists.explored) == [0, 1, 2]
+    assert ids(lists.trained) == [0, 1, 2, 3, 0, 1, 2, 3]
+    lists.check(trains=True)
+
+
+def test_panels_by_size() -> None:
+    assert TaskLists(FINITE, PRESET).panel_sizes == {"unseen": 5}
+    assert TaskLists(FINITE, replace(PRESET, by_length_tasks=2)).panel_sizes == {"unseen": 5, "seen": 2}
+
+
+@pytest.mark.parametrize(
+    ("preset", "n"),
+    [
+        (PRESET, 15),
+        (replace(PRESET, demonstrations=8), 11),
+        (replace(PRESET, demonstrations=12), 12),
+        (replace(PRESET, evaluation_tasks=20), 20),
+    ],
+)
+def test_too_few_official_tasks_are_an_error_before_anything_is_written(
+    preset: Preset, n: int, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=f"{n} tasks of '(train|unseen)' are wanted, there are 10"):
+        train(tmp_path / "run", FINITE, ("spa",), preset, seed=0, workers=1)
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_a_training_method_nothing_is_explored() -> None:
+    TaskLists(FINITE, replace(PRESET, demonstrations=8)).check(trains=False)
