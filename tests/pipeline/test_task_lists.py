@@ -26,7 +26,8 @@ def expert(task: Task, opening: str) -> Expert:
 
 
 FINITE = Environment(
-    name="finite", make_world=World, make_expert=expert, tasks=tasks, step_limit=3, official=True, panels=("unseen", "seen"),
+    name="finite", make_world=World, make_expert=expert, tasks=tasks, step_limit=3, official=True,
+    panels=("unseen", "seen"),
 )  # fmt: skip
 PRESET = replace(
     TINY, demonstrations=4, explore_tasks=3, ppo=PPOConfig(iterations=2, episodes=4),
