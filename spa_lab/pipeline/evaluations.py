@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from spa_lab.store import Run
+from spa_lab.envs.base import Task
+from spa_lab.store import Run, TaskRecord
 from spa_lab.types import Trajectory
 
 if TYPE_CHECKING:
@@ -83,3 +84,11 @@ def panel_frame(
 def expert_lengths(run: Run) -> dict[str, int]:
     """Task id -> steps of the expert, for the tasks whose length the run knows."""
     return {task.id: task.expert_length for task in run.tasks().values() if task.expert_length is not None}
+
+
+def task_records(tasks: Sequence[Task]) -> list[TaskRecord]:
+    """What a run keeps of tasks that are played in it."""
+    return [
+        TaskRecord(task.id, task.kind, task.split, task.instruction, task.expert_length or None)
+        for task in tasks
+    ]

@@ -19,7 +19,7 @@ from spa_lab.envs.worlds import make_environment
 from spa_lab.learn.estimator import ProgressEstimator, load_estimator
 from spa_lab.paths import base_folder
 from spa_lab.pipeline.task_lists import TaskLists
-from spa_lab.store import Run, TaskRecord
+from spa_lab.store import Run
 from spa_lab.types import Credit, Trajectory, ValueTruth
 
 BASE, CLONED, ESTIMATOR = "base", "cloned", "estimator"
@@ -284,11 +284,3 @@ def check_portable(what: str, thing: object) -> None:
             f"{what} cannot be sent to worker processes ({error}); define it in a module and name it as "
             "package.module:attribute"
         ) from error
-
-
-def task_records(tasks: Sequence[Task]) -> list[TaskRecord]:
-    """What a run keeps of tasks that are played in it."""
-    return [
-        TaskRecord(task.id, task.kind, task.split, task.instruction, task.expert_length or None)
-        for task in tasks
-    ]

@@ -8,37 +8,39 @@ from pathlib import Path
 from IPython.display import clear_output, display
 
 from spa_lab.configs.presets import Preset
+from spa_lab.envs.base import Environment
+from spa_lab.learn.method import TrainingMethod
 from spa_lab.pipeline.train import Stage, train
 from spa_lab.store import Run
 from spa_lab.view.widgets import Monitor
 
-LOOK_AGAIN = 0.1
-"""Seconds between two looks for the run's folder."""
+POLL_SECONDS = 0.1
+"""Between two checks whether the run's folder exists."""
 
 
 async def watched_train(
     out: Path,
-    env: str,
-    methods: Sequence[str],
+    world: str | Environment,
+    methods: Sequence[str | TrainingMethod],
     preset: Preset,
     *,
     seed: int,
     workers: int,
     until: Stage = "report",
 ) -> Run:
-    """As `train`, in a thread; the kernel stays free, and a `Monitor` draws what the stages write down.
+    """`train` in a thread: the kernel stays free, and a `Monitor` draws the metrics as they are saved.
 
-    To be awaited in a cell. Where the cell is interrupted, the worker processes are ended; a later call goes
-    on from what they finished. Arguments and errors are those of `train`.
+    To be awaited in a cell. If the cell is interrupted, the worker processes are ended; a later call resumes
+    what they saved. Arguments and errors are those of `train`.
     """
     others = set(multiprocessing.active_children())
     work = asyncio.create_task(
-        asyncio.to_thread(train, out, env, methods, preset, seed=seed, workers=workers, until=until)
+        asyncio.to_thread(train, out, world, methods, preset, seed=seed, workers=workers, until=until)
     )
     while not (out / "run.json").exists() and not work.done():
-        await asyncio.sleep(LOOK_AGAIN)
+        await asyncio.sleep(POLL_SECONDS)
     if not (out / "run.json").exists():
-        return await work  # raises what went wrong
+        return await work  # raises the error
     monitor = Monitor(out)
     display(monitor)
     monitor.live = True
@@ -51,5 +53,5 @@ async def watched_train(
     finally:
         monitor.live = False
         monitor.look()
-        clear_output(wait=True)  # the copy for pages without a kernel was made at the beginning
+        clear_output(wait=True)  # the output for pages without a kernel is still that of the start
         display(monitor)

@@ -1,8 +1,8 @@
-"""Files and folders that are replaced whole or not at all.
+"""Files and folders that are replaced completely or not at all.
 
-Everything is first written beside its target under a hidden name, flushed to the disk and renamed. Whatever
-ends the process, the target holds the old content or the new one; what is left over is hidden, never read,
-and removed by `tidy`. For POSIX systems; one process at a time writes to a target.
+Content is first written beside its target under a hidden name, flushed to the disk and renamed. However the
+process ends, the target holds the old content or the new one; leftovers are hidden, never read, and removed
+by `tidy`. For POSIX systems; one process at a time writes to a target.
 """
 
 import os
@@ -16,12 +16,12 @@ _PARTIAL = re.compile(r"\..+\.(\d+)\.partial")
 
 
 class StoreError(Exception):
-    """The disk refused: full, read-only, missing or not readable. What was there before is still there."""
+    """The disk refused: full, read-only, missing or unreadable. Earlier content is unchanged."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(path, reason)  # both, so that it can travel between processes
+        super().__init__(path, reason)  # both, so that it can be pickled
         self.path = path
-        """The file or folder that was asked for, not the hidden one beside it."""
+        """The requested file or folder, not the hidden one beside it."""
         self.reason = reason
 
     def __str__(self) -> str:
@@ -30,7 +30,7 @@ class StoreError(Exception):
 
 @contextmanager
 def disk(path: Path, doing: str) -> Iterator[None]:
-    """Turns every OSError of the block into a `StoreError` that names `path` and what was being done."""
+    """Turns every OSError of the block into a `StoreError` that names `path` and the action `doing`."""
     try:
         yield
     except OSError as error:
@@ -41,18 +41,18 @@ def disk(path: Path, doing: str) -> Iterator[None]:
 def replacing(path: Path) -> Iterator[Path]:
     """Write a file or a folder under the yielded path; it becomes `path` only if the block succeeds.
 
-    An existing file is replaced in one move. An existing folder cannot be: it is first moved to the hidden
-    name of `previous`, where `settled` and `tidy` find it should the process end between the two moves.
+    An existing file is replaced in one move. An existing folder cannot be: it is first moved to a hidden
+    name, where `settled` and `tidy` find it if the process ends between the two moves.
 
     Args:
         path: the target; missing parent folders are made.
 
     Yields:
-        A path beside the target at which nothing exists yet; the block makes a file or a folder there.
+        A path beside the target where nothing exists yet; the block makes a file or a folder there.
 
     Raises:
-        StoreError: the disk refused, or the block wrote nothing. Exceptions of the block that are no OSError
-            pass through. In every case the target is as before and the partial work is removed.
+        StoreError: the disk refused, or the block wrote nothing. Exceptions of the block other than OSError
+            pass through. In every case the target is unchanged and the partial work is removed.
     """
     partial = _partial(path)
     with disk(path, "write"):
@@ -66,7 +66,7 @@ def replacing(path: Path) -> Iterator[Path]:
             _flush(partial)
             _swap(partial, path)
         except BaseException:
-            with suppress(OSError):  # a disk that refuses even this: tidied up later
+            with suppress(OSError):  # if the disk refuses even this, `tidy` removes it later
                 remove(partial)
             raise
 
@@ -104,9 +104,9 @@ def settled(path: Path) -> Path:
 
 
 def tidy(folder: Path) -> None:
-    """Remove what killed processes left in `folder` (not below it), and put back what they had moved away.
+    """Remove what killed processes left in `folder` (not below it), and restore what they had moved away.
 
-    Partial work of another process that still runs is left alone.
+    Partial work of a process that is still running is left alone.
 
     Raises:
         StoreError: the disk refused.
@@ -129,7 +129,7 @@ def _previous(path: Path) -> Path:
 
 
 def _swap(partial: Path, path: Path) -> None:
-    """Move `partial` to `path` and what was there out of the way; both are complete and on the disk."""
+    """Move `partial` to `path`, and the earlier content out of the way; both are complete and on disk."""
     if not path.is_dir() or path.is_symlink():
         os.replace(partial, path)
         _sync(path.parent)
@@ -142,7 +142,7 @@ def _swap(partial: Path, path: Path) -> None:
         os.rename(previous, path)
         raise
     _sync(path.parent)
-    with suppress(OSError):  # the new folder stands; what stays of the old one is tidied up later
+    with suppress(OSError):  # the new folder is in place; `tidy` removes the rest of the old one later
         _discard(previous, partial)
 
 
@@ -159,7 +159,7 @@ def _restore(path: Path) -> None:
 
 
 def _discard(previous: Path, partial: Path) -> None:
-    """Remove a folder that was moved away, under the name of partial work: a `previous` is always whole."""
+    """Remove a folder that was moved away, renamed as partial work first: a `previous` is always complete."""
     os.rename(previous, partial)
     remove(partial)
 
@@ -173,7 +173,7 @@ def remove(path: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    """Bring a file, or a folder with all that is in it, to the disk."""
+    """Flush a file, or a folder with everything in it, to the disk."""
     for folder, _, names in os.walk(path):
         for name in names:
             _sync(Path(folder, name))
@@ -192,7 +192,7 @@ def _sync(path: Path) -> None:
 
 
 def _runs_elsewhere(process: int) -> bool:
-    """Whether another process of this machine has that id. Containers give theirs again: ours is no other."""
+    """Whether another process of this machine has that id. Containers reuse ids: our own does not count."""
     if process == os.getpid():
         return False
     try:

@@ -11,13 +11,13 @@ from spa_lab.store.files import StoreError, disk
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Keep every other command out of `folder`, which is made if missing, until the block ends.
+    """Lock `folder` against other commands until the block ends; makes it if it is missing.
 
-    The kernel takes the lock back however a process ends: a file that a killed one left behind locks
-    nothing. What is in the file only says who holds it.
+    The kernel releases the lock however the process ends, so a lock file left by a killed process locks
+    nothing. Its content only names the process that holds the lock.
 
     Raises:
-        StoreError: another command writes there (gives its process id), or the disk refused.
+        StoreError: another command writes there (names its process id), or the disk refused.
     """
     with disk(folder, "make the folder"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -27,18 +27,18 @@ def writing(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OSError):  # a file that stays locks nothing
+        with suppress(OSError):  # a file that is left locks nothing
             path.unlink()
         os.close(descriptor)
 
 
 def _locked(path: Path) -> int:
-    """Descriptor of the lock file, locked and signed."""
+    """Descriptor of the lock file, locked, with our process id written to it."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # else its owner removed it meanwhile, and others find a new one
+            # otherwise its owner has removed it meanwhile, and others see a new file
             if os.fstat(descriptor).st_nlink:
                 os.ftruncate(descriptor, 0)
                 os.write(descriptor, str(os.getpid()).encode())

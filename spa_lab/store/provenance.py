@@ -1,4 +1,4 @@
-"""Where a result comes from: package versions and the commit of the code."""
+"""Provenance of a result: package versions and the commit of the code."""
 
 import platform
 import subprocess
@@ -20,25 +20,25 @@ PACKAGES = (
     "anywidget",
     "jupyterlab",
 )
-"""Distributions whose version can change a result or its picture."""
+"""Distributions whose version can change a result or a figure."""
 
 
 def versions() -> dict[str, str]:
-    """Version of Python and of every one of `PACKAGES` that is installed, by name; imports none of them."""
-    found = {"python": platform.python_version()}
+    """Versions of Python and of the installed `PACKAGES`, by name; imports none of them."""
+    installed = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            installed[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def git_commit() -> str | None:
-    """Commit of the code that runs, 40 hex digits, with "-dirty" behind if tracked files were changed.
+    """Commit of the running code, 40 hex digits, followed by "-dirty" if tracked files were changed.
 
-    None without git or outside a checkout; also where the package lies in somebody else's repository
-    (an untracked virtual environment), whose commit would say nothing about this code.
+    None without git or outside of a checkout; also if the package is untracked in another repository (a
+    virtual environment), whose commit says nothing about this code.
     """
     if _git("ls-files", "--error-unmatch", Path(__file__).name) is None:
         return None
@@ -48,7 +48,7 @@ def git_commit() -> str | None:
 def _git(*arguments: str) -> str | None:
     """Output of git in this folder, or None if it fails in any way."""
     try:
-        done = subprocess.run(
+        finished = subprocess.run(
             ["git", *arguments],
             cwd=Path(__file__).parent,
             capture_output=True,
@@ -58,4 +58,4 @@ def _git(*arguments: str) -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip() or None
+    return finished.stdout.strip() or None

@@ -10,7 +10,7 @@ import pytest
 from spa_lab.envs.household import environment
 from spa_lab.importers import import_log
 from spa_lab.pipeline import figures
-from spa_lab.pipeline.experiment import task_records
+from spa_lab.pipeline.evaluations import task_records
 from spa_lab.pipeline.figures import MAKERS, Asked, LeftOut
 from spa_lab.store import Run
 from spa_lab.types import Credit, Trajectory

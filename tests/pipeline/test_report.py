@@ -10,7 +10,8 @@ import pytest
 
 from spa_lab.configs.presets import TINY
 from spa_lab.envs.household import environment
-from spa_lab.pipeline.experiment import Experiment, config_of, split_by_task, task_records
+from spa_lab.pipeline.evaluations import task_records
+from spa_lab.pipeline.experiment import Experiment, config_of, split_by_task
 from spa_lab.pipeline.report import render_summary, summarise, write_report
 from spa_lab.store import Run
 from spa_lab.types import Credit, Trajectory
