@@ -1,4 +1,4 @@
-"""Advantages against the double sum they are short for; step rewards on the tokens that earned them."""
+"""Advantages against the double sum that they abbreviate; step rewards on their tokens."""
 
 import numpy as np
 import pytest
@@ -21,9 +21,9 @@ _NUMBER = st.floats(-10, 10, allow_subnormal=False)
 
 def test_by_hand() -> None:
     """gamma 1/2, lam 1/2: deltas 1 + 2/2 - 4 = -2, 0 + 8/2 - 2 = 2, 4 - 8 = -4, weighed 1, 1/4, 1/16."""
-    found = gae(np.array([1.0, 0.0, 4.0]), np.array([4.0, 2.0, 8.0]), gamma=0.5, lam=0.5)
-    assert found.tolist() == [-2 + 2 / 4 - 4 / 16, 2 - 4 / 4, -4]
-    assert found.dtype == np.float64
+    result = gae(np.array([1.0, 0.0, 4.0]), np.array([4.0, 2.0, 8.0]), gamma=0.5, lam=0.5)
+    assert result.tolist() == [-2 + 2 / 4 - 4 / 16, 2 - 4 / 4, -4]
+    assert result.dtype == np.float64
 
 
 def test_lam_one_is_what_came_less_what_was_expected() -> None:
@@ -43,8 +43,8 @@ def test_the_double_sum(pairs: list[tuple[float, float]], gamma: float, lam: flo
     following = [*values[1:], 0.0]
     delta = [rewards[i] + gamma * following[i] - values[i] for i in range(n)]
     slow = [sum((gamma * lam) ** (j - i) * delta[j] for j in range(i, n)) for i in range(n)]
-    found = gae(rewards, values, gamma=gamma, lam=lam)
-    np.testing.assert_allclose(found, slow, rtol=1e-9, atol=1e-9)
+    result = gae(rewards, values, gamma=gamma, lam=lam)
+    np.testing.assert_allclose(result, slow, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("shapes", [((3,), (4,)), ((2, 2), (2, 2)), ((), ())])
@@ -72,12 +72,12 @@ def test_nothing_is_lost_on_the_way_to_tokens(steps: list[tuple[float, int, int]
     owner = [-1]
     for t, (_, n_written, n_read) in enumerate(steps):
         owner += [t] * n_written + [-1] * n_read
-    found = token_rewards(rewards, np.array(owner))
-    assert found.shape == (len(owner),)
-    assert found.sum() == pytest.approx(rewards.sum())
+    result = token_rewards(rewards, np.array(owner))
+    assert result.shape == (len(owner),)
+    assert result.sum() == pytest.approx(rewards.sum())
     for t, reward in enumerate(rewards):
-        assert found[np.array(owner) == t][-1] == reward
-        assert not found[np.array(owner) == t][:-1].any()
+        assert result[np.array(owner) == t][-1] == reward
+        assert not result[np.array(owner) == t][:-1].any()
 
 
 @pytest.mark.parametrize(
@@ -102,24 +102,24 @@ def test_token_advantages_over_the_written_tokens() -> None:
     """gamma 1, lam 1/2: deltas 0 + 2 - 1, 0 + 4 - 2, 8 - 4 at columns 1, 2 and 5."""
     rewards, values = np.zeros((2, 7))
     rewards[5], values[[1, 2, 5]] = 8.0, [1.0, 2.0, 4.0]
-    found = token_gae(rewards, values, STEP, gamma=1.0, lam=0.5)
-    assert found.tolist() == [0, 1 + 0.5 * (2 + 0.5 * 4), 2 + 0.5 * 4, 0, 0, 4, 0]
+    result = token_gae(rewards, values, STEP, gamma=1.0, lam=0.5)
+    assert result.tolist() == [0, 1 + 0.5 * (2 + 0.5 * 4), 2 + 0.5 * 4, 0, 0, 4, 0]
 
 
 def test_token_advantages_over_all_tokens_fade_over_observations() -> None:
     """The two tokens between the steps count, with value 0: deltas 0 + 2 - 1, 0 - 2, 0, 0 + 4 and 8 - 4."""
     rewards, values = np.zeros((2, 7))
     rewards[5], values[[1, 2, 5]] = 8.0, [1.0, 2.0, 4.0]
-    found = token_gae(rewards, values, STEP, gamma=1.0, lam=0.5, over="all_tokens")
+    result = token_gae(rewards, values, STEP, gamma=1.0, lam=0.5, over="all_tokens")
     third = -2 + 0.5 * (0 + 0.5 * (4 + 0.5 * 4))
-    assert found.tolist() == [0, 1 + 0.5 * third, third, 0, 0, 4, 0]
+    assert result.tolist() == [0, 1 + 0.5 * third, third, 0, 0, 4, 0]
 
 
 def test_step_advantages_by_hand() -> None:
     """Values before the steps 1 and 4: deltas 3 + 4/2 - 1 = 4 and 5 - 4 = 1; A_0 = 4 + 1/2 * 1/2 * 1."""
     values = np.array([0.0, 1.0, 99.0, 0.0, 0.0, 4.0, 0.0])
-    found = step_gae(np.array([3.0, 5.0]), values, STEP, gamma=0.5, lam=0.5)
-    assert found.tolist() == [0, 4.25, 4.25, 0, 0, 1, 0]
+    result = step_gae(np.array([3.0, 5.0]), values, STEP, gamma=0.5, lam=0.5)
+    assert result.tolist() == [0, 4.25, 4.25, 0, 0, 1, 0]
     with pytest.raises(ValueError, match=r"cover steps \[0, 1\], expected 0 ... 2"):
         step_gae(np.zeros(3), values, STEP, gamma=1.0, lam=1.0)
 

@@ -49,9 +49,9 @@ class Objective:
 
     def __post_init__(self) -> None:
         for name in ("clip_low", "clip_high", "kl_coef", "vf_coef", "entropy_coef"):
-            number = getattr(self, name)
-            if not (math.isfinite(number) and number >= 0):
-                raise ValueError(f"Objective: {name} must be finite and >= 0, got {number}")
+            weight = getattr(self, name)
+            if not (math.isfinite(weight) and weight >= 0):
+                raise ValueError(f"Objective: {name} must be finite and >= 0, got {weight}")
         for name, kind in (("kl_form", KLForm), ("mean_over", MeanOver)):
             if getattr(self, name) not in get_args(kind):
                 raise ValueError(

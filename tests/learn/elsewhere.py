@@ -1,4 +1,4 @@
-"""A second device for tests: tensors that say they are elsewhere and refuse to meet those of the processor.
+"""A second device for tests: tensors that report another device and refuse to meet those of the CPU.
 
 They are worked on by the processor all the same. As on a real accelerator, numbers without axes and indices
 may come from the processor, and nothing else may; a copy to or from there has to be asked for.
@@ -62,7 +62,7 @@ class _Whole(TorchFunctionMode):
         if func is torch.tensor and kwargs.get("device") is not None:
             near = torch.tensor(*args, **kwargs | {"device": "cpu"})
             return Far(near) if torch.device(kwargs["device"]) == DEVICE else near
-        if func is Tensor.tolist and isinstance(args[0], Far):  # refused to classes of one's own
+        if func is Tensor.tolist and isinstance(args[0], Far):  # subclasses may not override it
             return args[0]._near.tolist()
         if func in (Tensor.__getitem__, Tensor.__setitem__) and isinstance(args[0], Far):
             args = (args[0], _indices(args[1]), *args[2:])
@@ -72,7 +72,7 @@ class _Whole(TorchFunctionMode):
 def _indices(index: Any) -> Any:
     """Lists as tensors of the processor; torch would forget their numbers, too."""
     if isinstance(index, tuple):
-        return tuple(_indices(one) for one in index)
+        return tuple(_indices(item) for item in index)
     return torch.tensor(index, device="cpu", dtype=torch.long) if isinstance(index, list) else index
 
 
@@ -80,21 +80,23 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     if func._can_decompose():
         with _Elsewhere():  # inference mode hands over whole what training takes to pieces
             return func.decompose(*args, **kwargs)
-    tensors = [one for one in tree_flatten((args, kwargs))[0] if isinstance(one, Tensor)]
-    is_far = [isinstance(one, Far) for one in tensors]
+    tensors = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, Tensor)]
+    is_far = [isinstance(tensor, Far) for tensor in tensors]
     asked = kwargs.get("device")
     if func not in _COPIES:
         near = tensors[:1] if func in _INDEXED else tensors
-        met = [one for one in near if not isinstance(one, Far) and one.dim()]
+        met = [tensor for tensor in near if not isinstance(tensor, Far) and tensor.dim()]
         if any(is_far) and met:
-            raise RuntimeError(f"{func}: {[tuple(one.shape) for one in met]} of the processor meet {DEVICE}")
+            raise RuntimeError(
+                f"{func}: {[tuple(tensor.shape) for tensor in met]} of the processor meet {DEVICE}"
+            )
     there = any(is_far) if asked is None else torch.device(asked).type == DEVICE.type
     if asked is not None:
         kwargs = kwargs | {"device": torch.device("cpu")}
     result = func(*tree_map(_near, args), **tree_map(_near, kwargs))
     if func._schema.is_mutable and func._schema.name.endswith("_"):
         return args[0]
-    return tree_map(lambda one: Far(one) if isinstance(one, Tensor) and there else one, result)
+    return tree_map(lambda leaf: Far(leaf) if isinstance(leaf, Tensor) and there else leaf, result)
 
 
 def _near(value: Any) -> Any:

@@ -20,8 +20,8 @@ def test_every_row_once_within_the_budget(lengths: list[int], budget: int, seed:
 
 def test_the_generator_decides() -> None:
     lengths = [random.Random(1).randint(1, 30) for _ in range(40)]
-    one, same, other = (token_batches(lengths, budget=60, rng=random.Random(seed)) for seed in (1, 1, 2))
-    assert one == same != other
+    first, same, other = (token_batches(lengths, budget=60, rng=random.Random(seed)) for seed in (1, 1, 2))
+    assert first == same != other
 
 
 def test_equal_lengths_fill_the_budget() -> None:

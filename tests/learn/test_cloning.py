@@ -1,4 +1,4 @@
-"""Cloning learns what the expert wrote: not what the world said, and not the mistakes put in."""
+"""Cloning learns what the expert wrote: not the observations, and not the mistakes put in."""
 
 import math
 import random
@@ -53,7 +53,7 @@ def _slow(
 
 
 def _rows(policy: Policy, demonstrations: Sequence[Demonstration]) -> list[TokenRow]:
-    return [policy.codec.row(one.trajectory) for one in demonstrations]
+    return [policy.codec.row(demo.trajectory) for demo in demonstrations]
 
 
 def test_the_loss_is_the_mean_over_supervised_tokens(
@@ -96,10 +96,10 @@ def test_mistakes_put_in_are_not_learnt(policy: Policy, demonstrations: list[Dem
     expected, accuracy, _ = _slow(
         policy, rows, lambda i, step: step >= 0 and demonstrations[i].supervised[step]
     )
-    found = _first_update(policy, demonstrations)
-    assert found["loss"] == pytest.approx(expected, abs=1e-5)
-    assert found["accuracy"] == pytest.approx(accuracy)
-    everything = [replace(one, supervised=(True,) * len(one.trajectory)) for one in demonstrations]
+    metrics = _first_update(policy, demonstrations)
+    assert metrics["loss"] == pytest.approx(expected, abs=1e-5)
+    assert metrics["accuracy"] == pytest.approx(accuracy)
+    everything = [replace(demo, supervised=(True,) * len(demo.trajectory)) for demo in demonstrations]
     assert _first_update(policy, everything)["loss"] != pytest.approx(expected, abs=1e-3)
 
 
@@ -162,7 +162,7 @@ def test_rows_without_anything_to_learn_are_left_out(
 ) -> None:
     """In a batch of their own they would have no loss: the mean over no token."""
     first, *others = demonstrations
-    others = [replace(one, supervised=(False,) * len(one.trajectory)) for one in others]
+    others = [replace(demo, supervised=(False,) * len(demo.trajectory)) for demo in others]
     seen: list[dict[str, float]] = []
     alone = replace(ONE_BATCH, epochs=2, batch_tokens=1)
     clone(policy, [*others, first], alone, rng=random.Random(0), on_update=seen.append)
@@ -171,7 +171,7 @@ def test_rows_without_anything_to_learn_are_left_out(
 
 
 def test_nothing_to_learn_at_all_is_refused(policy: Policy, demonstrations: list[Demonstration]) -> None:
-    mistakes = [replace(one, supervised=(False,) * len(one.trajectory)) for one in demonstrations]
+    mistakes = [replace(demo, supervised=(False,) * len(demo.trajectory)) for demo in demonstrations]
     with pytest.raises(ValueError, match="none of 3 rows has a supervised token"):
         clone(policy, mistakes, ONE_BATCH, rng=random.Random(0))
     batch = policy.codec.batch(_rows(policy, demonstrations), limit=policy.context)

@@ -60,14 +60,14 @@ def test_the_state_of_a_critic(policy: Policy, episodes: list[Episode]) -> None:
     first.fit(episodes, [np.ones(len(episode.row.ids)) for episode in episodes])
     other.load_state(first.state())
     assert other.is_fitted
-    for one, same in zip(first.values(episodes, budget=99), other.values(episodes, budget=99), strict=True):
-        assert one.tolist() == same.tolist()
+    both = zip(first.values(episodes, budget=99), other.values(episodes, budget=99), strict=True)
+    assert all(ours.tolist() == theirs.tolist() for ours, theirs in both)
     with pytest.raises(ValueError, match=r"state: the trained weights differ in 0\.bias"):
         other.load_state(LearnerState({}, {"is_fitted": True}))
 
 
 def test_the_seed_decides_and_the_global_generator_is_left_alone(policy: Policy) -> None:
     state = torch.random.get_rng_state()
-    one, same, other = (Critic(policy, seed=seed).head[0].weight for seed in (0, 0, 1))
-    assert torch.equal(one, same) and not torch.equal(one, other)
+    first, same, other = (Critic(policy, seed=seed).head[0].weight for seed in (0, 0, 1))
+    assert torch.equal(first, same) and not torch.equal(first, other)
     assert torch.equal(torch.random.get_rng_state(), state)

@@ -1,4 +1,4 @@
-"""A model on another device: everything that reads, learns and plays says what it says on the processor."""
+"""A model on another device: reading, training and playing give the results of the CPU."""
 
 import random
 from collections.abc import Callable
@@ -37,19 +37,19 @@ class Waiting:
     """Three steps of anything; the outcome is the share of letters."""
 
     def reset(self, task: Task) -> str:
-        self.told: tuple[str, ...] = ()
+        self.actions: tuple[str, ...] = ()
         return "Wait."
 
     def step(self, action: str) -> Reply:
-        self.told = (*self.told, action)
-        share = sum(map(str.isalpha, "".join(self.told))) / max(1, len("".join(self.told)))
-        return Reply("noted", True, len(self.told) == 3, share)
+        self.actions = (*self.actions, action)
+        share = sum(map(str.isalpha, "".join(self.actions))) / max(1, len("".join(self.actions)))
+        return Reply("noted", True, len(self.actions) == 3, share)
 
     def snapshot(self) -> tuple[str, ...]:
-        return self.told
+        return self.actions
 
     def restore(self, token: tuple[str, ...]) -> None:
-        self.told = token
+        self.actions = token
 
 
 WORLD = Environment(name="waiting", make_world=Waiting, tasks=lambda split, n: [], step_limit=3)
@@ -73,7 +73,7 @@ def episodes(near: Policy) -> list[Episode]:
 
 
 def _flat(values: Any) -> np.ndarray:
-    return np.concatenate([np.ravel(one) for one in values])
+    return np.concatenate([np.ravel(value) for value in values])
 
 
 def _weights(policy: Policy) -> np.ndarray:
@@ -81,23 +81,26 @@ def _weights(policy: Policy) -> np.ndarray:
 
 
 def _estimator(policy: Policy, played: list[Episode], head: Any) -> np.ndarray:
-    told = [episode.trajectory for episode in played]
-    fitted = fit_estimator(policy, told, EstimatorConfig(head=head, epochs=1), rng=random.Random(0))
-    return _flat(one.contributions for one in fitted.credit(told, rows=[one.row for one in played]))
+    trajectories = [episode.trajectory for episode in played]
+    fitted = fit_estimator(policy, trajectories, EstimatorConfig(head=head, epochs=1), rng=random.Random(0))
+    return _flat(
+        credit.contributions
+        for credit in fitted.credit(trajectories, rows=[episode.row for episode in played])
+    )
 
 
 def _reader(policy: Policy, played: list[Episode]) -> np.ndarray:
-    told = [episode.trajectory for episode in played]
+    trajectories = [episode.trajectory for episode in played]
     config = PredictorConfig(input="step", output="increment", epochs=1)
-    return _flat(fit_predictor(policy, told, config, rng=random.Random(0)).values(told))
+    return _flat(fit_predictor(policy, trajectories, config, rng=random.Random(0)).values(trajectories))
 
 
 def _heads(policy: Policy, played: list[Episode]) -> np.ndarray:
-    told = [episode.trajectory for episode in played]
+    trajectories = [episode.trajectory for episode in played]
     return _flat(
         fit_ensemble_critic(
-            policy, told, EnsembleCriticConfig(heads=2, layers=2, epochs=2), rng=random.Random(0)
-        ).values(told)
+            policy, trajectories, EnsembleCriticConfig(heads=2, layers=2, epochs=2), rng=random.Random(0)
+        ).values(trajectories)
     )
 
 
@@ -105,7 +108,7 @@ def _clone(policy: Policy, played: list[Episode]) -> np.ndarray:
     twin = copy_policy(policy, name="clone")
     clone(
         twin,
-        [Demonstration(one.trajectory, (True, False, True)) for one in played],
+        [Demonstration(episode.trajectory, (True, False, True)) for episode in played],
         CloneConfig(),
         rng=random.Random(0),
     )
@@ -123,19 +126,23 @@ def _ppo(policy: Policy, played: list[Episode]) -> np.ndarray:
 def _adapters(policy: Policy, played: list[Episode]) -> np.ndarray:
     twin = copy_policy(policy, name="lora")
     add_lora(twin.model, rank=2, seed=0)
-    said = _estimator(twin, played, "mlp")
-    return np.append(said, _weights(Policy("merged", merged(twin.model), twin.codec)))
+    contributions = _estimator(twin, played, "mlp")
+    return np.append(contributions, _weights(Policy("merged", merged(twin.model), twin.codec)))
 
 
 def _played(policy: Policy, played: list[Episode]) -> np.ndarray:
-    found = [one for t in (0.0, 0.7) for one in rollout(policy, WORLD, JOBS, replace(PLAYING, temperature=t))]
-    return np.append(_flat(one.row.ids for one in found), _flat(one.logprobs for one in found))
+    again = [
+        episode
+        for t in (0.0, 0.7)
+        for episode in rollout(policy, WORLD, JOBS, replace(PLAYING, temperature=t))
+    ]
+    return np.append(_flat(e.row.ids for e in again), _flat(e.logprobs for e in again))
 
 
 def _branches(policy: Policy, played: list[Episode]) -> np.ndarray:
-    told = [episode.trajectory for episode in played]
-    found = branch_outcomes(policy, WORLD, told, TASKS, PLAYING, branches=3, rng=random.Random(0))
-    return _flat(own for one in found for own in one.outcomes)
+    trajectories = [episode.trajectory for episode in played]
+    branched = branch_outcomes(policy, WORLD, trajectories, TASKS, PLAYING, branches=3, rng=random.Random(0))
+    return _flat(row for branches in branched for row in branches.outcomes)
 
 
 def _chances(policy: Policy, played: list[Episode]) -> np.ndarray:
@@ -154,16 +161,16 @@ def _chances(policy: Policy, played: list[Episode]) -> np.ndarray:
 def test_the_same_elsewhere(near: Policy, far: Policy, episodes: list[Episode], work: Any) -> None:
     expected = work(near, episodes)
     with elsewhere():
-        found = work(far, episodes)
-    np.testing.assert_allclose(found, expected, atol=1e-3)
+        result = work(far, episodes)
+    np.testing.assert_allclose(result, expected, atol=1e-3)
 
 
 def test_the_plain_way_elsewhere(far: Policy, episodes: list[Episode]) -> None:
     """Draws from the device's own generator, so only that it runs can be asked for."""
-    one = episodes[0].trajectory
+    trajectory = episodes[0].trajectory
     with elsewhere():
-        found = plain_outcomes(far, WORLD, one, TASKS[0], PLAYING, branches=2, rng=random.Random(0))
-    assert [len(own) for own in found] == [2, 2, 2]
+        outcomes = plain_outcomes(far, WORLD, trajectory, TASKS[0], PLAYING, branches=2, rng=random.Random(0))
+    assert [len(row) for row in outcomes] == [2, 2, 2]
 
 
 def test_tensors_of_two_devices_do_not_meet() -> None:

@@ -1,4 +1,4 @@
-"""Heads on frozen features: the right features, folds by task, and that they find the step that decides."""
+"""Value heads on frozen features: the right features, folds by task, and that they find the decisive step."""
 
 import random
 from collections.abc import Callable
@@ -25,36 +25,36 @@ def policy(make_policy: Callable[..., Policy]) -> Policy:
 def forks() -> list[Trajectory]:
     """Four steps of eight tasks; the second step decides, "right" wins."""
 
-    def one(number: int) -> Trajectory:
-        won = number % 2 == 0
+    def fork(i: int) -> Trajectory:
+        won = i % 2 == 0
         actions = ("wait", "right" if won else "left", "wait", "wait")
         steps = tuple(Step(f"Action: {action}", "", action, "noted", True) for action in actions)
-        facts = (f"t{number}", f"f{number // 4}", "fork", "train", "", "You see a door.", steps)
+        facts = (f"t{i}", f"f{i // 4}", "fork", "train", "", "You see a door.", steps)
         return Trajectory(*facts, float(won), won, "done", "x", 0)
 
-    return [one(number) for number in range(32)]
+    return [fork(i) for i in range(32)]
 
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_features_are_the_hidden_states_before_each_step(
     policy: Policy, forks: list[Trajectory], layers: int
 ) -> None:
-    (found,) = history_features(policy, forks[:1], layers=layers)
-    assert found.shape == (4, 32 * layers)
+    (features,) = history_features(policy, forks[:1], layers=layers)
+    assert features.shape == (4, 32 * layers)
     batch = policy.codec.encode(forks[:1], limit=policy.context)
     with torch.inference_mode():
         states = policy.model.base_model(batch.ids, output_hidden_states=True)
     step = batch.step[0].tolist()
     before = [step.index(t) - 1 for t in range(4)]
     expected = torch.cat([layer[0, before] for layer in states.hidden_states[-layers:]], dim=-1)
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(features, expected)
 
 
 def test_what_was_written_is_read_and_not_encoded_anew(policy: Policy, forks: list[Trajectory]) -> None:
     written = policy.codec.row(replace(forks[0], initial_observation="noted noted noted"))
-    (found,) = history_features(policy, forks[:1], rows=[written])
-    (anew,) = history_features(policy, forks[:1])
-    assert found.shape == anew.shape and not torch.equal(found, anew)
+    (features,) = history_features(policy, forks[:1], rows=[written])
+    (encoded,) = history_features(policy, forks[:1])
+    assert features.shape == encoded.shape and not torch.equal(features, encoded)
     with pytest.raises(ValueError, match=r"'t0' of 4 steps: got the tokens of 't1', 4 steps"):
         history_features(policy, forks[:1], rows=[policy.codec.row(forks[1])])
 
@@ -62,28 +62,28 @@ def test_what_was_written_is_read_and_not_encoded_anew(policy: Policy, forks: li
 def test_the_deciding_step_is_found(policy: Policy, forks: list[Trajectory]) -> None:
     losses: list[float] = []
     config = EnsembleCriticConfig(heads=4, epochs=30, width=32, lr=1e-2)
-    found = fit_ensemble_critic(
+    critic = fit_ensemble_critic(
         policy, forks, config, rng=random.Random(0), on_update=lambda metrics: losses.append(metrics["loss"])
     )
-    won, lost = found.values(forks[:2])
+    won, lost = critic.values(forks[:2])
     np.testing.assert_allclose(won[:2], lost[:2], atol=1e-6)
     assert 0.3 < won[0] < 0.7
     assert (won[2:] > 0.65).all() and (lost[2:] < 0.35).all()
     assert len(losses) == 4 and max(losses) < 0.5
-    (each,) = found.each(forks[:1])
+    (each,) = critic.each(forks[:1])
     assert each.shape == (4, 4)
     np.testing.assert_allclose(each.mean(axis=0), won)
 
 
 def test_a_head_is_stopped_before_it_learns_by_heart(policy: Policy, forks: list[Trajectory]) -> None:
-    """Outcomes that nothing foretells: what is kept says about the rate, not the noise."""
+    """Outcomes that nothing predicts: early stopping keeps about the success rate, not the noise."""
     rng = random.Random(1)
     noise = [
         Trajectory(
-            one.id, one.task_id, "fork", "train", "", f"{i} {rng.random()}", one.steps[:1],
+            fork.id, fork.task_id, "fork", "train", "", f"{i} {rng.random()}", fork.steps[:1],
             float(i % 2), bool(i % 2), "done", "x", 0,
         )
-        for i, one in enumerate(forks)
+        for i, fork in enumerate(forks)
     ]  # fmt: skip
     stopped = fit_ensemble_critic(
         policy, noise, EnsembleCriticConfig(heads=4, epochs=60, lr=1e-2), rng=random.Random(0)
@@ -91,7 +91,7 @@ def test_a_head_is_stopped_before_it_learns_by_heart(policy: Policy, forks: list
     driven = fit_ensemble_critic(
         policy, noise, EnsembleCriticConfig(heads=1, epochs=60, lr=1e-2), rng=random.Random(0)
     )
-    spread = [np.std(np.concatenate(found.values(noise))) for found in (stopped, driven)]
+    spread = [np.std(np.concatenate(critic.values(noise))) for critic in (stopped, driven)]
     assert spread[0] < 0.5 * spread[1]
 
 

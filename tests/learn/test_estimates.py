@@ -31,29 +31,35 @@ def build(make_trajectory: Callable[..., Trajectory]) -> Build:
 
 def test_gae_with_tokens_as_actions(build: Build) -> None:
     """gamma 1, lam 1/2: deltas 0 + 2 - 1, 3 + 4 - 2 and 8 - 4; the returns are advantage plus value."""
-    found = gae(build(), np.array([3.0, 8.0]), VALUES, gamma=1.0, lam=0.5)
+    estimate = gae(build(), np.array([3.0, 8.0]), VALUES, gamma=1.0, lam=0.5)
     last, middle = 4.0, 5.0 + 0.5 * 4.0
     first = 1.0 + 0.5 * middle
-    assert found.advantage.tolist() == [0, first, middle, 0, last]
-    assert found.rewards is not None and found.rewards.tolist() == [0, 0, 3, 0, 8]
-    assert found.returns is not None and found.returns.tolist() == [0, first + 1, middle + 2, 0, last + 4]
-    assert found.values is VALUES and found.weight is None
+    assert estimate.advantage.tolist() == [0, first, middle, 0, last]
+    assert estimate.rewards is not None and estimate.rewards.tolist() == [0, 0, 3, 0, 8]
+    assert estimate.returns is not None and estimate.returns.tolist() == [
+        0,
+        first + 1,
+        middle + 2,
+        0,
+        last + 4,
+    ]
+    assert estimate.values is VALUES and estimate.weight is None
 
 
 def test_gae_with_steps_as_actions(build: Build) -> None:
     """Values 1 and 4 before the steps: deltas 3 + 4/2 - 1 = 4 and 8 - 4 = 4; A_0 = 4 + 1/4 * 4."""
-    found = gae(build(), np.array([3.0, 8.0]), VALUES, gamma=0.5, lam=0.5, level="step")
-    assert found.advantage.tolist() == [0, 5, 5, 0, 4]
-    assert found.returns is not None and found.returns.tolist() == [0, 6, 6, 0, 8]
+    estimate = gae(build(), np.array([3.0, 8.0]), VALUES, gamma=0.5, lam=0.5, level="step")
+    assert estimate.advantage.tolist() == [0, 5, 5, 0, 4]
+    assert estimate.returns is not None and estimate.returns.tolist() == [0, 6, 6, 0, 8]
 
 
 def test_leave_one_out_by_hand(build: Build) -> None:
     """Group 0: 1, 0, 0.5; group 7: 1, 1."""
     outcomes, group = [1.0, 1.0, 0.0, 1.0, 0.5], [0, 7, 0, 7, 0]
     episodes = [build(outcome, f"e{i}") for i, outcome in enumerate(outcomes)]
-    found = group_relative(Collected(episodes, group), kind="rloo")
+    estimates = group_relative(Collected(episodes, group), kind="rloo")
     expected = [1 - 0.5 / 2, 0, 0 - 1.5 / 2, 0, 0.5 - 1 / 2]
-    for estimate, advantage, outcome in zip(found, expected, outcomes, strict=True):
+    for estimate, advantage, outcome in zip(estimates, expected, outcomes, strict=True):
         np.testing.assert_allclose(estimate.advantage, advantage * WRITTEN)
         assert estimate.returns is None
         assert estimate.rewards is not None and estimate.rewards.tolist() == [0, 0, 0, 0, outcome]
@@ -62,9 +68,9 @@ def test_leave_one_out_by_hand(build: Build) -> None:
 def test_grpo_by_hand(build: Build) -> None:
     """Outcomes 1, 0, 0: mean 1/3, variance (4/9 + 1/9 + 1/9) / 2 = 1/3; equal outcomes give 0."""
     episodes = [build(outcome, f"e{i}") for i, outcome in enumerate([1.0, 0.0, 0.0, 1.0, 1.0])]
-    found = group_relative(Collected(episodes, [0, 0, 0, 1, 1]), kind="grpo")
+    estimates = group_relative(Collected(episodes, [0, 0, 0, 1, 1]), kind="grpo")
     expected = [2 / 3 * 3**0.5, -1 / 3 * 3**0.5, -1 / 3 * 3**0.5, 0, 0]
-    for estimate, advantage in zip(found, expected, strict=True):
+    for estimate, advantage in zip(estimates, expected, strict=True):
         np.testing.assert_allclose(estimate.advantage, advantage * WRITTEN, atol=1e-5)
 
 
@@ -80,9 +86,12 @@ def test_credit_is_the_advantage_of_its_own_step(build: Build) -> None:
     episodes = [build(1.0, "a"), build(0.0, "b")]
     credits = [Credit("a", "by hand", [0.75, 0.25]), Credit("b", "by hand", [0.0, -0.5])]
     collected = Collected(episodes, [0, 0])
-    found = step_credit(collected, credits, weight=2.0)
-    assert [estimate.advantage.tolist() for estimate in found] == [[0, 1.5, 1.5, 0, 0.5], [0, 0, 0, 0, -1]]
-    assert found[0].rewards is not None and found[0].rewards.tolist() == [0, 0, 0.75, 0, 0.25]
+    estimates = step_credit(collected, credits, weight=2.0)
+    assert [estimate.advantage.tolist() for estimate in estimates] == [
+        [0, 1.5, 1.5, 0, 0.5],
+        [0, 0, 0, 0, -1],
+    ]
+    assert estimates[0].rewards is not None and estimates[0].rewards.tolist() == [0, 0, 0.75, 0, 0.25]
     base = group_relative(collected, kind="rloo")
     both = step_credit(collected, credits, add_to=base)
     assert both[1].advantage.tolist() == [0, -1, -1, 0, -1.5]

@@ -105,8 +105,8 @@ def test_credits_come_in_order_whatever_the_batches(policy: Policy, episodes: li
     assert [len(credit) for credit in credits] == [len(trajectory) for trajectory in episodes]
     assert {credit.source for credit in credits} == {"spa@run-3"}
     assert {credit.base_value for credit in credits} == {0.0}
-    for one, other in zip(credits, large.credit(episodes), strict=True):
-        np.testing.assert_allclose(one.contributions, other.contributions, atol=1e-5)
+    for credit, other in zip(credits, large.credit(episodes), strict=True):
+        np.testing.assert_allclose(credit.contributions, other.contributions, atol=1e-5)
     assert small.credit([]) == []
 
 
@@ -115,9 +115,9 @@ def _spelled(policy: Policy, trajectory: Trajectory) -> TokenRow:
     codec = policy.codec
     ids, step = list(codec.opening_ids(trajectory.initial_observation)), []
     step += [-1] * len(ids)
-    for t, one in enumerate(trajectory.steps):
-        written = [token for letter in one.text for token in codec.text_ids(letter)] + [codec.end_id]
-        reply = codec.reply_ids(one.observation) if t + 1 < len(trajectory) else ()
+    for t, taken in enumerate(trajectory.steps):
+        written = [token for letter in taken.text for token in codec.text_ids(letter)] + [codec.end_id]
+        reply = codec.reply_ids(taken.observation) if t + 1 < len(trajectory) else ()
         ids += [*written, *reply]
         step += [t] * len(written) + [-1] * len(reply)
     return TokenRow(trajectory.id, tuple(ids), tuple(step))
@@ -127,19 +127,19 @@ def _spelled(policy: Policy, trajectory: Trajectory) -> TokenRow:
 def test_the_tokens_that_were_really_written_are_read(policy: Policy) -> None:
     estimator, episodes = _estimator(policy), _toy(4, 0)
     rows = [_spelled(policy, trajectory) for trajectory in episodes]
-    anew = estimator.credit(episodes)
-    for row, credit, other in zip(rows, estimator.credit(episodes, rows=rows), anew, strict=True):
+    encoded = estimator.credit(episodes)
+    for row, credit, other in zip(rows, estimator.credit(episodes, rows=rows), encoded, strict=True):
         ends = [max(i for i, step in enumerate(row.step) if step == t) for t in range(len(credit))]
         states = estimator.backbone.base_model(torch.tensor([row.ids])).last_hidden_state[0, ends]
         np.testing.assert_allclose(credit.contributions, estimator.head(states).squeeze(-1), atol=1e-5)
         assert abs(credit.contributions - other.contributions).max() > 1e-5
-    own = [policy.codec.row(trajectory) for trajectory in episodes]
-    for credit, other in zip(estimator.credit(episodes, rows=own), anew, strict=True):
+    same = [policy.codec.row(trajectory) for trajectory in episodes]
+    for credit, other in zip(estimator.credit(episodes, rows=same), encoded, strict=True):
         assert credit.contributions.tolist() == other.contributions.tolist()
 
 
 def test_what_could_be_played_can_be_read(make_policy: Callable[..., Policy], trajectory: Trajectory) -> None:
-    """A broken byte is shown as three: text encoded anew may not fit where the tokens did."""
+    """A broken byte is decoded to three tokens: re-encoded text may not fit where the sampled tokens did."""
     policy = make_policy("You see a door.", "reply ", context=80)
     codec, n = policy.codec, 30
     broken = replace(trajectory, steps=(replace(trajectory.steps[0], text="\ufffd" * n),))
@@ -180,12 +180,12 @@ def test_later_steps_change_no_earlier_contribution(
     assert abs(answered.contributions[2] - before.contributions[2]) > 1e-5
 
 
-def test_what_comes_of_it_is_not_looked_at(policy: Policy, trajectory: Trajectory) -> None:
-    """Neither the outcome nor the reply to the last step is anybody's input."""
+def test_the_outcome_is_no_input(policy: Policy, trajectory: Trajectory) -> None:
+    """Neither the outcome nor the observation after the last step is an input."""
     estimator = _estimator(policy)
     failed = replace(_with_step(trajectory, 2, observation="You lost."), outcome=0.0, success=False)
-    one, other = estimator.credit([trajectory, failed])
-    np.testing.assert_allclose(one.contributions, other.contributions, atol=1e-6)
+    credit, other = estimator.credit([trajectory, failed])
+    np.testing.assert_allclose(credit.contributions, other.contributions, atol=1e-6)
 
 
 def _toy(n: int, seed: int) -> list[Trajectory]:
@@ -202,7 +202,7 @@ def _toy(n: int, seed: int) -> list[Trajectory]:
 
 
 @pytest.mark.parametrize(("head", "train_backbone"), [("mlp", True), ("mlp", False), ("vocabulary", True)])
-def test_it_learns_who_earned_what(policy: Policy, head: Any, train_backbone: bool) -> None:
+def test_it_learns_which_steps_earned_the_outcome(policy: Policy, head: Any, train_backbone: bool) -> None:
     config = EstimatorConfig(
         head=head, train_backbone=train_backbone, width=32, epochs=30, lr=0.02, batch_tokens=120
     )
@@ -216,7 +216,7 @@ def test_it_learns_who_earned_what(policy: Policy, head: Any, train_backbone: bo
     assert np.mean([m["loss"] for m in seen[-5:]]) < 0.2 * np.mean([m["loss"] for m in seen[:5]])
     assert set(seen[0]) == {"loss", "bias", "share_on_last_step", "progress"}
     assert seen[-1]["progress"] == 1.0
-    if train_backbone:  # a head on frozen random features fits the sum, and splits it as it likes
+    if train_backbone:  # a head on frozen random features fits the sum, but not the split
         assert _mean_of("good", new, credits) > _mean_of("bad", new, credits) + 0.1
 
 
@@ -242,7 +242,7 @@ def test_the_policy_is_left_alone_and_so_is_a_frozen_backbone(policy: Policy, tr
 
 @HEADS
 def test_it_begins_near_zero(policy: Policy, episodes: list[Trajectory], head: str) -> None:
-    """Else the sum over many steps would begin as noise of many times the outcome's size."""
+    """Otherwise the sum over many steps would start as noise many times larger than the outcome."""
     credits = _estimator(policy, head=head).credit(episodes)
     assert max(abs(credit.contributions).max() for credit in credits) < 0.2
 
@@ -251,7 +251,7 @@ def test_the_seed_decides(policy: Policy) -> None:
     state = torch.random.get_rng_state()
     config = EstimatorConfig(epochs=1, batch_tokens=60)
     fitted = [fit_estimator(policy, _toy(6, 0), config, rng=random.Random(seed)) for seed in (1, 1, 2)]
-    flat = [torch.cat([p.detach().flatten() for p in one.parameters()]) for one in fitted]
+    flat = [torch.cat([p.detach().flatten() for p in estimator.parameters()]) for estimator in fitted]
     assert torch.equal(flat[0], flat[1])
     assert not torch.equal(flat[0], flat[2])
     assert torch.equal(torch.random.get_rng_state(), state)
@@ -277,17 +277,17 @@ def test_what_is_saved_comes_back(
     estimator = _estimator(policy, head=head)
     save_estimator(estimator, tmp_path / "e")
     loaded = load_estimator(tmp_path / "e", estimator.config)
-    for one, other in zip(loaded.credit(episodes), estimator.credit(episodes), strict=True):
-        np.testing.assert_allclose(one.contributions, other.contributions, atol=1e-6)
+    for credit, other in zip(loaded.credit(episodes), estimator.credit(episodes), strict=True):
+        np.testing.assert_allclose(credit.contributions, other.contributions, atol=1e-6)
 
 
 def test_it_reads_the_manual_that_its_policy_read(policy: Policy, tmp_path: Path) -> None:
-    told = Policy("told", policy.model, Codec(policy.codec.tokenizer, manual="Be brief."))
-    estimator = fit_estimator(told, _toy(2, 0), EstimatorConfig(epochs=1), rng=random.Random(0))
+    instructed = Policy("instructed", policy.model, Codec(policy.codec.tokenizer, manual="Be brief."))
+    estimator = fit_estimator(instructed, _toy(2, 0), EstimatorConfig(epochs=1), rng=random.Random(0))
     save_estimator(estimator, tmp_path)
     loaded = load_estimator(tmp_path, estimator.config, manual="Be brief.")
-    for one, other in zip(loaded.credit(_toy(4, 1)), estimator.credit(_toy(4, 1)), strict=True):
-        np.testing.assert_allclose(one.contributions, other.contributions, atol=1e-6)
+    for credit, other in zip(loaded.credit(_toy(4, 1)), estimator.credit(_toy(4, 1)), strict=True):
+        np.testing.assert_allclose(credit.contributions, other.contributions, atol=1e-6)
 
 
 def test_files_that_do_not_hold_this_estimator(policy: Policy, tmp_path: Path) -> None:

@@ -104,9 +104,9 @@ def test_a_state_of_another_fit_is_refused(checkpoint: KeptStates) -> None:
 
 def test_heads_are_drawn_from_their_seed_and_begin_small() -> None:
     state = torch.random.get_rng_state()
-    one, same, other = (new_head(8, 4, 1, device=torch.device("cpu"), seed=seed) for seed in (1, 1, 2))
+    first, same, other = (new_head(8, 4, 1, device=torch.device("cpu"), seed=seed) for seed in (1, 1, 2))
     assert torch.equal(torch.random.get_rng_state(), state)
-    assert [type(layer).__name__ for layer in one] == ["Linear", "GELU", "Linear"]
+    assert [type(layer).__name__ for layer in first] == ["Linear", "GELU", "Linear"]
     x = torch.ones(3, 8)
-    assert torch.equal(one(x), same(x)) and not torch.equal(one(x), other(x))
-    assert one(x).shape == (3, 1) and float(one(x).detach().abs().max()) < 0.1
+    assert torch.equal(first(x), same(x)) and not torch.equal(first(x), other(x))
+    assert first(x).shape == (3, 1) and float(first(x).detach().abs().max()) < 0.1

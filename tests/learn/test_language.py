@@ -1,4 +1,4 @@
-"""What the model says about given tokens, against one forward pass for each token."""
+"""Log-probabilities of given tokens, against a forward pass for each token."""
 
 from collections.abc import Callable
 
@@ -19,13 +19,13 @@ def test_logprobs_are_those_of_reading_up_to_each_token(policy: Policy) -> None:
     ids = torch.tensor([[9, 8, 7, 6, 5], [30, 31, 32, 0, 0]])
     mask = torch.tensor([[0, 1, 0, 1, 1], [0, 0, 1, 0, 0]], dtype=torch.bool)
     logits = written_logits(policy.model, hidden_states(policy.model, ids), mask)
-    found = written_logprobs(logits, ids, mask)
+    log_probs = written_logprobs(logits, ids, mask)
     slow = []
     for b, column in [(0, 1), (0, 3), (0, 4), (1, 2)]:
-        said = policy.model(ids[b : b + 1, :column]).logits[0, -1].double()
-        slow.append(float(said[ids[b, column]] - said.exp().sum().log()))
+        logits_here = policy.model(ids[b : b + 1, :column]).logits[0, -1].double()
+        slow.append(float(logits_here[ids[b, column]] - logits_here.exp().sum().log()))
     assert logits.shape == (4, len(policy.codec.tokenizer))
-    assert found.tolist() == pytest.approx(slow, abs=1e-5)
+    assert log_probs.tolist() == pytest.approx(slow, abs=1e-5)
 
 
 @torch.no_grad()

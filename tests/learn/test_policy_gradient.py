@@ -80,8 +80,8 @@ def test_divergences_are_never_negative(rows: list[tuple[float, float, float]]) 
 
 
 def test_divergences_are_right_on_average() -> None:
-    """Each word weighed by the chance to sample it: one gives the gradient, the other the divergence."""
-    one, other = torch.tensor([0.5, 0.3, 0.2]).double(), torch.tensor([0.2, 0.2, 0.6]).double()
+    """Each token weighted by its probability: k2 gives the gradient of the KL, k3 the KL itself."""
+    p, q = torch.tensor([0.5, 0.3, 0.2]).double(), torch.tensor([0.2, 0.2, 0.6]).double()
     zero = torch.zeros(1).double()
 
     def parts(new: torch.Tensor, old: torch.Tensor, reference: torch.Tensor) -> list[Loss]:
@@ -91,15 +91,16 @@ def test_divergences_are_right_on_average() -> None:
             for n, s, r in words
         ]
 
-    logits = one.log().requires_grad_()
+    logits = p.log().requires_grad_()
     new = logits.log_softmax(0)
-    (true,) = torch.autograd.grad((new.exp() * (new - other.log())).sum(), logits, retain_graph=True)
-    losses = [part.kl for part in parts(new=new, old=one.log(), reference=other.log())]
-    (found,) = torch.autograd.grad(sum(p * loss for p, loss in zip(one, losses, strict=True)), logits)
-    assert found.tolist() == pytest.approx(true.tolist())
-    from_old = [p.approx_kl for p in parts(new=other.log(), old=one.log(), reference=one.log())]
-    exact = float((one * (one / other).log()).sum())
-    assert float(one @ torch.tensor(from_old).double()) == pytest.approx(exact, rel=1e-5)
+    (true,) = torch.autograd.grad((new.exp() * (new - q.log())).sum(), logits, retain_graph=True)
+    losses = [part.kl for part in parts(new=new, old=p.log(), reference=q.log())]
+    expected = sum(weight * loss for weight, loss in zip(p, losses, strict=True))
+    (gradient,) = torch.autograd.grad(expected, logits)
+    assert gradient.tolist() == pytest.approx(true.tolist())
+    from_old = [part.approx_kl for part in parts(new=q.log(), old=p.log(), reference=p.log())]
+    exact = float((p * (p / q).log()).sum())
+    assert float(p @ torch.tensor(from_old).double()) == pytest.approx(exact, rel=1e-5)
 
 
 def test_the_two_sides_of_the_clip_range_are_set_apart() -> None:
@@ -205,9 +206,9 @@ def test_selected_rows_are_trimmed_to_the_longest(build: Build) -> None:
     assert torch.equal(part.step[1], torch.tensor(STEPS[0]))
     assert part.step[0].tolist() == [*STEPS[1], -1, -1]
     for name in ("sampled", "reference", "advantages", "returns"):
-        whole, own = getattr(batch, name), getattr(part, name)
-        assert torch.equal(own[1], whole[0, :5]) and torch.equal(own[0, :3], whole[1, :3]), name
-        assert own.dtype == torch.float64 and part.to(torch.device("cpu")).sampled.dtype == torch.float32
+        whole, rows = getattr(batch, name), getattr(part, name)
+        assert torch.equal(rows[1], whole[0, :5]) and torch.equal(rows[0, :3], whole[1, :3]), name
+        assert rows.dtype == torch.float64 and part.to(torch.device("cpu")).sampled.dtype == torch.float32
     assert (part.centre, part.scale) == (batch.centre, batch.scale)
 
 

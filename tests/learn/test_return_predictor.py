@@ -29,7 +29,7 @@ def policy(make_policy: Callable[..., Policy]) -> Policy:
 def forks() -> list[Trajectory]:
     """Four steps; the second decides, "right" wins."""
 
-    def one(number: int) -> Trajectory:
+    def fork(number: int) -> Trajectory:
         won = number % 2 == 0
         actions = ("wait", "right" if won else "left", "wait", "wait")
         steps = tuple(Step(f"Action: {action}", "", action, "noted", True) for action in actions)
@@ -38,7 +38,7 @@ def forks() -> list[Trajectory]:
             name, "f", "fork", "train", "", "You see a door.", steps, float(won), won, "done", "x", 0
         )
 
-    return [one(number) for number in range(32)]
+    return [fork(number) for number in range(32)]
 
 
 def test_prefix_ends(policy: Policy, forks: list[Trajectory]) -> None:
@@ -87,10 +87,10 @@ def test_batches_do_not_change_what_is_said(policy: Policy, forks: list[Trajecto
     predictor = ReturnPredictor(
         policy.model, policy.codec, PredictorConfig(batch_tokens=10_000), seed=0
     ).eval()
-    short = [replace(one, steps=one.steps[: 1 + i]) for i, one in enumerate(forks[:4])]
+    short = [replace(fork, steps=fork.steps[: 1 + i]) for i, fork in enumerate(forks[:4])]
     together = predictor.values(short)
-    for own, one in zip(together, short, strict=True):
-        np.testing.assert_allclose(own, predictor.values([one])[0], atol=1e-6)
+    for values, trajectory in zip(together, short, strict=True):
+        np.testing.assert_allclose(values, predictor.values([trajectory])[0], atol=1e-6)
 
 
 def test_bad_settings() -> None:

@@ -115,7 +115,7 @@ def test_alarms(build: Build, settings: dict, name: str, words: str) -> None:
         words = "in 2 of 2 episodes"
     view = _view(rows, CONFIG)
     assert name in _raised(view)
-    (alarm,) = (one for one in view.alarms if one.name == name)
+    (alarm,) = (alarm for alarm in view.alarms if alarm.name == name)
     assert words in alarm.text and 0 < alarm.share <= 1
     assert view.render().startswith("ALARM")
 

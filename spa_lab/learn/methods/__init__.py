@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MethodEntry:
-    """What can be said of a method without importing it."""
+    """A method's description, available without importing it."""
 
     factory: str | None
     """`package.module:attribute` of its `TrainingMethod`; None: cloning only, no training stage."""
@@ -93,5 +93,5 @@ def find_method(method: "str | TrainingMethod") -> "TrainingMethod":
     factory = METHODS[method].factory
     if factory is None:
         raise ValueError(f"method {method!r} is behaviour cloning only and has no training stage")
-    found: TrainingMethod = load_object(factory, "training method")
-    return found
+    builtin: TrainingMethod = load_object(factory, "training method")
+    return builtin

@@ -11,7 +11,7 @@ from spa_lab.types import Credit, Trajectory
 
 
 def make(inputs: TrainingInputs) -> Learner:
-    """PPO on the outcome split at random, drawn anew for each episode."""
+    """PPO on the outcome split at random, a fresh draw for each episode."""
 
     def credits(trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow]) -> list[Credit]:
         return [rewards.random(trajectory, rng=inputs.generator) for trajectory in trajectories]
