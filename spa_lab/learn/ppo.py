@@ -4,20 +4,13 @@ Departs from SPA-RL's released code: observation tokens take no part in GAE (`ga
 theirs), and see `learn.on_policy`.
 """
 
-import random
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spa_lab.advantages import discounted_sums, on_tokens, token_rewards
-from spa_lab.agent.rollout import Policy
 from spa_lab.configs.ppo import PPOConfig
-from spa_lab.configs.presets import TINY
-from spa_lab.configs.rollout import RolloutConfig
-from spa_lab.envs.base import Environment, Task
 from spa_lab.learn.collect import Collected, Filter, keep_all
 from spa_lab.learn.critic import Critic
 from spa_lab.learn.estimates import Estimate, gae, steps_of
@@ -102,28 +95,3 @@ class GAEOnRewards:
         rewards = token_rewards(step_rewards, step)[written]  # (L,) -> (n,)
         result[written] = discounted_sums(rewards, self.config.gamma)
         return result
-
-
-class PPOTrainer(OnPolicyLearner):
-    """`OnPolicyLearner` with the arguments of earlier versions; use `ppo` instead."""
-
-    def __init__(
-        self, policy: Policy, config: PPOConfig, *, rng: random.Random, playing: RolloutConfig | None = None
-    ) -> None:
-        preset = replace(TINY, ppo=config, explore_rollout=playing or RolloutConfig())
-        inputs = TrainingInputs(policy, None, preset, random.Random(0))  # type: ignore[arg-type]
-        object.__setattr__(inputs, "rng", rng)
-        critic = Critic(policy, seed=rng.randrange(2**31))
-        self._gae = GAEOnRewards(lambda episodes: [], critic, config, level="token")
-        super().__init__(inputs, self._gae, critic=critic)
-
-    def iterate(  # type: ignore[override]
-        self, environment: Environment, tasks: Sequence[Task], reward: StepReward
-    ) -> dict[str, float]:
-        """As `OnPolicyLearner.iterate`."""
-        object.__setattr__(self.inputs, "environment", environment)
-        self._gae.reward = reward
-        return super().iterate(tasks)
-
-
-RewardFunction = StepReward
