@@ -21,7 +21,6 @@ from spa_lab.view.paper.page import Columns
 from spa_lab.view.paper.paper_figure import PaperFigure
 from spa_lab.view.provenance import in_words
 from spa_lab.view.tables.advantages import AdvantageSettings
-from spa_lab.view.tables.scoreboard import Z, pooled_scoreboard
 from spa_lab.view.tables.training import training_table
 
 Drawn = Callable[[int], Trajectory]
@@ -185,40 +184,9 @@ def test_latex_by_hand() -> None:
     assert r"\begin{figure}[t]" in figure_environment("x", "y", columns=1)
 
 
-def test_curves_are_means_over_neighbours_and_seeds() -> None:
-    runs = {0: [{"loss": 1.0}, {"loss": None}, {"loss": 3.0}], 5: [{"loss": 3.0}, {"loss": 5.0}]}
-    table = training_table({"clone": runs, "other": {0: [{"x": True}]}}, ["loss", "x"])
-    # the second update is unknown in one seed, the third was taken by one only
-    assert table.to_dict("records") == [
-        {
-            "metric": "loss",
-            "stage": "clone",
-            "update": 0.0,
-            "value": 2.0,
-            "low": 1.0,
-            "high": 3.0,
-            "n_seeds": 2,
-        }
-    ]
-    long = training_table({"clone": {0: [{"loss": float(i)} for i in range(120)]}}, ["loss"])
-    assert len(long) == 60 and long["update"].tolist()[:2] == [0.5, 2.5]
-    np.testing.assert_allclose(long["value"], long["update"])
+def test_a_figure_without_rows_is_refused() -> None:
     with pytest.raises(ValueError, match="no rows"):
-        paper.training_figure(table.iloc[:0])
-
-
-def test_boards_of_several_runs() -> None:
-    """By hand: values 0.4 and 0.6 have s^2 / K = 0.01; each interval of +- Z e has e = 0.05."""
-    pooled = pooled_scoreboard([_board(-0.1, 0.05 * Z), _board(0.1, 0.05 * Z)])
-    row = pooled.set_index(["source", "outcome", "metric"]).loc["spa", "success", "spearman"]
-    half = Z * (0.02 / 2 + 0.05**2) ** 0.5
-    np.testing.assert_allclose([row["low"], row["value"], row["high"]], [0.5 - half, 0.5, 0.5 + half])
-    assert row["n_seeds"] == 2 and row["ceiling"] == pytest.approx(0.9) and row["chance"] == 0.5
-    assert np.isnan(pooled.set_index("source").loc["mean", "value"]).all()
-    one = _board(0.0, 0.1)
-    pd.testing.assert_frame_equal(pooled_scoreboard([one]), one.assign(n_seeds=1))
-    with pytest.raises(ValueError, match="at least 1 scoreboard"):
-        pooled_scoreboard([])
+        paper.training_figure(training_table({}, ["loss"]))
 
 
 def _drawn(figure: Figure) -> list[np.ndarray]:

@@ -1,0 +1,54 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from spa_lab.view.tables.scoreboard import (
+    Z,
+    metric_rows,
+    pooled_scoreboard,
+    sample_sizes,
+    sources_and_titles,
+)
+
+
+def board(shift: float, half: float) -> pd.DataFrame:
+    """Two sources on two metrics; intervals of +- half."""
+    rows = [
+        {
+            "source": source, "outcome": outcome, "metric": metric, "value": at, "low": at - half,
+            "high": at + half, "n_tasks": 4, "n_trajectories": 5, "ceiling": 0.9, "ceiling_low": 0.8,
+            "ceiling_high": 1.0, "title": f"title of {metric}", "best": 1.0, "chance": 0.5,
+        }
+        for source, place in (("spa", 0.5), ("mean", np.nan))
+        for outcome in ("success", "failure")
+        for metric in ("spearman", "sum_rmse")
+        for at in (place + shift,)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_boards_of_several_runs() -> None:
+    """By hand: values 0.4 and 0.6 have s^2 / K = 0.01; each interval of +- Z e has e = 0.05."""
+    pooled = pooled_scoreboard([board(-0.1, 0.05 * Z), board(0.1, 0.05 * Z)])
+    row = pooled.set_index(["source", "outcome", "metric"]).loc["spa", "success", "spearman"]
+    half = Z * (0.02 / 2 + 0.05**2) ** 0.5
+    np.testing.assert_allclose([row["low"], row["value"], row["high"]], [0.5 - half, 0.5, 0.5 + half])
+    assert row["n_seeds"] == 2 and row["ceiling"] == pytest.approx(0.9) and row["chance"] == 0.5
+    assert np.isnan(pooled.set_index("source").loc["mean", "value"]).all()
+    one = board(0.0, 0.1)
+    pd.testing.assert_frame_equal(pooled_scoreboard([one]), one.assign(n_seeds=1))
+    with pytest.raises(ValueError, match="at least 1 scoreboard"):
+        pooled_scoreboard([])
+
+
+def test_rows_of_a_metric_in_the_order_of_the_sources() -> None:
+    table = board(0.0, 0.1)
+    assert sources_and_titles(table, ["sum_rmse"]) == (["spa", "mean"], ["title of sum_rmse"])
+    rows = metric_rows(table, "spearman", "failure", ["unknown", "mean", "spa"])
+    assert rows["source"].tolist() == ["unknown", "mean", "spa"]  # none is dropped
+    np.testing.assert_array_equal(rows["value"], [np.nan, np.nan, 0.5])
+    assert sample_sizes(table) == (
+        "trajectories: 5 successes (4 tasks), 5 failures (4 tasks); bootstrap intervals over tasks"
+    )
+    with pytest.raises(ValueError, match=r"no metric \['beauty'\]; the table has: spearman, sum_rmse"):
+        sources_and_titles(table, ["beauty"])
