@@ -40,8 +40,6 @@ NEGATIVE = "#db6a12"
 SERIES = ("#0b4f8f", "#db6a12", "#332120", "#826ce3", "#8a4729", "#8b6385", "#30a878")
 """The palette; pairs differ by at least 22 (CIELAB) for every kind of colour vision."""
 BLUE, ORANGE, BLACK, VIOLET, BROWN, PLUM, GREEN = SERIES
-SOURCES = (VIOLET, BROWN, PLUM, BLACK)
-"""Lines of credit sources in paper figures that do not ask `look` yet."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 """matplotlib's names."""
 SYMBOLS: Mapping[str, str] = MappingProxyType(
