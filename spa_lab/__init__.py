@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from spa_lab.learn.estimator import fit_estimator as fit_estimator
     from spa_lab.learn.method import TrainingMethod as TrainingMethod
     from spa_lab.learn.methods import find_method as find_method
+    from spa_lab.pipeline.experiment import Experiment as Experiment
     from spa_lab.pipeline.fidelity import fidelity as fidelity
     from spa_lab.pipeline.figures import figures as figures
     from spa_lab.pipeline.notebook import watched_train as watched_train
@@ -93,6 +94,7 @@ _SOURCES = {
     "calibrate": "credit.calibration:calibrate",
     # runs
     "train": "pipeline.train:train",
+    "Experiment": "pipeline.experiment:Experiment",
     "watched_train": "pipeline.notebook:watched_train",
     "fidelity": "pipeline.fidelity:fidelity",
     "figures": "pipeline.figures:figures",

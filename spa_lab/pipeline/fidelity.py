@@ -268,6 +268,7 @@ def _draw(run: Run, table: pd.DataFrame) -> None:
 
     known = run.provenance
     provenance = {name: known[name] for name in ("config", "seed", "n", "n_seeds", "device", "git_commit")}
-    figure = draw_scoreboard(table)
+    titles = {name: entry.title for name, entry in SOURCES.items()}
+    figure = draw_scoreboard(table, titles=titles)
     for ending in ("svg", "png"):
         write_picture(figure, run.path / "figures" / f"fidelity.{ending}", provenance)

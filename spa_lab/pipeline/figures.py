@@ -22,7 +22,7 @@ from spa_lab.pipeline.evaluations import (
     panel_frame,
     policy_titles,
 )
-from spa_lab.pipeline.sources import in_order
+from spa_lab.pipeline.sources import SOURCES, in_order
 from spa_lab.store import Run
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view import paper
@@ -42,6 +42,8 @@ CURVES = {
 """Figure -> stage whose curves are drawn, and metrics."""
 OUR_SOURCE = "spa"
 """The run's own estimator, drawn first: it is what fits into one column."""
+SOURCE_TITLES = {name: entry.title for name, entry in SOURCES.items()}
+"""Source -> what figures call it; a source from outside the package goes by its name."""
 
 
 class LeftOut(NamedTuple):
@@ -144,9 +146,16 @@ def _of_trajectories(runs: Sequence[Run], asked: Asked) -> Made:
             sources = ", ".join(credit.source for credit in rest)
             yield LeftOut(f"{names[0]}-{kind}", f"no room for the sources {sources}; choose with --sources")
         yield paper.contributions_figure(
-            entry.trajectory, shown, entry.truth, name=f"{names[0]}-{kind}", columns=columns
+            entry.trajectory,
+            shown,
+            entry.truth,
+            name=f"{names[0]}-{kind}",
+            columns=columns,
+            titles=SOURCE_TITLES,
         )
-        yield paper.running_sum_figure(*entry, name=f"{names[1]}-{kind}", columns=columns)
+        yield paper.running_sum_figure(
+            *entry, name=f"{names[1]}-{kind}", columns=columns, titles=SOURCE_TITLES
+        )
         yield paper.advantages_figure(
             entry.trajectory, shown[0], _advantage_settings(run), name=f"{names[2]}-{kind}", columns=columns
         )
@@ -271,7 +280,7 @@ def _of_scoreboards(runs: Sequence[Run], asked: Asked) -> Made:
     if not boards:
         yield LeftOut("scoreboard", "no run has measured values; see spa-lab fidelity")
         return
-    figure = paper.scoreboard_figure(pooled_scoreboard(boards), columns=asked.columns)
+    figure = paper.scoreboard_figure(pooled_scoreboard(boards), columns=asked.columns, titles=SOURCE_TITLES)
     yield figure
     rest = [metric for metric in DEFAULT_METRICS if metric not in set(figure.numbers["metric"])]
     if rest:
