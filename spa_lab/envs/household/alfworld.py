@@ -75,8 +75,16 @@ def _environment(root: Path, recordings: Path | None) -> Environment:
         official=True,
         panels=("unseen", "seen"),
         base="household",
-        settings={"games": games.digest, "demonstrations": recordings.name if recordings else "expert"},
+        settings={
+            "games": games.digest,
+            "demonstrations": _sixteen_digits(recordings.read_bytes()) if recordings else "expert",
+        },
     )
+
+
+def _sixteen_digits(content: bytes) -> str:
+    """A hash of `content` as sixteen hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _make_expert(task: Task, opening: str) -> HouseholdExpert:
@@ -105,10 +113,10 @@ class OfficialPanels:
 
     @cached_property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that stand for the names and sizes of all game files."""
+        """Hash of the names and sizes of all game files."""
         files = sorted(self.root.glob("*/*/trial_*/game.tw-pddl"))
         listing = "".join(f"{file.relative_to(self.root)}\t{file.stat().st_size}\n" for file in files)
-        return hashlib.sha256(listing.encode()).hexdigest()[:16]
+        return _sixteen_digits(listing.encode())
 
     @property
     def grammar(self) -> Grammar:
