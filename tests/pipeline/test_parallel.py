@@ -63,6 +63,30 @@ def test_results_in_order_from_processes_that_stay(jobs: ModuleType, capsys: pyt
     assert "loss=0.125" in bars and "100%|" in bars
 
 
+def test_a_task_waits_for_those_it_needs_and_for_nothing_else(jobs: ModuleType) -> None:
+    finished: list[str] = []
+    tasks = [
+        WorkerTask("last", jobs.say, ("c",), frozenset({"middle", "not in the list"})),
+        WorkerTask("middle", jobs.say, ("b",), frozenset({"first"})),
+        WorkerTask("first", jobs.say, ("a",)),
+        WorkerTask("any time", jobs.say, ("d",)),
+    ]
+    with WorkerPool(2) as pool:
+        results = pool.run(tasks, on_result=lambda result: finished.append(result.label))
+    assert [text for text, _ in results] == list("cbad"), "in the order of the tasks"
+    assert [label for label in finished if label != "any time"] == ["first", "middle", "last"]
+    assert finished.index("any time") < finished.index("last")
+
+
+def test_tasks_that_can_never_start_are_refused(jobs: ModuleType) -> None:
+    circle = [WorkerTask(a, jobs.say, (a,), frozenset({b})) for a, b in ("ab", "bc", "cb")]
+    with WorkerPool(1) as pool:
+        with pytest.raises(ValueError, match="tasks wait for each other: a, b, c"):
+            pool.run(circle)
+        with pytest.raises(ValueError, match="2 tasks have 1 different labels"):
+            pool.run([WorkerTask("a", jobs.say, ("a",))] * 2)
+
+
 def test_the_first_error_ends_all(jobs: ModuleType, tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     started = time.monotonic()
