@@ -66,7 +66,8 @@ def _run(out: Path, **given: str) -> list[str]:
         ({"preset": "huge"}, "no preset 'huge'; there are: tiny, micro"),
         (
             {"env": "chess"},
-            "no world 'chess'; there are: household, webshop, virtualhome; or package.module:attribute",
+            "no world 'chess'; there are: household, webshop, virtualhome, alfworld, "
+            "webshop-official, virtualhome-official; or package.module:attribute",
         ),
         (
             {"method": "dpo"},
