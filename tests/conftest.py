@@ -1,8 +1,9 @@
-"""Builders of the hall's types, small enough to check by hand."""
+"""Data objects and tiny models, small enough to check by hand; the order of slow tests."""
 
 import asyncio
 import os
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,9 +17,23 @@ if TYPE_CHECKING:
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tiny models, and a test process per core
 
-# a slow machine is no finding, and a failure must come back when the test is run again
-settings.register_profile("house", deadline=None, derandomize=True)
-settings.load_profile("house")
+# a slow machine must not fail a test, and a failure must be reproducible
+settings.register_profile("project", deadline=None, derandomize=True)
+settings.load_profile("project")
+
+_SLOW = ("pipeline", "test_extension.py", "browser", "test_notebooks.py")
+"""In `tests/`, slowest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests first, so that pytest-xdist's workers can share what is left at the end."""
+    root = Path(__file__).resolve().parent
+
+    def rank(item: pytest.Item) -> int:
+        first = item.path.relative_to(root).parts[0]
+        return _SLOW.index(first) if first in _SLOW else len(_SLOW)
+
+    items.sort(key=rank)
 
 
 def _step(action: str, observation: str = "ok", grounded: bool = True, thought: str = "") -> Step:
@@ -71,7 +86,7 @@ def trajectory() -> Trajectory:
 
 @pytest.fixture(scope="session")
 def credit(trajectory: Trajectory) -> Credit:
-    """An opinion of `trajectory` that predicts its outcome: 0.25 + 0.5 - 0.25 + 0.5 = 1."""
+    """A credit of `trajectory` that predicts its outcome: 0.25 + 0.5 - 0.25 + 0.5 = 1."""
     return Credit(trajectory.id, "by hand", [0.5, -0.25, 0.5], base_value=0.25)
 
 
@@ -113,16 +128,16 @@ def _tiny_policy(
 
 @pytest.fixture(scope="session")
 def make_policy() -> "Callable[..., Policy]":
-    """(*texts, names, hidden, layers, context, seed, spread) -> Policy that knows the phrases of `texts`.
+    """(*texts, names, hidden, layers, context, seed, spread) -> Policy whose tokens are phrases of `texts`.
 
-    `spread` is the standard deviation of its weights: the larger, the more a token says about the next one.
+    `spread` is the standard deviation of its weights: the larger, the more next tokens depend on the text.
     """
     return _tiny_policy
 
 
 @pytest.fixture(autouse=True)
 def _no_loop(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Tests in a browser leave a loop marked as running behind; to all others the thread has none."""
+    """Tests in a browser leave an event loop marked as running; other tests must not see it."""
     if "browser" in request.path.parts:
         yield
         return

@@ -93,7 +93,10 @@ def make_environment(world: "str | Environment") -> "Environment":
         raise unknown_name("world", world, list(WORLDS))
     made = load_object(factory, "world")
     if callable(made):
-        made = made()
+        try:
+            made = made()
+        except TypeError as error:
+            raise ValueError(f"world {world!r} cannot be made: {error}") from error
     if not isinstance(made, Environment):
         raise ValueError(f"world {world!r} is a {type(made).__name__}, expected an Environment")
     return made
