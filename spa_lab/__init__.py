@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from spa_lab.credit.calibration import calibrate as calibrate
     from spa_lab.credit.fidelity import scoreboard as scoreboard
     from spa_lab.credit.methods.base import CreditMethod as CreditMethod
+    from spa_lab.credit.methods.base import credit_method as credit_method
     from spa_lab.envs.base import Environment as Environment
     from spa_lab.envs.base import Reply as Reply
     from spa_lab.envs.base import Task as Task
@@ -86,6 +87,7 @@ _SOURCES = {
     "find_method": "learn.methods:find_method",
     # credit and its measurement
     "CreditMethod": "credit.methods.base:CreditMethod",
+    "credit_method": "credit.methods.base:credit_method",
     "BranchOutcomes": "truth.outcomes:BranchOutcomes",
     "ScriptedPlayer": "truth.scripted:ScriptedPlayer",
     "branch_outcomes": "truth.monte_carlo:branch_outcomes",

@@ -1,19 +1,12 @@
-"""A credit method: later steps get more. `spa-lab fidelity RUN --source tests.examples.recency:RECENCY`"""
-
-from collections.abc import Sequence
+"""A credit method: later steps get more. `spa-lab fidelity RUN --source tests.examples.recency:recency`."""
 
 import numpy as np
 
-from spa_lab import Credit, CreditMethod, Trajectory
+from spa_lab import Trajectory, credit_method
 
 
-def recency(trajectories: Sequence[Trajectory]) -> list[Credit]:
+@credit_method("recency", origin="tests/examples")
+def recency(trajectory: Trajectory) -> np.ndarray:
     """c_t = R * 2^t / (2^T - 1), which sums to R."""
-    credits = []
-    for trajectory in trajectories:
-        weights = 2.0 ** np.arange(len(trajectory))
-        credits.append(Credit(trajectory.id, "recency", trajectory.outcome * weights / weights.sum()))
-    return credits
-
-
-RECENCY = CreditMethod(source="recency", origin="tests/examples", give=recency)
+    weights = 2.0 ** np.arange(len(trajectory))
+    return trajectory.outcome * weights / weights.sum()
