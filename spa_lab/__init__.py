@@ -95,6 +95,7 @@ _SOURCES = {
     "scoreboard": "credit.fidelity:scoreboard",
     "calibrate": "credit.calibration:calibrate",
     # runs
+    "Experiment": "pipeline.experiment:Experiment",
     "train": "pipeline.train:train",
     "Experiment": "pipeline.experiment:Experiment",
     "watched_train": "pipeline.notebook:watched_train",

@@ -23,6 +23,7 @@ from spa_lab.configs.flags import add_setting_flags, refuse_unknown_flags, updat
 from spa_lab.configs.presets import Preset
 from spa_lab.envs.worlds import WORLDS, make_environment
 from spa_lab.learn.methods import METHODS, check_method_name
+from spa_lab.pipeline.sources import SOURCES
 
 if TYPE_CHECKING:
     from spa_lab.envs.parity import ParityReport
@@ -203,11 +204,13 @@ def _add_parity(commands: "argparse._SubParsersAction[_Parser]") -> None:
 
 
 def _add_fidelity(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    fidelity = _add(commands, "fidelity", _fidelity, "score credit sources against Monte Carlo values")
+    rows = (f"  {name:<20} {entry.summary}" for name, entry in SOURCES.items())
+    fidelity = _add(
+        commands, "fidelity", _fidelity, "score credit sources against Monte Carlo values",
+        epilog="\n".join((f"credit sources (--source; {_OBJECT}):", *rows)),
+    )  # fmt: skip
     fidelity.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run with an estimator")
-    fidelity.add_argument(
-        "--source", nargs="+", metavar="NAME", help=f"score only these credit sources; names {_OBJECT}"
-    )
+    fidelity.add_argument("--source", nargs="+", metavar="NAME", help=f"score only these; {_OBJECT}")
     for name, default, meaning in (
         ("--trajectories", 40, "held-out trajectories of each outcome"),
         ("--branches", 64, "continuations per value"),

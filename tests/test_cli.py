@@ -19,6 +19,8 @@ from spa_lab.configs.presets import Preset
 from spa_lab.configs.settings import list_settings, setting_docs
 from spa_lab.envs.worlds import WORLDS
 from spa_lab.learn.methods import METHODS
+from spa_lab.pipeline import figures as figures_module
+from spa_lab.pipeline.sources import SOURCES
 from spa_lab.store import StoreError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -78,7 +80,7 @@ def test_demo_and_run_call_the_pipeline_and_print_its_table(
     assert cli.main(["demo", "--env", "webshop"]) == 0
     assert cli.main(_run("--seed", "1", "--method", "spa", "mean")) == 0
     assert cli.main(_run("--preset", "paper", "--env", "virtualhome")) == 0
-    both, tiny = ["spa", "ppo"], presets.TINY
+    both, tiny = ("spa", "terminal"), presets.TINY
     assert [(*call[:3], call.preset, call.seed, call.workers) for call in trained] == [
         (Path("runs/demo"), "household", both, tiny, 0, 2),
         (Path("x"), "household", both, presets.LESSON, 3, 1),
@@ -166,6 +168,13 @@ def test_help_lists_worlds_methods_and_presets(capsys: pytest.CaptureFixture[str
         assert {*WORLDS, *METHODS, *presets.PRESETS} <= set(listed)
 
 
+def test_fidelity_help_lists_sources(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["fidelity", "--help"])
+    listed = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line[:2] == "  "]
+    assert set(SOURCES) <= set(listed)
+
+
 def test_run_help_explains_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["run", "--help"])
@@ -200,7 +209,7 @@ def test_figures_hands_on_what_is_asked(
         calls.append(given)
         return "what was drawn"
 
-    _replace(monkeypatch, "pipeline.figures", figures=called)
+    monkeypatch.setattr(figures_module, "figures", called)
     assert cli.main(["figures", "a"]) == 0
     argv = ["figures", "a", "b", "--out", "c", "--columns", "1", "--trajectory", "t", "--caption"]
     assert cli.main([*argv, "--sources", "x", "y z"]) == 0

@@ -20,8 +20,6 @@ from spa_lab.configs.settings import flattened, updated
 EMBEDDED = "embedded"
 """The small model in `data/` that was pretrained on the texts of its world."""
 
-METHODS = ("sft", "ppo", "spa", "critic", "mean", "random")
-
 Device = Literal["cpu", "auto"]
 ExploreOn = Literal["fresh", "demonstrated"]
 

@@ -1,0 +1,203 @@
+"""Objects of a user, outside the package, go by name through every command: a world, a method, a source.
+
+The files are in `tests/examples`; nothing in the package knows them.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import spa_lab
+from spa_lab import cli
+from spa_lab.configs.presets import TINY
+from tests.examples import first_step, recency, rooms
+
+ROOT = Path(__file__).resolve().parent.parent
+WORLD = "tests.examples.rooms:environment"
+METHOD = "tests.examples.first_step:FIRST_STEP"
+SOURCE = "tests.examples.recency:recency"
+SETTINGS = """
+demonstrations = 60
+explore_tasks = 6
+rollouts_per_task = 2
+evaluation_tasks = 6
+by_length_tasks = 0
+mistake_rate = 0.0
+[clone]
+epochs = 12
+lr = 5e-3
+[explore_rollout]
+temperature = 1.0
+max_new_tokens = 40
+[evaluate_rollout]
+max_new_tokens = 40
+[estimator]
+epochs = 1
+width = 8
+[ppo]
+iterations = 1
+episodes = 8
+epochs = 1
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _in_the_checkout() -> Iterator[None]:
+    """`module:attribute` is searched from the current folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        yield
+
+
+def _spa_lab(*argv: str) -> str:
+    """What a command prints on stdout."""
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        assert cli.main(argv) == 0
+    return printed.getvalue()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A run in the user's world with SPA and the user's method, and the summary that was printed."""
+    folder = tmp_path_factory.mktemp("rooms")
+    (folder / "small.toml").write_text(SETTINGS)
+    out = folder / "run"
+    argv = ["run", "--env", WORLD, "--method", "spa", METHOD, "--out", str(out), "--workers", "1"]
+    return out, _spa_lab(*argv, "--config", str(folder / "small.toml"))
+
+
+@pytest.fixture(scope="module")
+def scored(finished: tuple[Path, str]) -> tuple[Path, str]:
+    """The same run with a measured truth, and the scoreboard that was printed."""
+    out, _ = finished
+    argv = ["fidelity", str(out), "--trajectories", "3", "--branches", "4", "--workers", "1"]
+    return out, _spa_lab(*argv, "--source", "terminal", SOURCE)
+
+
+@pytest.mark.parametrize("module", [rooms, recency, first_step], ids=lambda module: module.__name__)
+def test_each_example_is_short(module: object) -> None:
+    lines = Path(str(module.__file__)).read_text(encoding="utf-8").splitlines()  # type: ignore[attr-defined]
+    assert len([line for line in lines if line.strip()]) <= 30
+
+
+def test_the_world_can_be_solved_and_refuses() -> None:
+    world, task = rooms.Rooms(), rooms.tasks("train", 3)[2]
+    assert world.reset(task) == "You are in room 1 of 3. Take the lamp."
+    start = world.snapshot()
+    assert not world.step("go left").grounded
+    assert [world.step(action).outcome for action in ("go right", "go right", "take lamp")] == [0, 0, 1]
+    world.restore(start)
+    assert not world.step("take lamp").done
+
+
+def test_the_run_has_the_world_and_the_method(finished: tuple[Path, str]) -> None:
+    out, summary = finished
+    run = spa_lab.Run.open(out)
+    assert {"cloned", "spa", "first_step"} <= set(run.names("models"))
+    assert run.config["env"] in (WORLD, "rooms")
+    assert "first_step" in summary or first_step.FIRST_STEP.title in summary
+
+
+def test_fidelity_lists_the_source(scored: tuple[Path, str]) -> None:
+    _, board = scored
+    names = [line.split()[0] for line in board.splitlines() if line.strip()]
+    assert {"terminal", "recency"} <= set(names)
+
+
+def test_the_inspector_shows_the_source_beside_the_truth(scored: tuple[Path, str], tmp_path: Path) -> None:
+    out, _ = scored
+    spa_lab.inspect(out).save(tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "recency" in page and "Monte Carlo (4 branches)" in page
+
+
+def test_figures_name_method_and_source(scored: tuple[Path, str], tmp_path: Path) -> None:
+    out, _ = scored
+    _spa_lab("figures", str(out), "--out", str(tmp_path))
+    tables = {path.stem: path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.csv")}
+    assert any(first_step.FIRST_STEP.title in table or "first_step" in table for table in tables.values())
+    assert any("recency" in table for table in tables.values())
+
+
+def test_the_same_from_python(tmp_path: Path) -> None:
+    """Objects instead of names."""
+    preset = replace(
+        TINY,
+        demonstrations=6,
+        explore_tasks=4,
+        rollouts_per_task=2,
+        evaluation_tasks=3,
+        by_length_tasks=0,
+        explore_rollout=replace(TINY.explore_rollout, temperature=1.0, max_new_tokens=40),
+        evaluate_rollout=replace(TINY.evaluate_rollout, max_new_tokens=40),
+        estimator=replace(TINY.estimator, epochs=1, width=8),
+        ppo=replace(TINY.ppo, iterations=1, episodes=4, epochs=1),
+    )
+    methods = ["spa", first_step.FIRST_STEP]
+    run = spa_lab.train(tmp_path / "run", rooms.environment, methods, preset, seed=0, workers=1)
+    board = spa_lab.fidelity(
+        run=run,
+        trajectories=2,
+        branches=2,
+        workers=1,
+        sources=[recency.recency],
+        world=rooms.environment,
+    )
+    assert "recency" in board
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        (
+            "--env",
+            "no_such_module:world",
+            "world 'no_such_module:world': cannot import module 'no_such_module'",
+        ),
+        (
+            "--env",
+            "tests.examples.rooms:castle",
+            "'tests.examples.rooms' has no attribute 'castle'; it has: ",
+        ),
+        ("--env", "tests.examples.rooms:", "expected the form package.module:attribute"),
+        ("--env", "tests.examples.rooms:tasks", "world 'tests.examples.rooms:tasks' cannot be made: tasks()"),
+        ("--env", SOURCE, f"world {SOURCE!r} cannot be made: "),
+        ("--env", "spa_lab:__version__", "is a str, expected an Environment"),
+        ("--method", "no_such_module:M", "training method 'no_such_module:M': cannot import module"),
+        ("--method", SOURCE, "expected a spa_lab.learn.method.TrainingMethod, got CreditMethod"),
+        ("--method", "tests.examples.first_step:make_", "has no attribute 'make_'; it has: "),
+    ],
+)
+def test_wrong_objects_are_one_line_and_nothing_is_written(
+    option: str, value: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"--env": WORLD, "--method": METHOD, "--out": str(tmp_path / "run"), option: value}
+    assert cli.main(["run", *(word for pair in given.items() for word in pair)]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith("spa-lab: error: ") and message in err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("psychic", "no credit source 'psychic'; there are: terminal, mean, "),
+        ("tests.examples.recency:cency", "has no attribute 'cency'; it has: "),
+        (f"{WORLD}", "expected a CreditMethod or a function that returns one, got Environment"),
+    ],
+)
+def test_wrong_sources_are_one_line(
+    scored: tuple[Path, str], source: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, _ = scored
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
+    assert cli.main(["fidelity", str(out), "--source", source]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("spa-lab: error: ") and message in err and err.count("\n") == 1
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()} == before
