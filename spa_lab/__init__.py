@@ -97,7 +97,6 @@ _SOURCES = {
     # runs
     "Experiment": "pipeline.experiment:Experiment",
     "train": "pipeline.train:train",
-    "Experiment": "pipeline.experiment:Experiment",
     "watched_train": "pipeline.notebook:watched_train",
     "fidelity": "pipeline.fidelity:fidelity",
     "figures": "pipeline.figures:figures",
