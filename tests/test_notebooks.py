@@ -43,6 +43,12 @@ FEW = "\nEPISODES, BRANCHES = 1, 4\n"
 PUBLIC = frozenset({"spa_lab", "spa_lab.widgets"})
 MOST_INTERNAL = 6
 """Modules below the public interface that a notebook may import from, to show how something works inside."""
+EMPTY = """
+for _name in {*globals()} - {"In", "Out", "get_ipython", "exit", "quit", "open"}:
+    if not _name.startswith("_"):
+        del globals()[_name]
+"""
+"""Empties the namespace of a kernel; `%reset` would also delete `__spec__`, which worker processes need."""
 PARSED = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 BROWSER = importlib.util.find_spec("playwright") is not None and any(
     map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
@@ -210,7 +216,7 @@ def _execute(
     """Run a notebook in a world, in a kernel of its own or with the modules that `kernel` has imported."""
     notebook = _read(path)
     if kernel is not None:
-        notebook.cells.insert(0, nbformat.v4.new_code_cell("%reset -f"))
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(EMPTY))
     for cell in notebook.cells:
         if "parameters" in cell.metadata.get("tags", ()):
             cell.source = cell.source.replace('ENV = "household"', f"ENV = {env!r}")
