@@ -433,6 +433,54 @@ def test_what_a_stage_notes_survives_its_end(run):
     assert run.provenance["n"] == 20 and run.finished("clone")
 
 
+def test_a_checkpoint_is_replaced_whole_and_removed(run):
+    checkpoint = run.checkpoint("clone")
+    assert checkpoint.facts() is None and checkpoint.folder is None
+    for epoch in (1, 2):
+        with checkpoint.saving({"epoch": epoch}) as folder:
+            (folder / "tensors").write_text(f"epoch {epoch}")
+    with pytest.raises(RuntimeError), checkpoint.saving({"epoch": 3}):
+        raise RuntimeError
+    again = Run.open(run.path).checkpoint("clone")
+    assert again.facts() == {"epoch": 2} and (again.folder / "tensors").read_text() == "epoch 2"
+    os.rename(again.path, again.path.with_name(".clone.previous"))  # killed between the two moves
+    assert again.facts() == {"epoch": 2}
+    again.remove()
+    assert again.facts() is None and _hidden(run.path) == []
+
+
+def test_shards_add_up(run, make_trajectory):
+    shards = run.shards("explore")
+    assert shards.indices() == []
+    for index in (3, 0):
+        shards.save(index, [make_trajectory(id=f"wave {index}")])
+    (shards.path / f".00001.jsonl.{_dead_process()}.partial").touch()
+    assert shards.indices() == [0, 3]
+    assert [trajectory.id for index in shards.indices() for trajectory in shards.load(index)] == [
+        "wave 0",
+        "wave 3",
+    ]
+    with pytest.raises(StoreError, match="00001"):
+        shards.load(1)
+    Run.create(run.path, CONFIG, seed=3)
+    assert _hidden(run.path) == [], "a resumed run removes what was half written"
+    run.remove_checkpoints()
+    assert shards.indices() == [] and not (run.path / "checkpoints").exists()
+
+
+def test_tasks_of_a_stage_are_timed_one_by_one(run):
+    run.record("clone", "clone", 2.0)
+    run.record("clone", "judge base", 0.5)
+    run.record("explore", "explore 1/2", 4.0)
+    assert not run.finished("clone")
+    run.finish("clone")
+    facts = run.provenance
+    assert facts["stages"] == {"clone": {"seconds": 2.5, "tasks": {"clone": 2.0, "judge base": 0.5}}}
+    assert facts["running"] == {"explore": {"explore 1/2": 4.0}}
+    run.finish("explore")
+    assert "running" not in run.provenance
+
+
 # --- replacing -----------------------------------------------------------------------------------
 
 

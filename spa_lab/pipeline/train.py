@@ -160,6 +160,8 @@ def _do(
 
     finish()
     pool.run(todo, on_result=note)
+    if "report" in wanted:  # what a process killed between saving a result and removing its checkpoint left
+        run.remove_checkpoints()
     if "report" in wanted and not run.finished("report"):
         with run.stage("report"):
             write_report(experiment)

@@ -6,12 +6,12 @@ by the caller; nothing here needs torch.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spa_lab.store.files import disk, read_text, remove, replacing, settled, tidy
+from spa_lab.store.files import disk, read_text, remove, replacing, settled
 from spa_lab.store.lines import SCHEMA, Record, dump, load, read_lines, write_lines
 from spa_lab.store.records import decode_trajectory, encode_trajectory
 from spa_lab.types import Trajectory
@@ -64,13 +64,10 @@ class Checkpoint:
         return facts
 
     def remove(self) -> None:
-        """Delete the checkpoint, if there is one; the folder of all checkpoints goes with the last one."""
+        """Delete the checkpoint, if there is one; touches nothing of other processes."""
         with disk(self.path, "remove"):
-            if self.path.parent.is_dir():
-                tidy(self.path.parent)
             remove(self.path)
-            with suppress(OSError):  # others are still in it
-                self.path.parent.rmdir()
+            remove(settled(self.path))  # what a process killed while replacing it had moved away
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any, Literal, Self, TypeVar, get_args
 from spa_lab.store import lines, records, run_file, schema1
 from spa_lab.store.checkpoint import Checkpoint, Shards
 from spa_lab.store.contents import CreditRole, Header, Measurement, Result, TrajectoryRole
-from spa_lab.store.files import StoreError, disk, replacing, settled, tidy
+from spa_lab.store.files import StoreError, disk, remove, replacing, settled, tidy
 from spa_lab.store.lines import Record
 from spa_lab.store.provenance import git_commit, versions
 from spa_lab.store.records import TaskRecord
@@ -291,6 +291,15 @@ class RunFolder:
     def shards(self, name: str) -> Shards:
         """Finished parts of a set of trajectories; there need not be any yet."""
         return Shards(self._target("checkpoints", name))
+
+    def remove_checkpoints(self) -> None:
+        """Delete all checkpoints and shards; for a run of which nothing is left to do.
+
+        Raises:
+            StoreError: the disk refused.
+        """
+        with disk(self.path, "remove checkpoints of"):
+            remove(self.path / "checkpoints")
 
     @property
     def outcomes(self) -> Path:
