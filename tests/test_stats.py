@@ -32,7 +32,7 @@ def test_interval_refuses_swapped_bounds():
         Interval(0.9, 0.5, 0.1, 10, "hand")
 
 
-def test_interval_reads_well():
+def test_interval_as_text():
     assert str(Interval(0.715, 0.791, 0.851, 134, "hand")) == "0.791 [0.715, 0.851] (n = 134)"
 
 
@@ -71,7 +71,7 @@ def test_wilson_ends_are_exact():
 
 
 @pytest.mark.parametrize(("k", "n"), [(-1, 10), (11, 10), (0, 0)])
-def test_wilson_refuses_what_is_no_count(k, n):
+def test_wilson_refuses_invalid_counts(k, n):
     with pytest.raises(ValueError, match=f"k = {k}, n = {n}"):
         wilson(k, n)
 
@@ -95,7 +95,7 @@ def test_bootstrap_of_the_mean_matches_the_normal_interval():
     assert interval.method == "bootstrap 95 %"
 
 
-def test_bootstrap_covers_the_truth_about_as_often_as_it_says():
+def test_bootstrap_coverage():
     rng = _rng()
     hits = 0
     for _ in range(300):
@@ -165,7 +165,7 @@ def test_stratified_bootstrap_has_the_known_spread():
     np.testing.assert_allclose(interval.high - interval.low, 2 * 1.96 * error, rtol=0.06)
 
 
-def test_one_seed_is_no_interval():
+def test_stratified_bootstrap_refuses_one_seed():
     with pytest.raises(ValueError, match="at least 2 seeds, got 1 for 4 tasks"):
         stratified_bootstrap(np.ones((1, 4)), np.mean, rng=_rng())
 
@@ -217,7 +217,7 @@ def test_tasks_are_resampled_with_all_their_seeds():
     np.testing.assert_allclose(many.high - many.low, one.high - one.low, rtol=0.05)
 
 
-def test_a_mean_is_a_difference_from_nothing():
+def test_a_mean_is_a_difference_from_zero():
     scores = _rng().normal(size=(3, 40))
     alone = crossed_bootstrap(scores, rng=_rng(), resamples=500)
     paired = paired_bootstrap(scores, np.zeros_like(scores), rng=_rng(), resamples=500)
@@ -262,7 +262,7 @@ def test_iqm_is_the_trimmed_mean(values):
 
 
 @pytest.mark.parametrize("values", [[], [1.0, math.nan]])
-def test_iqm_refuses_nothing_and_nan(values):
+def test_iqm_refuses_empty_and_nan(values):
     with pytest.raises(ValueError, match="iqm"):
         iqm(values)
 
@@ -305,14 +305,14 @@ def test_rank_correlations_of_long_vectors(correlation):
 @pytest.mark.parametrize(
     ("one", "other"), [([1, 2], [1, 2, 3]), ([[1, 2]], [[1, 2]]), ([1, math.nan], [1, 2])]
 )
-def test_rank_correlations_refuse_what_does_not_fit(correlation, one, other):
+def test_rank_correlations_refuse_invalid_vectors(correlation, one, other):
     with pytest.raises(ValueError, match="rank correlation needs"):
         correlation(one, other)
 
 
 @pytest.mark.parametrize("correlation", [spearman, kendall_tau_b])
 @pytest.mark.parametrize("n", [0, 1])
-def test_rank_correlation_of_one_thing_is_undefined(correlation, n):
+def test_rank_correlation_of_fewer_than_two_is_undefined(correlation, n):
     assert math.isnan(correlation([1.0] * n, [2.0] * n))
 
 
@@ -323,7 +323,7 @@ def test_published_alfworld_differences_are_not_significant(k, z):
 
 
 @pytest.mark.parametrize("k", [0, 5])
-def test_z_of_equal_certainties_is_undefined(k):
+def test_z_of_two_certain_rates_is_undefined(k):
     assert math.isnan(two_proportion_z(k, 5, k, 5))
 
 
@@ -340,7 +340,7 @@ def test_panel_of_134_games_needs_about_15_points():
 @pytest.mark.parametrize(
     ("n", "p", "power"), list(itertools.product([30, 134, 1000], [0.3, 0.5, 0.75], [0.5, 0.8, 0.9]))
 )
-def test_detectable_difference_has_the_power_it_promises(n, p, power):
+def test_detectable_difference_has_the_requested_power(n, p, power):
     d = minimal_detectable_difference(n, p, power=power)
     assert two_proportion_power(p - d / 2, p + d / 2, n) == pytest.approx(power, abs=1e-9)
 
@@ -367,13 +367,13 @@ def test_power_of_certainties():
 
 
 @pytest.mark.parametrize(("p", "n"), [(-0.1, 10), (1.1, 10), (0.5, 0)])
-def test_power_refuses_what_is_no_rate(p, n):
+def test_power_refuses_invalid_rates(p, n):
     with pytest.raises(ValueError, match=f"p = {p}, n = {n}"):
         two_proportion_power(p, 0.5, n)
     with pytest.raises(ValueError, match=f"p = {p}, n = {n}"):
         minimal_detectable_difference(n, p)
 
 
-def test_power_wanted_must_be_reachable():
+def test_requested_power_must_be_reachable():
     with pytest.raises(ValueError, match="got 1"):
         minimal_detectable_difference(10, 0.5, power=1.0)

@@ -50,7 +50,7 @@ def _written(figure: Figure) -> list[Text]:
 
 
 def _assert_readable(figure: Figure) -> None:
-    """No text leaves the page, lies over another or is smaller than 8 points."""
+    """No text leaves the page, overlaps another or is smaller than 8 points."""
     renderer = FigureCanvasAgg(figure).get_renderer()
     figure.draw(renderer)
     page = figure.bbox
@@ -91,7 +91,7 @@ def test_nothing_overlaps_by_length(lengths_table: pd.DataFrame, columns: Column
     _assert_readable(figure)
 
 
-def test_as_many_sources_as_have_room(drawn: Drawn, opinion: Opinion) -> None:
+def test_as_many_sources_as_fit(drawn: Drawn, opinion: Opinion) -> None:
     trajectory = drawn(5)
     assert (most_sources(ONE_COLUMN), most_sources(TWO_COLUMNS)) == (1, 4)
     for width in (ONE_COLUMN, TWO_COLUMNS):
@@ -102,7 +102,7 @@ def test_as_many_sources_as_have_room(drawn: Drawn, opinion: Opinion) -> None:
             _contributions(trajectory, every, width=width)
 
 
-def test_the_numbers_are_those_of_the_frames(drawn: Drawn, opinion: Opinion, measured: Measured) -> None:
+def test_bars_and_sums_are_those_of_the_tables(drawn: Drawn, opinion: Opinion, measured: Measured) -> None:
     trajectory = drawn(13)
     credit, truth = opinion(trajectory), measured(trajectory)
     rows = credits_frame([trajectory], [credit])
@@ -116,7 +116,7 @@ def test_the_numbers_are_those_of_the_frames(drawn: Drawn, opinion: Opinion, mea
     assert any(np.array_equal(line, [trajectory.outcome] * 2) for line in lines)
 
 
-def test_the_words(drawn: Drawn, opinion: Opinion) -> None:
+def test_texts_of_a_figure(drawn: Drawn, opinion: Opinion) -> None:
     trajectory = drawn(5)
     figure = _contributions(trajectory, [opinion(trajectory), Credit(trajectory.id, "mean", [0.2] * 5)])
     written = [text.get_text() for text in _written(figure)]
@@ -165,7 +165,7 @@ def test_the_same_figure_gives_the_same_bytes(
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"one.{ending}", f"two.{ending}"]
 
 
-def test_every_format_says_where_it_comes_from(
+def test_every_format_holds_the_provenance(
     drawn: Drawn, opinion: Opinion, tmp_path: Path, lengths_table: pd.DataFrame
 ) -> None:
     provenance = {"commit": "c0ffee", "n": 12, "device": "<cpu> ✓", "nested": {"b": [1, None]}}
@@ -193,7 +193,9 @@ def test_text_in_an_svg_is_text_and_inert(hostile: Trajectory, tmp_path: Path) -
     assert "<i>do</i> $x_1$ and $y^$" in written and "<b>src</b> $s$" in written
 
 
-def test_what_cannot_be_saved_is_refused(lengths_table: pd.DataFrame, tmp_path: Path) -> None:
+def test_unknown_endings_and_unserialisable_provenance_are_refused(
+    lengths_table: pd.DataFrame, tmp_path: Path
+) -> None:
     figure = success_by_length_figure(lengths_table).figure
     with pytest.raises(ValueError, match=r"figure\.jpg: the file name must end in \.pdf, \.svg, \.png"):
         write_picture(figure, tmp_path / "figure.jpg", {})
@@ -203,7 +205,7 @@ def test_what_cannot_be_saved_is_refused(lengths_table: pd.DataFrame, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_does_not_fit_is_refused(trajectory: Trajectory, lengths_table: pd.DataFrame) -> None:
+def test_credits_that_do_not_fit_are_refused(trajectory: Trajectory, lengths_table: pd.DataFrame) -> None:
     with pytest.raises(ValueError, match=r"'t1': needs at least 1 credit to draw, got 0"):
         _contributions(trajectory, [])
     with pytest.raises(ValueError, match=r"credit of 't1' by 'spa' has 2 steps, the trajectory has 3"):
@@ -238,8 +240,8 @@ def test_fitted_text_fits() -> None:
     assert fit_text("", 1.0) == ""
 
 
-def test_looking_loads_neither_torch_nor_pyplot() -> None:
-    """And gives the same bytes in another process, whatever the order of its hashes."""
+def test_drawing_loads_neither_torch_nor_pyplot() -> None:
+    """And the figure has the same bytes in another process, whatever its hash seed."""
     program = (
         "import hashlib, sys, tempfile, pathlib\n"
         "from spa_lab.types import Credit, Step, Trajectory\n"

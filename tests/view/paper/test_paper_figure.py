@@ -92,7 +92,7 @@ def _boxes(figure: Figure) -> list[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize("columns", [1, 2])
-def test_all_fit_their_columns(every: Callable[[Columns], list[PaperFigure]], columns: Columns) -> None:
+def test_all_texts_fit_the_page(every: Callable[[Columns], list[PaperFigure]], columns: Columns) -> None:
     for printable in every(columns):
         assert printable.figure.get_size_inches()[0] == paper.width_of(columns)
         page = printable.figure.bbox
@@ -107,7 +107,7 @@ def test_all_fit_their_columns(every: Callable[[Columns], list[PaperFigure]], co
                 assert across < 1 or down < 3, (printable.name, one, other)
 
 
-def test_every_file_says_where_it_comes_from(
+def test_every_file_holds_the_provenance(
     every: Callable[[Columns], list[PaperFigure]], tmp_path: Path
 ) -> None:
     provenance: Mapping[str, Any] = {"seeds": [0, 1], "git_commit": ["c0ffee"], "n": 7}
@@ -128,7 +128,7 @@ def test_every_file_says_where_it_comes_from(
         assert len(pd.read_csv(tmp_path / "figures" / f"{printable.name}.csv")) == len(printable.numbers)
 
 
-def test_captions_say_how(every: Callable[[Columns], list[PaperFigure]]) -> None:
+def test_captions_name_sources_and_methods(every: Callable[[Columns], list[PaperFigure]]) -> None:
     contributions, sums, pushed, compared, board, training = [printable.caption for printable in every(1)]
     assert "success of 12 steps" in contributions and "according to spa@run-3," in contributions
     assert "spa@run-3 and a source with quite a long name" in sums and "16 branches" in sums
@@ -144,7 +144,7 @@ def test_a_figure_shows_itself_in_a_notebook(hostile: Trajectory) -> None:
     assert "<script>" not in page and page.count("&quot;&gt;&lt;script&gt;") == 2  # alt and caption
 
 
-def test_where_it_comes_from_in_words() -> None:
+def test_provenance_as_a_sentence() -> None:
     known = {"config": {"preset": {"name": "tiny"}}, "n": 12, "seeds": [1, 0, 1], "rollouts": 10,
              "git_commit": ["c" * 40, "c" * 40 + "-dirty", None]}  # fmt: skip
     assert in_words(known) == (
@@ -200,7 +200,7 @@ def _drawn(figure: Figure) -> list[np.ndarray]:
     return found
 
 
-def test_what_is_drawn_is_what_is_written(every: Callable[[Columns], list[PaperFigure]]) -> None:
+def test_the_numbers_of_a_figure_are_drawn(every: Callable[[Columns], list[PaperFigure]]) -> None:
     """Every number in the columns that a figure shows is found among the drawn data."""
     shown = {
         "contributions": ["contribution[spa@run-3]", "progress", "sum[spa@run-3]", "value"],

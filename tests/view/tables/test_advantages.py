@@ -56,16 +56,16 @@ def test_the_parts_add_up_to_the_fused_reward(trajectory: Trajectory, credit: Cr
 
 
 @pytest.mark.parametrize(("form", "term"), [("bonus", "β·g"), ("penalty", "β·(g − 1)")])
-def test_groundings_part_is_written_as_it_is_paid(
+def test_the_grounding_term_names_its_form(
     trajectory: Trajectory, credit: Credit, form: GroundingForm, term: str
 ) -> None:
-    """Also where every step is grounded, and a penalty pays nothing."""
+    """Also if every step is grounded and a penalty pays nothing."""
     steps = tuple(replace(step, grounded=True) for step in trajectory.steps)
     for one in (trajectory, replace(trajectory, steps=steps)):
         assert grounding_term(advantage_table(one, credit, AdvantageSettings(grounding_form=form))) == term
 
 
-def test_a_credits_error_is_spread_as_it_is_fused(trajectory: Trajectory, credit: Credit) -> None:
+def test_a_spread_residual_is_in_the_reward(trajectory: Trajectory, credit: Credit) -> None:
     """R = 1 and the credit says 0.25: each of three steps is paid a third of 0.75 more."""
     credit = replace(credit, contributions=np.array([0.5, -0.5, 0.125]), base_value=0.125)
     for alpha, form in ((1.0, "bonus"), (2.0, "penalty")):
@@ -102,7 +102,7 @@ def test_sparse_reward_does_not_reach_the_start_of_a_long_episode(
     assert expected in advantage_summary_html(frame)
 
 
-def test_what_makes_no_sense_is_refused(trajectory: Trajectory, credit: Credit) -> None:
+def test_invalid_input_is_refused(trajectory: Trajectory, credit: Credit) -> None:
     with pytest.raises(ValueError, match="gamma and lam"):
         AdvantageSettings(gamma=1.5)
     with pytest.raises(ValueError, match="residual: expected one of"):

@@ -56,7 +56,7 @@ def truths(several: list[Trajectory]) -> list[ValueTruth]:
         (Query(source="spa", order="largest disagreement"), [0, 2, 1, 3, 4]),
     ],
 )
-def test_found_by(
+def test_queries_select_and_sort(
     several: list[Trajectory],
     credits: list[Credit],
     truths: list[ValueTruth],
@@ -67,7 +67,7 @@ def test_found_by(
     assert Collection.of(several, credits, truths, kinds=kinds).find(query) == expected
 
 
-def test_a_run_reads_back_what_was_saved(
+def test_a_saved_run_gives_the_same_collection(
     several: list[Trajectory], credits: list[Credit], truths: list[ValueTruth], tmp_path: Path
 ) -> None:
     run = Run.create(tmp_path / "r", {}, seed=0)
@@ -89,7 +89,7 @@ def test_a_run_reads_back_what_was_saved(
     assert [one.source for one in read.credits(2, ["mean", "spa", "nobody"])] == ["mean", "spa"]
 
 
-def test_a_broken_step_is_found_when_it_is_opened(several: list[Trajectory], tmp_path: Path) -> None:
+def test_an_invalid_step_is_reported_when_it_is_opened(several: list[Trajectory], tmp_path: Path) -> None:
     run = Run.create(tmp_path / "r", {}, seed=0)
     run.save_trajectories("e", several)
     file = tmp_path / "r/trajectories/e.jsonl"
@@ -107,7 +107,7 @@ def test_a_broken_step_is_found_when_it_is_opened(several: list[Trajectory], tmp
         Collection.read(run, "e")
 
 
-def test_what_makes_no_sense_is_refused(several: list[Trajectory]) -> None:
+def test_invalid_input_is_refused(several: list[Trajectory]) -> None:
     with pytest.raises(ValueError, match="there is no trajectory"):
         Collection.of([])
     with pytest.raises(ValueError, match=r"duplicate trajectory id 'e/0', at 0 and 5"):

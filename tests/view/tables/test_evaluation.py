@@ -42,7 +42,7 @@ def test_empty_bins_are_there_and_undefined() -> None:
     np.testing.assert_array_equal(table.loc[1, ["success", "low", "high"]].astype(float), [np.nan] * 3)
 
 
-def test_policies_keep_their_order_and_their_rows() -> None:
+def test_policies_keep_their_order() -> None:
     frame = pd.concat([_frame([1], [True], "z"), _frame([1, 7], [False, True], "a")])  # index not unique
     table = success_by_length(frame, bins=BINS)
     assert table["policy"].tolist() == ["z"] * 3 + ["a"] * 3
@@ -56,7 +56,7 @@ def test_default_bins_hold_every_length() -> None:
     assert table["bin"].tolist()[-2:] == ["25–29", "30+"]
 
 
-def test_by_own_steps(trajectory: Trajectory) -> None:
+def test_bins_of_episode_lengths(trajectory: Trajectory) -> None:
     frame = trajectories_frame([trajectory], expert_length=None)
     table = success_by_length(frame, bins=BINS, by="n_steps")
     assert table["n"].tolist() == [1, 0, 0] and set(table["by"]) == {"n_steps"}
@@ -85,11 +85,11 @@ def test_unknown_length_is_refused() -> None:
         success_by_length(_frame([1], [True]), by="seed")  # type: ignore[arg-type]
 
 
-def test_labels() -> None:
+def test_bin_labels() -> None:
     assert [bin_label(edges) for edges in ((1, 4), (7, 7), (30, None))] == ["1–4", "7", "30+"]
 
 
-def test_one_line_per_policy(make_trajectory: Callable[..., Trajectory]) -> None:
+def test_one_row_per_policy(make_trajectory: Callable[..., Trajectory]) -> None:
     long = make_trajectory(0.0, (True, True, False, False), id="a")  # 2 of 4
     short = make_trajectory(1.0, (False,), id="b")  # 0 of 1
     other = replace(make_trajectory(1.0, (True, True), id="c"), policy="other")
@@ -114,7 +114,7 @@ def _trained(policy: str, won: dict[int, list[bool]]) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def test_several_runs_are_one_rate_over_seeds_and_tasks() -> None:
+def test_several_runs_give_one_rate_over_seeds_and_tasks() -> None:
     """Seeds that disagree widen the interval beyond that of as many independent trajectories."""
     agree = {seed: [True, False] * 20 for seed in range(3)}
     differ = {0: [True] * 40, 1: [False] * 40, 2: [True, False] * 20}
@@ -130,13 +130,13 @@ def test_several_runs_are_one_rate_over_seeds_and_tasks() -> None:
     assert by_length["n_seeds"].tolist() == [3, 3] and by_length["k"].tolist() == [60, 60]
 
 
-def test_equal_scores_of_several_runs_still_have_a_width() -> None:
+def test_equal_scores_of_several_runs_have_a_wilson_interval() -> None:
     table = success_table(_trained("p", {0: [True] * 10, 1: [True] * 10}), rng=np.random.default_rng(0))
     interval = wilson(10, 10)
     assert (table.loc[0, "low"], table.loc[0, "high"]) == (interval.low, 1.0)
 
 
-def test_runs_must_have_played_the_same_tasks() -> None:
+def test_runs_must_share_their_tasks() -> None:
     with pytest.raises(ValueError, match=r"'p': the run with seed 1 lacks task 'task 2'"):
         success_table(_trained("p", {0: [True] * 3, 1: [True] * 2}), rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="'p' has 2 training runs: pass rng"):

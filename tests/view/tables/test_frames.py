@@ -37,7 +37,7 @@ def test_sources_and_truth_stand_beside_the_steps(make_trajectory: Make) -> None
     credits = [Credit("b", "spa", [0.5]), Credit("a", "mean", [1, 2, 3]), Credit("b", "mean", [4])]
     truth = ValueTruth("b", [0.25, 1.0], [0.3, 0.4], 16, "clone", 40)
     frame = steps_frame([one, other], credits, [truth])
-    # what nobody estimated is missing, not zero
+    # missing estimates are NaN, not zero
     np.testing.assert_array_equal(frame["contribution[spa]"], [np.nan, np.nan, np.nan, 0.5])
     np.testing.assert_array_equal(frame["contribution[mean]"], [1, 2, 3, 4])
     np.testing.assert_array_equal(frame["progress"], [np.nan, np.nan, np.nan, 0.75])
@@ -92,7 +92,7 @@ def test_every_column_is_documented(trajectory: Trajectory, credit: Credit) -> N
             assert column in (function.__doc__ or ""), column
 
 
-def test_nothing_gives_tables_of_the_same_columns_and_types(trajectory: Trajectory, credit: Credit) -> None:
+def test_empty_input_gives_the_same_columns_and_types(trajectory: Trajectory, credit: Credit) -> None:
     for empty, full in (
         (steps_frame([]), steps_frame([trajectory])),
         (credits_frame([], []), credits_frame([trajectory], [credit])),
@@ -102,7 +102,7 @@ def test_nothing_gives_tables_of_the_same_columns_and_types(trajectory: Trajecto
         pd.testing.assert_series_equal(empty.dtypes, full.dtypes)
 
 
-def test_text_that_no_encoding_holds(hostile: Trajectory) -> None:
+def test_text_that_cannot_be_encoded_is_kept(hostile: Trajectory) -> None:
     assert steps_frame([hostile])["action"].tolist() == [step.action for step in hostile.steps]
 
 

@@ -27,7 +27,7 @@ def board(shift: float, half: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def test_boards_of_several_runs() -> None:
+def test_scoreboards_of_several_runs() -> None:
     """By hand: values 0.4 and 0.6 have s^2 / K = 0.01; each interval of +- Z e has e = 0.05."""
     pooled = pooled_scoreboard([board(-0.1, 0.05 * Z), board(0.1, 0.05 * Z)])
     row = pooled.set_index(["source", "outcome", "metric"]).loc["spa", "success", "spearman"]
