@@ -17,12 +17,12 @@ from spa_lab.agent.models import load_policy
 from spa_lab.agent.rollout import Policy
 from spa_lab.configs.presets import TINY
 from spa_lab.envs.base import Environment
-from spa_lab.envs.demonstrations import demonstrate
 from spa_lab.envs.household import environment
 from spa_lab.envs.webshop.world import WebshopWorld
 from spa_lab.envs.worlds import make_environment
 from spa_lab.learn.cloning import clone
 from spa_lab.paths import base_folder
+from spa_lab.pipeline.experiment import demonstrations
 
 STEPS = 20
 """Longest episode."""
@@ -84,9 +84,7 @@ def _base() -> Policy:
 def _learn(policy: Policy, world: Environment) -> None:
     """Clone the expert: all values of the base are 0, and two implementations would agree on nothing."""
     rng = _rng()
-    tasks = world.tasks("train", TINY.demonstrations)
-    episodes = [demonstrate(world, task, mistakes=TINY.mistake_rate, rng=rng) for task in tasks]
-    clone(policy, episodes, TINY.clone, rng=rng)
+    clone(policy, demonstrations(world, TINY, rng), TINY.clone, rng=rng)
 
 
 def _rng() -> random.Random:

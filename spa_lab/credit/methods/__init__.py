@@ -18,9 +18,6 @@ from spa_lab.credit.methods.learned import critic_gae, critic_td, estimator_cred
 from spa_lab.credit.methods.monte_carlo import ipr, math_shepherd, monte_carlo_difference
 from spa_lab.credit.methods.occlusion import occlusion
 
-# former names, until their callers have moved
-anchor_states, clock, monte_carlo_possible, monte_carlo_value = gigpo, step_index, math_shepherd, ipr
-
 __all__ = [
     "GROUNDING",
     "MEAN",
@@ -28,8 +25,6 @@ __all__ = [
     "Cost",
     "CreditMethod",
     "Measured",
-    "anchor_states",
-    "clock",
     "credit_method",
     "critic_gae",
     "critic_td",
@@ -40,8 +35,6 @@ __all__ = [
     "math_shepherd",
     "measure",
     "monte_carlo_difference",
-    "monte_carlo_possible",
-    "monte_carlo_value",
     "occlusion",
     "prediction_difference",
     "random_split",
