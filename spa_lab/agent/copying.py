@@ -1,9 +1,9 @@
-"""Initial weights that copy: what stood behind a token before is expected behind it again.
+"""Initial weights of an induction circuit: what followed a token before is predicted to follow it again.
 
-A page of arbitrary product codes can only be read by a circuit of two layers that small transformers find
-late or not at all: a head that looks one token back, and one that looks for what it has noted (Olsson et al.
-2022, "In-context learning and induction heads"). Here the first layers begin as that circuit. Training keeps,
-bends or drops it like any other weights.
+Reading arbitrary product codes off a page takes a two-layer circuit that small transformers learn late or not
+at all: a previous-token head, and a head that looks for its own token among what the first one stored (Olsson
+et al. 2022, "In-context learning and induction heads"). Here the first layers start as that circuit. Training
+keeps, changes or removes it like any other weights.
 """
 
 import math
@@ -15,73 +15,75 @@ from torch import Tensor
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
-_BIG = 16.0
-"""Embeddings are so many times as large as usual, and the final norm as many times as small: the first
-updates would otherwise wipe out what tells one token from another."""
-_COMMON = 0.7
-"""Of the length of an embedding, the part that all tokens share, for heads that look at positions only."""
-_SHARE = 0.57
-"""Of the norm of a normed embedding, about what that part makes up."""
-_SHARE_LATER = 0.47
-"""As `_SHARE`, in the second layer, where the note has come in."""
-_SHARP = 8.0
-"""How sharply the first layer's head looks one token back."""
-_PITCHES = (1.0, 0.9, 0.6)
-"""Weights of its fastest rotations: slower ones tell neighbours apart badly."""
-_NOTED = 2.1
-"""Strength of the note that a token keeps of the one before, against an embedding."""
-_MATCH = 4.0
-"""How sharply the second layer's head looks for a note of its own token."""
-_SLOW = 0.01
-"""Radians a token: only rotations slower than this compare tokens that stand far apart."""
-_COPY = 16.0
-"""Strength of what it copies, against an embedding."""
+_EMBEDDING_SCALE = 16.0
+"""Embeddings are larger than usual by this factor, and the final norm smaller: the first updates would
+otherwise erase what distinguishes the tokens."""
+_SHARED_LENGTH = 0.7
+"""Share of an embedding's length along a direction common to all tokens, for heads that use position only."""
+_SHARED_NORM = 0.57
+"""About the share of a normalised embedding's norm along that direction."""
+_SHARED_NORM_LAYER_2 = 0.47
+"""As `_SHARED_NORM`, in the second layer, after the first one has added the stored token."""
+_PREVIOUS_SHARPNESS = 8.0
+"""Sharpness of the attention of the previous-token head."""
+_FAST_ROTATIONS = (1.0, 0.9, 0.6)
+"""Weights of that head's fastest rotations: slower ones distinguish neighbours badly."""
+_STORED_STRENGTH = 2.1
+"""Strength of the stored previous token relative to an embedding."""
+_MATCH_SHARPNESS = 4.0
+"""Sharpness with which the second layer's head matches its own token with stored ones."""
+_SLOW_ROTATION = 0.01
+"""Radians per token: only rotations slower than this compare tokens far apart."""
+_COPY_STRENGTH = 16.0
+"""Strength of the copied token relative to an embedding."""
 
 
 @torch.no_grad()
 def begin_copying(model: "LlamaForCausalLM", *, back: int, seed: int) -> None:
-    """Turn the first key-value head of each of the first two layers of a fresh model into the circuit.
+    """Make the first key-value head of each of the first two layers of a fresh model the induction circuit.
 
-    The second head of the second layer copies what stands `back` tokens before.
+    The second head of the second layer copies the token `back` positions before.
 
     Args:
         model: at least two layers of two key-value heads, tied embeddings, default rotations.
-        back: how far the product that a list was read up to lies behind the verdict upon it; tokens.
-        seed: draws the directions in which tokens are noted.
+        back: distance in tokens from the verdict on a list to the product that it refers to.
+        seed: draws the directions in which tokens are stored.
     """
     config = model.config
     width = config.hidden_size
     head = width // config.num_attention_heads
     rng = torch.Generator().manual_seed(seed)
-    basis = torch.linalg.qr(torch.randn(width, width, generator=rng))[0]
-    common, own, noted = basis[:, 0], basis[:, 1 : 1 + head], basis[:, 1 + head : 1 + 2 * head]
-    size = config.initializer_range * _BIG
-    table = model.model.embed_tokens.weight
-    table *= _BIG
-    model.model.norm.weight /= _BIG
+    basis = torch.linalg.qr(torch.randn(width, width, generator=rng))[0]  # (D, D) orthonormal columns
+    common, token, stored = basis[:, 0], basis[:, 1 : 1 + head], basis[:, 1 + head : 1 + 2 * head]
+    size = config.initializer_range * _EMBEDDING_SCALE
+    table = model.model.embed_tokens.weight  # (V, D)
+    table *= _EMBEDDING_SCALE
+    model.model.norm.weight /= _EMBEDDING_SCALE
     table -= torch.outer(table @ common, common)
-    table += common * size * math.sqrt(width) * _COMMON
-    pitches = model.model.rotary_emb.inv_freq.cpu()
-    query, key = _looking_back(pitches, 1, common, _SHARE)
-    _set_head(model, 0, 0, query=query, key=key, value=own.T, output=noted * size * _NOTED)
-    slow = [i for i, pitch in enumerate(pitches) if pitch < _SLOW]
-    places = [*slow, *(head // 2 + i for i in slow)]
+    table += common * size * math.sqrt(width) * _SHARED_LENGTH
+    frequencies = model.model.rotary_emb.inv_freq.cpu()
+    query, key = _looking_back(frequencies, 1, common, _SHARED_NORM)
+    _set_head(model, 0, 0, query=query, key=key, value=token.T, output=stored * size * _STORED_STRENGTH)
+    slow = [i for i, frequency in enumerate(frequencies) if frequency < _SLOW_ROTATION]
+    rows = [*slow, *(head // 2 + i for i in slow)]
     query, key = torch.zeros(head, width), torch.zeros(head, width)
-    query[places], key[places] = own.T[: len(places)] * _MATCH, noted.T[: len(places)] * _MATCH
-    _set_head(model, 1, 0, query=query, key=key, value=own.T, output=own * size * _COPY)
-    query, key = _looking_back(pitches, back, common, _SHARE_LATER)
-    _set_head(model, 1, 1, query=query, key=key, value=own.T, output=own * size * _COPY)
+    query[rows], key[rows] = token.T[: len(rows)] * _MATCH_SHARPNESS, stored.T[: len(rows)] * _MATCH_SHARPNESS
+    copied = token * size * _COPY_STRENGTH
+    _set_head(model, 1, 0, query=query, key=key, value=token.T, output=copied)
+    query, key = _looking_back(frequencies, back, common, _SHARED_NORM_LAYER_2)
+    _set_head(model, 1, 1, query=query, key=key, value=token.T, output=copied)
 
 
-def _looking_back(pitches: Tensor, far: int, common: Tensor, share: float) -> tuple[Tensor, Tensor]:
-    """Query and key weights, (d, D) each, that fit best where the key stands `far` tokens before the query.
+def _looking_back(frequencies: Tensor, distance: int, common: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """Query and key weights, (d, D) each, that match best if the key is `distance` tokens before the query.
 
-    They read the direction `common` (D,) alone, which makes up `share` of every normed state.
+    They read only the direction `common` (D,), which makes up `share` of every normalised state.
     """
-    weights = torch.zeros(len(pitches))
-    weights[: len(_PITCHES)] = torch.tensor(_PITCHES) * _SHARP
-    query = torch.cat([weights, torch.zeros(len(pitches))])
-    key = torch.cat([weights * (far * pitches).cos(), weights * (far * pitches).sin()])
+    weights = torch.zeros(len(frequencies))
+    weights[: len(_FAST_ROTATIONS)] = torch.tensor(_FAST_ROTATIONS) * _PREVIOUS_SHARPNESS
+    query = torch.cat([weights, torch.zeros(len(frequencies))])
+    angles = distance * frequencies
+    key = torch.cat([weights * angles.cos(), weights * angles.sin()])
     scale = math.sqrt(len(common)) * share
     return torch.outer(query / scale, common), torch.outer(key / scale, common)
 
@@ -89,7 +91,7 @@ def _looking_back(pitches: Tensor, far: int, common: Tensor, share: float) -> tu
 def _set_head(
     model: "LlamaForCausalLM",
     layer: int,
-    number: int,
+    head: int,
     *,
     query: Tensor,
     key: Tensor,
@@ -98,10 +100,10 @@ def _set_head(
 ) -> None:
     """Set a key-value head of a layer, (d, D) each, and all its query heads alike, output (D, d)."""
     attention = model.model.layers[layer].self_attn
-    sharing = model.config.num_attention_heads // (model.config.num_key_value_heads or 1)
+    n_queries = model.config.num_attention_heads // (model.config.num_key_value_heads or 1)
     d = len(key)
-    attention.k_proj.weight[number * d : (number + 1) * d] = key
-    attention.v_proj.weight[number * d : (number + 1) * d] = value
-    for place in range(number * sharing * d, (number + 1) * sharing * d, d):
-        attention.q_proj.weight[place : place + d] = query
-        attention.o_proj.weight[:, place : place + d] = output / sharing
+    attention.k_proj.weight[head * d : (head + 1) * d] = key
+    attention.v_proj.weight[head * d : (head + 1) * d] = value
+    for start in range(head * n_queries * d, (head + 1) * n_queries * d, d):
+        attention.q_proj.weight[start : start + d] = query
+        attention.o_proj.weight[:, start : start + d] = output / n_queries

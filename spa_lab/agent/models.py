@@ -1,6 +1,6 @@
-"""One path for every model: a Hugging Face causal language model and its tokenizer, from a folder or the hub.
+"""Loading and saving policies: a Hugging Face causal language model and its tokenizer.
 
-Nothing is downloaded unless the user asks for "hub:..."; no remote code is ever run.
+Nothing is downloaded unless the source begins with "hub:"; remote code is never run.
 """
 
 import copy
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
 
 HUB = "hub:"
-"""Before the name of a model that is to be taken from the Hugging Face hub, as in "hub:organisation/name"."""
+"""Prefix of models on the Hugging Face hub, as in "hub:organisation/name"."""
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 
@@ -30,9 +30,9 @@ def load_policy(source: str | Path, *, name: str, manual: str = "", device: str 
 
     Args:
         source: a folder written by `save_policy` or by Hugging Face's `save_pretrained`, or `HUB` and a name.
-        name: filed with every trajectory that it plays.
-        manual: opens the first message (for large models that were never shown the world).
-        device: where its weights go; a torch device.
+        name: stored with every trajectory that it plays.
+        manual: opens the first message (for large models that were not trained on the world).
+        device: torch device of the weights.
 
     Raises:
         ValueError: the folder is missing, or lacks the model's or the tokenizer's files.
@@ -60,10 +60,10 @@ def load_policy(source: str | Path, *, name: str, manual: str = "", device: str 
 def save_policy(policy: Policy, folder: Path, *, dtype: torch.dtype | None = None) -> None:
     """Write weights (safetensors), config and tokenizer into `folder`; `dtype` rounds the stored weights.
 
-    Adapters are worked into the weights, so that the folder loads like any other.
+    Adapters are merged into the weights, so that the folder loads like any other.
 
     Raises:
-        OSError: the disk refused.
+        OSError: a file cannot be written.
     """
     model = merged(policy.model) if has_lora(policy.model) else policy.model
     if dtype is not None:
@@ -75,7 +75,7 @@ def save_policy(policy: Policy, folder: Path, *, dtype: torch.dtype | None = Non
 
 @contextmanager
 def disk_refusals() -> Iterator[None]:
-    """OSError where the disk refuses: the Rust parts of Hugging Face raise errors of other classes there."""
+    """Raises OSError if a file cannot be written, where Hugging Face's Rust code raises other classes."""
     try:
         yield
     except Exception as error:
@@ -92,7 +92,7 @@ def copy_policy(policy: Policy, *, name: str) -> Policy:
 def tiny_model(tokenizer: "PreTrainedTokenizerBase", *, seed: int) -> "LlamaForCausalLM":
     """A fresh Llama of about 0.7 million parameters for a vocabulary of some 700 tokens.
 
-    Four layers and two key-value heads: wide enough to hold where things are, small enough for one core.
+    Four layers and two key-value heads: enough to remember where things are, small enough for one core.
     """
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -104,7 +104,10 @@ def tiny_model(tokenizer: "PreTrainedTokenizerBase", *, seed: int) -> "LlamaForC
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=2048,
-        rope_parameters={"rope_type": "default", "rope_theta": 500_000.0},  # as Llama 3: compare far apart
+        rope_parameters={
+            "rope_type": "default",
+            "rope_theta": 500_000.0,
+        },  # as Llama 3: distant tokens compare
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
@@ -119,10 +122,10 @@ def tiny_model(tokenizer: "PreTrainedTokenizerBase", *, seed: int) -> "LlamaForC
 
 
 def _attend_to_alike(model: "LlamaForCausalLM") -> None:
-    """Let every head begin by attending to what resembles its own token (queries and keys start equal).
+    """Let every head start by attending to tokens like its own (queries and keys start equal).
 
-    What an agent does here is mostly to find the name it has in mind again. After the mimetic
-    initialisation of Trockman and Kolter (2023, arXiv:2305.09828).
+    An agent here mostly has to find a name again that it has just written. Follows the mimetic initialisation
+    of Trockman and Kolter (2023, arXiv:2305.09828).
     """
     n_queries = model.config.num_attention_heads
     n_keys = model.config.num_key_value_heads or n_queries
@@ -133,18 +136,17 @@ def _attend_to_alike(model: "LlamaForCausalLM") -> None:
 
 
 def _compose_names(model: "LlamaForCausalLM", tokenizer: "PreTrainedTokenizerBase") -> None:
-    """Let the token of " mug 2" begin as that of " mug" plus one for its number.
+    """Start the embedding of " mug 2" as that of " mug" plus a vector for its number.
 
-    So a thing that is looked for and the same kind of thing that is seen begin alike, instead of the
-    model having to find out for each pair of tokens.
+    Things of one kind then start alike; otherwise the model would have to learn it for each pair of tokens.
     """
     table = model.model.embed_tokens.weight.data
     ids = {str(tokenizer.decode([i])): i for i in range(len(tokenizer))}
-    numbers = torch.randn(100, table.shape[1]) * model.config.initializer_range
+    number_vectors = torch.randn(100, table.shape[1]) * model.config.initializer_range
     for text, i in ids.items():
-        kind, _, number = text.rpartition(" ")
-        if number.isdigit() and kind in ids:
-            table[i] = table[ids[kind]] + numbers[int(number) % len(numbers)]
+        kind, _, digits = text.rpartition(" ")
+        if digits.isdigit() and kind in ids:
+            table[i] = table[ids[kind]] + number_vectors[int(digits) % len(number_vectors)]
 
 
 def _check_folder(folder: Path) -> None:

@@ -1,9 +1,8 @@
-"""The small tokenizer of the embedded agent: made from text, whole phrases as tokens, bytes for the rest.
+"""The small tokenizer of the embedded agent: whole phrases as tokens, bytes for all other text.
 
-Text is split around the names of things ("mug 2"), and each name and each frequent phrase between
-names becomes one token. Sequences are three to five times shorter than with words, which is what lets
-a whole episode be learnt from in milliseconds. Any other text falls back to bytes, so nothing is
-unknown.
+Text is split around the names of things ("mug 2"), and each name and each frequent phrase between names
+becomes one token. Sequences are three to five times shorter than with words, so that training on a whole
+episode takes milliseconds. Any other text falls back to bytes, so there are no unknown tokens.
 """
 
 import re
@@ -20,7 +19,7 @@ CHAT_TEMPLATE = (
     "<|world|>{{ message['content'] }}<|agent|>"
     "{% else %}{{ message['content'] }}<|end|>{% endif %}{% endfor %}"
 )
-"""Roles as single tokens: what the world says, then what the agent writes up to its end token."""
+"""Roles as single tokens: a message of the world, then one of the agent up to its end token."""
 
 
 def build_tokenizer(
@@ -30,11 +29,11 @@ def build_tokenizer(
 
     Args:
         texts: messages as the world and the agent write them.
-        names: words for kinds of things; with a number behind them they are one token.
-        at_least: occurrences that earn a phrase its own token.
-        numbered: names stand behind a blank and mostly before a number, which both belong to the token
-            (" mug 2"); else they stand between anything but letters, digits and hyphens ("[red]", "$2.50"),
-            or reach as far as they say, if they end with a blank (" - $2.50 - ").
+        names: words for kinds of things; together with a number after them they are one token.
+        at_least: occurrences from which on a phrase is a token.
+        numbered: names follow a space and mostly precede a number, both part of the token (" mug 2");
+            otherwise they stand between anything but letters, digits and hyphens ("[red]", "$2.50"), or, if
+            they end with a space, include all their characters (" - $2.50 - ").
 
     Returns:
         A fast tokenizer with end, pad and two role tokens and a chat template.
@@ -47,12 +46,12 @@ def build_tokenizer(
     to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     cut = pre_tokenizers.Sequence([split, to_bytes])
     counts: Counter[str] = Counter()
-    for text, times in Counter(texts).items():  # pages come again and again
+    for text, times in Counter(texts).items():  # pages repeat
         for piece, _ in cut.pre_tokenize_str(text):
             counts[piece] += times
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     for special in (END, WORLD, AGENT, PAD):
-        counts.pop(special, None)  # spelled out in a text it stays bytes, or it would be the special token
+        counts.pop(special, None)  # in a text it must stay bytes, or it would become the special token
     phrases = sorted(piece for piece, n in counts.items() if n >= at_least and len(piece) > 1)
     vocabulary = {piece: i for i, piece in enumerate([*alphabet, *phrases])}
     # no merges: with `ignore_merges` a piece is either one whole token or its bytes
@@ -66,5 +65,5 @@ def build_tokenizer(
 
 
 def _alternatives(names: Iterable[str]) -> str:
-    """A pattern for any of the names, the longest that fits."""
+    """A pattern for any of the names, longest match first."""
     return "|".join(re.escape(name) for name in sorted(names, key=lambda name: (-len(name), name)))

@@ -1,1 +1,1 @@
-"""Credit methods and how right they are."""
+"""Credit methods, and how well their contributions agree with measured values."""

@@ -1,4 +1,4 @@
-"""How well a source's credits add up to the outcome, on trajectories that it was not fitted to."""
+"""How well the contributions of a source sum to the outcome, on trajectories that it was not fitted to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,20 +25,20 @@ class Calibration:
     rmse_length: float
     """Error of predicting from the number of steps alone: the mean outcome of fitted ones as long."""
     share_on_last_step: float
-    """Mean of |c_T| / sum |c_t|: 1 if all credit is on the last step, 1/T if it is even."""
+    """Mean of |c_T| / sum |c_t|: 1 if all credit is on the last step, 1/T if it is uniform."""
     even_share: float
     """Mean of 1/T, for comparison."""
 
 
 @dataclass(frozen=True)
 class Bin:
-    """Trajectories with predicted outcomes next to each other."""
+    """Trajectories with similar predicted outcomes."""
 
     n: int
     predicted: float
     """Mean predicted outcome."""
     outcome: float
-    """Mean true outcome; equal to `predicted` where the source is calibrated."""
+    """Mean true outcome; equal to `predicted` if the source is calibrated."""
 
 
 def calibrate(
@@ -47,17 +47,17 @@ def calibrate(
     """Compare sums of contributions with outcomes.
 
     Args:
-        credits: one opinion for each trajectory, in the same order.
+        credits: one for each trajectory, in the same order.
         trajectories: N held-out trajectories.
-        fitted_to: the trajectories that source and trivial predictors learnt from.
+        fitted_to: the trajectories that the source and the trivial predictors were fitted to.
 
     Raises:
-        ValueError: credits and trajectories do not belong together, or there are none on one of the sides.
+        ValueError: credits and trajectories do not match, or there are no held-out or no fitted ones.
     """
     if not trajectories or not fitted_to:
         raise ValueError(f"got {len(trajectories)} held-out and {len(fitted_to)} fitted trajectories")
     predicted, outcome = _pairs(credits, trajectories)
-    known = np.array([trajectory.outcome for trajectory in fitted_to])
+    fitted_outcomes = np.array([trajectory.outcome for trajectory in fitted_to])
     success = np.array([trajectory.success for trajectory in trajectories])
     shares = [abs(c.contributions[-1]) / max(np.abs(c.contributions).sum(), 1e-12) for c in credits]
     return Calibration(
@@ -66,7 +66,7 @@ def calibrate(
         rmse=_rms(predicted - outcome),
         bias=float(np.mean(predicted - outcome)),
         auc=_auc(predicted[success], predicted[~success]),
-        rmse_constant=_rms(known.mean() - outcome),
+        rmse_constant=_rms(fitted_outcomes.mean() - outcome),
         rmse_length=_rms(_by_length(trajectories, fitted_to) - outcome),
         share_on_last_step=float(np.mean(shares)),
         even_share=float(np.mean([1 / len(trajectory) for trajectory in trajectories])),
@@ -96,7 +96,7 @@ def _pairs(credits: Sequence[Credit], trajectories: Sequence[Trajectory]) -> tup
 
 
 def _by_length(trajectories: Sequence[Trajectory], fitted_to: Sequence[Trajectory]) -> FloatArray:
-    """(N,) mean outcome of fitted trajectories of the same length; of all of them where there is none."""
+    """(N,) mean outcome of the fitted trajectories of the same length; of all of them if there is none."""
     by_length: dict[int, list[float]] = {}
     for trajectory in fitted_to:
         by_length.setdefault(len(trajectory), []).append(trajectory.outcome)

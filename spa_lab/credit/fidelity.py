@@ -1,9 +1,9 @@
 """The scoreboard: every credit source against the measured truth, with intervals and the noise ceiling.
 
-Opinions c_t are compared with progress Delta_t = V(h_{t+1}) - V(h_t) of the same steps. A measured truth is
-noisy, so that not even the truth itself would score 1: the ceiling is what a second, independent measurement
-scores. Success and failure are reported apart, because numbers over both are inflated by the gap between
-them: a source that only knows how the episode ended looks good there.
+Contributions c_t are compared with the progress Delta_t = V(h_{t+1}) - V(h_t) of the same steps. A measured
+truth is noisy, so that even exact values would not score 1: the ceiling is the score of a second, independent
+measurement. Successes and failures are also reported separately, because statistics over both are inflated by
+the difference between them: a source that only knows how the episode ended scores well there.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ from spa_lab.credit.agreement import Case
 from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
 
 CEILING = "second measurement"
-"""Source under which an independent truth is scored."""
+"""Source name of the second, independent truth."""
 
 Statistic = Callable[[list[Case], FloatArray], tuple[FloatArray, list[Case]]]
 
@@ -33,9 +33,9 @@ class Metric:
     """Short, for axes."""
     meaning: str
     best: float | None
-    """Value of a perfect source; None where there is no best."""
+    """Value of a perfect source; None if there is no best value."""
     chance: float | None
-    """Value of a source that guesses; None where guessing has no one value."""
+    """Value of a source that guesses; None if it depends on the data."""
     of: Statistic
 
 
@@ -62,7 +62,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             _ratio(agreement.spearman_part),
         ),
         "spearman_pooled": Metric(
-            "Spearman ρ, pooled", "of all steps together; inflated by differences between trajectories",
+            "Spearman ρ, pooled", "of all steps pooled; inflated by differences between trajectories",
             1.0, 0.0, _pooled(agreement.pooled_spearman),
         ),
         "kendall": Metric(
@@ -70,19 +70,19 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             _ratio(agreement.kendall_part),
         ),
         "kendall_pooled": Metric(
-            "Kendall τ, pooled", "of all steps together; inflated by differences between trajectories",
+            "Kendall τ, pooled", "of all steps pooled; inflated by differences between trajectories",
             1.0, 0.0, _pooled(agreement.pooled_kendall),
         ),
         "pair_accuracy": Metric(
-            "pairs in order", "pairs of steps whose order is known beyond 2 standard errors; ties half",
+            "pairs in order", "pairs of steps whose order is known beyond 2 standard errors; ties count 1/2",
             1.0, 0.5, _ratio(agreement.pair_part),
         ),
         "sign_agreement": Metric(
-            "sign right", "steps whose |Delta| exceeds 2 standard errors; an opinion of 0 is half",
+            "sign right", "steps whose |Delta| exceeds 2 standard errors; a contribution of 0 counts 1/2",
             1.0, 0.5, _ratio(agreement.sign_part),
         ),
         "harm_auc": Metric(
-            "AUC of harmful steps", "a harmful step scores below another of its trajectory; ties half",
+            "AUC of harmful steps", "a harmful step scores below another of its trajectory; ties count 1/2",
             1.0, 0.5, _ratio(agreement.harm_part),
         ),
         "harm_auc_pooled": Metric(
@@ -94,23 +94,23 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             1.0, None, _ratio(agreement.pivot_part),
         ),
         "rmse": Metric(
-            "RMSE, centred", "both sides centred within the trajectory, so that the offset V(h_0) cancels",
+            "RMSE, centred", "both centred within the trajectory, so that the offset V(h_0) cancels",
             0.0, None, _root_mean_square(agreement.square_part),
         ),
         "sum_rmse": Metric(
-            "RMSE of base + Σĉ", "predicted outcome against R", 0.0, None,
+            "RMSE of base + Σĉ", "predicted outcome minus R", 0.0, None,
             _root_mean_square(agreement.sum_square_part),
         ),
         "sum_bias": Metric(
             "base + Σĉ − R", "mean over trajectories", 0.0, None, _ratio(agreement.sum_bias_part)
         ),
         "last_share": Metric(
-            "share of the last step", "|c_T| / sum |c|; 1 is a collapse on the end", None, None,
+            "share of the last step", "|c_T| / sum |c|; 1: all credit on the last step", None, None,
             _ratio(agreement.last_part),
         ),
     }
 )  # fmt: skip
-"""Everything that is scored, in the order of the columns; outcome units where a correlation is none."""
+"""All metrics, in the order of the columns; errors are in outcome units."""
 
 OUTCOMES = ("success", "failure", "both")
 
@@ -128,35 +128,35 @@ def scoreboard(
     """Every source scored against the truth, one row per source, outcome and metric.
 
     Columns:
-        source: str; the ceiling itself is a source, "second measurement".
+        source: str; the second truth is a source too, "second measurement".
         outcome: "success", "failure" or "both".
         metric: key of `METRICS`.
         value, low, high: float64, the statistic with its percentile bootstrap interval over tasks, whose
-            trajectories are resampled together; NaN where undefined (a constant opinion has no ranks).
-        n_tasks, n_trajectories: int64, behind the statistic; trajectories in which it is undefined are not
-            counted. One task has no interval.
-        ceiling, ceiling_low, ceiling_high: float64, what the second measurement scores; NaN without one.
-        title, best, chance: of the metric, see `Metric`; NaN where there is none.
+            trajectories are resampled together; NaN if undefined (constant contributions have no ranks).
+        n_tasks, n_trajectories: int64, that the statistic is computed from; trajectories in which it is
+            undefined are not counted. With one task there is no interval.
+        ceiling, ceiling_low, ceiling_high: float64, score of the second measurement; NaN without one.
+        title, best, chance: of the metric, see `Metric`; NaN if there is none.
 
     Args:
-        trajectories: held out from all fitting; those without a truth are left out.
+        trajectories: held out from all fitting; those without a truth are ignored.
         credits: every source must have one for every trajectory with a truth.
-        truths: at most one per trajectory, of the policy that played them.
-        second: independent truths of the same trajectories, of as many branches as `truths`: fewer would
-            put the ceiling too low.
+        truths: at most one per trajectory, of the policy that played it.
+        second: independent truths of the same trajectories with as many branches as `truths`: with fewer,
+            the ceiling would be too low.
         rng: draws the resamples.
         resamples: number of bootstrap samples; they are the same for all sources.
         level: confidence of the intervals, in (0, 1).
 
     Raises:
-        ValueError: no truth, a truth or credit that fits no trajectory, or a source without some.
+        ValueError: there is no truth, a truth or credit matches no trajectory, or a source lacks credits.
     """
     resampled = _resampled(trajectories, credits, truths, second, rng, resamples)
     rows = []
-    for (source, outcome, metric), found in resampled.items():
-        low, high = _bounds(found.values, level) if found.n_tasks > 1 else (np.nan, np.nan)
-        point = {"value": float(found.values[0]), "low": low, "high": high}
-        counts = {"n_tasks": found.n_tasks, "n_trajectories": found.n_trajectories}
+    for (source, outcome, metric), sample in resampled.items():
+        low, high = _bounds(sample.values, level) if sample.n_tasks > 1 else (np.nan, np.nan)
+        point = {"value": float(sample.values[0]), "low": low, "high": high}
+        counts = {"n_tasks": sample.n_tasks, "n_trajectories": sample.n_trajectories}
         rows.append({"source": source, "outcome": outcome, "metric": metric} | point | counts)
     return _described(_with_ceiling(pd.DataFrame(rows)))
 
@@ -171,15 +171,15 @@ def differences(
     resamples: int = 1000,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Every source less one of them, in the same resamples, so that what is hard for both cancels.
+    """Every source minus one of them, in the same resamples, so that noise common to both cancels.
 
     Columns:
-        source, outcome, metric: str, as in `scoreboard`; the source `against` itself is left out.
+        source, outcome, metric: str, as in `scoreboard`, without the source `against` itself.
         difference, low, high: float64, with its percentile bootstrap interval over tasks.
 
     Args:
-        trajectories: as in `scoreboard`; so for all others.
-        credits: among them those of the source `against`.
+        trajectories: as in `scoreboard`.
+        credits: as in `scoreboard`; must include those of the source `against`.
         truths: at most one per trajectory.
         against: the source to compare with.
         rng: draws the resamples.
@@ -187,15 +187,15 @@ def differences(
         level: confidence of the intervals, in (0, 1).
 
     Raises:
-        ValueError: there are no credits by `against`; otherwise as `scoreboard`.
+        ValueError: there are no credits by `against`; or as `scoreboard`.
     """
     if against not in {credit.source for credit in credits}:
         raise ValueError(f"no credits by {against!r} to compare with")
     resampled = _resampled(trajectories, credits, truths, (), rng, resamples)
     rows = []
-    for (source, outcome, metric), found in resampled.items():
+    for (source, outcome, metric), sample in resampled.items():
         if source != against:
-            gap = found.values - resampled[against, outcome, metric].values
+            gap = sample.values - resampled[against, outcome, metric].values
             low, high = _bounds(gap, level)
             names = {"source": source, "outcome": outcome, "metric": metric}
             rows.append(names | {"difference": float(gap[0]), "low": low, "high": high})
@@ -204,7 +204,7 @@ def differences(
 
 class _Resampled(NamedTuple):
     values: FloatArray
-    """(1 + resamples,) the statistic as it is, and in every resample."""
+    """(1 + resamples,) the statistic itself, and in every resample."""
     n_tasks: int
     n_trajectories: int
 
@@ -219,43 +219,57 @@ def _resampled(
 ) -> dict[tuple[str, str, str], _Resampled]:
     """(source, outcome, metric) -> its statistic, over the trajectories that have a truth."""
     by_id = {truth.trajectory_id: truth for truth in truths}
-    measured = [one for one in trajectories if one.id in by_id]
-    again = [Credit(one.trajectory_id, CEILING, one.progress, one.offset) for one in second]
-    _check(trajectories, measured, [*credits, *again], truths, resamples)
-    opinions: dict[str, dict[str, Credit]] = {}
-    for credit in (*credits, *again):
-        opinions.setdefault(credit.source, {})[credit.trajectory_id] = credit
-    numbers = {name: i for i, name in enumerate(dict.fromkeys((one.env, one.task_id) for one in measured))}
-    weights = _weights(len(numbers), resamples, rng)
-    found: dict[tuple[str, str, str], _Resampled] = {}
-    for source, given in opinions.items():
-        _check_complete(source, given, measured)
-        cases = [_case(one, given[one.id], by_id[one.id], numbers[one.env, one.task_id]) for one in measured]
+    measured = [trajectory for trajectory in trajectories if trajectory.id in by_id]
+    ceiling = [Credit(truth.trajectory_id, CEILING, truth.progress, truth.offset) for truth in second]
+    _check(trajectories, measured, [*credits, *ceiling], truths, resamples)
+    by_source: dict[str, dict[str, Credit]] = {}
+    for credit in (*credits, *ceiling):
+        by_source.setdefault(credit.source, {})[credit.trajectory_id] = credit
+    tasks = dict.fromkeys((trajectory.env, trajectory.task_id) for trajectory in measured)
+    task_index = {task: index for index, task in enumerate(tasks)}
+    weights = _weights(len(tasks), resamples, rng)
+    samples: dict[tuple[str, str, str], _Resampled] = {}
+    for source, of_source in by_source.items():
+        _check_complete(source, of_source, measured)
+        cases = [
+            _case(
+                trajectory,
+                of_source[trajectory.id],
+                by_id[trajectory.id],
+                task_index[trajectory.env, trajectory.task_id],
+            )
+            for trajectory in measured
+        ]
         for outcome in OUTCOMES:
-            own = [case for case in cases if outcome == "both" or case.success == (outcome == "success")]
+            subset = [case for case in cases if outcome == "both" or case.success == (outcome == "success")]
             for name, metric in METRICS.items():
-                if own:
-                    values, used = metric.of(own, weights)
-                    n_tasks = len({one.task for one in used})
-                    found[source, outcome, name] = _Resampled(values, n_tasks, len(used))
-    return found
+                if subset:
+                    values, used = metric.of(subset, weights)
+                    n_tasks = len({case.task for case in used})
+                    samples[source, outcome, name] = _Resampled(values, n_tasks, len(used))
+    return samples
 
 
 def _case(trajectory: Trajectory, credit: Credit, truth: ValueTruth, task: int) -> Case:
     return Case(
-        task, credit.contributions, truth.progress, truth.standard_error, credit.predicted_outcome,
-        trajectory.outcome, trajectory.success,
-    )  # fmt: skip
+        task=task,
+        contributions=credit.contributions,
+        truth=truth.progress,
+        error=truth.standard_error,
+        predicted=credit.predicted_outcome,
+        outcome=trajectory.outcome,
+        success=trajectory.success,
+    )
 
 
 def _weights(n_tasks: int, resamples: int, rng: np.random.Generator) -> FloatArray:
-    """(1 + resamples, G): every task once, then how often each is in each resample."""
+    """(1 + resamples, G): every task once, then how often each occurs in each resample."""
     drawn = rng.multinomial(n_tasks, np.full(n_tasks, 1 / n_tasks), size=resamples)
     return np.concatenate([np.ones((1, n_tasks)), drawn])
 
 
 def _bounds(values: FloatArray, level: float) -> tuple[float, float]:
-    """Percentile interval of the resamples in which the statistic is defined; NaN where it is not itself."""
+    """Percentile interval over the resamples where the statistic is defined; NaN if it is not itself."""
     defined = values[1:][~np.isnan(values[1:])]
     if np.isnan(values[0]) or not len(defined):
         return np.nan, np.nan
@@ -270,12 +284,12 @@ def _with_ceiling(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _described(table: pd.DataFrame) -> pd.DataFrame:
-    """With what a reader, or a picture, must know of each metric."""
-    known = [METRICS[name] for name in table["metric"]]
+    """With the title, best and chance value of each metric."""
+    metrics = [METRICS[name] for name in table["metric"]]
     return table.assign(
-        title=[one.title for one in known],
-        best=np.array([one.best for one in known], dtype=np.float64),
-        chance=np.array([one.chance for one in known], dtype=np.float64),
+        title=[metric.title for metric in metrics],
+        best=np.array([metric.best for metric in metrics], dtype=np.float64),
+        chance=np.array([metric.chance for metric in metrics], dtype=np.float64),
     )
 
 
@@ -288,27 +302,28 @@ def _check(
 ) -> None:
     if not measured or resamples < 1:
         raise ValueError(
-            f"{len(measured)} of {len(trajectories)} trajectories have a truth and {resamples} resamples "
-            "are asked for; needs at least 1 of each"
+            f"{len(measured)} of {len(trajectories)} trajectories have a truth, {resamples} resamples; "
+            "needs at least 1 of each"
         )
-    lengths = {one.id: len(one) for one in trajectories}
-    if len(lengths) < len(trajectories) or len({one.trajectory_id for one in truths}) < len(truths):
-        raise ValueError("two trajectories, or two truths, have one id")
-    given = [("truth", one.trajectory_id, len(one.progress)) for one in truths]
-    given += [(f"credit by {one.source!r}", one.trajectory_id, len(one)) for one in credits]
-    for what, owner, n_steps in given:
-        if lengths.get(owner) != n_steps:
+    lengths = {trajectory.id: len(trajectory) for trajectory in trajectories}
+    if len(lengths) < len(trajectories) or len({truth.trajectory_id for truth in truths}) < len(truths):
+        raise ValueError("two trajectories, or two truths, have the same id")
+    records = [("truth", truth.trajectory_id, len(truth.progress)) for truth in truths]
+    records += [(f"credit by {credit.source!r}", credit.trajectory_id, len(credit)) for credit in credits]
+    for what, trajectory_id, n_steps in records:
+        if trajectory_id not in lengths:
+            raise ValueError(f"{what} of {trajectory_id!r}: the trajectory is not among those given")
+        if lengths[trajectory_id] != n_steps:
             raise ValueError(
-                f"{what} of {owner!r} has {n_steps} steps, the trajectory "
-                f"{lengths.get(owner, 'is not among those given')}"
+                f"{what} of {trajectory_id!r} has {n_steps} steps, the trajectory {lengths[trajectory_id]}"
             )
 
 
-def _check_complete(source: str, given: Mapping[str, Credit], measured: Sequence[Trajectory]) -> None:
-    """Sources that were scored on different trajectories could not be compared."""
-    missing = [one.id for one in measured if one.id not in given]
+def _check_complete(source: str, credits: Mapping[str, Credit], measured: Sequence[Trajectory]) -> None:
+    """Sources that are scored on different trajectories cannot be compared."""
+    missing = [trajectory.id for trajectory in measured if trajectory.id not in credits]
     if missing:
         raise ValueError(
-            f"{source!r} says nothing of {len(missing)} of {len(measured)} trajectories, "
+            f"{source!r} has no credit for {len(missing)} of {len(measured)} trajectories, "
             f"the first is {missing[0]!r}"
         )

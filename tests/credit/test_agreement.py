@@ -13,11 +13,11 @@ from spa_lab.credit.agreement import Case, ratio
 
 
 def _case(
-    opinion: list[float], truth: list[float], error: float = 0.0, task: int = 0, **more: object
+    contributions: list[float], truth: list[float], error: float = 0.0, task: int = 0, **more: object
 ) -> Case:
-    facts = {"predicted": sum(opinion), "outcome": 1.0, "success": True} | more
+    facts = {"predicted": sum(contributions), "outcome": 1.0, "success": True} | more
     errors = np.full(len(truth) + 1, error)
-    return Case(task, np.array(opinion, float), np.array(truth, float), errors, **facts)  # type: ignore[arg-type]
+    return Case(task, np.array(contributions, float), np.array(truth, float), errors, **facts)  # type: ignore[arg-type]
 
 
 ONCE = np.ones((1, 1))
@@ -27,9 +27,13 @@ ONCE = np.ones((1, 1))
     ("part", "case", "expected"),
     [
         (agreement.spearman_part, _case([1, 2, 3], [3, 2, 1]), (-1, 1)),
-        (agreement.spearman_part, _case([1, 1, 1], [3, 2, 1]), (0, 0)),  # no opinion, no rank
+        (
+            agreement.spearman_part,
+            _case([1, 1, 1], [3, 2, 1]),
+            (0, 0),
+        ),  # constant contributions have no ranks
         (agreement.kendall_part, _case([1, 3, 2], [1, 2, 3]), (1 / 3, 1)),
-        # of the three pairs one is in order, one is not, one is tied by the opinion
+        # of the three pairs one is in order, one is not, one is tied
         (agreement.pair_part, _case([1, 3, 1], [0, 1, 2]), (1.5, 3)),
         # pairs that the truth itself ties are none
         (agreement.pair_part, _case([1, 2], [0.5, 0.5]), (0, 0)),
@@ -85,16 +89,16 @@ def test_pooled_statistics_are_those_of_copied_tasks(seed: int) -> None:
     weights = rng.multinomial(3, [1 / 3] * 3, size=2).astype(float)
     for row in weights:
         copies = [case for case in cases for _ in range(int(row[case.task]))]
-        opinion = np.concatenate([case.opinion for case in copies])
+        contributions = np.concatenate([case.contributions for case in copies])
         truth = np.concatenate([case.truth for case in copies])
-        defined = len(set(opinion)) > 1 and len(set(truth)) > 1
+        defined = len(set(contributions)) > 1 and len(set(truth)) > 1
         rho, tau = agreement.pooled_spearman(cases, row[None]), agreement.pooled_kendall(cases, row[None])
         if not defined:
             assert np.isnan(rho).all() and np.isnan(tau).all()
             continue
-        np.testing.assert_allclose(rho[0], spearmanr(opinion, truth).statistic, atol=1e-9)
-        np.testing.assert_allclose(tau[0], kendalltau(opinion, truth).statistic, atol=1e-9)
-        low, high = opinion[truth < 0], opinion[truth >= 0]
+        np.testing.assert_allclose(rho[0], spearmanr(contributions, truth).statistic, atol=1e-9)
+        np.testing.assert_allclose(tau[0], kendalltau(contributions, truth).statistic, atol=1e-9)
+        low, high = contributions[truth < 0], contributions[truth >= 0]
         auc = agreement.pooled_harm(cases, row[None])[0]
         if len(low) and len(high):
             expected = np.mean((np.sign(high[None] - low[:, None]) + 1) / 2)
