@@ -112,7 +112,7 @@ def test_many_steps_are_taken_in_portions(monkeypatch: pytest.MonkeyPatch) -> No
     cases = [_case(rng.normal(size=9).tolist(), rng.normal(size=9).tolist(), task=i) for i in range(3)]
     weights = np.array([[1, 1, 1], [2, 0, 1]], dtype=float)
     whole = [f(cases, weights) for f in (agreement.pooled_spearman, agreement.pooled_kendall)]
-    monkeypatch.setattr(agreement, "_ROWS", 4)
+    monkeypatch.setattr(agreement, "_ROWS_IN_MEMORY", 4)
     parts = [f(cases, weights) for f in (agreement.pooled_spearman, agreement.pooled_kendall)]
     np.testing.assert_allclose(whole, parts)
 

@@ -151,7 +151,7 @@ def test_what_does_not_fit_is_refused(exact: tuple[list[Trajectory], list[np.nda
         scoreboard(trajectories, [Credit("t0", "x", [1.0])], truths, rng=rng)
     with pytest.raises(ValueError, match=r"truth of 't0': the trajectory is not among those given"):
         scoreboard(trajectories[1:], credits[1:], truths, rng=rng)
-    with pytest.raises(ValueError, match="one id"):
+    with pytest.raises(ValueError, match="the same id"):
         scoreboard(trajectories, credits, [*truths, truths[0]], rng=rng)
     with pytest.raises(ValueError, match=f"'{CEILING}' has no credit for 29"):
         scoreboard(trajectories, credits, truths, second=truths[:1], rng=rng)
