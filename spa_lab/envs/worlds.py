@@ -30,6 +30,11 @@ class WorldEntry:
     data: str = ""
     """Environment variable that names the folder of official data; "" if the world needs none."""
 
+    @property
+    def recordings(self) -> str:
+        """Environment variable that names a file of recorded demonstrations; "" if the world reads none."""
+        return f"{self.data.removesuffix('_DATA')}_DEMONSTRATIONS" if self.data else ""
+
 
 WORLDS: Mapping[str, WorldEntry] = MappingProxyType(
     {

@@ -16,7 +16,7 @@ from typing import Literal, get_args
 
 from spa_lab.configs.presets import Preset
 from spa_lab.envs.base import Environment
-from spa_lab.envs.worlds import make_environment
+from spa_lab.envs.worlds import WORLDS, make_environment
 from spa_lab.learn.method import TrainingMethod
 from spa_lab.learn.methods import METHODS, find_method
 from spa_lab.pipeline import stages
@@ -113,7 +113,11 @@ def _check_can_be_done(
     for method in methods:
         check_portable(f"training method {method.name!r}", method)
     if environment.make_expert is None and environment.demonstrations is None and preset.demonstrations:
-        raise ValueError(f"world {environment.name!r} has neither an expert nor demonstrations to clone")
+        recordings = WORLDS[environment.name].recordings if environment.name in WORLDS else ""
+        hint = f"; {recordings} may name a file of recordings" if recordings else ""
+        raise ValueError(
+            f"world {environment.name!r} has neither an expert nor demonstrations to clone{hint}"
+        )
     TaskLists(environment, preset).check(trains=bool(methods))
 
 

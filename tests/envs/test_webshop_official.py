@@ -24,7 +24,7 @@ from spa_lab.envs.webshop.goals import requirements_of
 from spa_lab.envs.webshop.noun_scorer import RULE
 from spa_lab.envs.webshop.official import NAME, make_official, split_tasks
 from spa_lab.envs.webshop.official_files import FILES, KnownFile, checked_file, full_shop, small_shop
-from spa_lab.envs.worlds import make_environment
+from spa_lab.envs.worlds import WORLDS, make_environment
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "webshop"
 SOURCES = {
@@ -158,9 +158,8 @@ def test_panels_demonstrations_and_an_episode(small: Path, caplog: pytest.LogCap
     assert (environment.name, environment.official, environment.benchmark) == (NAME, True, "WebShop")
     assert environment.panels == ("unseen", "seen")
     assert environment.settings["catalogue"] == "1,000 products"
-    with pytest.raises(ValueError, match="no demonstrations; WEBSHOP_DEMONSTRATIONS must name"):
-        assert environment.demonstrations is not None
-        environment.demonstrations("train", 1)
+    assert environment.demonstrations is None and environment.make_expert is None
+    assert WORLDS[NAME].recordings == "WEBSHOP_DEMONSTRATIONS"
     panel = environment.tasks("train", 40)
     test_goal = environment.tasks("unseen", 1)[0]
     recordings = [
@@ -203,6 +202,12 @@ def test_the_full_catalogue_is_preferred(folder: Path) -> None:
     assert (folder / "spa_lab_cache" / "complete.json").is_file()
     with pytest.raises(ValueError, match=r"panel 'unseen' with 501 tasks; panels are: unseen \(172 tasks\)"):
         environment.tasks("unseen", 501)
+
+
+def test_a_cache_that_cannot_be_written(folder: Path) -> None:
+    (folder / "spa_lab_cache").write_text("a file in the way")
+    with pytest.raises(ValueError, match="spa_lab_cache: cannot build the search index"):
+        make_environment(NAME)
 
 
 def test_differences_from_a_recording_are_reported(small: Path) -> None:

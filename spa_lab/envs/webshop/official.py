@@ -12,7 +12,8 @@ price limit of the recording, since limits are drawn at random.
 
 Demonstrations are recordings in ShareGPT form (as ETO and SPA-RL publish them) in the file that
 `WEBSHOP_DEMONSTRATIONS` names, by default `webshop_sft.json` in the data folder. Recordings of goals outside
-`train` are left out: some published training files contain test goals.
+`train` are left out: some published training files contain test goals. Without recordings there are no
+demonstrations to clone.
 """
 
 import logging
@@ -25,7 +26,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from types import MappingProxyType
 
-from spa_lab.envs.base import Demonstration, Environment, Task
+from spa_lab.envs.base import Environment, Task
 from spa_lab.envs.panels import ListedPanels
 from spa_lab.envs.recorded import RecordedDemonstrations, RecordedEpisode, read_episodes, recording_file
 from spa_lab.envs.webshop.cache import is_complete
@@ -134,7 +135,7 @@ def make_official(official: OfficialShop, recording: Path | None) -> Environment
         make_world=make_world,
         tasks=tasks,
         step_limit=STEP_LIMIT,
-        demonstrations=demonstrations if recording is not None else _no_demonstrations,
+        demonstrations=demonstrations if recording is not None else None,
         manual=MANUAL,
         benchmark="WebShop",
         official=True,
@@ -145,13 +146,6 @@ def make_official(official: OfficialShop, recording: Path | None) -> Environment
             "demonstrations": "none" if recording is None else recording.name,
             "noun_scorer": official.shop.scorer.name,
         },
-    )
-
-
-def _no_demonstrations(split: str, n: int) -> Sequence[Demonstration]:
-    raise ValueError(
-        f"{NAME}: there are no demonstrations; {DEMONSTRATIONS} must name a JSON file of recordings in "
-        f"ShareGPT form, or the folder of {DATA} must hold {DEMONSTRATIONS_FILE}"
     )
 
 

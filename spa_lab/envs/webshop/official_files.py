@@ -8,6 +8,7 @@ original, which draws them again in every process.
 
 import hashlib
 import random
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,17 +111,21 @@ def full_shop(folder: Path, cache: Path, *, scorer: NounScorer | None = None) ->
         scorer: as in `small_shop`.
 
     Raises:
-        ValueError: a file is missing, damaged or another one.
+        ValueError: a file is missing, damaged or another one, or the cache cannot be written.
     """
     if not is_complete(cache):
         labels = checked_file(folder, "items_ins_v2.json")
-        build_cache(checked_file(folder, "items_shuffle.json"), labels, cache)
+        products = checked_file(folder, "items_shuffle.json")
+        try:
+            build_cache(products, labels, cache)
+        except (OSError, sqlite3.Error) as error:
+            raise ValueError(f"{cache}: cannot build the search index: {error}") from error
     path = checked_file(folder, "items_human_ins.json")
     instructions = read_instructions(path)
     opened = open_cache(cache)
-    products = opened.in_order(instructions)
-    goals = human_goals(products, instructions, path.name)
-    prices = {product.asin: sampled_price(product) for product in products}
+    asked = opened.in_order(instructions)
+    goals = human_goals(asked, instructions, path.name)
+    prices = {product.asin: sampled_price(product) for product in asked}
     shop = opened.shop(scorer or installed_nouns())
     return OfficialShop("all products", shop, _in_original_order(goals, prices))
 
