@@ -91,11 +91,6 @@ def trained_methods(methods: Sequence[str | TrainingMethod]) -> list[TrainingMet
     Raises:
         ValueError: an unknown method (names those there are), or two of one name.
     """
-    for method in methods:
-        if isinstance(method, str) and method not in METHODS and ":" not in method:
-            raise ValueError(
-                f"no method {method!r}; there are: {', '.join(METHODS)}; or package.module:attribute"
-            )
     trained = [find_method(method) for method in methods if method != SFT]
     names = [method.name for method in trained]
     for name in names:

@@ -20,7 +20,11 @@ import pytest
 
 from spa_lab import cli
 from spa_lab.configs.presets import TINY
-from spa_lab.store import Run, writing
+from spa_lab.learn.methods import METHODS
+from spa_lab.pipeline.checkpoints import TrainingCheckpoint
+from spa_lab.pipeline.experiment import Experiment
+from spa_lab.pipeline.stages import clone_stage
+from spa_lab.store import Run, StoreError, writing
 
 if TYPE_CHECKING:
     from tests.pipeline.conftest import Undisturbed
@@ -71,8 +75,7 @@ def _run(out: Path, **given: str) -> list[str]:
         ),
         (
             {"method": "dpo"},
-            "no training method 'dpo'; there are: sft, terminal, spa, critic, mean, random; "
-            "or package.module:attribute",
+            f"no training method 'dpo'; there are: {', '.join(METHODS)}; or package.module:attribute",
         ),
     ],
 )
@@ -190,7 +193,7 @@ def begun(undisturbed: "Undisturbed", tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_full_disk_while_a_worker_saves_its_model(
+def test_a_full_disk_while_a_worker_saves_its_progress(
     begun: Path, undisturbed: "Undisturbed", micro: ModuleType, capfd: pytest.CaptureFixture
 ) -> None:
     before = _content(begun)
@@ -199,11 +202,24 @@ def test_a_full_disk_while_a_worker_saves_its_model(
         code = micro.main(["demo", "--out", str(begun), "--workers", "1"])
     assert code == 2
     line = _complaint(capfd.readouterr().err)
-    assert line.startswith(f"{begun / 'models' / 'cloned'}: cannot write: ") and "File too large" in line
+    assert line.startswith(f"{begun / 'checkpoints' / 'clone'}: cannot write: ") and "File too large" in line
     left = _content(begun)
-    assert before.items() - left.items() == {("run.json", before["run.json"])}
-    assert json.loads(left["run.json"])["stages"] == {}
-    assert left.keys() - before.keys() == {"metrics/clone.jsonl"}
+    assert left == before and json.loads(left["run.json"])["stages"] == {}
+
+
+def test_a_full_disk_while_a_stage_saves_its_model(
+    begun: Path, undisturbed: "Undisturbed", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = _content(begun)
+    size = (undisturbed.path / "models" / "cloned" / "model.safetensors").stat().st_size
+    monkeypatch.setattr(TrainingCheckpoint, "save", lambda self, state: None)
+    source = Experiment.open(begun).source
+    with (
+        _full_disk(free=size // 2),
+        pytest.raises(StoreError, match=r"models/cloned: cannot write: .*too large"),
+    ):
+        clone_stage(source, report=lambda *progress: None)
+    assert _content(begun).keys() - before.keys() == {"metrics/clone.jsonl"}
 
 
 @pytest.mark.parametrize(
