@@ -224,10 +224,11 @@ def test_import_says_what_came_in(tmp_path: Path, capsys: pytest.CaptureFixture[
     log, out = tmp_path / "log.jsonl", tmp_path / "run"
     log.write_text('{"outcome": 1, "steps": [{"action": "look"}], "credits": {"judge": [1]}}\n')
     assert cli.main(["import", "steps", str(log), "--out", str(out)]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == "1 trajectories, 1 successes, credit sources: judge"
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "1 trajectories, 1 successes, credit sources: judge"
     assert (
-        said[1].startswith("1 of 1 steps do not say") and said[2] == f'inspect it: spa_lab.inspect("{out}")'
+        printed[1].startswith("1 of 1 steps do not say")
+        and printed[2] == f'inspect it: spa_lab.inspect("{out}")'
     )
     log.write_text('{"outcome": 2, "steps": [{"action": "look"}]}\n')
     assert cli.main(["import", "steps", str(log), "--out", str(tmp_path / "other")]) == 2

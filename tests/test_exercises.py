@@ -50,13 +50,13 @@ def within(opinions: list[list[float]], truths: list[list[float]]) -> float:
 
 
 def replies(messages: list[dict[str, str]]) -> list[str]:
-    found: list[list[str]] = []
+    groups: list[list[str]] = []
     for message in messages:
         if message["role"] == "assistant":
-            found.append([])
-        elif found:
-            found[-1].append(message["content"])
-    return ["\n".join(own) for own in found]
+            groups.append([])
+        elif groups:
+            groups[-1].append(message["content"])
+    return ["\n".join(group) for group in groups]
 
 
 def escaped(text: str) -> str:
@@ -106,7 +106,7 @@ WRONG: list[tuple[str, Callable[..., Any]]] = [
     ("check_branches", lambda error: math.floor(0.5 / error**2)),
     ("check_within", lambda c, d: spearman(np.concatenate(c), np.concatenate(d))),
     ("check_within", lambda c, d: within(c, d) * len(c)),
-    ("check_replies", lambda chat: [one["content"] for one in chat if one["role"] == "user"][1:]),
+    ("check_replies", lambda chat: [message["content"] for message in chat if message["role"] == "user"][1:]),
     ("check_replies", lambda chat: [reply.replace("\n", " ") for reply in replies(chat)]),
     ("check_gap", lambda c, base, outcome: outcome - base - c.sum()),
     ("check_gap", lambda c, base, outcome: c.sum() - outcome),

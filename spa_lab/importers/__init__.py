@@ -32,11 +32,11 @@ def import_log(kind: str, path: Path, out: Path) -> tuple[Run, Imported]:
     """
     if kind not in FORMATS:
         raise ValueError(f"no format {kind!r}; there are: {', '.join(FORMATS)}")
-    found = FORMATS[kind](path)
+    imported = FORMATS[kind](path)
     with writing(out):
         run = Run.create(out, {"imported": path.name, "format": kind}, seed=0)
-        run.save_trajectories("imported", found.trajectories)
-        if found.credits:
-            run.save_credits("imported", found.credits)
-        run.note(n=len(found.trajectories))
-    return run, found
+        run.save_trajectories("imported", imported.trajectories)
+        if imported.credits:
+            run.save_credits("imported", imported.credits)
+        run.note(n=len(imported.trajectories))
+    return run, imported

@@ -31,16 +31,18 @@ def log(tmp_path: Path) -> Callable[..., Path]:
 
 def test_the_smallest_row(log: Callable[..., Path]) -> None:
     imported = read_steps(log(SMALLEST, "", {**SMALLEST, "outcome": 0.5}))
-    one, other = imported.trajectories
-    assert (one.id, one.task_id, one.env, one.policy, one.ended) == (
+    first, second = imported.trajectories
+    assert (first.id, first.task_id, first.env, first.policy, first.ended) == (
         "line-1",
         "line-1",
         "imported",
         "agent",
         "done",
     )
-    assert (one.success, other.success, other.outcome, other.id) == (True, False, 0.5, "line-3")
-    assert one.steps[0].text == "Action: look" and one.steps[0].observation == "" and one.steps[0].grounded
+    assert (first.success, second.success, second.outcome, second.id) == (True, False, 0.5, "line-3")
+    assert (
+        first.steps[0].text == "Action: look" and first.steps[0].observation == "" and first.steps[0].grounded
+    )
     assert imported.credits == []
     assert imported.notes == ["2 of 2 steps do not say whether the world executed them: assumed grounded"]
 
@@ -57,10 +59,13 @@ def test_all_that_can_be_said(log: Callable[..., Path]) -> None:
         "credits": {"judge": [0.5, -1], "mean": [0.125, 0.125]},
     }  # fmt: skip
     imported = read_steps(log(row))
-    (one,) = imported.trajectories
-    assert [step.action for step in one.steps] == ["go north", "go south"]
-    assert [step.thought for step in one.steps] == ["hm", "then"]
-    assert one.grounded.tolist() == [False, True] and (one.seed, one.ended) == (7, "step_limit")
+    (trajectory,) = imported.trajectories
+    assert [step.action for step in trajectory.steps] == ["go north", "go south"]
+    assert [step.thought for step in trajectory.steps] == ["hm", "then"]
+    assert trajectory.grounded.tolist() == [False, True] and (trajectory.seed, trajectory.ended) == (
+        7,
+        "step_limit",
+    )
     assert [credit.source for credit in imported.credits] == ["judge", "mean"]
     np.testing.assert_array_equal(imported.credits[0].contributions, [0.5, -1.0])
     assert imported.notes == []
@@ -121,11 +126,11 @@ def test_a_chat_by_hand(log: Callable[..., Path]) -> None:
         {"role": "assistant", "content": "Done."},
     ]  # fmt: skip
     imported = read_chat(log({"outcome": 1, "messages": chat, "credits": {"judge": [0, 1, 0]}}))
-    (one,) = imported.trajectories
-    assert one.initial_observation == "Find the key.\nYou see a box."
-    assert [step.action for step in one.steps] == ["open box", 'take {"what": "key"}', ""]
-    assert [step.observation for step in one.steps] == ["It is open.", "taken", ""]
-    assert one.steps[0].thought == "box" and one.steps[2].text == "Done."
+    (trajectory,) = imported.trajectories
+    assert trajectory.initial_observation == "Find the key.\nYou see a box."
+    assert [step.action for step in trajectory.steps] == ["open box", 'take {"what": "key"}', ""]
+    assert [step.observation for step in trajectory.steps] == ["It is open.", "taken", ""]
+    assert trajectory.steps[0].thought == "box" and trajectory.steps[2].text == "Done."
     assert len(imported.credits) == 1
 
 
