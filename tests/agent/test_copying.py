@@ -1,4 +1,4 @@
-"""A fresh model that copies: it expects behind a token what stood behind it before."""
+"""A fresh model that copies: after a token it predicts what followed that token before."""
 
 import pytest
 import torch

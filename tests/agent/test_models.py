@@ -142,8 +142,8 @@ def test_the_hub_is_asked_only_where_it_is_named(folder: Path, monkeypatch: pyte
 
         monkeypatch.setattr(loader, "from_pretrained", spy)
     load_policy(folder, name="x")
-    load_policy("hub:somebody/something", name="x")
-    assert asked == [(str(folder), True)] * 2 + [("somebody/something", False)] * 2
+    load_policy("hub:organisation/name", name="x")
+    assert asked == [(str(folder), True)] * 2 + [("organisation/name", False)] * 2
 
 
 @pytest.mark.usefixtures("offline")

@@ -155,7 +155,7 @@ def test_gigpo_by_hand(make: Callable[..., Trajectory]) -> None:
     (loser,) = methods.gigpo([won], gamma=0.5, episode_weight=0.0)([lost])
     np.testing.assert_allclose(loser.contributions, [-start, -after_x])
     (alone,) = method([other_task])
-    assert alone.contributions.tolist() == [0.0]  # nobody to compare with
+    assert alone.contributions.tolist() == [0.0]  # the only rollout of its task
     assert method.fitting.rollouts == 2
 
 
@@ -187,8 +187,8 @@ def test_occlusion(three: list[Trajectory]) -> None:
     np.testing.assert_allclose(found[1], [0.1, 0.1])
     np.testing.assert_allclose(found[2], [0.1])
     assert [step.action for step in without(three[0], 1).steps] == ["act 0", "act 2"]
-    alone = methods.occlusion(predict, fitting=FREE)(three[2:])
-    np.testing.assert_allclose(alone[0].contributions, [0.1])
+    single = methods.occlusion(predict, fitting=FREE)(three[2:])
+    np.testing.assert_allclose(single[0].contributions, [0.1])
 
 
 def test_wrong_answers_are_refused(three: list[Trajectory]) -> None:
