@@ -49,7 +49,7 @@ _TASK = {"id": str, "kind": str, "split": str, "instruction": str, "expert_lengt
 
 @dataclass(frozen=True)
 class TaskRecord:
-    """What a run keeps of a task that was played in it, so that nobody needs the world to look at a run."""
+    """What a run keeps of a task that was played in it; readers of the run do not need the world."""
 
     id: str
     kind: str

@@ -9,10 +9,11 @@ from typing import Literal
 import pytest
 import torch
 
-from spa_lab.configs.presets import EMBEDDED, LESSON, PAPER, TINY, preset_named
+from spa_lab.configs.presets import EMBEDDED, LESSON, PAPER, TINY, Preset, preset_named
 from spa_lab.envs.base import Environment
 from spa_lab.envs.worlds import make_environment
-from spa_lab.pipeline import stages
+from spa_lab.pipeline import experiment
+from spa_lab.pipeline.experiment import Experiment, config_of
 from spa_lab.store import Run
 
 ELSEWHERE = ("webshop", "virtualhome")
@@ -86,25 +87,34 @@ def test_tiny_presets_know_the_world(name: str, env: str) -> None:
     assert (preset_named("tiny"), preset_named("lesson")) == (TINY, LESSON)
 
 
+def _experiment(folder: Path, env: str, preset: Preset) -> Experiment:
+    """A run in which nothing is done yet."""
+    world: Environment = make_environment(env)
+    return Experiment(Run.create(folder, config_of(env, world, ["sft"], preset), seed=0), world)
+
+
 @pytest.mark.parametrize("env", ["household", *ELSEWHERE])
 def test_each_world_starts_from_a_base_that_has_read_it(
-    env: str, data: Path, monkeypatch: pytest.MonkeyPatch
+    env: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Path] = []
-    monkeypatch.setattr(stages, "load_policy", lambda source, **named: asked.append(source))
-    world: Environment = make_environment(env)
-    stages.base_policy(TINY, world)
+    monkeypatch.setattr(experiment, "load_policy", lambda source, **named: asked.append(source))
+    _experiment(tmp_path / "run", env, TINY).policy("base")
     assert asked == [data / {"household": "base"}.get(env, f"base_{env}")]
 
 
 @pytest.mark.parametrize(
-    ("wanted", "there", "expected"),
+    ("wanted", "present", "expected"),
     [("cpu", "meta", "cpu"), ("auto", "meta", "meta"), ("auto", None, "cpu")],
 )
 def test_models_go_to_the_accelerator_where_the_preset_says_so_and_there_is_one(
-    monkeypatch: pytest.MonkeyPatch, wanted: Literal["cpu", "auto"], there: str | None, expected: str
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    wanted: Literal["cpu", "auto"],
+    present: str | None,
+    expected: str,
 ) -> None:
-    found = there and torch.device(there)
-    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: found)
-    policy = stages.base_policy(replace(TINY, device=wanted), make_environment("household"))
+    device = present and torch.device(present)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: device)
+    policy = _experiment(tmp_path / "run", "household", replace(TINY, device=wanted)).policy("base")
     assert policy.model.device.type == expected
