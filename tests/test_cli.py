@@ -1,6 +1,7 @@
 """The command's contract: what it calls, what it prints, how it fails."""
 
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -311,7 +312,11 @@ def test_help_needs_nothing_heavy(command: str) -> None:
         f"try: cli.main([{command}'--help'])\n"
         "except SystemExit: assert not {'torch', 'numpy', 'pandas', 'plotly'} & set(sys.modules)"
     )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # 0.2 s of processor time here; wall time would depend on the other work of the machine
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.6
 
 
 def test_a_closed_pipe_is_no_error() -> None:
