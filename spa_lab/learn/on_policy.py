@@ -52,6 +52,9 @@ class OnPolicyLearner:
         group_size: G, episodes of the same task.
         keep: chooses the episodes that are learnt from.
         stateful: further objects whose state changes during training, by name.
+
+    Raises:
+        ValueError: `group_size` does not divide `preset.ppo.episodes`.
     """
 
     def __init__(
@@ -66,6 +69,11 @@ class OnPolicyLearner:
         stateful: Mapping[str, Stateful] | None = None,
     ) -> None:
         self.inputs, self.policy, self.config = inputs, inputs.policy, inputs.preset.ppo
+        if group_size < 1 or self.config.episodes % group_size:
+            raise ValueError(
+                f"ppo.episodes: expected a multiple of the group size {group_size}, "
+                f"got {self.config.episodes}"
+            )
         self.estimate, self.critic = estimate, critic
         self.objective = objective or Objective.of(self.config)
         self.group_size, self.keep, self.stateful = group_size, keep, dict(stateful or {})
@@ -109,8 +117,14 @@ class OnPolicyLearner:
         )
 
     def prepare(self, collected: Collected) -> UpdateBatch:
-        """Everything that the update reads of these episodes."""
+        """Everything that the update reads of these episodes.
+
+        Raises:
+            ValueError: there is no episode.
+        """
         episodes = collected.episodes
+        if not episodes:
+            raise ValueError("an update needs at least 1 episode, got 0")
         rows = [episode.row for episode in episodes]
         return make_update_batch(
             self.policy.codec.batch(rows, limit=self.policy.context),

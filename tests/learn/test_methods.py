@@ -21,6 +21,7 @@ from spa_lab.configs.presets import TINY, Preset
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Demonstration, Environment, Reply, Task
 from spa_lab.learn.cloning import clone
+from spa_lab.learn.collect import Collected
 from spa_lab.learn.estimator import ProgressEstimator, fit_estimator
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.methods import METHODS, find_method
@@ -302,6 +303,19 @@ def test_groups_play_the_same_task(make: Make) -> None:
         (outcomes - means) * 8 / 7, batch.advantages, batch.written, strict=True
     ):
         np.testing.assert_allclose(advantages[written], expected)
+
+
+def test_groups_must_divide_the_episodes(make: Make) -> None:
+    preset = replace(PRESET, ppo=replace(PRESET.ppo, episodes=12))
+    with pytest.raises(ValueError, match=r"ppo\.episodes: expected a multiple of the group size 8, got 12"):
+        make("grpo", preset)
+
+
+def test_an_update_needs_an_episode(make: Make) -> None:
+    learner = make("terminal")
+    assert isinstance(learner, OnPolicyLearner)
+    with pytest.raises(ValueError, match="at least 1 episode, got 0"):
+        learner.prepare(Collected([], []))
 
 
 def test_an_iteration_without_any_episode_to_learn_from(make: Make) -> None:
