@@ -156,7 +156,8 @@ _ALIASES: Mapping[str, str] = MappingProxyType(
         "outcome_spread_evenly": "mean", "outcome_split_at_random": "random", "critic_credit": "critic",
         "critic_heads": "critic", "mean_credit": "mean", "random_credit": "random", "clock": "step_index",
         "mc_possible": "math_shepherd", "mc_value": "ipr", "mc": "mc_difference",
-        "monte_carlo_few": "monte_carlo", "monte_carlo_again": "truth", "second_measurement": "truth",
+        "monte_carlo_few": "monte_carlo", "monte_carlo_5_branches": "monte_carlo",
+        "monte_carlo_again": "truth", "second_measurement": "truth",
     }
 )  # fmt: skip
 """Titles and former names -> the name in `LOOKS`."""

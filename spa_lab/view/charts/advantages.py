@@ -16,6 +16,7 @@ from spa_lab.view.charts.chart import (
     line,
     marker,
     selected_step,
+    step_ticks,
     steps_meta,
 )
 from spa_lab.view.charts.credit import step_text
@@ -105,8 +106,7 @@ def _layout(trajectory: Trajectory) -> dict[str, Any]:
             grid=False,
             range=[-0.5, n_steps - 0.5],
             anchor=f"y{panel}",
-            nticks=26,
-            tickformat="d",
+            **step_ticks(n_steps),
             showticklabels=panel == "3",
             matches="x" if panel else None,
             unifiedhovertitle={"text": "step %{x}"},

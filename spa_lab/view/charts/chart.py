@@ -99,6 +99,8 @@ def layout(height: int, *, subject: str = "", **more: Any) -> dict[str, Any]:
             "y": 1.02,
             "xanchor": "left",
             "yanchor": "bottom",
+            "font": {"size": 11},
+            "itemwidth": 30,
             "uirevision": "always",
         },
         "hovermode": "x unified",
@@ -124,6 +126,14 @@ def axis(title: str, *, grid: bool = True, **more: Any) -> Axis:
         "zerolinewidth": 1,
         **more,
     }
+
+
+def step_ticks(n_steps: int, *, most: int = 26) -> Axis:
+    """Ticks at whole steps, at most so many; part of an axis."""
+    stride = next(
+        stride for stride in (1, 2, 5, 10, 20, 50, 100, 200, 500, n_steps) if n_steps <= most * stride
+    )
+    return {"tick0": 0, "dtick": stride, "tickformat": "d", "ticks": "outside", "ticklen": 3}
 
 
 def domains(heights: Sequence[float], gap: float) -> list[tuple[float, float]]:

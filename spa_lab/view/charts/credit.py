@@ -18,6 +18,7 @@ from spa_lab.view.charts.chart import (
     line,
     marker,
     selected_step,
+    step_ticks,
     steps_meta,
 )
 from spa_lab.view.tables.trajectory import contribution_table, running_sum_table
@@ -55,7 +56,7 @@ def credit_chart(trajectory: Trajectory, credits: Sequence[Credit], truth: Value
     for credit in credits:
         traces += [_bars(credit, steps), _running_sum(credit, sums)]
     if truth is not None:
-        traces += [_progress(steps), _values(sums, truth)]
+        traces += [_progress(steps), _values(sums)]
     traces.append(_outcome(sums))
     return Chart(traces, _layout(trajectory), _description(trajectory, credits, truth))
 
@@ -149,7 +150,7 @@ def _progress(steps: pd.DataFrame) -> Trace:
     }
 
 
-def _values(sums: pd.DataFrame, truth: ValueTruth) -> Trace:
+def _values(sums: pd.DataFrame) -> Trace:
     errors = sums["value_error"].to_numpy()
     return _truth_marks() | {
         "x": sums["steps_taken"].to_numpy(),
@@ -157,7 +158,7 @@ def _values(sums: pd.DataFrame, truth: ValueTruth) -> Trace:
         "error_y": error_bars(errors),
         "customdata": errors,
         "hovertemplate": "%{y:.3f} ± %{customdata:.3f}",
-        "name": f"measured V and Δ, {truth_label(truth)}",
+        "name": "measured V and Δ",
         "xaxis": "x2",
         "yaxis": "y2",
     }
@@ -185,7 +186,7 @@ def _outcome(sums: pd.DataFrame) -> Trace:
         "x": [0, len(sums) - 1],
         "y": [outcome, outcome],
         "line": {"color": style.INK, "width": 1.3, "dash": "dash"},
-        "name": f"outcome R = {outcome:.2f}",
+        "name": f"R = {outcome:.2f}",
         "hoverinfo": "skip",
         "xaxis": "x2",
         "yaxis": "y2",
@@ -199,13 +200,7 @@ def _name(source: str) -> str:
 def _layout(trajectory: Trajectory) -> dict[str, Any]:
     n_steps = len(trajectory)
     upper, lower = domains(PANELS, GAP)
-    common: dict[str, Any] = {
-        "grid": False,
-        "nticks": 26,
-        "tickformat": "d",
-        "ticklen": 3,
-        "ticks": "outside",
-    }
+    common: dict[str, Any] = {"grid": False} | step_ticks(n_steps)
     return layout(
         HEIGHT,
         subject=inert(trajectory.id),
@@ -229,7 +224,7 @@ def _layout(trajectory: Trajectory) -> dict[str, Any]:
 
 
 def _description(trajectory: Trajectory, credits: Sequence[Credit], truth: ValueTruth | None) -> str:
-    measured = ", with the measured values" if truth is not None else ""
+    measured = f", with values measured by {truth_label(truth)}" if truth is not None else ""
     return (
         f"Contributions and running sums of {len(credits)} credit sources over {len(trajectory)} "
         f"steps{measured}; outcome {trajectory.outcome:.2f}"

@@ -57,26 +57,35 @@ function chartIn(box, { dark, step, onStep }) {
   let spec = null;
   let selected = step;
   let drawn = Promise.resolve();
+  let waiting = false; // for a place in the page
+  let frame = null;
+  let marked = null; // the step that the drawn chart marks; null until it is drawn
   const plot = document.createElement("div");
   plot.className = "plot";
   const wide = new ResizeObserver(() => {
-    if (plot.classList.contains("js-plotly-plot") && plot.clientWidth && plot.clientWidth !== plot._fullLayout?.width) {
+    if (waiting && plot.isConnected) {
+      waiting = false;
+      drawn = redraw();
+    } else if (plot.classList.contains("js-plotly-plot") && plot.clientWidth && plot.clientWidth !== plot._fullLayout?.width) {
       globalThis.Plotly.Plots.resize(plot);
     }
   });
   wide.observe(plot);
-  const theme = new MutationObserver(() => { if (spec) redraw(); });
+  let darkNow = null;
+  const theme = new MutationObserver(() => { if (spec && darkNow !== null && darkNow !== isDark(plot)) redraw(); });
   theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "class"] });
 
   async function redraw() {
     const Plotly = await plotly();
     const current = spec;
-    if (!current || !plot.isConnected) return;
-    const themed = isDark(plot) ? recoloured(current, dark) : structuredClone(current);
-    const shapes = movedShapes(themed.layout, selected);
+    waiting = Boolean(current) && !plot.isConnected; // a widget is filled before the page takes it up
+    if (!current || waiting) return;
+    darkNow = isDark(plot);
+    const themed = darkNow ? recoloured(current, dark) : structuredClone(current);
+    const step = selected;
+    const shapes = movedShapes(themed.layout, step);
     if (shapes) themed.layout.shapes = shapes;
     const first = !plot.classList.contains("js-plotly-plot");
-    themed.layout.width = plot.clientWidth || undefined;
     await Plotly.react(plot, themed.data, themed.layout, CONFIG);
     plot.setAttribute("aria-label", current.description);
     if (first && onStep) {
@@ -87,29 +96,36 @@ function chartIn(box, { dark, step, onStep }) {
         onStep(Math.min(Math.floor(x - meta.edges[xaxis._id]), meta.n_steps - 1));
       });
     }
+    marked = step;
+    mark(); // another step may have been selected meanwhile
     box.dataset.drawn = String(Number(box.dataset.drawn ?? 0) + 1);
+  }
+  /** Moves the mark of the selected step; redraws nothing else. */
+  function mark() {
+    if (marked === null || marked === selected || !spec) return;
+    const shapes = movedShapes(plot.layout, selected);
+    marked = selected;
+    if (shapes) globalThis.Plotly.relayout(plot, { shapes });
   }
   return {
     draw(json) {
       const next = json ? JSON.parse(json) : null;
       if (!next) {
-        spec = null;
+        spec = marked = null;
         if (globalThis.Plotly && plot.classList.contains("js-plotly-plot")) globalThis.Plotly.purge(plot);
         box.replaceChildren();
         return drawn;
       }
       spec = next;
       plot.setAttribute("role", "img");
-      plot.style.minHeight = `${next.layout.height}px`;
+      plot.style.height = `${next.layout.height}px`;
       if (plot.parentNode !== box) box.replaceChildren(plot);
       drawn = redraw();
       return drawn;
     },
     select(next) {
       selected = next;
-      if (!plot.classList.contains("js-plotly-plot") || !spec) return;
-      const shapes = movedShapes(plot.layout, selected);
-      if (shapes) globalThis.Plotly.relayout(plot, { shapes });
+      frame ??= requestAnimationFrame(() => { frame = null; mark(); }); // after the message to the kernel is out
     },
     remove() {
       wide.disconnect();

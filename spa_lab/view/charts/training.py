@@ -71,7 +71,7 @@ def _trace(rows: pd.DataFrame, stage: str, panel: str, *, legend: bool) -> Trace
         "name": name,
         "legendgroup": name,
         "showlegend": legend,
-        "line": line(look),
+        "line": line(look) | {"dash": "solid"},
         "marker": marker(look, size=5),
         "hovertemplate": "%{y:.4g}",
         "xaxis": f"x{panel}",

@@ -12,8 +12,16 @@ from spa_lab.view.text import shortened
 
 MAX_LISTED = 200
 """Trajectories listed at once."""
-_COLUMNS = {"trajectory": "", "task type": "wide", "outcome": "", "R": "figure wide", "steps": "figure"}
-_MORE_COLUMNS = {"grounded": "figure wide"}
+_COLUMNS = {
+    "trajectory": "id",
+    "task type": "wide",
+    '<span class="wide">outcome</span>': "",
+    "R": "figure wide",
+    "steps": "figure",
+    "grounded": "figure wide",
+}
+"""Heading, HTML -> classes; what is "wide" is hidden where the list stands beside the steps."""
+_DISAGREEMENT = {'<span class="wide">disagreement</span><span class="narrow">|ĉ − Δ|</span>': "figure"}
 
 
 def episodes_html(
@@ -35,7 +43,7 @@ def episodes_html(
     """
     listed = found[:MAX_LISTED]
     focused = shown if shown in listed else next(iter(listed), -1)
-    columns = _COLUMNS | _MORE_COLUMNS | ({"disagreement": "figure"} if disagreements is not None else {})
+    columns = _COLUMNS | (_DISAGREEMENT if disagreements is not None else {})
     heads = "".join(
         f'<th scope="col" role="columnheader" class="{look}">{title}</th>' for title, look in columns.items()
     )
@@ -62,9 +70,10 @@ def _row(
     disagreements: FloatArray | None,
 ) -> str:
     cells = [
-        f"<td>{safe(shortened(str(record['trajectory_id']), 60))}</td>",
+        f'<td class="id">{safe(shortened(str(record["trajectory_id"]), 60))}</td>',
         f'<td class="wide">{safe(str(record["kind"]))}</td>',
-        f"<td>{'✓ success' if record['success'] else '✗ failure'}</td>",
+        f'<td>{"✓" if record["success"] else "✗"}<span class="wide">'
+        f"{' success' if record['success'] else ' failure'}</span></td>",
         f'<td class="figure wide">{record["outcome"]:.2f}</td><td class="figure">{record["n_steps"]}</td>',
         f'<td class="figure wide">{record["grounding"]:.0%}</td>',
     ]

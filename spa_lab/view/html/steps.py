@@ -69,7 +69,7 @@ def steps_html(
         for credit, span in zip(credits, spans, strict=True)
     ]
     if truth:
-        caption = f"V(h₀) = {truth.offset:.2f}" + (", ± 1 s.e." if truth.branches else "")
+        caption = f"V(h₀) = {truth.offset:.2f}" + (" (± 1 s.e.)" if truth.branches else "")
         heads.append(_lane_head(f"Δ, {truth_label(truth)}", caption, truth_span))
     rows = []
     for index, step in enumerate(trajectory.steps):

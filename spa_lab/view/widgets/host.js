@@ -2,7 +2,7 @@
 // It computes no numbers, so that a page shows what Python drew. Runs after page.js, in one module.
 
 const MOVES = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
-const PATIENCE = 1500; // ms that a page waits for plotly before it asks the kernel for it
+const PATIENCE = 5000; // ms that a page waits for plotly before it asks the kernel for it
 const UNWANTED = /^(script|iframe|object|embed|link|meta|base|form)$/i;
 
 /** Parsed HTML without anything that could run, as a second line of defence after Python's escaping. */

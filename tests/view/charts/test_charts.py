@@ -117,10 +117,10 @@ def test_credit_has_the_numbers_of_the_tables(
     progress = _trace(chart, "measured Δ", "y")
     np.testing.assert_allclose(progress["y"], expected["progress"], rtol=1e-5)
     np.testing.assert_allclose(progress["error_y"]["array"], expected["progress_error"], rtol=1e-5)
-    values = _trace(chart, "measured V and Δ, Monte Carlo (16 branches)", "y2")
+    values = _trace(chart, "measured V and Δ", "y2")
     np.testing.assert_allclose(values["y"], truth.values, rtol=1e-5)
     np.testing.assert_allclose(values["error_y"]["array"], truth.standard_error, rtol=1e-5)
-    outcome = _trace(chart, f"outcome R = {trajectory.outcome:.2f}", "y2")
+    outcome = _trace(chart, f"R = {trajectory.outcome:.2f}", "y2")
     assert set(outcome["y"]) == {trajectory.outcome}
 
 
