@@ -95,12 +95,12 @@ def test_a_copy_is_independent(policy: Policy) -> None:
 
 def test_tiny_model_is_drawn_from_its_seed(policy: Policy) -> None:
     state = torch.random.get_rng_state()
-    one, same, other = (tiny_model(policy.codec.tokenizer, seed=seed) for seed in (1, 1, 2))
+    model, same, other = (tiny_model(policy.codec.tokenizer, seed=seed) for seed in (1, 1, 2))
     assert torch.equal(torch.random.get_rng_state(), state)
-    weights = [list(model.parameters()) for model in (one, same, other)]
+    weights = [list(drawn.parameters()) for drawn in (model, same, other)]
     assert all(torch.equal(a, b) for a, b in zip(weights[0], weights[1], strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(weights[0], weights[2], strict=True))
-    assert one.config.vocab_size == len(policy.codec.tokenizer)
+    assert model.config.vocab_size == len(policy.codec.tokenizer)
 
 
 def test_fresh_heads_attend_to_their_like(policy: Policy) -> None:
@@ -202,4 +202,4 @@ def test_a_full_disk_is_an_os_error(policy: Policy, tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     with pytest.raises(KeyError), models.disk_refusals():
-        raise KeyError("a bug stays one")
+        raise KeyError("a bug is not an OSError")

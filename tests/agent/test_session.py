@@ -59,9 +59,9 @@ def _slow(
     return Written(tuple(ids), tuple(logprobs), ids[-1] == END)
 
 
-def _same(one: Written, other: Written) -> None:
-    assert (one.ids, one.ended) == (other.ids, other.ended)
-    assert one.logprobs == pytest.approx(other.logprobs, abs=1e-4)
+def _same(step: Written, other: Written) -> None:
+    assert (step.ids, step.ended) == (other.ids, other.ended)
+    assert step.logprobs == pytest.approx(other.logprobs, abs=1e-4)
 
 
 def _words(rng: random.Random, n: int) -> list[int]:
@@ -82,8 +82,8 @@ def _play(
         for twin, rng in zip(twins, rngs, strict=True):
             twin.setstate(rng.getstate())
         written = session.write(rngs, temperature=temperature, max_new_tokens=6)
-        for past, twin, one in zip(texts, twins, written, strict=True):
-            _same(one, _slow(model, past, twin, temperature, 6))
+        for past, twin, step in zip(texts, twins, written, strict=True):
+            _same(step, _slow(model, past, twin, temperature, 6))
         holes.append(1.0 - session.mask.float().mean().item())
         session.keep(rows)
         replies = [_words(world, world.randint(1, ragged)) for _ in rows]
@@ -134,11 +134,11 @@ def test_a_batch_of_eight_is_eight_batches_of_one(model: LlamaForCausalLM) -> No
     together = _session(model)
     together.extend(texts)
     written = together.write([random.Random(i) for i in range(8)], temperature=1.0, max_new_tokens=8)
-    for i, (text, one) in enumerate(zip(texts, written, strict=True)):
+    for i, (text, step) in enumerate(zip(texts, written, strict=True)):
         alone = _session(model)
         alone.extend([text])
-        _same(one, alone.write([random.Random(i)], temperature=1.0, max_new_tokens=8)[0])
-    assert len({len(one.ids) for one in written}) > 2, "rows should stop at different tokens"
+        _same(step, alone.write([random.Random(i)], temperature=1.0, max_new_tokens=8)[0])
+    assert len({len(step.ids) for step in written}) > 2, "rows should stop at different tokens"
 
 
 def test_one_random_number_a_token(model: LlamaForCausalLM) -> None:
@@ -161,7 +161,7 @@ def test_the_limit_ends_a_step_without_an_end_token(model: LlamaForCausalLM) -> 
     session = _session(model)
     session.extend([[2, 3], [4, 5, 6]])
     written = session.write([random.Random(i) for i in (0, 1)], temperature=0.0, max_new_tokens=3)
-    assert [(len(one.ids), one.ended) for one in written] == [(3, False), (3, False)]
+    assert [(len(step.ids), step.ended) for step in written] == [(3, False), (3, False)]
     assert session.mask.sum(1).tolist() == [2 + 2, 3 + 2]  # the last token is left for `extend` to feed
 
 
@@ -174,7 +174,7 @@ def test_sampling_follows_the_probabilities(model: LlamaForCausalLM) -> None:
     session.keep([0] * n)
     rng = random.Random(0)
     written = session.write([rng] * n, temperature=0.7, max_new_tokens=1)
-    counts = torch.bincount(torch.tensor([one.ids[0] for one in written]), minlength=WORDS).double()
+    counts = torch.bincount(torch.tensor([step.ids[0] for step in written]), minlength=WORDS).double()
     error = (chances * (1 - chances) / n).sqrt()
     assert ((counts / n - chances).abs() <= 5 * error).all()
 
@@ -189,8 +189,8 @@ class _Top(random.Random):
 def test_the_largest_random_number_names_a_word(model: LlamaForCausalLM) -> None:
     session = _session(model)
     session.extend([[2, 3, 4]])
-    (one,) = session.write([_Top()], temperature=1.0, max_new_tokens=1)
-    assert one.ids == (WORDS - 1,)
+    (step,) = session.write([_Top()], temperature=1.0, max_new_tokens=1)
+    assert step.ids == (WORDS - 1,)
 
 
 def test_branches_do_not_write_into_each_other(model: LlamaForCausalLM) -> None:
@@ -198,8 +198,8 @@ def test_branches_do_not_write_into_each_other(model: LlamaForCausalLM) -> None:
     session.extend([[2, 3, 4]])
     session.keep([0, 0])
     session.extend([[5, 6], [7]])
-    one, other = session.write([random.Random(0)] * 2, temperature=0.0, max_new_tokens=4)
-    _same(one, _slow(model, [2, 3, 4, 5, 6], random.Random(), 0.0, 4))
+    step, other = session.write([random.Random(0)] * 2, temperature=0.0, max_new_tokens=4)
+    _same(step, _slow(model, [2, 3, 4, 5, 6], random.Random(), 0.0, 4))
     _same(other, _slow(model, [2, 3, 4, 7], random.Random(), 0.0, 4))
 
 

@@ -74,10 +74,10 @@ def test_names_are_told_apart_by_their_whole_number() -> None:
 
 
 def test_order_of_texts_and_names_does_not_matter() -> None:
-    one = build_tokenizer(TEXTS, NAMES, at_least=1)
+    tokenizer = build_tokenizer(TEXTS, NAMES, at_least=1)
     other = build_tokenizer(TEXTS[::-1], NAMES[::-1], at_least=1)
-    assert one.get_vocab() == other.get_vocab()
-    assert _pieces(one, TEXTS[0]) == _pieces(other, TEXTS[0])
+    assert tokenizer.get_vocab() == other.get_vocab()
+    assert _pieces(tokenizer, TEXTS[0]) == _pieces(other, TEXTS[0])
 
 
 def test_roles_are_single_special_tokens() -> None:

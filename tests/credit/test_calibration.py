@@ -40,23 +40,26 @@ def credits() -> list[Credit]:
 
 
 def test_by_hand(credits: list[Credit], held_out: list[Trajectory], fitted: list[Trajectory]) -> None:
-    found = calibrate(credits, held_out, fitted)
-    assert (found.n, found.n_success) == (3, 2)
-    assert found.rmse == pytest.approx(sqrt((0.25**2 + 0.5**2 + 0.5**2) / 3))
-    assert found.bias == pytest.approx((-0.25 + 0.5 - 0.5) / 3)
-    assert found.auc == pytest.approx((1 + 0.5) / 2)  # above the failure once, level with it once
-    assert found.rmse_constant == pytest.approx(sqrt((0.6**2 + 0.4**2 + 0.6**2) / 3))
-    assert found.rmse_length == pytest.approx(sqrt((0.5**2 + (1 / 3) ** 2 + 0.6**2) / 3))
-    assert found.share_on_last_step == pytest.approx((0.5 / 0.75 + 0.3 / 0.7 + 1) / 3)
-    assert found.even_share == pytest.approx((1 / 2 + 1 / 4 + 1) / 3)
+    calibration = calibrate(credits, held_out, fitted)
+    assert (calibration.n, calibration.n_success) == (3, 2)
+    assert calibration.rmse == pytest.approx(sqrt((0.25**2 + 0.5**2 + 0.5**2) / 3))
+    assert calibration.bias == pytest.approx((-0.25 + 0.5 - 0.5) / 3)
+    assert calibration.auc == pytest.approx((1 + 0.5) / 2)  # above the failure once, level with it once
+    assert calibration.rmse_constant == pytest.approx(sqrt((0.6**2 + 0.4**2 + 0.6**2) / 3))
+    assert calibration.rmse_length == pytest.approx(sqrt((0.5**2 + (1 / 3) ** 2 + 0.6**2) / 3))
+    assert calibration.share_on_last_step == pytest.approx((0.5 / 0.75 + 0.3 / 0.7 + 1) / 3)
+    assert calibration.even_share == pytest.approx((1 / 2 + 1 / 4 + 1) / 3)
 
 
 def test_a_source_that_knows_the_outcome(held_out: list[Trajectory], fitted: list[Trajectory]) -> None:
-    """Evenly spread: no error, and the share of the last step is the even one."""
-    credits = [Credit(one.id, "x", [one.outcome / len(one)] * len(one)) for one in held_out]
-    found = calibrate(credits, held_out, fitted)
-    assert (found.rmse, found.bias, found.auc) == (0.0, 0.0, 1.0)
-    assert found.share_on_last_step == pytest.approx((1 / 2 + 0 + 1) / 3)  # b has nothing to share
+    """Uniform credit: no error, and the share of the last step is the uniform one."""
+    credits = [
+        Credit(trajectory.id, "x", [trajectory.outcome / len(trajectory)] * len(trajectory))
+        for trajectory in held_out
+    ]
+    calibration = calibrate(credits, held_out, fitted)
+    assert (calibration.rmse, calibration.bias, calibration.auc) == (0.0, 0.0, 1.0)
+    assert calibration.share_on_last_step == pytest.approx((1 / 2 + 0 + 1) / 3)  # b has nothing to share
 
 
 def test_without_one_kind_there_is_no_auc(
@@ -67,8 +70,8 @@ def test_without_one_kind_there_is_no_auc(
 
 
 def test_partial_outcomes_are_no_successes(make: Make, fitted: list[Trajectory]) -> None:
-    found = calibrate([Credit("a", "x", [0.75])], [make("a", 0.5, 1)], fitted)
-    assert (found.n_success, found.rmse, found.auc) == (0, 0.25, None)
+    calibration = calibrate([Credit("a", "x", [0.75])], [make("a", 0.5, 1)], fitted)
+    assert (calibration.n_success, calibration.rmse, calibration.auc) == (0, 0.25, None)
 
 
 def test_bins_rise_and_are_equally_filled(credits: list[Credit], held_out: list[Trajectory]) -> None:
@@ -76,7 +79,7 @@ def test_bins_rise_and_are_equally_filled(credits: list[Credit], held_out: list[
         Bin(n=2, predicted=0.5, outcome=0.5),  # b and c
         Bin(n=1, predicted=0.75, outcome=1.0),
     ]
-    assert [one.n for one in calibration_bins(credits, held_out, n_bins=5)] == [1, 1, 1]
+    assert [group.n for group in calibration_bins(credits, held_out, n_bins=5)] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -106,6 +109,6 @@ def test_it_is_plain_numbers(
     credits: list[Credit], held_out: list[Trajectory], fitted: list[Trajectory]
 ) -> None:
     """So that it can stand in a JSON file."""
-    found = calibrate(credits, held_out, fitted)
-    assert isinstance(found, Calibration)
-    assert {type(value) for value in vars(found).values()} == {int, float}
+    calibration = calibrate(credits, held_out, fitted)
+    assert isinstance(calibration, Calibration)
+    assert {type(value) for value in vars(calibration).values()} == {int, float}

@@ -28,24 +28,28 @@ def exact(make_trajectory: Callable[..., Trajectory]) -> tuple[list[Trajectory],
 def _sampled(values: list[np.ndarray], *, seed: int) -> list[ValueTruth]:
     """What N branches would measure."""
     rng = np.random.default_rng(seed)
-    found = []
+    truths = []
     for i, path in enumerate(values):
         means = np.append(rng.binomial(N, path[:-1]) / N, path[-1])
         error = np.append(np.sqrt(means[:-1] * (1 - means[:-1]) / N), 0.0)
-        found.append(ValueTruth(f"t{i}", means, error, N, "clone", 40))
-    return found
+        truths.append(ValueTruth(f"t{i}", means, error, N, "clone", 40))
+    return truths
 
 
 @pytest.fixture(scope="module")
 def table(exact: tuple[list[Trajectory], list[np.ndarray]]) -> pd.DataFrame:
     trajectories, values = exact
     credits = [
-        Credit(one.id, "perfect", np.diff(v), v[0]) for one, v in zip(trajectories, values, strict=True)
+        Credit(trajectory.id, "perfect", np.diff(v), v[0])
+        for trajectory, v in zip(trajectories, values, strict=True)
     ]
-    credits += [Credit(one.id, "opposite", -np.diff(v)) for one, v in zip(trajectories, values, strict=True)]
+    credits += [
+        Credit(trajectory.id, "opposite", -np.diff(v))
+        for trajectory, v in zip(trajectories, values, strict=True)
+    ]
     rng = np.random.default_rng(5)
-    credits += [rewards.random(one, rng=rng) for one in trajectories]
-    credits += [rewards.mean(one) for one in trajectories]
+    credits += [rewards.random(trajectory, rng=rng) for trajectory in trajectories]
+    credits += [rewards.mean(trajectory) for trajectory in trajectories]
     return scoreboard(
         trajectories, credits, _sampled(values, seed=1), second=_sampled(values, seed=2),
         rng=np.random.default_rng(0), resamples=200,
@@ -53,9 +57,9 @@ def table(exact: tuple[list[Trajectory], list[np.ndarray]]) -> pd.DataFrame:
 
 
 def _value(table: pd.DataFrame, source: str, metric: str, outcome: str = "both") -> pd.Series:
-    own = table[(table.source == source) & (table.metric == metric) & (table.outcome == outcome)]
-    assert len(own) == 1
-    return own.iloc[0]
+    rows = table[(table.source == source) & (table.metric == metric) & (table.outcome == outcome)]
+    assert len(rows) == 1
+    return rows.iloc[0]
 
 
 def test_every_source_outcome_and_metric_has_a_row(table: pd.DataFrame) -> None:
@@ -68,7 +72,7 @@ def test_every_source_outcome_and_metric_has_a_row(table: pd.DataFrame) -> None:
 
 
 def test_a_perfect_source_is_above_the_ceiling_and_below_one(table: pd.DataFrame) -> None:
-    """The ceiling carries noise on both sides, the perfect source on one."""
+    """The ceiling has noise on both sides, the perfect source only on one."""
     for metric in ("spearman", "kendall", "spearman_pooled", "kendall_pooled"):
         perfect = _value(table, "perfect", metric)
         assert perfect.ceiling < perfect.value < 1
@@ -113,17 +117,19 @@ def test_groups_are_apart(table: pd.DataFrame) -> None:
 def test_differences_are_paired(exact: tuple[list[Trajectory], list[np.ndarray]]) -> None:
     trajectories, values = exact
     truths = _sampled(values, seed=1)
-    credits = [Credit(one.id, "a", np.diff(v)) for one, v in zip(trajectories, values, strict=True)]
-    credits += [Credit(one.trajectory_id, "same", one.contributions * 2) for one in credits]
-    credits += [Credit(one.id, "b", np.arange(len(one))) for one in trajectories]
-    found = differences(
+    credits = [
+        Credit(trajectory.id, "a", np.diff(v)) for trajectory, v in zip(trajectories, values, strict=True)
+    ]
+    credits += [Credit(credit.trajectory_id, "same", credit.contributions * 2) for credit in credits]
+    credits += [Credit(trajectory.id, "b", np.arange(len(trajectory))) for trajectory in trajectories]
+    scores = differences(
         trajectories, credits, truths, against="a", rng=np.random.default_rng(0), resamples=50
     )
-    own = found[(found.source == "same") & (found.metric == "kendall")]
-    assert (own[["difference", "low", "high"]] == 0).all(axis=None)
-    other = found[(found.source == "b") & (found.metric == "kendall") & (found.outcome == "both")].iloc[0]
+    rows = scores[(scores.source == "same") & (scores.metric == "kendall")]
+    assert (rows[["difference", "low", "high"]] == 0).all(axis=None)
+    other = scores[(scores.source == "b") & (scores.metric == "kendall") & (scores.outcome == "both")].iloc[0]
     assert other.high < 0
-    assert set(found.source) == {"same", "b"}
+    assert set(scores.source) == {"same", "b"}
     with pytest.raises(ValueError, match="no credits by 'c'"):
         differences(trajectories, credits, truths, against="c", rng=np.random.default_rng(0))
 
@@ -133,16 +139,16 @@ def test_without_a_second_measurement_there_is_no_ceiling(
 ) -> None:
     trajectories, values = exact
     truths = _sampled(values, seed=1)[:4]
-    credits = [rewards.mean(one) for one in trajectories]
-    found = scoreboard(trajectories, credits, truths, rng=np.random.default_rng(0), resamples=5)
-    assert found.ceiling.isna().all() and set(found.n_tasks) <= {0, 1, 2, 4}
-    assert found.low[found.n_tasks < 2].isna().all()
+    credits = [rewards.mean(trajectory) for trajectory in trajectories]
+    scores = scoreboard(trajectories, credits, truths, rng=np.random.default_rng(0), resamples=5)
+    assert scores.ceiling.isna().all() and set(scores.n_tasks) <= {0, 1, 2, 4}
+    assert scores.low[scores.n_tasks < 2].isna().all()
 
 
 def test_what_does_not_fit_is_refused(exact: tuple[list[Trajectory], list[np.ndarray]]) -> None:
     trajectories, values = exact
     truths, rng = _sampled(values, seed=1), np.random.default_rng(0)
-    credits = [rewards.mean(one) for one in trajectories]
+    credits = [rewards.mean(trajectory) for trajectory in trajectories]
     with pytest.raises(ValueError, match="0 of 30 trajectories have a truth"):
         scoreboard(trajectories, credits, [], rng=rng)
     with pytest.raises(ValueError, match="'mean' has no credit for 1 of 30 trajectories, the first is 't29'"):

@@ -1,3 +1,5 @@
+"""The scripted player: reproducible episodes, continuations from any step, measured values."""
+
 import random
 from dataclasses import replace
 
@@ -28,8 +30,8 @@ def episode(player: ScriptedPlayer, task: Task) -> Trajectory:
 def test_an_episode_is_decided_by_its_seed(player: ScriptedPlayer, task: Task, episode: Trajectory) -> None:
     assert player.play(task, seed=1) == episode
     others = [player.play(task, seed=seed) for seed in range(2, 8)]
-    assert any(one.steps != episode.steps for one in others)
-    assert all(len(one) <= 18 and (one.ended == "done") == one.success for one in others)
+    assert any(other.steps != episode.steps for other in others)
+    assert all(len(other) <= 18 and (other.ended == "done") == other.success for other in others)
 
 
 def test_without_slips_the_expert_succeeds(player: ScriptedPlayer) -> None:
@@ -40,9 +42,9 @@ def test_without_slips_the_expert_succeeds(player: ScriptedPlayer) -> None:
 def test_continuations_begin_where_they_should(
     player: ScriptedPlayer, task: Task, episode: Trajectory
 ) -> None:
-    """A prefix played again meets the same replies; from before the last step all have one step left."""
+    """A replayed prefix gets the same replies; continuations from the last step have one step left."""
     other = player.what_if(task, episode, 3, episode.steps[3].action)
-    assert [one.observation for one in other.steps[:4]] == [one.observation for one in episode.steps[:4]]
+    assert [step.observation for step in other.steps[:4]] == [step.observation for step in episode.steps[:4]]
     wrong = player.what_if(task, episode, 3, "dance on the table")
     assert wrong.steps[3].action == "dance on the table" and not wrong.steps[3].grounded
     at_the_cap = replace(episode, steps=(episode.steps * 18)[:18])
@@ -57,7 +59,7 @@ def test_values_are_means_of_continuations(player: ScriptedPlayer, task: Task, e
     assert truth.values[-1] == episode.outcome and truth.standard_error[-1] == 0
     assert abs(truth.values[0] - np.mean(again)) < 4 * np.hypot(truth.standard_error[0], 0.5 / 20)
     assert (truth.branches, truth.step_cap, truth.policy) == (40, 18, "careless expert (0.45)")
-    k = round(40 * truth.values[0])  # of 40; with one 0 and one 1 put in, k + 1 of 42
+    k = round(40 * truth.values[0])  # of 40; with one 0 and one 1 added, k + 1 of 42
     assert truth.standard_error[0] ** 2 == pytest.approx((k + 1) / 42 * (41 - k) / 42 / 40)
 
 
