@@ -204,6 +204,7 @@ def test_a_full_disk_while_a_worker_saves_its_progress(
     line = _complaint(capfd.readouterr().err)
     assert line.startswith(f"{begun / 'checkpoints' / 'clone'}: cannot write: ") and "File too large" in line
     left = _content(begun)
+    left.pop("metrics/clone.jsonl", None)  # saved now and then for the monitor
     assert left == before and json.loads(left["run.json"])["stages"] == {}
 
 
