@@ -183,7 +183,7 @@ def open_page(browser: Any) -> Iterator[Open]:
 def run_notebook(open_page: Open) -> Open:
     """(address, width) -> the notebook's page after all of its cells ran without an error."""
 
-    def run(address: str, *, width: int = 1280, height: int = 1000, seconds: float = 60) -> Any:
+    def run(address: str, *, width: int = 1280, height: int = 1000, seconds: float = 180) -> Any:
         page = open_page(address, width=width, height=height)
         page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
         page.wait_for_function(READY, timeout=60_000)
