@@ -64,13 +64,6 @@ def steps_html(
     spans = [shared if scale == "common" else bar_span([credit]) for credit in credits]
     truth_span = shared if scale == "common" else bar_span([], truths)
     pivotal = pivotal_step(credits, truth)
-    heads = [
-        _lane_head(credit.source, sum_caption(credit), span, style.look(credit.source).colour)
-        for credit, span in zip(credits, spans, strict=True)
-    ]
-    if truth:
-        caption = f"V(h₀) = {truth.offset:.2f}" + (" (± 1 s.e.)" if truth.branches else "")
-        heads.append(_lane_head(f"Δ, {truth_label(truth)}", caption, truth_span))
     rows = []
     for index, step in enumerate(trajectory.steps):
         lanes = [
@@ -78,17 +71,35 @@ def steps_html(
         ]
         if truth:
             lanes.append(_truth_lane(truth, index, truth_span))
-        mark = ' <span class="badge">pivotal</span>' if index == pivotal else ""
-        rows.append(
-            f'<tr data-step="{index}" role="row" tabindex="-1" aria-selected="false">'
-            f'<th scope="row" role="rowheader">{index}{mark}</th>'
-            f'<td class="words" role="gridcell">{step_html(step)}</td>{"".join(lanes)}</tr>'
-        )
+        rows.append(_row(index, step, lanes, pivotal=index == pivotal))
+    heads = _lane_heads(credits, spans, truth, truth_span)
     return (
         '<table class="steps" role="grid" aria-label="steps of the trajectory"><thead><tr role="row">'
         '<th scope="col" role="columnheader">step</th>'
         '<th scope="col" role="columnheader">thought, action and reply</th>'
-        f"{''.join(heads)}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        f"{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    )
+
+
+def _lane_heads(
+    credits: Sequence[Credit], spans: Sequence[Span], truth: ValueTruth | None, truth_span: Span
+) -> str:
+    heads = [
+        _lane_head(credit.source, sum_caption(credit), span, style.look(credit.source).colour)
+        for credit, span in zip(credits, spans, strict=True)
+    ]
+    if truth:
+        caption = f"V(h₀) = {truth.offset:.2f}" + (" (± 1 s.e.)" if truth.branches else "")
+        heads.append(_lane_head(f"Δ, {truth_label(truth)}", caption, truth_span))
+    return "".join(heads)
+
+
+def _row(index: int, step: Step, lanes: Sequence[str], *, pivotal: bool) -> str:
+    mark = ' <span class="badge">pivotal</span>' if pivotal else ""
+    return (
+        f'<tr data-step="{index}" role="row" tabindex="-1" aria-selected="false">'
+        f'<th scope="row" role="rowheader">{index}{mark}</th>'
+        f'<td class="words" role="gridcell">{step_html(step)}</td>{"".join(lanes)}</tr>'
     )
 
 
