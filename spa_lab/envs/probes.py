@@ -7,7 +7,7 @@
 | distractor | the second of three steps; the conspicuous steps before and after it change nothing |
 | lamp | a mistake costs value, and undoing it restores that value |
 | vase | a mistake costs all value, and nothing after it matters |
-| corridor | evenly on every step of a long way; a step back loses it again |
+| corridor | evenly on every step of a long corridor; a step back loses it again |
 
 Each has two actions. The effect of an action is a pure function of a small state, which the expert tracks.
 Values depend on the policy; `spa_lab.truth.exact` computes them.
@@ -38,7 +38,7 @@ class Move(NamedTuple):
 
 @dataclass(frozen=True)
 class Probe:
-    """The rules of one small world. A variant is a word that tells its tasks apart."""
+    """The rules of one small world. A variant is a word that distinguishes its tasks."""
 
     name: str
     actions: tuple[str, str]
@@ -275,17 +275,17 @@ class ProbeWorld:
 
 
 class ProbeExpert:
-    """Tracks the state by the executed actions, and knows the shortest way from every state."""
+    """Tracks the state by the executed actions, and knows the shortest path from every state."""
 
     def __init__(self, probe: Probe, variant: str) -> None:
         self.probe, self.variant, self.state = probe, variant, probe.start
 
     def observe(self, action: str, observation: str) -> None:
-        """Takes in one executed action."""
+        """Update the state by one executed action."""
         self.state = _move(self.probe, self.state, action, self.variant).state
 
     def act(self) -> Advice:
-        """The next (thought, action) on the shortest way."""
+        """The next (thought, action) on the shortest path."""
         return self.probe.advise(self.state, self.variant)[0]
 
     def slip(self, rng: random.Random) -> Advice:

@@ -273,12 +273,12 @@ def _entries(path: Path) -> list[Any]:
             raise ValueError(f"{path}: cannot be read as JSON (truncated?): {error}") from error
         return entries
     lines = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for line_number, line in enumerate(text.splitlines(), start=1):
         if line.strip():
             try:
                 lines.append(json.loads(line))
             except ValueError as error:
-                raise ValueError(f"{path}: line {number} is not JSON: {error}") from error
+                raise ValueError(f"{path}: line {line_number} is not JSON: {error}") from error
     return lines
 
 

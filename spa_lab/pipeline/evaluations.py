@@ -1,4 +1,4 @@
-"""What the evaluations of a run hold, for reports and figures."""
+"""The evaluations of a run, for reports and figures."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TITLES = {"base": "base", "cloned": "cloned (SFT)"}
-"""Titles of the policies that are no training method's."""
+"""Titles of the policies that no training method produced."""
 BASELINE = "terminal"
 """The method that the others are compared with, besides the cloned policy."""
 
@@ -52,10 +52,10 @@ def main_panel(run: Run, played: Mapping[str, object]) -> str | None:
     return "unseen" if "unseen" in played else next(iter(played), None)
 
 
-def long_ones(trajectories: Sequence[Trajectory]) -> dict[str, Trajectory]:
+def long_examples(trajectories: Sequence[Trajectory]) -> dict[str, Trajectory]:
     """The longest "success" and the "failure" nearest to it in length, as far as there are any.
 
-    Among equals the first id is taken; a failure alone is the longest.
+    Among equals the first id is taken; without a success, the longest failure.
     """
     chosen: dict[str, Trajectory] = {}
     for kind in ("success", "failure"):
@@ -69,7 +69,7 @@ def long_ones(trajectories: Sequence[Trajectory]) -> dict[str, Trajectory]:
 def panel_frame(
     played: Mapping[str, Sequence[Trajectory]], expert_length: Mapping[str, int] | None = None
 ) -> "pd.DataFrame":
-    """`frames.trajectories_frame` of one panel, under the names by which the run calls its policies."""
+    """`frames.trajectories_frame` of one panel, with the run's names of its policies."""
     import pandas as pd
 
     from spa_lab.view.tables.frames import trajectories_frame
@@ -87,7 +87,7 @@ def expert_lengths(run: Run) -> dict[str, int]:
 
 
 def task_records(tasks: Sequence[Task]) -> list[TaskRecord]:
-    """What a run keeps of tasks that are played in it."""
+    """The records that a run keeps of the tasks played in it."""
     return [
         TaskRecord(task.id, task.kind, task.split, task.instruction, task.expert_length or None)
         for task in tasks

@@ -1,4 +1,4 @@
-"""A run with its world and preset: what every stage, score and figure takes, instead of the parts."""
+"""A run with its world and preset: the one argument of stages, scores and figures."""
 
 import random
 from collections.abc import Sequence
@@ -30,14 +30,14 @@ class Split(NamedTuple):
     """Explored trajectories by task."""
 
     fitted: list[Trajectory]
-    """That models of credit are fitted to."""
+    """Trajectories that credit models are fitted to."""
     held_out: list[Trajectory]
-    """Of other tasks, that they are judged on."""
+    """Trajectories of other tasks, on which credit models are evaluated."""
 
 
 @dataclass(frozen=True)
 class ExperimentSource:
-    """Where to find an experiment; small enough to travel to a worker process."""
+    """Where to find an experiment; small enough to be sent to a worker process."""
 
     folder: Path
     world: str | Environment
@@ -72,7 +72,7 @@ class Experiment:
             raise ValueError(f"{run.path}: its preset is not of this version: {error}") from error
         self.seed = run.seed
         self.models: dict[Any, Any] = {}
-        """Whatever credit sources fit or read once per process, by a key of their choice."""
+        """Models that credit sources fit or load once per process, by a key of their choice."""
 
     @classmethod
     def open(cls, run: Run | Path | str, world: str | Environment | None = None) -> "Experiment":
@@ -139,10 +139,10 @@ class Experiment:
     @property
     def device(self) -> str:
         """The torch device of this run's models on this machine."""
-        found = None
+        accelerator = None
         if self.preset.device == "auto":
-            found = torch.accelerator.current_accelerator(check_available=True)
-        return str(found or "cpu")
+            accelerator = torch.accelerator.current_accelerator(check_available=True)
+        return str(accelerator or "cpu")
 
     def policy(self, name: str) -> Policy:
         """A policy of the run: "base", "cloned" or the name of a training method.
@@ -225,7 +225,7 @@ def explorations(run: Run, held_out: float) -> Split:
     """The explorations of a run, split by task; errors as in `split_by_task` and `Run.load_trajectories`."""
     explored = [entry for entry in run.trajectory_sets() if entry.role == "explored"]
     if not explored:
-        run.load_trajectories("explore")  # raises, naming what there is
+        run.load_trajectories("explore")  # raises an error that lists the names there are
     return split_by_task([trajectory for entry in explored for trajectory in entry.load()], held_out)
 
 
@@ -254,7 +254,7 @@ def split_by_task(trajectories: Sequence[Trajectory], held_out: float) -> Split:
 def config_of(
     world: str | Environment, environment: Environment, methods: Sequence[str], preset: Preset
 ) -> dict[str, Any]:
-    """What run.json keeps of an experiment's settings.
+    """The settings of an experiment that run.json stores.
 
     Args:
         world: as the user named it; None is stored for an `Environment` given as an object.
@@ -271,14 +271,14 @@ def config_of(
     }
 
 
-def check_portable(what: str, thing: object) -> None:
+def check_portable(what: str, value: object) -> None:
     """Check that worker processes can receive an object.
 
     Raises:
         ValueError: they cannot; says that `what` should be named as "package.module:attribute".
     """
     try:
-        ForkingPickler.dumps(thing)
+        ForkingPickler.dumps(value)
     except Exception as error:
         raise ValueError(
             f"{what} cannot be sent to worker processes ({error}); define it in a module and name it as "

@@ -1,8 +1,8 @@
 """`spa-lab fidelity`: credit sources against the measured values of a run's own agent.
 
 Leaves two independent measurements as `truths/`, so that the inspector and the figures show credit beside the
-truth, and the scoreboard and the costs in `results/`. Everything is kept as soon as it is done: an
-interrupted call is resumed, a larger one extends a smaller one, and a further source costs only itself.
+truth, and the scoreboard and the costs in `results/`. Every result is saved as soon as it is ready: an
+interrupted call is resumed, a larger one extends a smaller one, and a further source adds only its own cost.
 """
 
 import re
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 TEXT_METRICS = ("pair_accuracy", "harm_auc", "spearman", "spearman_pooled", "pivot_hit", "rmse", "last_share")
 """Metrics of the printed table."""
 COSTS = ("fit_seconds", "fit_rollouts", "seconds", "rollouts")
-"""To prepare a source once, and to give credit to the scored trajectories."""
+"""Costs of fitting a source once, and of giving credit to the scored trajectories."""
 BOARD = "fidelity"
 """Name of the scoreboard among the results."""
 
@@ -68,29 +68,29 @@ def fidelity(
     """
     if min(trajectories, branches) < 1:
         raise ValueError(f"needs at least 1 trajectory and 1 branch, got {trajectories} and {branches}")
-    asked = list(SOURCES) if sources is None else list(sources)
+    requested = list(SOURCES) if sources is None else list(sources)
     opened = run if isinstance(run, Run) else Run.open(run)
-    for name in asked:
+    for name in requested:
         if isinstance(name, str):
             find_source(name)
     with writing(opened.path), WorkerPool(workers) as pool:
         experiment = Experiment.open(opened, world)
-        return render_scoreboard(_fidelity(experiment, trajectories, branches, asked, pool))
+        return render_scoreboard(_fidelity(experiment, trajectories, branches, requested, pool))
 
 
 def _fidelity(
     experiment: Experiment,
     trajectories: int,
     branches: int,
-    asked: Sequence["str | CreditMethod | SourceFactory"],
+    requested: Sequence["str | CreditMethod | SourceFactory"],
     pool: WorkerPool,
 ) -> pd.DataFrame:
-    """Do what is not done yet; returns the scoreboard."""
-    named = in_order(source for source in asked if isinstance(source, str))
+    """Do the missing parts; returns the scoreboard."""
+    named = in_order(source for source in requested if isinstance(source, str))
     _check_models(experiment, named)
     chosen = balanced(experiment.explored.held_out, trajectories)
     pool.run(_tasks(experiment, chosen, branches, named))
-    for source in asked:
+    for source in requested:
         if not isinstance(source, str):
             _score_object(experiment, source, chosen)
     _save_truths(experiment, chosen, branches)
@@ -105,7 +105,7 @@ def balanced(trajectories: Sequence[Trajectory], each: int) -> list[Trajectory]:
 
     A larger number only adds trajectories at the end, as long as there are enough of both outcomes.
     """
-    sides = []
+    by_outcome = []
     for success in (True, False):
         by_task: dict[str, list[Trajectory]] = {}
         for trajectory in trajectories:
@@ -116,8 +116,8 @@ def balanced(trajectories: Sequence[Trajectory], each: int) -> list[Trajectory]:
             for task, played in enumerate(by_task.values())
             for n, trajectory in enumerate(played)
         ]
-        sides.append([entry[2] for entry in sorted(rounds, key=lambda entry: entry[:2])[:each]])
-    return [entry for pair in zip_longest(*sides) for entry in pair if entry is not None]
+        by_outcome.append([entry[2] for entry in sorted(rounds, key=lambda entry: entry[:2])[:each]])
+    return [entry for pair in zip_longest(*by_outcome) for entry in pair if entry is not None]
 
 
 def render_scoreboard(table: pd.DataFrame) -> str:
@@ -155,7 +155,7 @@ def score_sources(
 
 
 def _check_models(experiment: Experiment, names: Sequence[str]) -> None:
-    """Fail before hours are spent: raises StoreError for a model that is missing."""
+    """Fail before any computation: raises StoreError for a model that is missing."""
     experiment.run.model(CLONED)
     if "spa" in names:
         experiment.run.model(ESTIMATOR)
@@ -205,7 +205,7 @@ def _score_object(
     source: "CreditMethod | SourceFactory",
     chosen: Sequence[Trajectory],
 ) -> None:
-    """A source that was given as an object: made and asked in this process."""
+    """Score a source that was given as an object, in this process."""
     method = source if isinstance(source, CreditMethod) else source(experiment, lambda *progress: None)
     if not isinstance(method, CreditMethod):
         raise ValueError(f"credit source: expected a CreditMethod, got {type(method).__name__}")
@@ -213,7 +213,7 @@ def _score_object(
 
 
 def _save_credit(experiment: Experiment, method: CreditMethod, chosen: Sequence[Trajectory]) -> None:
-    """Give credit by the clock → `credits/scored-<source>` and `results/costs-<source>`.
+    """Give credit and measure its cost → `credits/scored-<source>` and `results/costs-<source>`.
 
     Continuations were played before, together with the measurement: their mean time is added.
     """

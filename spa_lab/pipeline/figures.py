@@ -16,7 +16,7 @@ from spa_lab.pipeline.evaluations import (
     comparisons,
     evaluations,
     expert_lengths,
-    long_ones,
+    long_examples,
     main_panel,
     panel_by_length,
     panel_frame,
@@ -41,9 +41,9 @@ CURVES = {
 }
 """Figure -> stage whose curves are drawn, and metrics."""
 OUR_SOURCE = "spa"
-"""The run's own estimator, drawn first: it is what fits into one column."""
+"""The run's own estimator, drawn first: one column has space for no other."""
 SOURCE_TITLES = {name: entry.title for name, entry in SOURCES.items()}
-"""Source -> what figures call it; a source from outside the package goes by its name."""
+"""Source -> title in figures; a source from outside the package has its name as title."""
 
 
 class LeftOut(NamedTuple):
@@ -54,7 +54,7 @@ class LeftOut(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What the user wants to see."""
+    """Options of the figures."""
 
     columns: Columns = 2
     trajectory: str | None = None
@@ -144,7 +144,7 @@ def _of_trajectories(runs: Sequence[Run], asked: Asked) -> Made:
         shown, rest = entry.credits[:n_shown], entry.credits[n_shown:]
         if rest:
             sources = ", ".join(credit.source for credit in rest)
-            yield LeftOut(f"{names[0]}-{kind}", f"no room for the sources {sources}; choose with --sources")
+            yield LeftOut(f"{names[0]}-{kind}", f"no space for the sources {sources}; choose with --sources")
         yield paper.contributions_figure(
             entry.trajectory,
             shown,
@@ -196,7 +196,7 @@ def _trajectories(run: Run, ids: set[str]) -> list[Trajectory]:
 
 
 def _chosen(credited: Sequence[_Credited], asked: Asked, run: Run) -> dict[str, _Credited]:
-    """The one asked for, or the longest success and the failure nearest to it in length."""
+    """The requested trajectory, or the longest success and the failure nearest to it in length."""
     if asked.trajectory is not None:
         for entry in credited:
             if entry.trajectory.id == asked.trajectory:
@@ -204,7 +204,7 @@ def _chosen(credited: Sequence[_Credited], asked: Asked, run: Run) -> dict[str, 
         raise ValueError(f"{run.path}: no trajectory {asked.trajectory!r} among {len(credited)} with credits")
     measured = [entry for entry in credited if entry.truth] or credited
     by_id = {entry.trajectory.id: entry for entry in measured}
-    chosen = long_ones([entry.trajectory for entry in measured])
+    chosen = long_examples([entry.trajectory for entry in measured])
     return {kind: by_id[trajectory.id] for kind, trajectory in chosen.items()}
 
 
@@ -227,7 +227,7 @@ def _of_evaluations(runs: Sequence[Run], asked: Asked) -> Made:
     if not played:
         yield LeftOut("success, differences, success-by-length", "no run holds evaluations")
         return
-    # its own numbers, the same for the same runs
+    # a generator that depends only on the runs
     rng = np.random.default_rng([0xF16, *(run.seed for run in played)])
     first, panels = next(iter(played.items()))
     columns, titles = asked.columns, _all_titles(list(played))
@@ -284,7 +284,7 @@ def _of_scoreboards(runs: Sequence[Run], asked: Asked) -> Made:
     yield figure
     rest = [metric for metric in DEFAULT_METRICS if metric not in set(figure.numbers["metric"])]
     if rest:
-        yield LeftOut("scoreboard", f"no room for the metrics {', '.join(rest)}; take two columns")
+        yield LeftOut("scoreboard", f"no space for the metrics {', '.join(rest)}; take two columns")
 
 
 def _board(run: Run) -> pd.DataFrame | None:

@@ -1,8 +1,8 @@
-"""Measured values of explorations: continuations of the cloned policy, kept in the run one by one.
+"""Measured values of explorations: continuations of the cloned policy, saved in the run.
 
 Each history is continued 2 N + `SPARE` times: the first N outcomes give the truth, the next N an independent
 repetition of the measurement, whose agreement with the truth is the noise ceiling, and the last ones belong
-to credit sources that spend continuations. Nothing is compared with itself.
+to credit sources that spend continuations. No source is scored against continuations that it has used.
 """
 
 import hashlib
@@ -51,12 +51,12 @@ def measure_chunk(source: ExperimentSource, ids: Sequence[str], branches: int, *
     experiment = source.open()
     trajectories, done = explorations_of(experiment, ids), 0
 
-    def note(outcomes: BranchOutcomes) -> None:
+    def report_progress(outcomes: BranchOutcomes) -> None:
         nonlocal done
         done += 1
         report(done / len(ids), {})
 
-    _play(experiment, trajectories, 2 * branches + SPARE, note)
+    _play(experiment, trajectories, 2 * branches + SPARE, report_progress)
     name = _chunk_name(ids)
     earlier = sum(row["seconds"] for row in experiment.run.results("timings") or () if row["chunk"] == name)
     row = {
@@ -80,14 +80,14 @@ def explorations_of(experiment: Experiment, ids: Sequence[str]) -> list[Trajecto
 
 
 def truths(outcomes: Sequence[BranchOutcomes], start: int, stop: int) -> list[ValueTruth]:
-    """Values by the continuations from index `start` to `stop` of every history."""
+    """Values from the continuations with index `start` to `stop` of every history."""
     return [entry.subset(start, stop).to_truth() for entry in outcomes]
 
 
 def spare_truths(
     experiment: Experiment, trajectories: Sequence[Trajectory], branches: int
 ) -> list[ValueTruth]:
-    """Values by the last continuations of every history, which no measurement uses."""
+    """Values from the last continuations of every history, which no measurement uses."""
     key = ("outcomes", tuple(trajectory.id for trajectory in trajectories))
     if key not in experiment.models:
         experiment.models[key] = measured(experiment, trajectories)
@@ -108,13 +108,13 @@ def _play(
     experiment: Experiment,
     trajectories: Sequence[Trajectory],
     branches: int,
-    note: Callable[[BranchOutcomes], object],
+    on_trajectory: Callable[[BranchOutcomes], object],
 ) -> list[BranchOutcomes]:
     config = replace(experiment.preset.explore_rollout, parallel=MAX_IN_FLIGHT)
     return branch_outcomes(
         experiment.policy(CLONED), experiment.environment, trajectories, experiment.explore_tasks, config,
         branches=branches, rng=experiment.rng("truth"), folder=experiment.run.outcomes / CLONED,
-        on_trajectory=note,
+        on_trajectory=on_trajectory,
     )  # fmt: skip
 
 
@@ -123,5 +123,5 @@ def _chunk_name(ids: Sequence[str]) -> str:
 
 
 def digest(text: str) -> str:
-    """12 hexadecimal digits that stand for a text in names of files."""
+    """12 hexadecimal digits that identify a text in file names."""
     return hashlib.sha256(text.encode()).hexdigest()[:12]

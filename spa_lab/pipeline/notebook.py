@@ -53,5 +53,5 @@ async def watched_train(
     finally:
         monitor.live = False
         monitor.look()
-        clear_output(wait=True)  # the output for pages without a kernel is still that of the start
+        clear_output(wait=True)  # the static copy still shows the state at the start
         display(monitor)

@@ -25,7 +25,7 @@ from tqdm.auto import tqdm
 from transformers.utils.logging import disable_progress_bar
 
 Report = Callable[[float, dict[str, float]], object]
-"""Called by a task with the share that is done (0 to 1) and numbers to show beside the bar."""
+"""Called by a task with the finished share (0 to 1) and numbers to show beside the bar."""
 
 _BAR = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
 
@@ -105,7 +105,7 @@ class WorkerPool:
             Their results, in the order of `tasks`.
 
         Raises:
-            ValueError: two tasks have one label, or tasks wait for each other in a circle.
+            ValueError: two tasks have one label, or the dependencies form a cycle.
             ChildProcessError: a process ended in the middle of a task (killed, out of memory).
             Exception: what a task raised, with the traceback of its process as a note; a class of another
                 package arrives as the built-in one that it is derived from.
@@ -138,7 +138,7 @@ class WorkerPool:
         return [results[task.label] for task in tasks]
 
     def _messages(self, busy: dict[Connection, WorkerTask]) -> list[tuple[Connection, _Progress | _Done]]:
-        """Waits until a worker has something to say; one message of each that has."""
+        """Wait for messages of workers; returns one of each worker that has sent any."""
         ready = wait(list(busy))
         return [(member, self._receive(member, task)) for member, task in busy.items() if member in ready]
 
@@ -198,13 +198,13 @@ def _deferred_interrupts() -> Iterator[None]:
 
     A terminal sends Ctrl-C to all its processes; workers leave it to the parent to end them. They inherit a
     blocked signal: ignoring it in the child would leave out the seconds in which it imports. The parent must
-    not be interrupted between starting a process and noting it down; its other threads have no mask, so the
+    not be interrupted between starting a process and registering it; its other threads have no mask, so the
     handler is replaced, too.
     """
     resource_tracker.ensure_running()  # its start inside of the block would reset the mask
     missed: list[int] = []
     is_main = threading.current_thread() is threading.main_thread()  # only it may set handlers
-    handler = signal.signal(signal.SIGINT, lambda number, _: missed.append(number)) if is_main else None
+    handler = signal.signal(signal.SIGINT, lambda signum, _: missed.append(signum)) if is_main else None
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -227,9 +227,9 @@ def _bar(task: WorkerTask) -> tqdm:
     return tqdm(total=1.0, desc=f"{task.label:<24}", bar_format=_BAR)
 
 
-def _show(bar: tqdm, news: _Progress) -> None:
-    bar.set_postfix({name: f"{value:.3f}" for name, value in news.numbers.items()}, refresh=False)
-    bar.update(news.share - bar.n)
+def _show(bar: tqdm, progress: _Progress) -> None:
+    bar.set_postfix({name: f"{value:.3f}" for name, value in progress.numbers.items()}, refresh=False)
+    bar.update(progress.share - bar.n)
 
 
 def _finish(bar: tqdm) -> None:

@@ -1,4 +1,4 @@
-"""The end of a run: `summary.json`, a table to read and two figures to look at."""
+"""The report of a run: `summary.json`, a table as text and two figures."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from spa_lab.pipeline.evaluations import (
     comparisons,
     evaluations,
     expert_lengths,
-    long_ones,
+    long_examples,
     panel_by_length,
     panel_frame,
     policy_titles,
@@ -162,7 +162,7 @@ def long_pair(
     credits = {credit.trajectory_id: credit for credit in held_out_credits(experiment.run)}
     if not credits:
         return None
-    chosen = long_ones(
+    chosen = long_examples(
         [trajectory for trajectory in experiment.explored.held_out if trajectory.id in credits]
     )
     if len(chosen) < 2:

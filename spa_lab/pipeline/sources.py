@@ -24,7 +24,7 @@ NO_MODEL, CONTINUATIONS = "none", "continuations"
 
 @dataclass(frozen=True)
 class SourceEntry:
-    """What can be said of a source without importing it."""
+    """Facts about a source, available without importing it."""
 
     factory: str
     """`package.module:function` of an `Experiment` and a `Report` that returns the `CreditMethod`."""
@@ -97,21 +97,21 @@ def find_source(name: str) -> "SourceFactory":
     from spa_lab.credit.methods import CreditMethod
 
     if name in SOURCES:
-        found = load_object(SOURCES[name].factory, "credit source")
+        loaded = load_object(SOURCES[name].factory, "credit source")
     elif is_object_path(name):
-        found = load_object(name, "credit source")
+        loaded = load_object(name, "credit source")
     else:
         raise unknown_name("credit source", name, list(SOURCES))
-    if isinstance(found, CreditMethod):
-        return lambda experiment, report: found
-    if not callable(found):
+    if isinstance(loaded, CreditMethod):
+        return lambda experiment, report: loaded
+    if not callable(loaded):
         raise ValueError(
             f"credit source {name!r}: expected a CreditMethod or a function that returns one, "
-            f"got {type(found).__name__}"
+            f"got {type(loaded).__name__}"
         )
 
     def make(experiment: "Experiment", report: "Report") -> "CreditMethod":
-        made = found(experiment, report)
+        made = loaded(experiment, report)
         if not isinstance(made, CreditMethod):
             raise ValueError(
                 f"credit source {name!r}: returned {type(made).__name__}, expected a CreditMethod"

@@ -1,8 +1,8 @@
 """The stages, each a function from an experiment to more files in its run; executed in worker processes.
 
 A stage's random numbers come from the run's seed and the stage's name, so its result does not depend on which
-process does it, or when. Long stages save as they go: a killed stage loses one wave of episodes, one epoch or
-one iteration, and the resumed one ends with the same bits.
+process executes it, or when. Long stages save their progress: a killed stage loses one wave of episodes, one
+epoch or one iteration, and the resumed one ends with the same bits.
 """
 
 from collections.abc import Callable, Sequence
@@ -120,16 +120,16 @@ def play_waves(
 ) -> None:
     """Play waves of episodes and save each as a shard as soon as it is finished.
 
-    A wave is what is played side by side, so the result does not depend on who plays which waves.
+    A wave is played side by side, so the result does not depend on which process plays which waves.
 
     Args:
-        policy: plays.
+        policy: the one that plays.
         environment: its world.
         specs: all episodes; wave i holds those from i * config.parallel on.
         config: temperature, limits, width of a wave.
         shards: where the waves are saved.
         waves: indices of those to play.
-        report: receives the share that is done.
+        report: called with the finished share.
     """
     total, done = len(waves), 0
     for wave in waves:
@@ -162,7 +162,7 @@ def estimate_stage(source: ExperimentSource, *, report: Report) -> None:
 
 
 def training_inputs(experiment: Experiment, method: TrainingMethod) -> TrainingInputs:
-    """What a training method receives: a fresh copy of the cloned policy, and what it needs."""
+    """What a training method receives: a fresh copy of the cloned policy, and what its `needs` name."""
     rng = experiment.rng(f"ppo-{method.name}")
     policy = experiment.policy(CLONED)
     add_adapters(experiment, policy, rng)
@@ -223,7 +223,7 @@ def evaluation_name(policy: str, panel: str) -> str:
 def _metric_logger(
     run: Run, stage: str, history: list[Metrics], report: Report, *names: str
 ) -> Callable[[Metrics], None]:
-    """Keeps the metrics of every update, reports those of `names` smoothed, and saves them now and then."""
+    """Keeps and regularly saves the metrics of every update, and reports those of `names` smoothed."""
     saved = perf_counter()
 
     def log(metrics: Metrics) -> None:

@@ -16,7 +16,7 @@ class TaskLists:
 
     @property
     def explored(self) -> Sequence[Task]:
-        """Training tasks to explore: those after the demonstrated ones, or those again (`explore_on`)."""
+        """Training tasks to explore: the demonstrated ones, or those after them (`explore_on`)."""
         first = self.preset.demonstrations if self.preset.explore_on == "fresh" else 0
         return self.environment.tasks("train", first + self.preset.explore_tasks)[first:]
 

@@ -5,8 +5,8 @@
            ├─ ppo: methods that need neither ── judge
            └─ judge cloned                          judge base
 
-A task starts as soon as what it needs is there; results depend neither on the order nor on the number of
-workers.
+A task starts as soon as the results that it needs exist. Results depend neither on the order nor on the
+number of workers.
 """
 
 from collections.abc import Iterable, Sequence
@@ -52,7 +52,7 @@ def train(
     workers: int,
     until: Stage = "report",
 ) -> Run:
-    """Do everything that `methods` need, each finished part once; a killed run is resumed where it stopped.
+    """Do everything that `methods` need; a killed run is resumed where it stopped.
 
     Args:
         out: run folder, new or started with the same settings.
@@ -159,7 +159,9 @@ def _do(
 
     finish()
     pool.run(todo, on_result=note)
-    if "report" in wanted:  # what a process killed between saving a result and removing its checkpoint left
+    if (
+        "report" in wanted
+    ):  # left by a process that was killed between saving a result and removing its checkpoint
         run.remove_checkpoints()
     if "report" in wanted and not run.finished("report"):
         with run.stage("report"):
@@ -169,7 +171,7 @@ def _do(
 def plan(
     experiment: Experiment, methods: Sequence[TrainingMethod], wanted: Sequence[Stage], workers: int
 ) -> Iterable[StageTask]:
-    """What is left to do, in the order of preference: what most others wait for comes first.
+    """What is left to do, in the order of preference: tasks that most others wait for come first.
 
     Args:
         experiment: the run.
@@ -214,7 +216,7 @@ def _ppo(method: str) -> str:
 
 
 def _explorations(experiment: Experiment, workers: int) -> Iterable[StageTask]:
-    """The waves that are not saved yet, dealt out to as many tasks as there are workers."""
+    """The waves that are not saved yet, divided among as many tasks as there are workers."""
     if "explore" in experiment.run.names("trajectories"):
         return
     n = stages.n_waves(stages.explore_specs(experiment), experiment.preset.explore_rollout)

@@ -1,4 +1,4 @@
-"""The first PPO update of a run, inspected: what the gradient saw of a method's credit."""
+"""The first PPO update of a run, inspected: how a method's credit enters the gradient."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ def watch_first_update(
     episodes: int = 64,
     world: str | Environment | None = None,
 ) -> GradientView:
-    """Play the episodes of a method's first update and show what that update would see; nothing is saved.
+    """Play the episodes of a method's first update and show what its gradient uses; nothing is saved.
 
     Args:
         run: folder of a run with a cloned policy, and with what the method needs.

@@ -119,8 +119,8 @@ def _header(line: str, path: Path) -> Record | None:
 
 def _decoded(lines: Sequence[str], first: int, path: Path, decode: Callable[[Record], _T]) -> list[_T]:
     items = []
-    for number, line in enumerate(lines, start=first):
-        where = f"{path}, line {number}"
+    for line_number, line in enumerate(lines, start=first):
+        where = f"{path}, line {line_number}"
         record = parse(line, where)
         try:
             items.append(decode(record))

@@ -119,8 +119,8 @@ class Run(RunFolder):
 
     def results(self, result: Result) -> list[Record] | None:
         """Rows of all results of one kind; None if there are none."""
-        sets = [one for one in self.result_sets() if one.result == result]
-        return [row for one in sets for row in one.load()] if sets else None
+        sets = [result_set for result_set in self.result_sets() if result_set.result == result]
+        return [row for result_set in sets for row in result_set.load()] if sets else None
 
     def _measured(self, measurement: Measurement) -> dict[str, ValueTruth]:
         """Of two files that measured one trajectory, the first by name counts."""

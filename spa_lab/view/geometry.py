@@ -51,16 +51,16 @@ def ticks(span: Span, *, most: int = 4) -> FloatArray:
     """
     low, high = span
     magnitude = 10.0 ** math.floor(math.log10((high - low) / 4))
-    found: FloatArray = np.empty(0)
+    positions: FloatArray = np.empty(0)
     for factor in (1, 2, 5, 10, 20, 50):
         step = factor * magnitude
-        places = np.arange(math.ceil(low / step), math.floor(high / step) + 1, dtype=np.float64) * step
-        if len(places) < 2 <= len(found):
+        multiples = np.arange(math.ceil(low / step), math.floor(high / step) + 1, dtype=np.float64) * step
+        if len(multiples) < 2 <= len(positions):
             break
-        found = places
-        if len(found) <= most:
+        positions = multiples
+        if len(positions) <= most:
             break
-    return found
+    return positions
 
 
 def dodge(n: int) -> FloatArray:

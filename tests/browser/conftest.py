@@ -1,4 +1,4 @@
-"""A real JupyterLab on loopback and a real Chromium that may speak to nobody else.
+"""A real JupyterLab on loopback, and a Chromium whose other connections are blocked.
 
 Without Playwright or a Chromium these tests are skipped; where SPA_LAB_BROWSER is "required" (in continuous
 integration) that is a failure instead. With SPA_LAB_SCREENSHOTS set to a folder, pictures are kept there.
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 REQUIRED = os.environ.get("SPA_LAB_BROWSER") == "required"
 PATIENCE = 240
-"""Seconds that JupyterLab may take to start: one on an idle machine, minutes on a crowded one."""
+"""Seconds that JupyterLab may take to start: one on an idle machine, minutes on a busy one."""
 HOMES = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_WORKSPACES_DIR")
 READY = "window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady"
 SETTINGS = {
@@ -39,7 +39,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _give_up(reason: str) -> None:
+def _skip(reason: str) -> None:
     if REQUIRED:
         pytest.fail(f"{reason}, and SPA_LAB_BROWSER is 'required'")
     pytest.skip(reason)
@@ -51,9 +51,9 @@ def browser() -> Iterator[Any]:
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        _give_up("Playwright is not installed")
+        _skip("Playwright is not installed")
     if CHROMIUM is None:
-        _give_up("no Chromium was found")
+        _skip("no Chromium was found")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
@@ -135,7 +135,7 @@ class Lab:
 
 @pytest.fixture(scope="session")
 def lab(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """JupyterLab in an empty folder, with nobody's settings."""
+    """JupyterLab in an empty folder, with default settings."""
     server = Lab(tmp_path_factory.mktemp("lab"))
     yield server
     server.stop()
@@ -146,19 +146,19 @@ Open = Callable[..., Any]
 
 @pytest.fixture
 def open_page(browser: Any) -> Iterator[Open]:
-    """(address, width) -> a page that speaks to loopback alone; the test fails if it tried others.
+    """(address, width) -> a page limited to loopback; the test fails if it requests other addresses.
 
-    With `alone` nothing is reached, and what the page asks for is nobody's fault: nbconvert's own template
-    asks for scripts that it can do without.
+    With `alone` the page is offline, and its requests are not counted: the template of nbconvert requests
+    scripts that it does not depend on.
     """
-    contexts, strangers = [], []
+    contexts, foreign = [], []
 
     def answer(route: Any) -> None:
         address = route.request.url
         if address.startswith(("http://127.0.0.1:", "file:", "data:", "blob:")):
             route.continue_()
         else:
-            strangers.append(address)
+            foreign.append(address)
             route.abort()
 
     def open_one(address: str, *, width: int = 1280, height: int = 1000, alone: bool = False) -> Any:
@@ -176,7 +176,7 @@ def open_page(browser: Any) -> Iterator[Open]:
     yield open_one
     for context in contexts:
         context.close()
-    assert strangers == []
+    assert foreign == []
 
 
 @pytest.fixture
@@ -202,12 +202,12 @@ def run_notebook(open_page: Open) -> Open:
 
 @pytest.fixture(scope="session")
 def picture() -> Callable[..., None]:
-    """(page or element, name): keeps a screenshot where SPA_LAB_SCREENSHOTS says."""
+    """(page or element, name): keeps a screenshot in the folder SPA_LAB_SCREENSHOTS."""
     folder = os.environ.get("SPA_LAB_SCREENSHOTS")
 
-    def keep(what: Any, name: str) -> None:
+    def keep(view: Any, name: str) -> None:
         if folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
-            what.screenshot(path=str(Path(folder) / f"{name}.png"))
+            view.screenshot(path=str(Path(folder) / f"{name}.png"))
 
     return keep

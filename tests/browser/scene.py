@@ -24,41 +24,53 @@ HOSTILE = (
 PLACES = ("cabinet", "drawer", "countertop", "fridge", "shelf", "sinkbasin")
 
 
-def episode(number: int, n_steps: int, success: bool) -> Trajectory:
+def episode(index: int, n_steps: int, success: bool) -> Trajectory:
     """A household-like episode; every fifth step is refused."""
     steps = []
     for t in range(n_steps):
-        place, refused = f"{PLACES[(t + number) % len(PLACES)]} {t % 4 + 1}", t % 5 == 4
+        target, refused = f"{PLACES[(t + index) % len(PLACES)]} {t % 4 + 1}", t % 5 == 4
         reply = (
             "Nothing happens."
             if refused
-            else f"You arrive at {place}. On the {place}, you see a mug {t + 1}."
+            else f"You arrive at {target}. On the {target}, you see a mug {t + 1}."
         )
-        thought = f"I need a mug. It may be on the {place}."
-        steps.append(Step(f"{thought} {place}", thought, f"go to {place}", reply, not refused))
-    instruction = ("put a clean mug in cabinet", "heat a mug and put it on the shelf")[number % 2]
+        thought = f"I need a mug. It may be on the {target}."
+        steps.append(Step(f"{thought} {target}", thought, f"go to {target}", reply, not refused))
+    instruction = ("put a clean mug in cabinet", "heat a mug and put it on the shelf")[index % 2]
     return Trajectory(
-        f"eval/{number:05d}", f"task-{number % 40}", "household", "unseen", instruction,
+        f"eval/{index:05d}", f"task-{index % 40}", "household", "unseen", instruction,
         "You are in the middle of a room. Looking around you, you see a cabinet 1 and a drawer 1.",
         tuple(steps), float(success), success, "done" if success else "step_limit",
-        ("spa", "ppo")[number % 2], 0,
+        ("spa", "ppo")[index % 2], 0,
     )  # fmt: skip
 
 
 def collection() -> Collection:
-    """One of 50 steps first, others of many lengths, all measured; a hostile one that is not at the end."""
-    several = [episode(0, 50, True), *(episode(i, 4 + 3 * i, i % 3 > 0) for i in range(1, 12))]
+    """A measured collection: first 50 steps, then many lengths; last an unmeasured one with hostile texts."""
+    measured = [episode(0, 50, True), *(episode(i, 4 + 3 * i, i % 3 > 0) for i in range(1, 12))]
     rng = np.random.default_rng(0)
     credits, truths = [], []
-    for one in several:
-        values = np.clip(0.5 + np.cumsum(rng.normal(0, 0.07, len(one) + 1)), 0.03, 0.97)
-        values[-1] = one.outcome
-        truths.append(ValueTruth(one.id, values, np.sqrt(values * (1 - values) / 64), 64, "clone", 60))
-        noise = rng.normal(0, 0.04, len(one))
+    for trajectory in measured:
+        values = np.clip(0.5 + np.cumsum(rng.normal(0, 0.07, len(trajectory) + 1)), 0.03, 0.97)
+        values[-1] = trajectory.outcome
+        truths.append(ValueTruth(trajectory.id, values, np.sqrt(values * (1 - values) / 64), 64, "clone", 60))
+        noise = rng.normal(0, 0.04, len(trajectory))
         credits.append(
-            Credit(one.id, "history value", np.diff(values) * 0.7 + noise, 0.2, np.full(len(one), 0.03))
+            Credit(
+                trajectory.id,
+                "history value",
+                np.diff(values) * 0.7 + noise,
+                0.2,
+                np.full(len(trajectory), 0.03),
+            )
         )
-        credits.append(Credit(one.id, "spa", np.full(len(one), one.outcome / len(one)) + noise / 9))
+        credits.append(
+            Credit(
+                trajectory.id,
+                "spa",
+                np.full(len(trajectory), trajectory.outcome / len(trajectory)) + noise / 9,
+            )
+        )
     strange = replace(
         episode(99, len(HOSTILE), True),
         id="<i>strange</i>",
@@ -66,11 +78,11 @@ def collection() -> Collection:
         steps=tuple(Step(text, text, text, text, True) for text in HOSTILE),
     )
     credits.append(Credit(strange.id, "spa", np.linspace(-1, 1, len(HOSTILE))))
-    return Collection.of([*several, strange], credits, truths, name="made up")
+    return Collection.of([*measured, strange], credits, truths, name="made up")
 
 
 def grow(trajectory: Trajectory, step: int, n: int) -> list[float]:
-    """Outcomes that take a while and rise with the step."""
+    """Outcomes that take some time and rise with the step."""
     time.sleep(0.05)
     rng = np.random.default_rng([step, n, len(trajectory)])
     return (rng.random(n) < 0.3 + 0.5 * step / len(trajectory)).astype(float).tolist()
@@ -87,8 +99,8 @@ def lengths() -> pd.DataFrame:
     """Of `trajectories_frame`: two policies."""
     from spa_lab.view.tables.frames import trajectories_frame
 
-    several = [episode(i, 3 + i % 33, (i * 7) % 10 > i % 9) for i in range(240)]
-    return trajectories_frame(several, expert_length={f"task-{i}": 3 + i * 2 % 33 for i in range(40)})
+    played = [episode(i, 3 + i % 33, (i * 7) % 10 > i % 9) for i in range(240)]
+    return trajectories_frame(played, expert_length={f"task-{i}": 3 + i * 2 % 33 for i in range(40)})
 
 
 def board() -> pd.DataFrame:

@@ -1,6 +1,6 @@
-"""Every notebook, run to its end in a real JupyterLab without a complaint, and read again as a dead page.
+"""Every notebook, run to its end in a real JupyterLab without warnings, and read as a static page.
 
-Notebooks 1 to 4 and 5b share a run folder, as for a reader who begins with the first; all others run alone.
+Notebooks 1 to 4 and 5b share a run folder, as for a reader who starts with the first; the others run alone.
 """
 
 import re
@@ -18,21 +18,21 @@ from spa_lab.store import Run
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
 STAGES = [path for path in NOTEBOOKS if path.stem.split("_")[0] in ("01", "02", "03", "04", "05b")]
 ALONE = [path for path in NOTEBOOKS if path not in STAGES]
-COMPLAINTS = '[data-mime-type="application/vnd.jupyter.stderr"]'
+WARNINGS = '[data-mime-type="application/vnd.jupyter.stderr"]'
 SAVE = "window.jupyterapp.commands.execute('docmanager:save')"
-HEIGHTS = "all => all.map(one => one.getBoundingClientRect().height)"
-WRITTEN = """all => all.map(one => {
-  const copy = one.cloneNode(true);
+HEIGHTS = "all => all.map(element => element.getBoundingClientRect().height)"
+WRITTEN = """all => all.map(element => {
+  const copy = element.cloneNode(true);
   copy.querySelectorAll("code").forEach(code => code.remove());
   return copy.textContent;
 }).join("\\n")"""
-"""What stands in the cells of text, but for code."""
+"""The text of markdown cells without code."""
 SECONDS = 1800
 """Enough for a busy machine; an idle one takes half a minute to two minutes a notebook."""
 
 
 @pytest.mark.parametrize("path", ALONE, ids=lambda path: path.stem)
-def test_it_runs_alone(path: Path, lab: Any, run_notebook: Any, open_page: Any, picture: Any) -> None:
+def test_notebook_runs_alone(path: Path, lab: Any, run_notebook: Any, open_page: Any, picture: Any) -> None:
     _run(path, lab, run_notebook, open_page, picture)
 
 
@@ -40,35 +40,37 @@ def test_the_stages_run_in_order(lab: Any, run_notebook: Any, open_page: Any, pi
     folder = lab.folder / "runs/notebooks-household-lesson"
     for path in STAGES:
         _run(path, lab, run_notebook, open_page, picture)
-        missing = [name for name in _said_to_be_written(path) if not any(folder.glob(name))]
+        missing = [name for name in _promised_files(path) if not any(folder.glob(name))]
         assert missing == [], path.stem
     run = Run.open(folder)
-    assert any(one.success for one in run.load_trajectories("eval-cloned-unseen")), "the clone learnt nothing"
+    assert any(trajectory.success for trajectory in run.load_trajectories("eval-cloned-unseen")), (
+        "the clone learnt nothing"
+    )
 
 
 def _run(path: Path, lab: Any, run_notebook: Any, open_page: Any, picture: Any) -> None:
-    """Run it, save it, and find all that it showed in the page that is made of the saved file."""
+    """Run and save a notebook, and find all its widgets in the page converted from the saved file."""
     folder = lab.folder / "notebooks"
     folder.mkdir(exist_ok=True)
     shutil.copy(path, folder)
     page = run_notebook(lab.address(f"notebooks/{path.name}"), seconds=SECONDS)
-    assert page.locator(COMPLAINTS).count() == 0, page.locator(COMPLAINTS).first.inner_text()
+    assert page.locator(WARNINGS).count() == 0, page.locator(WARNINGS).first.inner_text()
     names = page.locator(".spa-lab.live").evaluate_all(
-        "all => all.map(one => one.getAttribute('aria-label'))"
+        "all => all.map(element => element.getAttribute('aria-label'))"
     )
     page.locator("mjx-container").first.wait_for(state="attached")  # formulas are typeset
     page.evaluate(SAVE)
     page.close()
-    dead = open_page(f"file://{_as_html(folder / path.name, lab)}", height=1400, alone=True)
-    views = dead.locator(".spa-lab-static")
+    static = open_page(f"file://{_as_html(folder / path.name, lab)}", height=1400, alone=True)
+    views = static.locator(".spa-lab-static")
     assert views.count() == len(names) >= 1, names
     assert min(views.evaluate_all(HEIGHTS)) > 20, names  # a line of text at least
-    assert dead.locator(".spa-lab input, .spa-lab script, .spa-lab button:visible").count() == 0
-    assert "$" in dead.locator(".jp-RenderedMarkdown").evaluate_all(WRITTEN), "formulas, at least as LaTeX"
-    picture(dead, f"lesson-{path.stem}")
+    assert static.locator(".spa-lab input, .spa-lab script, .spa-lab button:visible").count() == 0
+    assert "$" in static.locator(".jp-RenderedMarkdown").evaluate_all(WRITTEN), "formulas, at least as LaTeX"
+    picture(static, f"lesson-{path.stem}")
 
 
-def _said_to_be_written(path: Path) -> list[str]:
+def _promised_files(path: Path) -> list[str]:
     """Paths inside the run folder that the opening table promises."""
     _, _, writes = nbformat.read(path, as_version=4).cells[0].source.partition("| **Writes** |")
     return [name.rstrip("/") for name in re.findall(r"`([\w*./-]+)`", writes)]

@@ -1,4 +1,4 @@
-"""Base models that know words and nothing else, for runs of seconds."""
+"""Untrained base models with a vocabulary, for runs of seconds."""
 
 import random
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""A pipeline small enough to be run whole: a base model made on the spot, and a run that nobody disturbs."""
+"""A pipeline small enough to run completely: a base model made here, and an uninterrupted run."""
 
 import importlib
 import io
@@ -51,13 +51,13 @@ def data(
     make_policy: Callable[..., Policy],
     importable: Callable[[str], ModuleType],
 ) -> Path:
-    """A data folder whose base models know words and nothing else."""
+    """A data folder with untrained base models."""
     folder: Path = importable("base_models").make_data(tmp_path_factory.mktemp("data"), make_policy)
     return folder
 
 
 def _commit() -> str:
-    """Somebody may commit between a run and its resumption, which a run writes down."""
+    """A constant: runs record the commit, and one may be made between a run and its resumption."""
     return "0" * 40
 
 

@@ -2,8 +2,8 @@
 
     python tests/pipeline/kill_resume.py --world household --kills 60 --seed 0
 
-Each attempt is a process group of its own, workers included. An attempt that ends before its moment comes is
-compared and the run is started anew; the last one is left to finish and compared, too.
+Each attempt is a process group of its own, workers included. An attempt that ends before its kill is
+compared and a new run is started; the last one runs to its end and is compared, too.
 """
 
 import argparse
@@ -26,7 +26,7 @@ KINDS = ("trajectories", "credits", "metrics", "tasks", "models", "checkpoints")
 
 @dataclass
 class Outcome:
-    """What the kills showed."""
+    """Results of the kills."""
 
     kills: int = 0
     compared: int = 0
@@ -36,14 +36,14 @@ class Outcome:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Digest of every file that may depend on nothing but the settings."""
+    """Digest of every file that must depend on the settings only."""
     files = [path for kind in KINDS for path in sorted((folder / kind).rglob("*")) if path.is_file()]
     files.append(folder / "summary.json")
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def differing(ours: dict[str, str], theirs: dict[str, str]) -> list[str]:
-    """Names of files that only one has, or that differ."""
+    """Names of files that exist on one side only, or that differ."""
     return sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
 
 
@@ -73,7 +73,7 @@ def measure(world: str, kills: int, seed: int, folder: Path, data: Path, workers
     Args:
         world: name of the world.
         kills: number of SIGKILLs.
-        seed: draws the moments.
+        seed: of the random moments.
         folder: an empty folder for the runs.
         data: folder of the base models.
         workers: worker processes of every attempt.
@@ -116,7 +116,7 @@ def _train(out: Path, world: str, workers: int) -> None:
     from spa_lab.pipeline.train import train
     from spa_lab.store import folder
 
-    folder.git_commit = lambda: "0" * 40  # somebody may commit between a run and its resumption
+    folder.git_commit = lambda: "0" * 40  # a commit between a run and its resumption is recorded in the run
     preset = NANO
     train(out, world, METHODS, preset, seed=0, workers=workers)
 

@@ -1,7 +1,7 @@
 """The command with a preset that takes seconds: `python micro.py demo --out DIR --workers 1`.
 
-Run as a program it can be told to kill itself, workers and all, while a job is at work: MICRO_KILL_IN holds
-the beginning of the job's label.
+As a program it can kill itself and its workers while a task is running: MICRO_KILL_IN holds the beginning of
+the task's label.
 """
 
 import os
@@ -47,7 +47,7 @@ NANO = replace(
 
 
 def main(argv: Sequence[str], preset: Preset = MICRO) -> int:
-    """`spa-lab` where that preset is the default and there is no other."""
+    """`spa-lab` with that preset as the default and only one."""
     with patch.object(presets, "PRESETS", {"tiny": preset, preset.name: preset}):
         return cli.main(argv)
 
@@ -55,10 +55,10 @@ def main(argv: Sequence[str], preset: Preset = MICRO) -> int:
 def _kill_everything_in(label: str) -> None:
     show = parallel._show
 
-    def show_or_kill(bar: Any, news: Any) -> None:
-        if bar.desc.startswith(label) and 0 < news.share < 1:
+    def show_or_kill(bar: Any, progress: Any) -> None:
+        if bar.desc.startswith(label) and 0 < progress.share < 1:
             os.killpg(0, signal.SIGKILL)
-        show(bar, news)
+        show(bar, progress)
 
     parallel._show = show_or_kill
 

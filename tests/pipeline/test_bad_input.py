@@ -276,14 +276,14 @@ def test_ctrl_c(data: Path, tmp_path: Path) -> None:
         command, cwd=ROOT, stderr=subprocess.PIPE, start_new_session=True, preexec_fn=_heed_interrupts
     )
     assert process.stderr is not None
-    told = b""
-    while b"judge base" not in told:
-        told += process.stderr.read1()
+    stderr = b""
+    while b"judge base" not in stderr:
+        stderr += process.stderr.read1()
     os.killpg(process.pid, signal.SIGINT)
     _, rest = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert _complaint((told + rest).decode()) == "interrupted"
+    assert _complaint((stderr + rest).decode()) == "interrupted"
     end = time.monotonic() + 30
     while not _is_empty(process.pid):
-        assert time.monotonic() < end, "somebody is left"
+        assert time.monotonic() < end, "a process is left"
         time.sleep(0.05)

@@ -71,22 +71,22 @@ PRESET = replace(
 )  # fmt: skip
 
 
-class Alone:
-    """A crew that does every job itself."""
+class InProcessPool:
+    """A pool that executes every task in this process."""
 
     def __init__(self, size: int) -> None: ...
-    def __enter__(self) -> "Alone":
+    def __enter__(self) -> "InProcessPool":
         return self
 
     def __exit__(self, *_: object) -> None: ...
-    def run(self, jobs: Sequence[WorkerTask], **_: object) -> list[Any]:
-        return [job.function(*job.arguments, report=lambda *news: None) for job in jobs]
+    def run(self, tasks: Sequence[WorkerTask], **_: object) -> list[Any]:
+        return [task.function(*task.arguments, report=lambda *progress: None) for task in tasks]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _in_this_process() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "WorkerPool", Alone)
+        patch.setattr(module, "WorkerPool", InProcessPool)
         yield
 
 
@@ -103,13 +103,13 @@ def explored(make_policy: Callable[..., Policy], tmp_path_factory: pytest.TempPa
     config = CloneConfig(epochs=40, lr=0.02, muon_lr=None, batch_tokens=1000)
     clone(policy, [_demonstration(action) for action in ("a", "bb")], config, rng=random.Random(0))
     run = Run.create(tmp_path_factory.mktemp("run"), config_of(EVEN, EVEN, [], PRESET), seed=0)
-    jobs = [
+    specs = [
         EpisodeSpec(f"explore/{task.id}/{m}", task, 10 * i + m)
         for i, task in enumerate(TASKS)
         for m in range(4)
     ]
-    played = [episode.trajectory for episode in rollout(policy, EVEN, jobs, PRESET.explore_rollout)]
-    assert {one.success for one in played[8:]} == {True, False}
+    played = [episode.trajectory for episode in rollout(policy, EVEN, specs, PRESET.explore_rollout)]
+    assert {trajectory.success for trajectory in played[8:]} == {True, False}
     run.save_trajectories("explore", played, role="explored")
     with run.saving_model("cloned") as target:
         save_policy(policy, target)
@@ -132,7 +132,7 @@ def test_every_source_is_on_the_scoreboard(scored: tuple[Run, str]) -> None:
     assert set(table["metric"]) == set(METRICS)
     assert all(source in printed for source in SOURCES)
     spent = table.drop_duplicates("source").set_index("source")
-    steps = sum(len(one) for one in run.credits()["ipr_5"].values())
+    steps = sum(len(credit) for credit in run.credits()["ipr_5"].values())
     assert (
         spent.loc["ipr_5", "rollouts"] == 5 * steps and spent.loc["mc_difference_8", "rollouts"] == 8 * steps
     )
@@ -145,12 +145,12 @@ def test_every_source_is_on_the_scoreboard(scored: tuple[Run, str]) -> None:
 def test_what_is_done_is_not_done_again(scored: tuple[Run, str], monkeypatch: pytest.MonkeyPatch) -> None:
     run, printed = scored
 
-    class Idle(Alone):
-        def run(self, jobs: Sequence[WorkerTask], **_: object) -> list[Any]:
-            assert jobs == []
+    class IdlePool(InProcessPool):
+        def run(self, tasks: Sequence[WorkerTask], **_: object) -> list[Any]:
+            assert tasks == []
             return []
 
-    monkeypatch.setattr(module, "WorkerPool", Idle)
+    monkeypatch.setattr(module, "WorkerPool", IdlePool)
     assert module.fidelity(run=run.path, trajectories=2, branches=3, workers=1, world=EVEN) == printed
 
 
@@ -194,7 +194,7 @@ def test_outcomes_under_other_settings_are_refused(scored: tuple[Run, str], tmp_
 
 
 def test_a_source_of_a_user(scored: tuple[Run, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An object, or a name of one in a module: scored, saved and listed last."""
+    """An object, or its name as module:attribute: scored, saved and listed last."""
     run = Run.open(shutil.copytree(scored[0].path, tmp_path / "run"))
     (tmp_path / "my_source.py").write_text(
         "from spa_lab.credit.methods import credit_method\n"
@@ -237,7 +237,7 @@ def test_a_run_without_estimator_is_refused_at_once(explored: Path, tmp_path: Pa
         module.fidelity(run=path, trajectories=0, branches=1, workers=1, world=EVEN)
 
 
-def test_presets_of_other_versions_are_named(tmp_path: Path) -> None:
+def test_presets_of_other_versions_are_refused(tmp_path: Path) -> None:
     config = {"env": "household", "preset": {"name": "x", "clone": {"feet": 2}}}
     run = Run.create(tmp_path / "run", config, seed=0)
     with pytest.raises(ValueError, match=r"its preset is not of this version: .*feet"):
@@ -246,19 +246,19 @@ def test_presets_of_other_versions_are_named(tmp_path: Path) -> None:
 
 def test_balanced_spreads_over_tasks_and_only_grows(make_trajectory: Callable[..., Trajectory]) -> None:
     many = [
-        make_trajectory(outcome, (True,), id=f"{task}{number}{outcome:.0f}", task_id=task)
+        make_trajectory(outcome, (True,), id=f"{task}{i}{outcome:.0f}", task_id=task)
         for task in "ab"
-        for number in range(2)
+        for i in range(2)
         for outcome in (1.0, 0.0)
     ]
-    four = [one.id for one in balanced(many, 2)]
+    four = [trajectory.id for trajectory in balanced(many, 2)]
     assert four == ["a01", "a00", "b01", "b00"]
-    assert [one.id for one in balanced(many, 3)][:4] == four
+    assert [trajectory.id for trajectory in balanced(many, 3)][:4] == four
     assert len(balanced(many, 9)) == 8
-    assert [one.id for one in balanced(many[:1], 3)] == ["a01"]
+    assert [trajectory.id for trajectory in balanced(many[:1], 3)] == ["a01"]
 
 
-def test_the_command_hands_its_numbers_on(
+def test_the_command_passes_its_options(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     calls: list[dict[str, Any]] = []

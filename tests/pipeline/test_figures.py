@@ -1,4 +1,4 @@
-"""`spa-lab figures` on runs made by hand: what is drawn, what is left out and why, what is pooled."""
+"""`spa-lab figures` on runs made by hand: figures drawn or left out, and pooling over seeds."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,7 +31,11 @@ def finished(make_trajectory: Callable[..., Trajectory], tmp_path: Path) -> Call
     tasks = environment().tasks("unseen", 6)
 
     def build(seed: int, name: str = "", preset: dict = PRESET, **won: str) -> Run:
-        config = {"env": "household", "methods": [one for one in won if one != "cloned"], "preset": preset}
+        config = {
+            "env": "household",
+            "methods": [policy for policy in won if policy != "cloned"],
+            "preset": preset,
+        }
         run = Run.create(tmp_path / (name or f"run-{seed}"), config, seed=seed)
         titles = {"spa": "SPA-RL", "terminal": "terminal reward"}
         run.note(methods={policy: titles[policy] for policy in won if policy != "cloned"})
@@ -48,7 +52,11 @@ def finished(make_trajectory: Callable[..., Trajectory], tmp_path: Path) -> Call
             )
         explored = [make_trajectory(R, (True, False, True), id=f"x/{R}") for R in (1.0, 0.0)]
         run.save_trajectories("explore", explored, role="explored")
-        credits = [Credit(one.id, source, np.full(3, 0.25)) for one in explored for source in ("mine", "spa")]
+        credits = [
+            Credit(trajectory.id, source, np.full(3, 0.25))
+            for trajectory in explored
+            for source in ("mine", "spa")
+        ]
         run.save_credits("held-out", credits, role="held_out")
         run.save_metrics("ppo-spa", [{"success": 0.25 * seed, "kl": 0.01}] * 3, stage="ppo", method="spa")
         run.note(n=6)
@@ -58,9 +66,9 @@ def finished(make_trajectory: Callable[..., Trajectory], tmp_path: Path) -> Call
 
 
 def _made(runs: list[Run], asked: Asked | None = None) -> tuple[dict[str, PaperFigure], dict[str, str]]:
-    found = [one for make in MAKERS for one in make(runs, asked or Asked())]
-    left = {one.name: one.why for one in found if isinstance(one, LeftOut)}
-    return {one.name: one for one in found if isinstance(one, PaperFigure)}, left
+    results = [result for make in MAKERS for result in make(runs, asked or Asked())]
+    left = {result.name: result.why for result in results if isinstance(result, LeftOut)}
+    return {result.name: result for result in results if isinstance(result, PaperFigure)}, left
 
 
 def test_one_run(finished: Callable[..., Run]) -> None:
@@ -87,14 +95,14 @@ def test_a_policy_looks_the_same_in_all_figures(finished: Callable[..., Run]) ->
 
     def keys(name: str) -> dict[str, tuple]:
         handles = [handle for legend in made[name].figure.legends for handle in legend.legend_handles]
-        return {one.get_label(): (one.get_color(), one.get_marker()) for one in handles}
+        return {handle.get_label(): (handle.get_color(), handle.get_marker()) for handle in handles}
 
     rates, curves = keys("success-by-length"), keys("training-ppo")
     assert set(curves) == {"terminal reward", "SPA-RL"} and curves.items() <= rates.items()
     assert len(set(rates.values())) == len(rates) == 3
 
 
-def test_tasks_of_another_version_cost_one_figure(finished: Callable[..., Run]) -> None:
+def test_unknown_tasks_leave_out_one_figure(finished: Callable[..., Run]) -> None:
     run = finished(0, cloned="100000", spa="111100")
     for name in ("eval-cloned-unseen", "eval-spa-unseen"):
         first, *others = run.load_trajectories(name)
@@ -122,14 +130,14 @@ def test_several_seeds_are_pooled(finished: Callable[..., Run]) -> None:
     assert made["training-ppo"].numbers.set_index("metric").loc["success", "high"].iloc[0] == 0.25
 
 
-def test_what_is_written_and_said(
+def test_written_files_and_report(
     finished: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(figures, "MAKERS", MAKERS[1:3])
     run, out = finished(3, cloned="100000", spa="111100"), tmp_path / "out"
-    said = figures.figures(runs=[run.path], out=out, asked=Asked(1), in_caption=True)
-    assert said.startswith(f"3 figures in {out}, one column wide\n\nsuccess  ")
-    assert said.endswith("left out: scoreboard: no run has measured values; see spa-lab fidelity")
+    report = figures.figures(runs=[run.path], out=out, asked=Asked(1), in_caption=True)
+    assert report.startswith(f"3 figures in {out}, one column wide\n\nsuccess  ")
+    assert report.endswith("left out: scoreboard: no run has measured values; see spa-lab fidelity")
     endings = (".pdf", ".svg", ".png", ".csv", ".tex", "-table.tex")
     names = ("success", "differences", "success-by-length")
     assert {path.name for path in out.iterdir()} == {f"{name}{end}" for name in names for end in endings}
@@ -139,17 +147,17 @@ def test_what_is_written_and_said(
 
 def test_the_tour_has_truths_and_no_evaluations() -> None:
     runs = [Run.open(ROOT / "data" / "tour")]
-    found = list(figures._of_scoreboards(runs, Asked()))
-    (plate,) = [one for one in found if isinstance(one, PaperFigure)]
-    assert set(plate.numbers["source"]) == {"SPA, linear", "Monte Carlo, 5 branches", "random"}
-    assert "12 successes (12 tasks), 12 failures" in plate.caption
+    results = list(figures._of_scoreboards(runs, Asked()))
+    (figure,) = [result for result in results if isinstance(result, PaperFigure)]
+    assert set(figure.numbers["source"]) == {"SPA, linear", "Monte Carlo, 5 branches", "random"}
+    assert "12 successes (12 tasks), 12 failures" in figure.caption
     (left,) = figures._of_evaluations(runs, Asked())
     assert isinstance(left, LeftOut) and "no run holds evaluations" in left.why
 
 
-def test_sources_without_room_are_named(finished: Callable[..., Run]) -> None:
+def test_sources_that_do_not_fit_are_named(finished: Callable[..., Run]) -> None:
     made, left = _made([finished(0, cloned="100000")], Asked(1))
-    assert left["contributions-success"] == "no room for the sources mine; choose with --sources"
+    assert left["contributions-success"] == "no space for the sources mine; choose with --sources"
     assert "contribution[mine]" not in made["contributions-success"].numbers
     assert "sum[mine]" in made["running-sum-success"].numbers
 
@@ -168,7 +176,7 @@ def test_an_imported_log_is_a_run_like_any_other(tmp_path: Path) -> None:
     assert "preset none" in in_words(provenance_of([run]))
 
 
-def test_what_is_asked_for(finished: Callable[..., Run]) -> None:
+def test_requested_trajectory_and_sources(finished: Callable[..., Run]) -> None:
     run = finished(0, cloned="100000")
     made, _ = _made([run], Asked(2, "x/0.0", ("mine",)))
     assert made["contributions-failure"].facts["trajectory"] == "x/0.0"
@@ -179,12 +187,12 @@ def test_what_is_asked_for(finished: Callable[..., Run]) -> None:
         _made([run], Asked(sources=("theirs",)))
 
 
-def test_other_settings_are_no_other_seeds(finished: Callable[..., Run], tmp_path: Path) -> None:
-    one = finished(0, cloned="100000")
+def test_runs_of_other_settings_are_refused(finished: Callable[..., Run], tmp_path: Path) -> None:
+    first = finished(0, cloned="100000")
     changed = PRESET | {"ppo": {"gamma": 1.0, "lam": 0.5}}
     other = finished(1, preset=changed, cloned="100000")
     with pytest.raises(ValueError, match=r"run-1: preset\.ppo\.gamma is 1\.0, but 0\.9 in .*run-0"):
-        figures.figures(runs=[one.path, other.path], out=tmp_path / "out")
+        figures.figures(runs=[first.path, other.path], out=tmp_path / "out")
     with pytest.raises(ValueError, match="at least 1 run"):
         figures.figures(runs=[], out=tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""Training that is watched: the monitor draws while it works, and an interrupted cell ends the workers."""
+"""Training with a monitor: it draws while stages run, and an interrupted cell ends the workers."""
 
 import asyncio
 import multiprocessing
@@ -19,19 +19,19 @@ CONFIG: dict[str, Any] = {"env": "household", "methods": ["spa"]}
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[Monitor]:
-    """What is displayed; monitors look often."""
-    found: list[Monitor] = []
-    monkeypatch.setattr(live, "display", found.append)
+    """The displayed monitors, which reread the run often."""
+    displayed: list[Monitor] = []
+    monkeypatch.setattr(live, "display", displayed.append)
     monkeypatch.setattr(live, "clear_output", lambda wait: None)
     monkeypatch.setattr(live, "Monitor", lambda out: Monitor(out, seconds=0.01))
-    return found
+    return displayed
 
 
 def _watched(out: Path) -> Any:
     return live.watched_train(out, "household", ("spa",), LESSON, seed=0, workers=1)
 
 
-def test_it_draws_while_the_stage_works(
+def test_the_monitor_draws_while_a_stage_runs(
     shown: list[Monitor], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     seen = threading.Event()
@@ -54,7 +54,7 @@ def test_it_draws_while_the_stage_works(
     assert first is last and not last.live and last.to_frame()["loss"].tolist() == [0.5, 0.25]
 
 
-def test_what_goes_wrong_before_there_is_a_run_is_raised(
+def test_errors_before_the_run_exists_are_raised(
     shown: list[Monitor], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match="there are: household"):

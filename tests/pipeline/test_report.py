@@ -64,7 +64,7 @@ def _explore(experiment: Experiment, make_trajectory: Make, outcomes: Sequence[f
     ]
     run = experiment.run
     run.save_trajectories("explore", explored, role="explored")
-    credits = [Credit(one.id, "spa", [0.25] * len(one)) for one in explored[2:]]
+    credits = [Credit(trajectory.id, "spa", [0.25] * len(trajectory)) for trajectory in explored[2:]]
     run.save_credits("held-out-spa", credits, role="held_out")
 
 
@@ -77,20 +77,18 @@ def test_numbers_by_hand(experiment: Experiment) -> None:
         "k": 3, "n": 4, "success": 0.75, "outcome": 0.75, "grounding": 0.5, "mean_steps": 2.0,
     }  # fmt: skip
     assert (row["low"], row["high"]) == pytest.approx((0.3006, 0.9544), abs=1e-4)  # Wilson, 3 of 4
-    points = {(one["ours"], one["theirs"]): one["point"] for one in summary["differences"]}
+    points = {(row["ours"], row["theirs"]): row["point"] for row in summary["differences"]}
     assert points == {("spa", "cloned"): 0.5, ("terminal", "cloned"): 0.25, ("spa", "terminal"): 0.25}
     assert "estimator" not in summary
 
 
-def test_the_estimator_is_judged_on_tasks_that_it_never_saw(
-    experiment: Experiment, make_trajectory: Make
-) -> None:
+def test_the_estimator_is_evaluated_on_held_out_tasks(experiment: Experiment, make_trajectory: Make) -> None:
     _explore(experiment, make_trajectory, [1.0, 0.0, 0.5, 1.0])
-    found = summarise(experiment)["estimator"]
-    assert (found["n"], found["n_success"]) == (2, 1)
-    assert found["bias"] == pytest.approx(((0.75 - 0.5) + (1.0 - 1.0)) / 2)
-    assert found["rmse_constant"] == pytest.approx(((0.0**2 + 0.5**2) / 2) ** 0.5)  # fitted: mean 0.5
-    assert [one["n"] for one in found["bins"]] == [1, 1]
+    estimator = summarise(experiment)["estimator"]
+    assert (estimator["n"], estimator["n_success"]) == (2, 1)
+    assert estimator["bias"] == pytest.approx(((0.75 - 0.5) + (1.0 - 1.0)) / 2)
+    assert estimator["rmse_constant"] == pytest.approx(((0.0**2 + 0.5**2) / 2) ** 0.5)  # fitted: mean 0.5
+    assert [row["n"] for row in estimator["bins"]] == [1, 1]
 
 
 @pytest.mark.parametrize("outcomes", [[1.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0]])
@@ -107,7 +105,7 @@ def test_what_is_written(experiment: Experiment, make_trajectory: Make, outcomes
     assert (run.provenance["n"], run.provenance["n_seeds"]) == (4, 1)
 
 
-def test_figures_say_where_they_come_from(experiment: Experiment) -> None:
+def test_figures_carry_their_provenance(experiment: Experiment) -> None:
     write_report(experiment)
     run = experiment.run
     svg = (run.path / "figures" / "success_by_length.svg").read_text()
@@ -131,11 +129,13 @@ def test_the_table(experiment: Experiment, make_trajectory: Make) -> None:
 @pytest.mark.parametrize(("held_out", "n_fitted"), [(0.25, 3), (0.5, 2), (0.01, 3), (0.99, 1)])
 def test_whole_tasks_are_held_out(make_trajectory: Make, held_out: float, n_fitted: int) -> None:
     """Episodes of one task stay together, and each side has at least one task."""
-    every = [make_trajectory(id=f"{i}/{m}", task_id=f"{i}") for m in range(2) for i in range(4)]
-    fitted, rest = split_by_task(every, held_out)
-    assert {one.task_id for one in fitted} == {str(i) for i in range(n_fitted)}
-    assert sorted(one.id for one in (*fitted, *rest)) == sorted(one.id for one in every)
-    assert not {one.task_id for one in fitted} & {one.task_id for one in rest}
+    trajectories = [make_trajectory(id=f"{i}/{m}", task_id=f"{i}") for m in range(2) for i in range(4)]
+    fitted, rest = split_by_task(trajectories, held_out)
+    assert {trajectory.task_id for trajectory in fitted} == {str(i) for i in range(n_fitted)}
+    assert sorted(trajectory.id for trajectory in (*fitted, *rest)) == sorted(
+        trajectory.id for trajectory in trajectories
+    )
+    assert not {trajectory.task_id for trajectory in fitted} & {trajectory.task_id for trajectory in rest}
 
 
 def test_one_task_cannot_be_split(make_trajectory: Make) -> None:

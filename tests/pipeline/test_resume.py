@@ -31,7 +31,7 @@ def _interrupted(
     kind: type,
     monkeypatch: pytest.MonkeyPatch,
 ) -> int:
-    """Do it again and again, interrupted after each saving but the last; returns how often."""
+    """Repeat a stage, interrupted after each save but the last; returns the number of interruptions."""
     save, interruptions = kind.save, 0
 
     def save_and_stop(*arguments: object) -> None:

@@ -24,48 +24,50 @@ def test_the_shipped_run_is_what_the_tour_needs(env: str, monkeypatch: pytest.Mo
     assert Run.open(tour_folder(env)).config["env"] == env
     assert len(collection) == 24 and int(collection.index["success"].sum()) == 12
     assert set(collection.sources) == {"SPA, linear", "Monte Carlo, 5 branches", "random", "terminal", "mean"}
-    for number in range(24):
-        truth, one = collection.truth(number), collection.trajectory(number)
-        assert truth is not None and truth.values[-1] == one.outcome and truth.branches == 128
+    for index in range(24):
+        truth, trajectory = collection.truth(index), collection.trajectory(index)
+        assert truth is not None and truth.values[-1] == trajectory.outcome and truth.branches == 128
     assert not np.isnan(collection.disagreements("SPA, linear")).any()
 
 
 @WORLDS
-def test_the_second_measurement_is_another_one_of_the_same(env: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is what ceilings are made of; the inspector shows the first."""
+def test_the_second_measurement_is_independent(env: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gives the noise ceiling; the inspector shows the first."""
     monkeypatch.setenv("SPA_LAB_DATA", str(DATA))
     run = Run.open(tour_folder(env))
-    one, again = (run.load_truths(name) for name in ("monte-carlo", "monte-carlo-again"))
+    truths, repeated = (run.load_truths(name) for name in ("monte-carlo", "monte-carlo-again"))
     shown = Collection.read(run, "careless")
-    apart = []
-    for first, second in zip(one, again, strict=True):
+    deviations = []
+    for first, second in zip(truths, repeated, strict=True):
         assert first.trajectory_id == second.trajectory_id and second.branches == 128
         truth = shown.truth(shown.position(first.trajectory_id))
         assert truth is not None and truth.values.tolist() == first.values.tolist()
         error = np.hypot(first.standard_error, second.standard_error)[:-1]
-        apart += ((first.values - second.values)[:-1] / error).tolist()
-    assert 0.8 < np.std(apart) < 1.2 and np.max(np.abs(apart)) < 4.5, "errors say how far they are apart"
+        deviations += ((first.values - second.values)[:-1] / error).tolist()
+    assert 0.8 < np.std(deviations) < 1.2 and np.max(np.abs(deviations)) < 4.5, (
+        "the errors agree with the differences"
+    )
 
 
 @WORLDS
 def test_making_it_is_repeatable(env: str, tmp_path: Path) -> None:
     small = replace(TOURS[env], each=1, branches=4, fitted=12)
-    one, two = (make_tour(tmp_path / name, env, small) for name in ("one", "two"))
+    runs = tuple(make_tour(tmp_path / name, env, small) for name in ("one", "two"))
     for kind in ("trajectories", "credits", "truths"):
-        for name in one.names(kind):  # type: ignore[arg-type]
-            files = [run.path / kind / f"{name}.jsonl" for run in (one, two)]
+        for name in runs[0].names(kind):  # type: ignore[arg-type]
+            files = [run.path / kind / f"{name}.jsonl" for run in runs]
             assert files[0].read_bytes() == files[1].read_bytes()
     with pytest.raises(ValueError, match="1 successes and 0 failures, 1 of each wanted"):
         make_tour(tmp_path / "three", env, replace(small, slips=0.0, step_cap=200))
 
 
 def test_a_verb_is_the_first_word_of_an_action(make_trajectory: Callable[..., Trajectory]) -> None:
-    """Also where a world writes click[buy now]."""
+    """Also in the form click[buy now]."""
     (step,) = make_trajectory(1.0, [True]).steps
-    found = {
+    verbs = {
         action: features(replace(step, action=action))[1] for action in ("click[buy now]", "go to bed 1", "")
     }
-    assert found == {"click[buy now]": "click", "go to bed 1": "go", "": ""}
+    assert verbs == {"click[buy now]": "click", "go to bed 1": "go", "": ""}
 
 
 def test_the_linear_estimator_is_the_papers_loss(make_trajectory: Callable[..., Trajectory]) -> None:
@@ -73,7 +75,7 @@ def test_the_linear_estimator_is_the_papers_loss(make_trajectory: Callable[..., 
     sizes = [(n, m) for n in range(3) for m in range(5) if n + m]
     episodes = [make_trajectory(m / 4, [False] * n + [True] * m, id=f"{n}{m}") for n, m in sizes]
     weights = fit_linear(episodes, ridge=1e-9)
-    for one in episodes:
-        assert linear_credit(one, weights).predicted_outcome == pytest.approx(one.outcome, abs=1e-6)
+    for episode in episodes:
+        assert linear_credit(episode, weights).predicted_outcome == pytest.approx(episode.outcome, abs=1e-6)
     parts = linear_credit(episodes[-1], weights).contributions
     np.testing.assert_allclose(parts, [0, 0, 0.25, 0.25, 0.25, 0.25], atol=1e-6)

@@ -58,7 +58,7 @@ def test_every_stage_leaves_its_files(undisturbed: "Undisturbed") -> None:
         "base-unseen",
         *(f"{name}-{panel}" for name in ("cloned", "spa", "terminal") for panel in PANELS),
     ]
-    assert run.names("trajectories") == sorted([*(f"eval-{one}" for one in judged), "explore"])
+    assert run.names("trajectories") == sorted([*(f"eval-{name}" for name in judged), "explore"])
     assert len(run.load_trajectories("explore")) == 6 * 2
     assert len(run.load_metrics("ppo-spa")) == 2
     for trajectory, credit in zip(
@@ -114,9 +114,9 @@ def _killed_in(label: str, micro: ModuleType, folder: Path) -> None:
 
 
 def test_killed_in_every_stage(undisturbed: "Undisturbed", micro: ModuleType, tmp_path: Path, capsys) -> None:
-    """Again and again the same command: nothing is lost, nothing is done twice, and the result is the same.
+    """The same command repeatedly: nothing is lost, nothing is repeated, and the result is the same.
 
-    One worker here, two in the run that nobody disturbs: their number does not matter either.
+    One worker here, two in the uninterrupted run: the result does not depend on their number either.
     """
     folder, stages, models = tmp_path / "run", {}, {}
     # while PPO trains, the evaluation of the cloned policy, a part of the third stage, is still to come

@@ -30,8 +30,8 @@ class Rooms(World):
     def step(self, action):
         room = action.removeprefix("go to ")
         self.steps += 1
-        found = room == self.goal
-        return Reply("You see a bed 1." if found else "Nothing happens.", room in ROOMS, found, float(found))
+        done = room == self.goal
+        return Reply("You see a bed 1." if done else "Nothing happens.", room in ROOMS, done, float(done))
 
 class Guide(Expert):
     def __init__(self, task, opening):
@@ -82,8 +82,8 @@ def test_all_three_by_name(
     view = spa_lab.inspect(run)
     assert view.truth is not None and [credit.source for credit in view.credits(["my rule"])] == ["my rule"]
     assert list(pd.DataFrame(run.results("scoreboard"))["source"].unique())[1] == "my rule"
-    said = figures(runs=[run.path], out=tmp_path / "figures")
-    assert "training-ppo" in said and "scoreboard" in said
+    report = figures(runs=[run.path], out=tmp_path / "figures")
+    assert "training-ppo" in report and "scoreboard" in report
     table = pd.read_csv(tmp_path / "figures" / "success.csv")
     assert {"My method", "SPA-RL"} <= set(table["policy"])
 

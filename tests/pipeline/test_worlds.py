@@ -16,10 +16,10 @@ from spa_lab.pipeline import experiment
 from spa_lab.pipeline.experiment import Experiment, config_of
 from spa_lab.store import Run
 
-ELSEWHERE = ("webshop", "virtualhome")
+OTHER_WORLDS = ("webshop", "virtualhome")
 
 
-@pytest.fixture(scope="module", params=ELSEWHERE)
+@pytest.fixture(scope="module", params=OTHER_WORLDS)
 def demo(
     request: pytest.FixtureRequest, data: Path, micro: ModuleType, tmp_path_factory: pytest.TempPathFactory
 ) -> Run:
@@ -68,21 +68,21 @@ def test_an_unknown_world_is_one_clear_line(micro: ModuleType, tmp_path: Path, c
 
 
 @pytest.mark.parametrize("name", ["tiny", "lesson"])
-@pytest.mark.parametrize("env", ELSEWHERE)
+@pytest.mark.parametrize("env", OTHER_WORLDS)
 def test_tiny_presets_know_the_world(name: str, env: str) -> None:
-    own, household = preset_named(name, env), preset_named(name)
-    assert own.base == household.base == EMBEDDED
-    assert own.demonstrations == {"webshop": 600, "virtualhome": 130}[env]
+    preset, household = preset_named(name, env), preset_named(name)
+    assert preset.base == household.base == EMBEDDED
+    assert preset.demonstrations == {"webshop": 600, "virtualhome": 130}[env]
     assert (
-        own.evaluate_rollout.max_new_tokens
-        == own.explore_rollout.max_new_tokens
+        preset.evaluate_rollout.max_new_tokens
+        == preset.explore_rollout.max_new_tokens
         > household.explore_rollout.max_new_tokens
     )
-    assert (own.reward, own.name) == (household.reward, name)
-    assert (own.ppo.iterations, own.ppo.episodes) == (household.ppo.iterations, household.ppo.episodes)
-    assert own.explore_tasks == household.explore_tasks * {"webshop": 2, "virtualhome": 1}[env]
+    assert (preset.reward, preset.name) == (household.reward, name)
+    assert (preset.ppo.iterations, preset.ppo.episodes) == (household.ppo.iterations, household.ppo.episodes)
+    assert preset.explore_tasks == household.explore_tasks * {"webshop": 2, "virtualhome": 1}[env]
     slower = env == "webshop"  # its copied thoughts do not survive the household's rates
-    assert (own.ppo.lr < household.ppo.lr) == (own.estimator.lr < household.estimator.lr) == slower
+    assert (preset.ppo.lr < household.ppo.lr) == (preset.estimator.lr < household.estimator.lr) == slower
     assert preset_named("paper", env) is PAPER
     assert (preset_named("tiny"), preset_named("lesson")) == (TINY, LESSON)
 
@@ -93,7 +93,7 @@ def _experiment(folder: Path, env: str, preset: Preset) -> Experiment:
     return Experiment(Run.create(folder, config_of(env, world, ["sft"], preset), seed=0), world)
 
 
-@pytest.mark.parametrize("env", ["household", *ELSEWHERE])
+@pytest.mark.parametrize("env", ["household", *OTHER_WORLDS])
 def test_each_world_starts_from_a_base_that_has_read_it(
     env: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

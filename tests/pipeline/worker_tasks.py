@@ -1,4 +1,4 @@
-"""What worker processes are told to do in the tests of crews; they import this file by its name."""
+"""Tasks of worker processes in the tests of pools; the workers import this file by its name."""
 
 import os
 import time
@@ -10,14 +10,14 @@ from spa_lab.store import StoreError
 
 
 class ForeignError(ValueError):
-    """A class of another package that cannot be sent: made from other arguments than it keeps."""
+    """A class of another package that cannot be pickled: its constructor has other arguments."""
 
     def __init__(self, *, request: str, response: int) -> None:
         super().__init__(f"{request} answered {response}")
 
 
-def say(text: str, *, report: Report) -> tuple[str, int]:
-    """The text and the process that said it; after a moment, so that jobs overlap."""
+def echo(text: str, *, report: Report) -> tuple[str, int]:
+    """The text and the id of the process, after a delay, so that tasks overlap."""
     for share in (0.25, 0.5):
         time.sleep(0.1)
         report(share, {"loss": share / 2})
@@ -25,7 +25,7 @@ def say(text: str, *, report: Report) -> tuple[str, int]:
 
 
 def fail(kind: str, after: str, *, report: Report) -> NoReturn:
-    """As soon as the file `after` exists."""
+    """Raise an error as soon as the file `after` exists."""
     while after and not Path(after).exists():
         time.sleep(0.05)
     if kind == "foreign":
@@ -40,7 +40,7 @@ def die(signal_number: int, *, report: Report) -> None:
 
 
 def write_and_sleep(file: str, *, report: Report) -> None:
-    """Leaves the number of its process in `file`."""
+    """Write the process id to `file`."""
     Path(file).write_text(str(os.getpid()))
     report(0.0, {})
     time.sleep(60)

@@ -1,4 +1,4 @@
-"""One household game: the payload of its task, and what all its episodes share."""
+"""One household game: the payload of its task, and the data that all its episodes share."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +10,7 @@ from spa_lab.envs.household.instruction import ParsedInstruction
 from spa_lab.envs.household.state import Layout
 
 Grammar = Literal["move", "put"]
-"""Words of a release: "move X to Y" (alfworld >= 0.4.0) or "put X in/on Y" (before)."""
+"""Wording of a release: "move X to Y" (alfworld >= 0.4.0) or "put X in/on Y" (before)."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class HouseholdTask:
     """The text of the PDDL problem, or the official game file (`game.tw-pddl`) that holds it."""
     grammar: Grammar = "move"
     wanted: ParsedInstruction | None = None
-    """What the task asks for, where its sentence cannot be relied on to say so in ALFWorld's words."""
+    """The goal of the task, where its sentence may not follow ALFWorld's wording."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,10 +71,10 @@ class Game:
     @cached_property
     def go_commands(self) -> tuple[tuple[str, ...], ...]:
         """Per location: the `go to` commands that can be executed there, sorted."""
-        places = sorted(
+        commands = sorted(
             (f"go to {name}", at) for name, at in zip(self.receptacles, self.location_of, strict=True)
         )
         return tuple(
-            tuple(command for command, at in places if at not in (-1, here))
+            tuple(command for command, at in commands if at not in (-1, here))
             for here in range(self.layout.locations)
         )

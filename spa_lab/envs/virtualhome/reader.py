@@ -82,8 +82,8 @@ def _words(record: Mapping[str, Any], kind: str, where: str) -> frozenset[str]:
 def _edges(records: list[Any], nodes: Mapping[int, Node], name: str) -> dict[End, list[int]]:
     """Targets by (source, relation), in the order of the file, without repetition."""
     order: dict[End, dict[int, None]] = {}
-    for number, record in enumerate(records):
-        where = f"scene {name!r}, edge {number}"
+    for index, record in enumerate(records):
+        where = f"scene {name!r}, edge {index}"
         if not isinstance(record, dict):
             raise ValueError(f"{where}: expected an object, got {type(record).__name__}")
         source, target = (_end(record.get(key), nodes, where) for key in ("from_id", "to_id"))

@@ -71,7 +71,9 @@ def build_cache(items: Path, labels: Path, folder: Path) -> None:
         products = read_products(items, _Labels(database))
         database.executemany("INSERT INTO products VALUES (?, ?, ?)", _product_rows(products, terms))
         database.executescript("DROP TABLE labels; CREATE UNIQUE INDEX by_asin ON products (asin);")
-        order = [number for (number,) in database.execute("SELECT number FROM products ORDER BY asin")]
+        order = [
+            row_number for (row_number,) in database.execute("SELECT number FROM products ORDER BY asin")
+        ]
         rows = terms.write(np.array(order, dtype=np.int64))
         database.executemany("INSERT INTO terms VALUES (?, ?, ?)", rows)
         database.commit()

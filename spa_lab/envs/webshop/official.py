@@ -163,18 +163,18 @@ def split_tasks(goals: Sequence[Goal]) -> SplitTasks:
     tasks: dict[str, tuple[Task, ...]] = {}
     left_out: Counter[str] = Counter()
     used: set[object] = set()
-    for split, numbers in SPLITS.items():
-        candidates = [(number, goals[number]) for number in numbers[: max(0, len(goals) - numbers.start)]]
-        kept = [(number, goal) for number, goal in candidates if requirements_of(goal) not in used]
-        tasks[split] = tuple(_task(number, goal, split) for number, goal in kept)
+    for split, indices in SPLITS.items():
+        candidates = [(index, goals[index]) for index in indices[: max(0, len(goals) - indices.start)]]
+        kept = [(index, goal) for index, goal in candidates if requirements_of(goal) not in used]
+        tasks[split] = tuple(_task(index, goal, split) for index, goal in kept)
         left_out[split] = len(candidates) - len(kept)
         used |= {requirements_of(goal) for _, goal in kept}
     return SplitTasks(MappingProxyType(tasks), MappingProxyType(+left_out))
 
 
-def _task(number: int, goal: Goal, split: str) -> Task:
+def _task(index: int, goal: Goal, split: str) -> Task:
     return Task(
-        id=f"{NAME}-{number:05d}",
+        id=f"{NAME}-{index:05d}",
         env=NAME,
         split=split,
         kind=goal.category,

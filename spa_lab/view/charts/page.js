@@ -1,5 +1,5 @@
 // Draws charts in a page: shared by the live widgets (joined to host.js) and by saved pages.
-// plotly.js (4.8 MB) is loaded once per page, whatever number of charts and widgets there is.
+// plotly.js (4.8 MB) is loaded once per page, regardless of the number of charts and widgets.
 
 const CHARTS = (globalThis.spaLabCharts ??= { library: null, resolve: null });
 const SELECTED_STEP = "selected step";
@@ -10,14 +10,14 @@ const CONFIG = {
   toImageButtonOptions: { format: "svg", filename: "spa-lab" },
 };
 
-/** Promise of the page's one plotly: that of the page if it has one, else what `providePlotly` brings. */
+/** Promise of the page's only plotly: the page's own if it has one, else the one that `providePlotly` loads. */
 function plotly() {
   if (globalThis.Plotly?.react) return Promise.resolve(globalThis.Plotly);
   CHARTS.library ??= new Promise((resolve) => { CHARTS.resolve = resolve; });
   return CHARTS.library;
 }
 
-/** Loads plotly from its gzipped source, a DataView or Uint8Array; the first call counts. */
+/** Loads plotly from its gzipped source, a DataView or Uint8Array; later calls have no effect. */
 async function providePlotly(bytes) {
   if (globalThis.Plotly?.react || CHARTS.loading) return;
   CHARTS.loading = true;
@@ -52,17 +52,17 @@ function movedShapes(layout, step) {
     : { ...shape, visible: shown, x0: edges[shape.xref] + at, x1: edges[shape.xref] + at + 1 });
 }
 
-/** A chart in `box`: `draw(json)`, `select(step)`, `remove()`; `onStep` hears of clicked steps. */
+/** A chart in `box`: `draw(json)`, `select(step)`, `remove()`; `onStep(step)` is called for clicked steps. */
 function chartIn(box, { dark, step, onStep }) {
   let spec = null;
   let selected = step;
   let drawn = Promise.resolve();
-  let waiting = false; // for a place in the page
+  let waiting = false; // until the plot is attached to the page
   let frame = null;
   let marked = null; // the step that the drawn chart marks; null until it is drawn
   const plot = document.createElement("div");
   plot.className = "plot";
-  const wide = new ResizeObserver(() => {
+  const resizing = new ResizeObserver(() => {
     if (waiting && plot.isConnected) {
       waiting = false;
       drawn = redraw();
@@ -70,7 +70,7 @@ function chartIn(box, { dark, step, onStep }) {
       globalThis.Plotly.Plots.resize(plot);
     }
   });
-  wide.observe(plot);
+  resizing.observe(plot);
   let darkNow = null;
   const theme = new MutationObserver(() => { if (spec && darkNow !== null && darkNow !== isDark(plot)) redraw(); });
   theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "class"] });
@@ -78,7 +78,7 @@ function chartIn(box, { dark, step, onStep }) {
   async function redraw() {
     const Plotly = await plotly();
     const current = spec;
-    waiting = Boolean(current) && !plot.isConnected; // a widget is filled before the page takes it up
+    waiting = Boolean(current) && !plot.isConnected; // a widget is filled before it is attached to the page
     if (!current || waiting) return;
     darkNow = isDark(plot);
     const themed = darkNow ? recoloured(current, dark) : structuredClone(current);
@@ -125,10 +125,10 @@ function chartIn(box, { dark, step, onStep }) {
     },
     select(next) {
       selected = next;
-      frame ??= requestAnimationFrame(() => { frame = null; mark(); }); // after the message to the kernel is out
+      frame ??= requestAnimationFrame(() => { frame = null; mark(); }); // after the message to the kernel is sent
     },
     remove() {
-      wide.disconnect();
+      resizing.disconnect();
       theme.disconnect();
       if (globalThis.Plotly && plot.classList.contains("js-plotly-plot")) globalThis.Plotly.purge(plot);
     },

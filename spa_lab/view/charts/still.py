@@ -80,13 +80,13 @@ def _panels(figure: Any, layout: Mapping[str, Any], width: int, height: int) -> 
 def _draw_bars(traces: list[Mapping[str, Any]], panels: Mapping[str, Any]) -> None:
     """Bars of one panel side by side within 0.75 of a step."""
     for name, axes in panels.items():
-        own = [trace for trace in traces if trace.get("xaxis", "x") == name]
-        width = 0.75 / max(len(own), 1)
-        for index, trace in enumerate(own):
+        bars = [trace for trace in traces if trace.get("xaxis", "x") == name]
+        width = 0.75 / max(len(bars), 1)
+        for index, trace in enumerate(bars):
             marker = trace["marker"]
             line = marker.get("line", {})
             shape = marker.get("pattern", {}).get("shape", "")
-            places = np.array(trace["x"], dtype=float) + (index - (len(own) - 1) / 2) * width
+            places = np.array(trace["x"], dtype=float) + (index - (len(bars) - 1) / 2) * width
             values = np.array(trace["y"], dtype=float)
             axes.bar(
                 places, values, width, color=marker["color"], label=_label(trace), hatch=_HATCHES[shape],
@@ -94,7 +94,7 @@ def _draw_bars(traces: list[Mapping[str, Any]], panels: Mapping[str, Any]) -> No
                 linewidth=0.0 if shape else 0.75 * line.get("width", 0),
             )  # fmt: skip
             _draw_errors(axes, places, values, trace)
-        if own:
+        if bars:
             axes.axhline(0, color=style.MUTED, linewidth=0.8)
 
 

@@ -1,4 +1,4 @@
-"""What the gradient saw, in a page: alarms, steps with their pushes, and the tokens of one step."""
+"""HTML of the gradient view: alarms, steps with their pushes, and the tokens of one step."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ LANES = {
     "push": "push of the advantage",
     "kl_push": "push of KL",
 }
-"""Columns of the steps' table that are drawn as bars. The two pushes share a unit, and so a scale."""
+"""Columns of the steps' table that are drawn as bars. The two pushes share a unit, hence a scale."""
 
 
 def alarms_html(alarms: Sequence[Any]) -> str:
@@ -34,7 +34,7 @@ def update_steps_html(steps: pd.DataFrame, words: Sequence[str]) -> str:
 
     Args:
         steps: rows of `learn.update_audit.step_table` of one trajectory.
-        words: (T,) what to call each step, e.g. its action.
+        words: (T,) a label for each step, e.g. its action.
     """
     pushes = steps[["push", "kl_push"]].to_numpy(dtype=np.float64).ravel()
     spans = {

@@ -1,7 +1,7 @@
-"""HTML of words that strangers wrote: shown as they are, never obeyed.
+"""HTML of untrusted text: shown as it is, never interpreted as markup.
 
-Everything that an agent or a world said goes through `safe` or `prose` before it enters a page; `screen` and
-`paper` have their own rules in `text`.
+All text from an agent or a world goes through `safe` or `prose` before it enters a page; charts and printed
+figures use `view.text` instead.
 """
 
 import re
@@ -10,26 +10,26 @@ from html import escape
 from pathlib import Path
 
 SHOWN = 700
-"""Characters of one text that are shown at once; the others are folded away."""
+"""Characters of one text that are shown at once; the rest is folded."""
 FOLDED = 20_000
-"""Characters of one text that a page holds at all; the object holds the rest."""
+"""Characters of one text that a page holds at most; only the object holds the rest."""
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
-"""Controls, half characters, and what is invisible or turns the direction of its surroundings. Joiners stay:
-emoji and many scripts need them."""
+"""Control characters, lone surrogates, and characters that are invisible or change the text direction.
+Joiners stay: emoji and many scripts need them."""
 
 
 def safe(text: str) -> str:
-    """The text for the inside of an element or of a quoted attribute; U+FFFD for what cannot be seen."""
+    """The text inside an element or a quoted attribute; U+FFFD replaces invisible characters."""
     return escape(_UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n")), quote=True)
 
 
 def prose(text: str, *, shown: int = SHOWN) -> str:
-    """The text as a block that keeps its own direction; what exceeds `shown` characters is folded.
+    """The text as a block with its own text direction; characters beyond `shown` are folded.
 
-    Beyond `FOLDED` characters it is left out, and the block says how many.
+    Characters beyond `FOLDED` are left out, and the block states their number.
     """
     head, rest = text[:shown], text[shown:FOLDED]
     block = f'<span class="prose" dir="auto">{safe(head)}</span>'
@@ -46,12 +46,15 @@ def prose(text: str, *, shown: int = SHOWN) -> str:
 def frame_table(columns: list[str], rows: list[list[str]], *, caption: str = "", numeric: int = 0) -> str:
     """A table of cells that are HTML already; the last `numeric` columns are numbers, flush right."""
     first = len(columns) - numeric
-    looks = ['class="figure"' if place >= first else "" for place in range(len(columns))]
+    attributes = ['class="figure"' if index >= first else "" for index in range(len(columns))]
     head = "".join(
-        f'<th scope="col" {look}>{column}</th>' for column, look in zip(columns, looks, strict=True)
+        f'<th scope="col" {attribute}>{column}</th>'
+        for column, attribute in zip(columns, attributes, strict=True)
     )
     body = "".join(
-        "<tr>" + "".join(f"<td {look}>{cell}</td>" for cell, look in zip(row, looks, strict=True)) + "</tr>"
+        "<tr>"
+        + "".join(f"<td {attribute}>{cell}</td>" for cell, attribute in zip(row, attributes, strict=True))
+        + "</tr>"
         for row in rows
     )
     title = f"<caption>{caption}</caption>" if caption else ""
@@ -65,7 +68,7 @@ def look() -> str:
 
 
 def styled(body: str) -> str:
-    """A piece of HTML that brings its looks along, for the output of a notebook cell."""
+    """A piece of HTML with its style sheet, for the output of a notebook cell."""
     return f'<style>{look()}</style><div class="spa-lab">{body}</div>'
 
 

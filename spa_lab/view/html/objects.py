@@ -1,4 +1,4 @@
-"""How the hall's objects show themselves in a notebook: small, foldable, whole without a kernel.
+"""HTML representations of the data types in a notebook: small, foldable, complete without a kernel.
 
 `Trajectory`, `Credit`, `ValueTruth` and `Run` call these from `_repr_html_`. Nothing that an agent or a world
 wrote becomes markup.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from spa_lab.store.run import Run
 
 MOST_ROWS = 200
-"""Rows of a table of numbers; a longer one says what it leaves out."""
+"""Rows of a table of numbers; a longer table states how many it leaves out."""
 
 
 def trajectory_html(trajectory: Trajectory) -> str:
@@ -34,9 +34,9 @@ def credit_html(credit: Credit) -> str:
     places = decimal_places(credit.contributions)
     errors = credit.standard_error
     rows = []
-    for number, (value, total) in enumerate(zip(credit.contributions, credit.cumulative, strict=True)):
-        error = "–" if errors is None else f"{errors[number]:.{places}f}"
-        rows.append([str(number), signed(value, places), error, f"{total:.{places}f}"])
+    for step, (value, total) in enumerate(zip(credit.contributions, credit.cumulative, strict=True)):
+        error = "–" if errors is None else f"{errors[step]:.{places}f}"
+        rows.append([str(step), signed(value, places), error, f"{total:.{places}f}"])
     line = f"<b>credit by {safe(shortened(credit.source, 60))}</b> · {safe(sum_caption(credit))}"
     return _foldable(
         f"{line} · {len(credit)} steps · {safe(shortened(credit.trajectory_id, 80))}",
@@ -46,19 +46,19 @@ def credit_html(credit: Credit) -> str:
 
 
 def truth_html(truth: ValueTruth) -> str:
-    """Who measured and how often, in a line that unfolds to values and progress."""
+    """The kind of measurement in a line that unfolds to values and progress."""
     errors = progress_error(truth)
     rows = []
-    for number, value in enumerate(truth.values):
-        last = number == len(truth.progress)
-        change = "–" if last else signed(truth.progress[number], 3)
+    for step, value in enumerate(truth.values):
+        last = step == len(truth.progress)
+        change = "–" if last else signed(truth.progress[step], 3)
         rows.append(
             [
-                "end" if last else str(number),
+                "end" if last else str(step),
                 f"{value:.3f}",
-                f"{truth.standard_error[number]:.3f}",
+                f"{truth.standard_error[step]:.3f}",
                 change,
-                "–" if last else f"{errors[number]:.3f}",
+                "–" if last else f"{errors[step]:.3f}",
             ]
         )
     line = f"<b>truth, {safe(truth_label(truth))}</b> · V(h₀) = {truth.offset:.2f} · {len(rows) - 1} steps"
@@ -70,7 +70,7 @@ def truth_html(truth: ValueTruth) -> str:
 
 
 def run_html(run: "Run") -> str:
-    """What the run was asked and what it holds; its config unfolds."""
+    """Provenance and contents of a run; its config unfolds."""
     facts = run.provenance
     stages = [
         [safe(str(name)), f"{stage.get('seconds', 0):.1f}"]

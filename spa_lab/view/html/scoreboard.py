@@ -50,9 +50,9 @@ def board_html(
         colour = style.look(str(source)).colour
         name = f"{swatch(colour)} {safe(shortened(str(source), 40))}"
         for outcome in outcomes:
-            own = table[(table["source"] == source) & (table["outcome"] == outcome)].set_index("metric")
+            scores = table[(table["source"] == source) & (table["outcome"] == outcome)].set_index("metric")
             cells = "".join(
-                _cell(own.loc[metric], spans[metric]) for metric in metrics if metric in own.index
+                _cell(scores.loc[metric], spans[metric]) for metric in metrics if metric in scores.index
             )
             rows.append(
                 f'<tr role="row"><th scope="row" role="rowheader" dir="auto">{name}</th>'

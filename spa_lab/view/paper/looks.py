@@ -1,7 +1,8 @@
-"""Looks of the marks on paper as matplotlib properties; names get theirs from the registry in `view.style`.
+"""Styles of the marks in printed figures as matplotlib properties.
 
-Nothing is told apart by colour alone: negative bars are hatched, measured values are diamonds, steps that the
-world refused are crosses, and lines differ in their dashes.
+Those of sources and policies come from the registry in `view.style`. No distinction relies on colour alone:
+negative bars are hatched, measured values are diamonds, ungrounded steps are crosses, and lines differ by
+their dashes.
 """
 
 from typing import Any

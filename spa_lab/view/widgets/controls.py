@@ -16,7 +16,7 @@ def slider(name: str, title: str, value: float, low: float, high: float, step: f
 
 
 def choice(name: str, title: str, value: str, options: Mapping[str, str] | Sequence[str]) -> str:
-    """One of several: value -> what is shown, or values that show themselves."""
+    """A drop-down list; `options` maps values to labels, or lists values that are their own labels."""
     shown = options if isinstance(options, Mapping) else {option: option for option in options}
     items = "".join(
         f'<option value="{safe(key)}"{" selected" if key == value else ""}>{safe(shortened(text, 60))}'
@@ -27,7 +27,7 @@ def choice(name: str, title: str, value: str, options: Mapping[str, str] | Seque
 
 
 def ticks(name: str, title: str, chosen: Sequence[str], options: Sequence[str]) -> str:
-    """Any of several."""
+    """Checkboxes: any number of the options."""
     boxes = "".join(
         f'<label><input type="checkbox" name="{name}" value="{safe(option)}"'
         f"{' checked' if option in chosen else ''}>{safe(shortened(option, 60))}</label>"
@@ -39,7 +39,7 @@ def ticks(name: str, title: str, chosen: Sequence[str], options: Sequence[str]) 
 
 
 def field(name: str, title: str, value: str, kind: str, hint: str = "", enter: str = "") -> str:
-    """A line to type in, `kind` "search", "text" or "number"; `enter` is the button that Enter presses."""
+    """A text field of `kind` "search", "text" or "number"; `enter` names the button that Enter presses."""
     return (
         f'<label class="control">{safe(title)}<input type="{kind}" name="{name}" value="{safe(value)}" '
         f'placeholder="{safe(hint)}" autocomplete="off" spellcheck="false" data-enter="{enter}"></label>'
@@ -47,12 +47,14 @@ def field(name: str, title: str, value: str, kind: str, hint: str = "", enter: s
 
 
 def button(name: str, title: str, *, key: str = "", enabled: bool = True) -> str:
-    """A button; `key` is the key that does the same."""
+    """A button; `key` is its keyboard shortcut."""
     hint = f" <kbd>{safe(key)}</kbd>" if key else ""
-    shut = "" if enabled else " disabled"
-    return f'<button type="button" name="{name}" data-key="{safe(key)}"{shut}>{safe(title)}{hint}</button>'
+    disabled = "" if enabled else " disabled"
+    return (
+        f'<button type="button" name="{name}" data-key="{safe(key)}"{disabled}>{safe(title)}{hint}</button>'
+    )
 
 
 def row(*controls: str) -> str:
-    """Controls beside one another."""
+    """Controls side by side."""
     return f'<div class="bar-of-controls">{"".join(controls)}</div>'

@@ -36,11 +36,11 @@ class Host(anywidget.AnyWidget):
     uid = traitlets.Unicode().tag(sync=True)
     """Ties the live view to its static copy."""
     name = traitlets.Unicode().tag(sync=True)
-    """What a screen reader calls the widget."""
+    """Name of the widget for screen readers."""
     selected_step = traitlets.Int(-1).tag(sync=True)
-    """The step that is marked in every pane that has it; -1 for none."""
+    """The step that is marked in every pane with steps; -1 for none."""
     n_steps = traitlets.Int(0).tag(sync=True)
-    """Where the arrow keys stop."""
+    """Number of steps, the limit of the arrow keys."""
     status = traitlets.Unicode("").tag(sync=True)
     """The last error; shown where a subclass lists it among its panes."""
     live_only: ClassVar[frozenset[str]] = frozenset({"controls", "status"})
@@ -116,7 +116,7 @@ class Host(anywidget.AnyWidget):
         return "".join(parts)
 
     def _answer(self, _: Any, content: Any, buffers: Any) -> None:
-        """A message of the page: every control that was used since the last one, or that it lacks plotly."""
+        """Handle a message of the page: the controls used since the last message, or a request for plotly."""
         content = content if isinstance(content, dict) else {}
         if content.get("plotly"):
             send_plotly(again=True)
@@ -135,7 +135,7 @@ class Host(anywidget.AnyWidget):
         bundle = self._repr_mimebundle_()
         if bundle is not None:
             data = bundle[0] if isinstance(bundle, tuple) else bundle
-            display(data | {"text/plain": ""}, raw=True)  # the static copy is what there is to read
+            display(data | {"text/plain": ""}, raw=True)  # the static copy is the readable form
             if self.chart_panes:
                 send_plotly()
         # after the live view, which need not wait for still images
@@ -160,7 +160,7 @@ def _image(chart: Chart) -> str:
 
 
 def _interactive(chart: Chart, step: int) -> str:
-    spec = chart.to_json().replace("<", "\\u003c")  # no text can end the script
+    spec = chart.to_json().replace("<", "\\u003c")  # so that no text ends the script element
     return (
         f'<figure class="chart" data-step-shown="{step}">'
         f'<script type="application/json">{spec}</script><div class="box">{_image(chart)}</div></figure>'
@@ -168,7 +168,7 @@ def _interactive(chart: Chart, step: int) -> str:
 
 
 def _page_scripts() -> str:
-    """plotly.js and what draws the charts of a saved page, once per page."""
+    """plotly.js and the script that draws the charts of a saved page, once per page."""
     saved = Path(__file__).with_name("saved_page.js").read_text(encoding="utf-8")
     library = base64.b64encode(plotly_script()).decode()
     return (

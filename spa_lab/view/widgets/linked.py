@@ -10,7 +10,7 @@ from spa_lab.view.widgets.selection import Selection
 
 
 class Linked(Host):
-    """Follows a selection and writes to it; a subclass knows its trajectories and draws them.
+    """Follows a selection and writes to it; a subclass holds trajectories and draws them.
 
     A subclass calls `follow` at the end of its `__init__`.
     """
@@ -20,7 +20,7 @@ class Linked(Host):
         self.selection = selection if selection is not None else Selection()
 
     def follow(self) -> None:
-        """Show the selected trajectory, and from now on whatever is selected."""
+        """Show the selected trajectory and follow later changes of the selection."""
         self.open_selected()
         self.draw()
         self.selection.observe(self._on_trajectory, names=["trajectory_id"])
@@ -90,7 +90,7 @@ class CollectionView(Linked):
         return self.collection.credits(self.index, sources)
 
     def shows(self, trajectory_id: str) -> bool:
-        """Whether it is in the collection."""
+        """Whether the collection holds that trajectory."""
         return trajectory_id in self.collection
 
     def open_selected(self) -> None:

@@ -40,7 +40,7 @@ class Monitor(Host):
     stages = pane()
     curves = chart_pane()
     live = traitlets.Bool(False)
-    """Whether it rereads the run by itself."""
+    """Whether it rereads the run periodically."""
     shown = traitlets.List(traitlets.Unicode())
     """Stages whose metrics are drawn; setting it redraws."""
 
@@ -67,14 +67,14 @@ class Monitor(Host):
     def to_frame(self) -> pd.DataFrame:
         """One row per update of every stage drawn: stage, update, and the metrics, NaN where not defined."""
         rows = [
-            {"stage": name, "update": number} | row
+            {"stage": name, "update": update} | row
             for name in self.shown
-            for number, row in enumerate(self._metrics.get(name, []))
+            for update, row in enumerate(self._metrics.get(name, []))
         ]
         return pd.DataFrame(rows)
 
     def on_control(self, name: str, value: str) -> None:
-        """A control of the page."""
+        """Answer a control of the page."""
         if name == "shown":
             ticked = json.loads(value)
             self.shown = [name for name in self._metrics if name in ticked]
@@ -121,7 +121,7 @@ class Monitor(Host):
 
 
 def _table(stages: Mapping[str, list[dict[str, Any]]]) -> pd.DataFrame:
-    """`training_table` of all metrics; `progress` is the position in time itself."""
+    """`training_table` of all metrics; `progress` is the time axis itself."""
     rows = {name: {0: records} for name, records in stages.items() if records}
     metrics = dict.fromkeys(
         metric

@@ -14,16 +14,16 @@ from spa_lab.view.widgets.inspect import inspect
 from spa_lab.view.widgets.inspector import Inspector
 
 DEPTH = 2
-"""Folders below the given one in which runs are looked for."""
+"""Folders below the given one that are searched for runs."""
 NUMBERS = ("seed", "n", "stages", "seconds", "trajectories")
 
 
 class RunBrowser(Host):
-    """Every run below a folder: what it was asked, how long it took, what it holds.
+    """Every run below a folder: its settings, duration and contents.
 
     Args:
-        folder: where runs are, e.g. "runs".
-        opened: told of the inspector of the run that somebody chose.
+        folder: the folder of the runs, e.g. "runs".
+        opened: called with the inspector of the run that was chosen.
 
     Raises:
         ValueError: there is no run.
@@ -50,12 +50,12 @@ class RunBrowser(Host):
         """A row of the page was chosen."""
         if name != "trajectory":  # rows of every list report under this name
             return
-        number = int(value)
-        if not 0 <= number < len(self.frame):
-            raise ValueError(f"{self.folder}: no run {number}, there are {len(self.frame)}")
-        run = Run.open(self.folder / str(self.frame["run"].iloc[number]))
+        index = int(value)
+        if not 0 <= index < len(self.frame):
+            raise ValueError(f"{self.folder}: no run {index}, there are {len(self.frame)}")
+        run = Run.open(self.folder / str(self.frame["run"].iloc[index]))
         self.details = run_html(run)
-        self._list(number)
+        self._list(index)
         if self.opened is not None:
             self.inspector = inspect(run)
             self.opened(self.inspector)
@@ -66,12 +66,12 @@ class RunBrowser(Host):
             f'<th scope="col" role="columnheader"{look}>{name}</th>' for name, look in looks.items()
         )
         rows = []
-        for number, row in enumerate(self.frame.to_dict("records")):
+        for index, row in enumerate(self.frame.to_dict("records")):
             cells = "".join(f"<td{looks[name]}>{safe(_shown(value))}</td>" for name, value in row.items())
-            focus = 0 if number == max(chosen, 0) else -1
+            focus = 0 if index == max(chosen, 0) else -1
             rows.append(
-                f'<tr role="row" data-trajectory="{number}" tabindex="{focus}" '
-                f'aria-selected="{str(number == chosen).lower()}">{cells}</tr>'
+                f'<tr role="row" data-trajectory="{index}" tabindex="{focus}" '
+                f'aria-selected="{str(index == chosen).lower()}">{cells}</tr>'
             )
         self.found = (
             f'<p class="facts" role="status">{len(rows)} found; choose one</p>'

@@ -1,23 +1,23 @@
-"""What is being looked at, shared by all widgets of a notebook."""
+"""The selection that all widgets of a notebook share."""
 
 import traitlets
 
 
 class Selection(traitlets.HasTraits):
-    """Trajectory, step and source. A widget reads and writes it and knows no other widget.
+    """The selected trajectory, step and source. Widgets read and write it and are otherwise independent.
 
     A step beyond the end of a trajectory counts as its last.
     """
 
     trajectory_id = traitlets.Unicode("")
-    """"" until something is chosen."""
+    """"" until a trajectory is selected."""
     step = traitlets.Int(0, min=0)
     """Counted from 0."""
     source = traitlets.Unicode("")
-    """Whose credit; "" for the first there is."""
+    """Credit source; "" for the first available one."""
 
     def choose(self, trajectory_id: str, step: int = 0) -> None:
-        """Look at another trajectory; observers are told once, when both are set."""
+        """Select another trajectory; observers are notified once, when both are set."""
         with self.hold_trait_notifications():
             self.step = step
             self.trajectory_id = trajectory_id
