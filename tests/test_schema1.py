@@ -66,14 +66,14 @@ def old(tmp_path: Path, make_trajectory) -> Run:
 
 
 def test_what_it_holds(old: Run) -> None:
-    assert [(one.name, one.role, one.policy, one.panel) for one in old.trajectory_sets()] == [
+    assert [(entry.name, entry.role, entry.policy, entry.panel) for entry in old.trajectory_sets()] == [
         ("eval-ppo-unseen_by_length", "evaluation", "terminal", "unseen_by_length"),
         ("explore", "explored", "cloned", "train"),
         ("imported", "episodes", None, None),
     ]
-    evaluated, explored, imported = (one.load()[0] for one in old.trajectory_sets())
+    evaluated, explored, imported = (entry.load()[0] for entry in old.trajectory_sets())
     assert (evaluated.policy, explored.policy, imported.policy) == ("terminal", "cloned", "ppo")
-    assert [one.peek()[0]["id"] for one in old.trajectory_sets()] == ["ppo/1", "x", "mine"]
+    assert [entry.peek()[0]["id"] for entry in old.trajectory_sets()] == ["ppo/1", "x", "mine"]
     assert old.methods == {"spa": "PPO, SPA-RL", "terminal": "PPO, terminal reward"}
     assert old.tasks() == {}
 
@@ -86,7 +86,7 @@ def test_credits_and_truths(old: Run) -> None:
         "spa": 0.5,
         "step_index": 0.25,
     }
-    assert [(one.name, one.role, one.source) for one in old.credit_sets()] == [
+    assert [(entry.name, entry.role, entry.source) for entry in old.credit_sets()] == [
         ("a", "given", None), ("held-out-spa", "held_out", "spa"), ("fidelity-clock", "scored", "step_index"),
     ]  # fmt: skip
     assert old.truth()["x"].values[0] == 0.25
@@ -94,7 +94,7 @@ def test_credits_and_truths(old: Run) -> None:
 
 
 def test_only_curves_are_curves(old: Run) -> None:
-    assert [(one.stage, one.method, one.rows) for one in old.curves()] == [
+    assert [(entry.stage, entry.method, entry.rows) for entry in old.curves()] == [
         ("clone", None, [{"loss": 0.5}]), ("ppo", "terminal", [{"success": 0.5}]),
     ]  # fmt: skip
     assert old.results("scoreboard") == [{"source": "step_index", "value": 0.5}]
@@ -138,7 +138,7 @@ def test_headers_of_schema_2(tmp_path: Path, trajectory: Trajectory) -> None:
     (entry,) = run.trajectory_sets()
     assert (entry.role, entry.policy, entry.panel) == ("evaluation", "spa", "unseen")
     assert entry.load() == [trajectory]
-    assert [one.role for one in run.credit_sets()] == ["held_out", "scored"]
+    assert [entry.role for entry in run.credit_sets()] == ["held_out", "scored"]
     assert run.credits()["spa"][trajectory.id].contributions[0] == 0.1, "a scoreboard's credits count"
     (curve,) = run.curves()
     assert (curve.stage, curve.method, curve.rows) == ("ppo", "spa", [{"loss": 1.0}])

@@ -283,31 +283,29 @@ _pairs = st.integers(2, 30).flatmap(
 
 @given(_pairs)
 def test_rank_correlations_agree_with_scipy(pair):
-    one, other = pair
-    if len(set(one)) == 1 or len(set(other)) == 1:
-        assert math.isnan(spearman(one, other)) and math.isnan(kendall_tau_b(one, other))
+    x, y = pair
+    if len(set(x)) == 1 or len(set(y)) == 1:
+        assert math.isnan(spearman(x, y)) and math.isnan(kendall_tau_b(x, y))
         return
-    assert spearman(one, other) == pytest.approx(scipy.stats.spearmanr(one, other).statistic, abs=1e-12)
-    assert kendall_tau_b(one, other) == pytest.approx(scipy.stats.kendalltau(one, other).statistic, abs=1e-12)
+    assert spearman(x, y) == pytest.approx(scipy.stats.spearmanr(x, y).statistic, abs=1e-12)
+    assert kendall_tau_b(x, y) == pytest.approx(scipy.stats.kendalltau(x, y).statistic, abs=1e-12)
 
 
 @pytest.mark.parametrize("correlation", [spearman, kendall_tau_b])
 def test_rank_correlations_of_long_vectors(correlation):
     rng = _rng()
-    one = rng.integers(50, size=700)
-    other = one + rng.integers(80, size=700)
+    x = rng.integers(50, size=700)
+    y = x + rng.integers(80, size=700)
     oracle = {spearman: scipy.stats.spearmanr, kendall_tau_b: scipy.stats.kendalltau}[correlation]
-    assert correlation(one, other) == pytest.approx(oracle(one, other).statistic, abs=1e-12)
-    assert correlation(one, one) == pytest.approx(1.0) and correlation(one, -one) == pytest.approx(-1.0)
+    assert correlation(x, y) == pytest.approx(oracle(x, y).statistic, abs=1e-12)
+    assert correlation(x, x) == pytest.approx(1.0) and correlation(x, -x) == pytest.approx(-1.0)
 
 
 @pytest.mark.parametrize("correlation", [spearman, kendall_tau_b])
-@pytest.mark.parametrize(
-    ("one", "other"), [([1, 2], [1, 2, 3]), ([[1, 2]], [[1, 2]]), ([1, math.nan], [1, 2])]
-)
-def test_rank_correlations_refuse_invalid_vectors(correlation, one, other):
+@pytest.mark.parametrize(("x", "y"), [([1, 2], [1, 2, 3]), ([[1, 2]], [[1, 2]]), ([1, math.nan], [1, 2])])
+def test_rank_correlations_refuse_invalid_vectors(correlation, x, y):
     with pytest.raises(ValueError, match="rank correlation needs"):
-        correlation(one, other)
+        correlation(x, y)
 
 
 @pytest.mark.parametrize("correlation", [spearman, kendall_tau_b])

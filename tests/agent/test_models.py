@@ -113,8 +113,8 @@ def test_fresh_heads_attend_to_their_like(policy: Policy) -> None:
     keys = attention.k_proj(table).unflatten(1, (n_kv, -1))
     for group in range(n_kv):
         scores = queries[:, group * (n_heads // n_kv)] @ keys[:, group].T
-        own = scores.diagonal()[:, None]
-        assert float((scores < own).float().mean()) > 0.95
+        same_token = scores.diagonal()[:, None]
+        assert float((scores < same_token).float().mean()) > 0.95
 
 
 @pytest.mark.usefixtures("offline")

@@ -44,7 +44,7 @@ VALUES = {"a": [0.25, 0.75, 0.5, 1.0], "b": [0.25, 0.5, 0.0], "c": [0.0, 0.5]}
 
 
 def _branch(trajectories: Sequence[Trajectory]) -> list[ValueTruth]:
-    return [_truth(one.id, VALUES[one.id], 0.3) for one in trajectories]
+    return [_truth(trajectory.id, VALUES[trajectory.id], 0.3) for trajectory in trajectories]
 
 
 def test_methods_that_read_nothing(three: list[Trajectory]) -> None:
@@ -56,10 +56,10 @@ def test_methods_that_read_nothing(three: list[Trajectory]) -> None:
 
 
 def test_random_sums_to_the_outcome_and_follows_its_generator(three: list[Trajectory]) -> None:
-    one, same, other = (methods.random_split(rng=np.random.default_rng(seed)) for seed in (0, 0, 1))
-    found = _of(one, three)
-    assert [sum(own) for own in found] == pytest.approx([1.0, 0.0, 0.5])
-    assert found == _of(same, three) != _of(other, three)
+    split, same, other = (methods.random_split(rng=np.random.default_rng(seed)) for seed in (0, 0, 1))
+    credits = _of(split, three)
+    assert [sum(contributions) for contributions in credits] == pytest.approx([1.0, 0.0, 0.5])
+    assert credits == _of(same, three) != _of(other, three)
 
 
 def test_step_index(three: list[Trajectory], make: Callable[..., Trajectory]) -> None:
@@ -71,8 +71,8 @@ def test_step_index(three: list[Trajectory], make: Callable[..., Trajectory]) ->
     assert second.contributions.tolist() == [0.0, -0.5]
     assert third.contributions.tolist() == [0.0]
     assert fourth.contributions.tolist() == [0.0, 0.5, 0.0, 0.0, -1.0]
-    for credit, one in zip((first, second, third, fourth), [*three, long], strict=True):
-        assert credit.predicted_outcome == one.outcome
+    for credit, trajectory in zip((first, second, third, fourth), [*three, long], strict=True):
+        assert credit.predicted_outcome == trajectory.outcome
     with pytest.raises(ValueError, match="got 0"):
         methods.step_index([])
 
@@ -91,9 +91,9 @@ def test_branching(three: list[Trajectory]) -> None:
 
 
 def test_cost_counts_every_continuation(three: list[Trajectory]) -> None:
-    found = measure(methods.ipr(_branch, branches=5), three)
-    assert found.cost.rollouts == 5 * (3 + 2 + 1)
-    assert found.cost.seconds > 0
+    measured = measure(methods.ipr(_branch, branches=5), three)
+    assert measured.cost.rollouts == 5 * (3 + 2 + 1)
+    assert measured.cost.seconds > 0
     assert measure(methods.MEAN, three).cost.rollouts == 0
     assert methods.step_index(three).fitting == Cost(rollouts=3)
 
@@ -101,7 +101,7 @@ def test_cost_counts_every_continuation(three: list[Trajectory]) -> None:
 def test_estimator_keeps_what_it_says(three: list[Trajectory]) -> None:
     class Even:
         def credit(self, trajectories: Sequence[Trajectory], *, source: str) -> list[Credit]:
-            return [Credit(one.id, source, np.ones(len(one))) for one in trajectories]
+            return [Credit(trajectory.id, source, np.ones(len(trajectory))) for trajectory in trajectories]
 
     method = methods.estimator_credit(Even(), source="spa", fitting=Cost(2.0, 960))
     assert _of(method, three) == [[1, 1, 1], [1, 1], [1]]
@@ -121,7 +121,7 @@ def test_rudder_closes_the_gap_on_the_last_step(three: list[Trajectory]) -> None
 
 
 def _values(trajectories: Sequence[Trajectory]) -> list[FloatArray]:
-    return [np.array(VALUES[one.id][:-1]) for one in trajectories]
+    return [np.array(VALUES[trajectory.id][:-1]) for trajectory in trajectories]
 
 
 def test_td_error_is_progress_of_the_critic(three: list[Trajectory]) -> None:
@@ -132,8 +132,8 @@ def test_td_error_is_progress_of_the_critic(three: list[Trajectory]) -> None:
 
 def test_gae(three: list[Trajectory]) -> None:
     """By hand for gamma = lambda = 1/2: delta = (1/8, -1/2, 1/2), A = delta + A_next / 4."""
-    found = _of(methods.critic_gae(_values, fitting=FREE, gamma=0.5, lam=0.5), three)
-    assert found[0] == [0.125 + (-0.5 + 0.5 / 4) / 4, -0.5 + 0.5 / 4, 0.5]
+    credits = _of(methods.critic_gae(_values, fitting=FREE, gamma=0.5, lam=0.5), three)
+    assert credits[0] == [0.125 + (-0.5 + 0.5 / 4) / 4, -0.5 + 0.5 / 4, 0.5]
     assert _of(methods.critic_gae(_values, fitting=FREE, lam=0.0), three) == _of(
         methods.critic_td(_values, fitting=FREE), three
     )
@@ -150,8 +150,8 @@ def test_gigpo_by_hand(make: Callable[..., Trajectory]) -> None:
     up = (1 - 0.5) / (0.5**0.5 + 1e-6)  # two outcomes 1 and 0: sample deviation sqrt(1/2)
     start = (0.25 - 0.125) / (0.25 * 0.5**0.5 + 1e-6)
     after_x = (0.5 - 0.25) / (0.5 * 0.5**0.5 + 1e-6)
-    (found,) = method([won])
-    np.testing.assert_allclose(found.contributions, [up + start, up + after_x, up + 0.0])
+    (credit,) = method([won])
+    np.testing.assert_allclose(credit.contributions, [up + start, up + after_x, up + 0.0])
     (loser,) = methods.gigpo([won], gamma=0.5, episode_weight=0.0)([lost])
     np.testing.assert_allclose(loser.contributions, [-start, -after_x])
     (alone,) = method([other_task])
@@ -161,17 +161,17 @@ def test_gigpo_by_hand(make: Callable[..., Trajectory]) -> None:
 
 def test_gigpo_discounts_by_distance_from_the_end(make: Callable[..., Trajectory]) -> None:
     """The same state twice in one success: the later visit is worth more."""
-    one = make("a", 1.0, ["x", "x", "y"])
-    (found,) = methods.gigpo([], gamma=0.5, episode_weight=0.0)([one])
-    assert found.contributions[0] == 0.0
-    assert found.contributions[1] == -found.contributions[2] < 0
+    episode = make("a", 1.0, ["x", "x", "y"])
+    (credit,) = methods.gigpo([], gamma=0.5, episode_weight=0.0)([episode])
+    assert credit.contributions[0] == 0.0
+    assert credit.contributions[1] == -credit.contributions[2] < 0
     with pytest.raises(ValueError, match="got 0"):
         methods.gigpo([], gamma=0)
 
 
 def test_anchor_is_what_was_read_before_the_step(make: Callable[..., Trajectory]) -> None:
-    one = make("a", 1.0, ["x", "y"])
-    assert [text_before(one, t) for t in range(2)] == ["You see a door.", "x"]
+    episode = make("a", 1.0, ["x", "y"])
+    assert [text_before(episode, t) for t in range(2)] == ["You see a door.", "x"]
 
 
 def test_occlusion(three: list[Trajectory]) -> None:
@@ -179,25 +179,28 @@ def test_occlusion(three: list[Trajectory]) -> None:
 
     def predict(trajectories: Sequence[Trajectory]) -> FloatArray:
         return np.array(
-            [0.1 * len(one) + any(step.observation == "y" for step in one.steps) for one in trajectories]
+            [
+                0.1 * len(trajectory) + any(step.observation == "y" for step in trajectory.steps)
+                for trajectory in trajectories
+            ]
         )
 
-    found = _of(methods.occlusion(predict, fitting=FREE), three)
-    np.testing.assert_allclose(found[0], [0.1, 0.1, 1.1])
-    np.testing.assert_allclose(found[1], [0.1, 0.1])
-    np.testing.assert_allclose(found[2], [0.1])
+    credits = _of(methods.occlusion(predict, fitting=FREE), three)
+    np.testing.assert_allclose(credits[0], [0.1, 0.1, 1.1])
+    np.testing.assert_allclose(credits[1], [0.1, 0.1])
+    np.testing.assert_allclose(credits[2], [0.1])
     assert [step.action for step in without(three[0], 1).steps] == ["act 0", "act 2"]
     single = methods.occlusion(predict, fitting=FREE)(three[2:])
     np.testing.assert_allclose(single[0].contributions, [0.1])
 
 
 def test_wrong_answers_are_refused(three: list[Trajectory]) -> None:
-    short = CreditMethod("x", "test", lambda ts: [Credit(one.id, "x", [1.0]) for one in ts])
+    short = CreditMethod("x", "test", lambda ts: [Credit(trajectory.id, "x", [1.0]) for trajectory in ts])
     with pytest.raises(ValueError, match=r"\('a', 'x', 1\), expected \('a', 'x', 3\)"):
         short(three)
     with pytest.raises(ValueError, match="returned 0 credits for 3"):
         CreditMethod("x", "test", lambda ts: [])(three)
     with pytest.raises(ValueError, match=r"expected .*'y'"):
-        CreditMethod("y", "test", lambda ts: [rewards.mean(one) for one in ts])(three)
+        CreditMethod("y", "test", lambda ts: [rewards.mean(trajectory) for trajectory in ts])(three)
     with pytest.raises(ValueError, match=r"rudder: trajectory 'a' needs 4 values, got \(3,\)"):
         methods.prediction_difference(_values, fitting=FREE)(three)

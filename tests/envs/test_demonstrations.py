@@ -157,7 +157,7 @@ def test_mistakes_are_as_frequent_as_asked() -> None:
     assert drawn / (1000 - again) == pytest.approx(0.3, abs=0.06)
     assert 20 < again < 150  # half of the refused are tried again
     wrong = {step.action for step, supervised in marks if not supervised}
-    assert wrong == {"go up", "go down", "fly up", "fly down"}  # to look about puts nobody off
+    assert wrong == {"go up", "go down", "fly up", "fly down"}  # a look around is no mistake
 
 
 def test_where_nothing_else_can_be_done_one_looks() -> None:

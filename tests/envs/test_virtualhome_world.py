@@ -144,7 +144,7 @@ def test_a_bound_name_means_what_the_task_says() -> None:
     assert world.step("walk to cup").observation == "cup."
 
 
-def test_reset_starts_anew() -> None:
+def test_reset_starts_a_new_episode() -> None:
     """After a win and a reset, no first action is a success."""
     world = VirtualHomeWorld()
     for task in TASKS:

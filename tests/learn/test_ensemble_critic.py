@@ -50,7 +50,7 @@ def test_features_are_the_hidden_states_before_each_step(
     torch.testing.assert_close(features, expected)
 
 
-def test_what_was_written_is_read_and_not_encoded_anew(policy: Policy, forks: list[Trajectory]) -> None:
+def test_written_tokens_are_read_and_not_encoded_again(policy: Policy, forks: list[Trajectory]) -> None:
     written = policy.codec.row(replace(forks[0], initial_observation="noted noted noted"))
     (features,) = history_features(policy, forks[:1], rows=[written])
     (encoded,) = history_features(policy, forks[:1])

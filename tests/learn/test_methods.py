@@ -88,16 +88,16 @@ def make(cloned: Policy, explored: list[Trajectory], estimator: ProgressEstimato
     """(method, preset) -> its learner, from a fresh copy of the cloned policy and the same seed."""
 
     def build(method: str | TrainingMethod, preset: Preset = PRESET) -> Learner:
-        found = find_method(method)
+        training = find_method(method)
         inputs = TrainingInputs(
-            policy=copy_policy(cloned, name=found.name),
+            policy=copy_policy(cloned, name=training.name),
             environment=FORK,
             preset=preset,
-            rng=random.Random(f"0/ppo-{found.name}"),
+            rng=random.Random(f"0/ppo-{training.name}"),
             explored=explored,
             estimator=estimator,
         )
-        return found.make(inputs)
+        return training.make(inputs)
 
     return build
 

@@ -108,7 +108,7 @@ def test_one_command_at_a_time(micro: ModuleType, tmp_path: Path, capsys: pytest
         ({"stages": None}, "{file}: 'stages' must be a dict, found None"),
     ],
 )
-def test_somebody_elses_run(
+def test_a_run_with_other_settings_is_refused(
     change: dict[str, object],
     line: str,
     undisturbed: "Undisturbed",

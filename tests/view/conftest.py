@@ -31,12 +31,12 @@ def drawn(make_trajectory: Callable[..., Trajectory]) -> Callable[[int], Traject
     """A trajectory of so many steps, every fourth ungrounded; a failure if T is odd."""
 
     def build(n_steps: int) -> Trajectory:
-        one = make_trajectory(float(n_steps % 2 == 0), [step % 4 != 3 for step in range(n_steps)])
+        trajectory = make_trajectory(float(n_steps % 2 == 0), [step % 4 != 3 for step in range(n_steps)])
         steps = [
             replace(step, action=f"take candle {number} from countertop {number}")
-            for number, step in enumerate(one.steps)
+            for number, step in enumerate(trajectory.steps)
         ]
-        return replace(one, id=f"t{n_steps}", instruction="put a candle in toilet", steps=tuple(steps))
+        return replace(trajectory, id=f"t{n_steps}", instruction="put a candle in toilet", steps=tuple(steps))
 
     return build
 
@@ -66,10 +66,10 @@ def measured() -> Callable[[Trajectory], ValueTruth]:
 @pytest.fixture(scope="session")
 def hostile(make_trajectory: Callable[..., Trajectory]) -> Trajectory:
     """Every text of it would be markup, mathematics or unprintable if it were let."""
-    one = make_trajectory(1.0, [True] * len(HOSTILE))
+    trajectory = make_trajectory(1.0, [True] * len(HOSTILE))
     steps = [Step(text, text, text, text, True) for text in HOSTILE]
     name = "<b>name</b> $a$ & $b$"
-    return replace(one, id=name, instruction="<i>do</i> $x_1$ and $y^$", steps=tuple(steps))
+    return replace(trajectory, id=name, instruction="<i>do</i> $x_1$ and $y^$", steps=tuple(steps))
 
 
 @pytest.fixture(scope="session")
@@ -92,12 +92,12 @@ def printed() -> Callable[[Path], list[str]]:
         if path.suffix == ".svg":
             nodes = ElementTree.fromstring(content).iter("{http://www.w3.org/2000/svg}text")
             return ["".join(node.itertext()) for node in nodes]
-        found = []
+        lines = []
         for packed in re.findall(rb"stream\r?\n(.*?)\nendstream", content, re.DOTALL):
             with suppress(zlib.error):  # fonts and others that are not packed
                 for block in re.findall(rb"BT\n(.*?)ET\n", zlib.decompress(packed), re.DOTALL):
-                    found.append(_pdf_line(block))
-        return found
+                    lines.append(_pdf_line(block))
+        return lines
 
     return texts
 
@@ -107,7 +107,7 @@ def _pdf_line(block: bytes) -> str:
     strings = re.findall(rb"\(((?:\\.|[^\\()])*)\)", block, re.DOTALL)
     named = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
     plain = b"".join(
-        re.sub(rb"\\(.)", lambda match: named.get(match[1], match[1]), one, flags=re.DOTALL)
-        for one in strings
+        re.sub(rb"\\(.)", lambda match: named.get(match[1], match[1]), string, flags=re.DOTALL)
+        for string in strings
     )
     return plain.decode("utf-16-be")

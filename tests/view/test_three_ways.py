@@ -20,8 +20,8 @@ from spa_lab.view.widgets import Inspector, LengthView
 
 def _widths(page: str) -> list[float]:
     """Signed length of every bar, per cent of its column."""
-    found = re.findall(r'class="bar (above|below)" style="left:[\d.]+%;width:([\d.]+)%"', page)
-    return [float(width) * (1 if look == "above" else -1) for look, width in found]
+    matches = re.findall(r'class="bar (above|below)" style="left:[\d.]+%;width:([\d.]+)%"', page)
+    return [float(width) * (1 if look == "above" else -1) for look, width in matches]
 
 
 def test_contributions(
@@ -65,9 +65,9 @@ def test_success_by_length(
 ) -> None:
     page, printable = length_numbers_html(lengths_table), success_by_length_figure(lengths_table)
     rows = re.findall(r"<tr>(.*?)</tr>", page.partition("<summary>the numbers")[2])[1:]
-    said = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in rows]
+    cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in rows]
     known = lengths_table[lengths_table["n"] > 0]
-    shown = np.array([[float(cell) for cell in row[4:7]] for row in said if row[3] != "0"])
+    shown = np.array([[float(cell) for cell in row[4:7]] for row in cells if row[3] != "0"])
     np.testing.assert_allclose(shown, known[["success", "low", "high"]], atol=5e-4)
     drawn = [y for line in printable.figure.axes[0].lines for y in np.atleast_1d(line.get_ydata())]
     for value in known["success"]:
@@ -98,10 +98,10 @@ def test_success_by_length_of_several_seeds(printed: Callable[[Path], list[str]]
     view = LengthView(frame, rng=np.random.default_rng(5))
     printable = success_by_length_figure(success_by_length(frame, rng=np.random.default_rng(5)))
     pd.testing.assert_frame_equal(view.to_frame(), printable.numbers)
-    (said,) = set(re.findall(r"95 % bootstrap intervals over tasks and up to 3 seeds", printable.caption))
-    assert said in view.chart and "Wilson" not in view.chart + printable.caption
-    found = re.findall(r"<tr>(.*?)</tr>", view.static().partition("<summary>the numbers")[2])[1:]
-    cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in found]
+    (sentence,) = set(re.findall(r"95 % bootstrap intervals over tasks and up to 3 seeds", printable.caption))
+    assert sentence in view.chart and "Wilson" not in view.chart + printable.caption
+    rows = re.findall(r"<tr>(.*?)</tr>", view.static().partition("<summary>the numbers")[2])[1:]
+    cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in rows]
     known = printable.numbers[printable.numbers["n"] > 0]
     shown = np.array([[float(cell) for cell in row[4:]] for row in cells if row[3] != "0"])
     np.testing.assert_allclose(shown, known[["success", "low", "high", "n_seeds"]], atol=5e-4)

@@ -37,7 +37,7 @@ def test_a_long_text_is_folded_and_says_what_is_left_out() -> None:
     assert "<details" not in markup.prose("short")
 
 
-def test_a_page_asks_nobody_for_anything() -> None:
+def test_a_page_requests_no_resources() -> None:
     page = markup.page("<b>title</b>", "<p>body</p>")
     assert page.startswith("<!DOCTYPE html>") and "<title>&lt;b&gt;title&lt;/b&gt;</title>" in page
     assert not re.search(r"https?:|url\(|@import|<script|<link", page)

@@ -61,8 +61,10 @@ def test_the_grounding_term_names_its_form(
 ) -> None:
     """Also if every step is grounded and a penalty pays nothing."""
     steps = tuple(replace(step, grounded=True) for step in trajectory.steps)
-    for one in (trajectory, replace(trajectory, steps=steps)):
-        assert grounding_term(advantage_table(one, credit, AdvantageSettings(grounding_form=form))) == term
+    for variant in (trajectory, replace(trajectory, steps=steps)):
+        assert (
+            grounding_term(advantage_table(variant, credit, AdvantageSettings(grounding_form=form))) == term
+        )
 
 
 def test_a_spread_residual_is_in_the_reward(trajectory: Trajectory, credit: Credit) -> None:

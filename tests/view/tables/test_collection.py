@@ -28,15 +28,25 @@ def several(make_trajectory: Make) -> list[Trajectory]:
 
 @pytest.fixture
 def credits(several: list[Trajectory]) -> list[Credit]:
-    return [Credit(one.id, "spa", np.full(len(one), 0.1 * i)) for i, one in enumerate(several)]
+    return [
+        Credit(trajectory.id, "spa", np.full(len(trajectory), 0.1 * i))
+        for i, trajectory in enumerate(several)
+    ]
 
 
 @pytest.fixture
 def truths(several: list[Trajectory]) -> list[ValueTruth]:
     """Of the first three, no step worth anything but the last."""
     return [
-        ValueTruth(one.id, [*np.zeros(len(one)), one.outcome], np.zeros(len(one) + 1), 8, "p", 40)
-        for one in several[:3]
+        ValueTruth(
+            trajectory.id,
+            [*np.zeros(len(trajectory)), trajectory.outcome],
+            np.zeros(len(trajectory) + 1),
+            8,
+            "p",
+            40,
+        )
+        for trajectory in several[:3]
     ]
 
 
@@ -86,7 +96,7 @@ def test_a_saved_run_gives_the_same_collection(
     np.testing.assert_array_equal(
         read.credits(2, ["mean", "spa", "nobody"])[0].contributions, np.full(3, 1 / 3)
     )
-    assert [one.source for one in read.credits(2, ["mean", "spa", "nobody"])] == ["mean", "spa"]
+    assert [credit.source for credit in read.credits(2, ["mean", "spa", "nobody"])] == ["mean", "spa"]
 
 
 def test_an_invalid_step_is_reported_when_it_is_opened(several: list[Trajectory], tmp_path: Path) -> None:

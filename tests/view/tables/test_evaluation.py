@@ -106,11 +106,11 @@ def test_one_row_per_policy(make_trajectory: Callable[..., Trajectory]) -> None:
 def _trained(policy: str, won: dict[int, list[bool]]) -> pd.DataFrame:
     """`won`: seed of the training run -> success on each task, all of expert length 3."""
     return pd.concat(
-        _frame([3] * len(own), own, policy).assign(
-            task_id=[f"task {number}" for number in range(len(own))], run_seed=seed,
-            outcome=np.array(own, dtype=float), grounding=1.0, n_steps=2,
+        _frame([3] * len(successes), successes, policy).assign(
+            task_id=[f"task {index}" for index in range(len(successes))], run_seed=seed,
+            outcome=np.array(successes, dtype=float), grounding=1.0, n_steps=2,
         )
-        for seed, own in won.items()
+        for seed, successes in won.items()
     )  # fmt: skip
 
 

@@ -33,10 +33,10 @@ def test_one_row_per_step_with_the_facts(trajectory: Trajectory) -> None:
 
 
 def test_sources_and_truth_stand_beside_the_steps(make_trajectory: Make) -> None:
-    one, other = make_trajectory(id="a"), make_trajectory(id="b", grounded=(True,))
+    first, other = make_trajectory(id="a"), make_trajectory(id="b", grounded=(True,))
     credits = [Credit("b", "spa", [0.5]), Credit("a", "mean", [1, 2, 3]), Credit("b", "mean", [4])]
     truth = ValueTruth("b", [0.25, 1.0], [0.3, 0.4], 16, "clone", 40)
-    frame = steps_frame([one, other], credits, [truth])
+    frame = steps_frame([first, other], credits, [truth])
     # missing estimates are NaN, not zero
     np.testing.assert_array_equal(frame["contribution[spa]"], [np.nan, np.nan, np.nan, 0.5])
     np.testing.assert_array_equal(frame["contribution[mean]"], [1, 2, 3, 4])
@@ -67,9 +67,9 @@ def test_truths_in_long_form(trajectory: Trajectory) -> None:
 
 
 def test_one_row_per_trajectory(make_trajectory: Make) -> None:
-    one = make_trajectory(id="a", task_id="known")
+    first = make_trajectory(id="a", task_id="known")
     other = make_trajectory(0.5, (False,), id="b", task_id="new")
-    frame = trajectories_frame([one, other], expert_length={"known": 7})
+    frame = trajectories_frame([first, other], expert_length={"known": 7})
     assert frame["n_steps"].tolist() == [3, 1]
     assert frame["outcome"].tolist() == [1.0, 0.5]
     assert frame["success"].tolist() == [True, False]
@@ -77,7 +77,7 @@ def test_one_row_per_trajectory(make_trajectory: Make) -> None:
     assert frame["expert_length"].tolist() == [7, pd.NA]
     assert (frame.loc[0, "env"], frame.loc[0, "split"]) == ("toy", "train")
     assert (frame.loc[0, "policy"], frame.loc[0, "seed"], frame.loc[0, "ended"]) == ("scripted", 7, "done")
-    assert trajectories_frame([one], expert_length=None)["expert_length"].isna().all()
+    assert trajectories_frame([first], expert_length=None)["expert_length"].isna().all()
 
 
 def test_every_column_is_documented(trajectory: Trajectory, credit: Credit) -> None:
@@ -130,5 +130,5 @@ def test_duplicates_are_refused(trajectory: Trajectory, credit: Credit) -> None:
         steps_frame([trajectory], [credit, credit])
     with pytest.raises(ValueError, match=r"duplicate trajectory id 't1'"):
         steps_frame([trajectory, replace(trajectory, seed=8)], [credit])
-    assert len(steps_frame([trajectory, trajectory])) == 6  # nobody's credit: just rows
+    assert len(steps_frame([trajectory, trajectory])) == 6  # without credits: one row per step
     check_match([trajectory], [credit])

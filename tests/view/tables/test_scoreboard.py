@@ -35,8 +35,8 @@ def test_scoreboards_of_several_runs() -> None:
     np.testing.assert_allclose([row["low"], row["value"], row["high"]], [0.5 - half, 0.5, 0.5 + half])
     assert row["n_seeds"] == 2 and row["ceiling"] == pytest.approx(0.9) and row["chance"] == 0.5
     assert np.isnan(pooled.set_index("source").loc["mean", "value"]).all()
-    one = board(0.0, 0.1)
-    pd.testing.assert_frame_equal(pooled_scoreboard([one]), one.assign(n_seeds=1))
+    single = board(0.0, 0.1)
+    pd.testing.assert_frame_equal(pooled_scoreboard([single]), single.assign(n_seeds=1))
     with pytest.raises(ValueError, match="at least 1 scoreboard"):
         pooled_scoreboard([])
 

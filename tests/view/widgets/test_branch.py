@@ -73,7 +73,7 @@ def test_growing_can_be_stopped_and_bad_outcomes_are_said(trajectory: Trajectory
     assert 0 < len(view.grown["t1", 0]) < 80
 
     async def bad() -> BranchView:
-        view = BranchView(Collection.of([trajectory]), lambda one, step, n: [7.0] * n)
+        view = BranchView(Collection.of([trajectory]), lambda trajectory, step, n: [7.0] * n)
         view.start()
         await asyncio.sleep(0.05)
         return view

@@ -44,8 +44,8 @@ def test_spreading_the_error_moves_widget_and_static_page(
     assert '<option value="spread" selected>' in view.controls
     for page in (view.numbers, view.static()):
         rows = re.findall(r"<tr>(.*?)</tr>", page.partition("<summary>the numbers")[2])[1:]
-        said = [re.findall(r"<td[^>]*>(.*?)</td>", row)[4].replace("−", "-") for row in rows]
-        np.testing.assert_allclose([float(cell) for cell in said], spread["reward"], atol=5e-3)
+        rewards = [re.findall(r"<td[^>]*>(.*?)</td>", row)[4].replace("−", "-") for row in rows]
+        np.testing.assert_allclose([float(cell) for cell in rewards], spread["reward"], atol=5e-3)
 
 
 def test_knobs_out_of_range_are_said(
@@ -59,8 +59,8 @@ def test_knobs_out_of_range_are_said(
 
 
 def test_who_gave_no_credit_is_said(make_trajectory: Callable[..., Trajectory]) -> None:
-    one, two = make_trajectory(id="a"), make_trajectory(id="b")
-    view = RewardExplorer(Collection.of([one, two], [Credit("b", "<i>spa", [0.0, 0, 1])]))
+    first, second = make_trajectory(id="a"), make_trajectory(id="b")
+    view = RewardExplorer(Collection.of([first, second], [Credit("b", "<i>spa", [0.0, 0, 1])]))
     view.selection.choose("a")
     assert "&lt;i&gt;spa gave this trajectory no credit" in view.summary and view.chart == ""
     with pytest.raises(ValueError, match="no chart is shown"):
@@ -72,7 +72,9 @@ def test_who_gave_no_credit_is_said(make_trajectory: Callable[..., Trajectory]) 
 
 
 def test_own_token_counts_are_used(trajectory: Trajectory, credit: Credit) -> None:
-    view = RewardExplorer(Collection.of([trajectory], [credit]), tokens=lambda one: [7] * len(one))
+    view = RewardExplorer(
+        Collection.of([trajectory], [credit]), tokens=lambda trajectory: [7] * len(trajectory)
+    )
     assert view.to_frame()["n_tokens"].tolist() == [7, 7, 7]
     view.settings = replace(view.settings, critic="truth")  # not measured: drawn without
     assert "✗" not in view.status and view.to_frame() is not None

@@ -23,8 +23,8 @@ Measured = Callable[[Trajectory], ValueTruth]
 def collection(drawn: Drawn, opinion: Opinion, measured: Measured) -> Collection:
     """Of 4, 6 and 7 steps; the last fails and was not measured."""
     several = [drawn(n) for n in (4, 6, 7)]
-    credits = [opinion(one, source) for one in several for source in ("spa", "rival")]
-    return Collection.of(several, credits, [measured(one) for one in several[:2]])
+    credits = [opinion(trajectory, source) for trajectory in several for source in ("spa", "rival")]
+    return Collection.of(several, credits, [measured(trajectory) for trajectory in several[:2]])
 
 
 def press(view: Any, **moves: str) -> None:
@@ -38,15 +38,15 @@ def marked(view: Any, pane: str) -> Sequence[str]:
 
 def test_one_selection_moves_all_views(collection: Collection) -> None:
     selection = Selection()
-    one, other = Inspector(collection, selection), Inspector(collection, selection, sources=["mean"])
-    assert selection.trajectory_id == "t4" and (one.selected_step, other.selected_step) == (0, 0)
-    one.selected_step = 3  # a click
+    first, other = Inspector(collection, selection), Inspector(collection, selection, sources=["mean"])
+    assert selection.trajectory_id == "t4" and (first.selected_step, other.selected_step) == (0, 0)
+    first.selected_step = 3  # a click
     assert selection.step == 3 and other.selected_step == 3
-    press(one, next="")
+    press(first, next="")
     assert selection.trajectory_id == "t6" and other.trajectory.id == "t6" and other.selected_step == 0
     assert len(marked(other, "steps")) == 6
     selection.step = 99
-    assert one.selected_step == 5
+    assert first.selected_step == 5
 
 
 def test_what_has_something_to_see_is_opened_first(
@@ -55,8 +55,8 @@ def test_what_has_something_to_see_is_opened_first(
     several = [drawn(n) for n in (4, 6, 7)]
     truths, credits = [measured(several[2])], [opinion(several[1], "spa")]
 
-    def opened(*said: list[Credit] | list[ValueTruth]) -> str:
-        return Inspector(Collection.of(several, *said)).trajectory.id
+    def opened(*records: list[Credit] | list[ValueTruth]) -> str:
+        return Inspector(Collection.of(several, *records)).trajectory.id
 
     assert (opened(credits, truths), opened(credits), opened()) == ("t7", "t6", "t4")
 
@@ -148,7 +148,7 @@ def test_another_trajectory_set_opens_what_has_something_to_see(
 def test_what_a_run_says_is_read_once(
     drawn: Drawn, opinion: Opinion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ten thousand credits take a second: they are not read for every file of episodes anew."""
+    """Ten thousand credits take a second: they are read once, not for every file of episodes."""
     run = Run.create(tmp_path / "r", {}, seed=0)
     for name in ("a", "b"):
         run.save_trajectories(name, [replace(drawn(4), id=f"{name}/0")])
@@ -166,7 +166,7 @@ def test_inspect_takes_whatever_somebody_has(drawn: Drawn, opinion: Opinion, tmp
     run = Run.create(tmp_path / "r", {}, seed=0)
     with pytest.raises(ValueError, match="holds no trajectories yet"):
         spa_lab.inspect(run)
-    run.save_trajectories("a", [replace(one, id=f"a/{one.id}") for one in several])
+    run.save_trajectories("a", [replace(trajectory, id=f"a/{trajectory.id}") for trajectory in several])
     run.save_trajectories("b", several[:1])
     run.save_credits("spa", [opinion(several[0])])
     lone = tmp_path / "lone.jsonl"

@@ -63,8 +63,8 @@ def test_several_trainings_are_pooled_over_seeds_and_tasks(frame: pd.DataFrame, 
     pd.testing.assert_frame_equal(view.to_frame(), whole)
     assert view.to_frame()["n_seeds"].max() == 2 and "up to 2 seeds" in view.chart
     press(view, policies=json.dumps(["ppo"]))
-    own = whole[whole["policy"] == "ppo"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(view.to_frame(), own)
+    subset = whole[whole["policy"] == "ppo"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(view.to_frame(), subset)
     assert "the episode itself" not in view.controls
     press(view, by="n_steps")
     assert view.by == "expert_length"
