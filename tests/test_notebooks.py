@@ -29,15 +29,15 @@ AGENT = (*STAGES, "05b_your_agent_against_truth")
 """They share one run folder."""
 READING = ("00_tour", "05_credit_against_truth", "07_paper_figures")
 """They read a run that ships with the project, one for each world."""
-ELSEWHERE = ("webshop", "virtualhome")
-HURRY = """
+OTHER_WORLDS = ("webshop", "virtualhome")
+SMALLER_LESSON = """
 from dataclasses import replace
 from spa_lab.configs import presets
 small = {"explore_tasks": 12, "evaluation_tasks": 16, "by_length_tasks": 7}
 presets.LESSON = replace(presets.LESSON, **small, ppo=replace(presets.LESSON.ppo, episodes=16))
 presets.PRESETS = {"lesson": presets.LESSON}
 """
-"""A smaller lesson: the test is whether it runs."""
+"""A smaller lesson, as only its execution is tested."""
 FEW = "\nEPISODES, BRANCHES = 1, 4\n"
 """A smaller measurement."""
 PUBLIC = frozenset({"spa_lab", "spa_lab.widgets"})
@@ -182,7 +182,7 @@ def test_all_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert any(trajectory.success for trajectory in cloned), "the clone learnt nothing"
 
 
-@pytest.mark.parametrize("env", ELSEWHERE)
+@pytest.mark.parametrize("env", OTHER_WORLDS)
 @pytest.mark.parametrize("stems", [AGENT, READING], ids=["agent", "reading"])
 def test_run_in_the_other_worlds(
     env: str, stems: Sequence[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -220,8 +220,8 @@ def _execute(
     for cell in notebook.cells:
         if "parameters" in cell.metadata.get("tags", ()):
             cell.source = cell.source.replace('ENV = "household"', f"ENV = {env!r}")
-            if path.stem in AGENT and env in ELSEWHERE:
-                cell.source += FEW + HURRY if "EPISODES" in cell.source else HURRY
+            if path.stem in AGENT and env in OTHER_WORLDS:
+                cell.source += FEW + SMALLER_LESSON if "EPISODES" in cell.source else SMALLER_LESSON
             assert env == "household" or f"ENV = {env!r}" in cell.source
     client = NotebookClient(notebook, km=kernel, timeout=900, resources={"metadata": {"path": str(folder)}})
     try:

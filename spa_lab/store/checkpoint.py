@@ -22,7 +22,7 @@ _SHARD = re.compile(r"\d{5}")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The latest state of a stage: facts as JSON, and whatever files the caller writes beside them."""
+    """The latest state of a stage: facts as JSON, and any files that the caller writes beside them."""
 
     path: Path
 

@@ -69,7 +69,7 @@ def dodge(n: int) -> FloatArray:
 
 
 def check_drawable(trajectory: Trajectory, credits: Sequence[Credit], truth: ValueTruth | None) -> None:
-    """Refuse an empty picture and opinions of another trajectory.
+    """Refuse an empty figure, and credits or a truth of another trajectory.
 
     Raises:
         ValueError: there is no credit, or a credit or the truth does not fit the trajectory.

@@ -1,6 +1,6 @@
-"""Words in pictures: text of agents and worlds made harmless and short, numbers with their sign, captions.
+"""Text in charts and figures: escaped and shortened text of agents and worlds, signed numbers, captions.
 
-Such text is data: whatever it holds, it must not become markup, mathematics or a picture's layout.
+Text of agents and worlds is data: it must not act as markup or mathematics or change a figure's layout.
 """
 
 import math

@@ -184,7 +184,9 @@ def test_values_on_hover_and_sources_that_the_legend_hides(notebook: Any, run_no
     assert not any("loud" in title or "dit" in title for title in titles), "nothing leaves the page"
 
 
-def test_strangers_stay_inert(notebook: Any, run_notebook: Any, picture: Any, record_property: Any) -> None:
+def test_hostile_text_stays_inert(
+    notebook: Any, run_notebook: Any, picture: Any, record_property: Any
+) -> None:
     page = run_notebook(
         notebook(
             "strange",
@@ -297,20 +299,22 @@ def test_the_tour_runs_to_its_end(lab: Any, run_notebook: Any, picture: Any) -> 
     picture(_view(page, "Success by length"), "tour-lengths-1280")
 
 
-def test_a_dead_page_shows_the_same(notebook: Any, lab: Any, open_page: Any, picture: Any) -> None:
+def test_a_page_without_a_kernel_shows_the_same(
+    notebook: Any, lab: Any, open_page: Any, picture: Any
+) -> None:
     notebook(
-        "dead",
+        "static",
         "view = Inspector(several, selection)\nview",
         "several.trajectory(12)",
         "Scoreboard(scene.board())",
     )
-    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--execute", "dead.ipynb"]
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--execute", "static.ipynb"]
     environment = lab.environment | {"PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
         command, cwd=lab.folder, env=environment, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    page = open_page(f"file://{lab.folder}/dead.html", height=1700, alone=True)
+    page = open_page(f"file://{lab.folder}/static.html", height=1700, alone=True)
     views = page.locator(".spa-lab-static")
     assert views.count() == 2
     steps = views.first.locator("tr[data-step]")
@@ -322,8 +326,8 @@ def test_a_dead_page_shows_the_same(notebook: Any, lab: Any, open_page: Any, pic
     assert still.evaluate("image => image.naturalWidth") > 800 and "running sums" in still.get_attribute(
         "alt"
     )
-    assert (lab.folder / "dead.ipynb").stat().st_size < 1_000_000
-    picture(page, "dead-1280")
+    assert (lab.folder / "static.ipynb").stat().st_size < 1_000_000
+    picture(page, "static-1280")
 
 
 def test_a_saved_page_is_interactive_without_a_network(open_page: Any, picture: Any, tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ def _lab(colour: str, vision: str = "normal") -> np.ndarray:
 @pytest.mark.parametrize("vision", VISION)
 @pytest.mark.parametrize("colours", [style.SERIES, (style.POSITIVE, style.NEGATIVE)])
 def test_colours_differ_for_every_eye(vision: str, colours: tuple[str, ...]) -> None:
-    for one, other in itertools.combinations(colours, 2):
-        assert np.linalg.norm(_lab(one, vision) - _lab(other, vision)) > 22, (one, other)
+    for colour, other in itertools.combinations(colours, 2):
+        assert np.linalg.norm(_lab(colour, vision) - _lab(other, vision)) > 22, (colour, other)
 
 
 @pytest.mark.parametrize("colours", [style.SERIES, (style.POSITIVE, style.NEGATIVE)])

@@ -152,5 +152,5 @@ def _opacity(trace: Mapping[str, Any]) -> float:
 
 
 def _text(label: str) -> str:
-    """The words of a label: plotly's few tags and entities resolved."""
+    """The plain text of a label: plotly's few tags and entities are resolved."""
     return html.unescape(re.sub(r"</?b>", "", label.replace("<br>", "\n")))

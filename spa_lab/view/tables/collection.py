@@ -91,14 +91,14 @@ class Collection:
     """A row per trajectory: `COLUMNS`, as in `frames.trajectories_frame`; `kind` is the kind of task."""
     _open: Callable[[int], Trajectory] = field(repr=False)
     _text: Callable[[int], str] = field(repr=False)
-    """All words of a trajectory."""
+    """All texts of a trajectory."""
     _credits: dict[str, dict[str, Credit]] = field(repr=False)
     """Trajectory id -> source -> credit."""
     _truths: dict[str, ValueTruth] = field(repr=False)
     _positions: dict[str, int] = field(repr=False)
     """Trajectory id -> position."""
     _texts: list[str] = field(default_factory=list, repr=False)
-    """All words of every trajectory in lower case; filled by the first search."""
+    """All texts of every trajectory in lower case; filled by the first search."""
 
     @classmethod
     def of(

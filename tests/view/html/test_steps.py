@@ -33,8 +33,8 @@ def test_the_numbers_are_those_of_the_frames(
     trajectory = drawn(n_steps)
     credit, truth = opinion(trajectory), measured(trajectory)
     html = steps.steps_html(trajectory, [credit], truth)
-    said = credits_frame([trajectory], [credit])["contribution"]
-    assert _numbers(html, 0) == [f"{signed(value, 2)} ± 0.03" for value in said]
+    contributions = credits_frame([trajectory], [credit])["contribution"]
+    assert _numbers(html, 0) == [f"{signed(value, 2)} ± 0.03" for value in contributions]
     rows = truths_frame([trajectory], [truth])
     places = decimal_places(rows["progress"])
     assert [text.split(" ± ")[0] for text in _numbers(html, 1)] == [
@@ -55,8 +55,10 @@ def test_bars_are_as_long_as_their_numbers(trajectory: Trajectory) -> None:
 def test_own_scale_fills_the_column(trajectory: Trajectory) -> None:
     small, large = Credit("t1", "small", [0.001, 0, 0]), Credit("t1", "large", [1.0, 0, 0])
     common = steps.steps_html(trajectory, [small, large])
-    own = steps.steps_html(trajectory, [small, large], scale="own")
-    widths = [re.findall(r'class="bar above" style="[^"]*width:([\d.]+)%', html)[0] for html in (common, own)]
+    scaled = steps.steps_html(trajectory, [small, large], scale="own")
+    widths = [
+        re.findall(r'class="bar above" style="[^"]*width:([\d.]+)%', html)[0] for html in (common, scaled)
+    ]
     assert float(widths[0]) < 1 < 90 < float(widths[1])
 
 

@@ -63,10 +63,10 @@ def _assert_readable(figure: Figure) -> None:
         assert page.x0 - 1 <= box.x0 and box.x1 <= page.x1 + 1, text.get_text()
         assert page.y0 - 1 <= box.y0 and box.y1 <= page.y1 + 1, text.get_text()
         boxes.append((text.get_text(), box))
-    for (one, box), (other, other_box) in itertools.combinations(boxes, 2):
+    for (text, box), (other, other_box) in itertools.combinations(boxes, 2):
         across = min(box.x1, other_box.x1) - max(box.x0, other_box.x0)
         down = min(box.y1, other_box.y1) - max(box.y0, other_box.y0)
-        assert across < 1 or down < 3, (one, other)  # line boxes are taller than their letters
+        assert across < 1 or down < 3, (text, other)  # line boxes are taller than their letters
 
 
 @pytest.mark.parametrize("n_steps", [1, 13, 60])
@@ -142,13 +142,13 @@ def test_blocks_of_a_pair_share_their_axes_and_their_top(drawn: Drawn, opinion: 
 def test_rates_by_length_are_those_of_the_table(lengths_table: pd.DataFrame) -> None:
     rates, counts = success_by_length_figure(lengths_table).figure.axes
     for container, policy in zip(rates.containers, lengths_table["policy"].unique(), strict=True):
-        own = lengths_table[lengths_table["policy"] == policy]
+        subset = lengths_table[lengths_table["policy"] == policy]
         points, _, (bars,) = container.lines
-        np.testing.assert_array_equal(points.get_ydata(), own["success"])
+        np.testing.assert_array_equal(points.get_ydata(), subset["success"])
         ends = np.array([segment[:, 1] if len(segment) else [np.nan] * 2 for segment in bars.get_segments()])
-        np.testing.assert_allclose(ends, own[["low", "high"]])
+        np.testing.assert_allclose(ends, subset[["low", "high"]])
     written = [text.get_text() for text in counts.texts]
-    assert [one for one in written if one.isdigit()] == ["4", "0", "1"] * 2
+    assert [word for word in written if word.isdigit()] == ["4", "0", "1"] * 2
     assert "<b>terminal</b> $R$" in [text.get_text() for text in _written(rates.figure)]
     assert [label.get_text() for label in rates.get_xticklabels()] == ["1–4", "5–9", "10+"]
 

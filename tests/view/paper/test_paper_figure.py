@@ -1,4 +1,4 @@
-"""Files of a paper figure: provenance in every one, captions that say how, LaTeX that cannot be hijacked."""
+"""Files of a paper figure: provenance in each, captions that name the method, LaTeX with escaped text."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -49,8 +49,8 @@ def every(drawn: Drawn, opinion: Opinion, measured: Measured) -> Callable[[Colum
     """One figure of each kind."""
 
     def make(columns: Columns) -> list[PaperFigure]:
-        one = drawn(12)
-        two = [opinion(one), opinion(one, "a source with quite a long name")]
+        trajectory = drawn(12)
+        credits = [opinion(trajectory), opinion(trajectory, "a source with quite a long name")]
         rows = [{"loss": 1.0 / (i + 1), "kl": 0.01 * i, "note": "text"} for i in range(130)]
         curves = training_table({"SPA": {0: rows, 1: rows[:99]}, "PPO": {0: rows}}, ("loss", "kl"))
         differences = pd.DataFrame(
@@ -58,9 +58,9 @@ def every(drawn: Drawn, opinion: Opinion, measured: Measured) -> Callable[[Colum
             columns=["ours", "theirs", "low", "point", "high", "n", "n_seeds", "method"],
         )
         return [
-            paper.contributions_figure(one, two[:columns], measured(one), columns=columns),
-            paper.running_sum_figure(one, two, measured(one), columns=columns),
-            paper.advantages_figure(one, two[0], AdvantageSettings(), columns=columns),
+            paper.contributions_figure(trajectory, credits[:columns], measured(trajectory), columns=columns),
+            paper.running_sum_figure(trajectory, credits, measured(trajectory), columns=columns),
+            paper.advantages_figure(trajectory, credits[0], AdvantageSettings(), columns=columns),
             paper.differences_figure(differences, columns=columns),
             paper.scoreboard_figure(_board(0.0, 0.1), ["spearman", "sum_rmse"], columns=columns),
             paper.training_figure(curves, columns=columns),
@@ -71,14 +71,14 @@ def every(drawn: Drawn, opinion: Opinion, measured: Measured) -> Callable[[Colum
 
 def _undrawn(figure: Figure) -> set[Text]:
     """Labels of ticks outside of their axis, and of axes that are not drawn."""
-    found: set[Text] = set()
+    texts: set[Text] = set()
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             low, high = sorted(axis.get_view_interval())
             for tick in axis.get_major_ticks():
                 if not (axes.axison and low - 1e-9 <= tick.get_loc() <= high + 1e-9):
-                    found |= {tick.label1, tick.label2}
-    return found
+                    texts |= {tick.label1, tick.label2}
+    return texts
 
 
 def _boxes(figure: Figure) -> list[tuple[str, Any]]:
@@ -100,11 +100,11 @@ def test_all_texts_fit_the_page(every: Callable[[Columns], list[PaperFigure]], c
         for words, box in boxes:
             assert page.x0 - 1 <= box.x0 and box.x1 <= page.x1 + 1, (printable.name, words)
             assert page.y0 - 1 <= box.y0 and box.y1 <= page.y1 + 1, (printable.name, words)
-        for number, (one, box) in enumerate(boxes):
+        for number, (text, box) in enumerate(boxes):
             for other, other_box in boxes[number + 1 :]:
                 across = min(box.x1, other_box.x1) - max(box.x0, other_box.x0)
                 down = min(box.y1, other_box.y1) - max(box.y0, other_box.y0)
-                assert across < 1 or down < 3, (printable.name, one, other)
+                assert across < 1 or down < 3, (printable.name, text, other)
 
 
 def test_every_file_holds_the_provenance(
@@ -191,13 +191,15 @@ def test_a_figure_without_rows_is_refused() -> None:
 
 def _drawn(figure: Figure) -> list[np.ndarray]:
     """Every line's, bar row's and point row's numbers along the axis that carries the value."""
-    found: list[np.ndarray] = []
+    drawn_data: list[np.ndarray] = []
     for axes in figure.axes:
-        found += [np.asarray(data, dtype=float) for line in axes.lines for data in line.get_data()]
+        drawn_data += [np.asarray(data, dtype=float) for line in axes.lines for data in line.get_data()]
         for container in axes.containers:
             if isinstance(container, BarContainer):
-                found.append(np.array([[bar.get_width(), bar.get_height()] for bar in container]).ravel())
-    return found
+                drawn_data.append(
+                    np.array([[bar.get_width(), bar.get_height()] for bar in container]).ravel()
+                )
+    return drawn_data
 
 
 def test_the_numbers_of_a_figure_are_drawn(every: Callable[[Columns], list[PaperFigure]]) -> None:
