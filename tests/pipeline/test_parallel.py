@@ -65,19 +65,22 @@ def test_results_in_order_from_processes_that_stay(
     assert "loss=0.125" in bars and "100%|" in bars
 
 
-def test_a_task_waits_for_those_it_needs_and_for_nothing_else(worker_tasks: ModuleType) -> None:
+def test_a_task_waits_for_those_it_needs_and_for_nothing_else(
+    worker_tasks: ModuleType, tmp_path: Path
+) -> None:
+    """The task that all others wait for ends only if "any time" has been started beside it."""
     finished: list[str] = []
+    made = str(tmp_path / "made")
     tasks = [
         WorkerTask("last", worker_tasks.echo, ("c",), frozenset({"middle", "not in the list"})),
         WorkerTask("middle", worker_tasks.echo, ("b",), frozenset({"first"})),
-        WorkerTask("first", worker_tasks.echo, ("a",)),
-        WorkerTask("any time", worker_tasks.echo, ("d",)),
+        WorkerTask("first", worker_tasks.wait_for, (made, "a")),
+        WorkerTask("any time", worker_tasks.write, (made, "d")),
     ]
     with WorkerPool(2) as pool:
         results = pool.run(tasks, on_result=lambda result: finished.append(result.label))
     assert [text for text, _ in results] == list("cbad"), "in the order of the tasks"
     assert [label for label in finished if label != "any time"] == ["first", "middle", "last"]
-    assert finished.index("any time") < finished.index("last")
 
 
 def test_tasks_that_can_never_start_are_refused(worker_tasks: ModuleType) -> None:

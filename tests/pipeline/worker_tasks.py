@@ -24,6 +24,22 @@ def echo(text: str, *, report: Report) -> tuple[str, int]:
     return text, os.getpid()
 
 
+def write(file: str, text: str, *, report: Report) -> tuple[str, int]:
+    """The text and the id of the process, after making an empty file."""
+    Path(file).touch()
+    return text, os.getpid()
+
+
+def wait_for(file: str, text: str, *, report: Report) -> tuple[str, int]:
+    """The text and the id of the process, as soon as another task has made the file."""
+    deadline = time.monotonic() + 120
+    while not Path(file).exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{file}: no other task made it")
+        time.sleep(0.05)
+    return text, os.getpid()
+
+
 def fail(kind: str, after: str, *, report: Report) -> NoReturn:
     """Raise an error as soon as the file `after` exists."""
     while after and not Path(after).exists():
