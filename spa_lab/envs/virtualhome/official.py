@@ -17,7 +17,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 from spa_lab.envs.base import Environment, Task
@@ -62,12 +62,17 @@ def environment() -> Environment:
         ValueError: the data are missing or damaged; names the variable, the expected files and those found.
     """
     file = data_file()
+    return _environment(file, recording_file(DEMONSTRATIONS, file.parent / DEMONSTRATIONS_FILE))
+
+
+@lru_cache(maxsize=2)
+def _environment(file: Path, recording: Path | None) -> Environment:
     tasks = official_tasks(file)
     if not tasks:
         raise ValueError(f"{file}: none of its programs solves its own goal")
-    recording = recording_file(DEMONSTRATIONS, file.parent / DEMONSTRATIONS_FILE)
-    episodes = program_episodes(file, tasks)
-    if recording is not None:
+    if recording is None:
+        episodes = program_episodes(file, tasks)
+    else:
         episodes = match_recordings(read_episodes(recording, opening=_OPENING), tasks)
     panels = ListedPanels(NAME, split_tasks(tasks, first=episodes))
     return Environment(
@@ -123,7 +128,6 @@ def data_file() -> Path:
     raise ValueError(f"{NAME}: {DATA}={named} must hold {expected}; it holds {names}")
 
 
-@cache
 def official_tasks(file: Path) -> tuple[Task, ...]:
     """The imported tasks that their own program solves, by name.
 
