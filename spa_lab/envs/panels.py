@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from spa_lab.envs.base import Expert, Task, World
@@ -12,11 +13,14 @@ from spa_lab.envs.base import Expert, Task, World
 Bins = Sequence[tuple[int, int]]
 """Expert lengths, both ends included."""
 _Key = TypeVar("_Key")
-_SETTINGS = {
-    "train": "demonstrations, explore_tasks or ppo.iterations * ppo.episodes",
-    "evaluation": "evaluation_tasks",
-}
-"""The settings of a preset that ask for tasks."""
+SETTINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "train": "demonstrations, explore_tasks or ppo.iterations * ppo.episodes",
+        "seen": "by_length_tasks (size of all panels but the main one)",
+        "unseen": "evaluation_tasks",
+    }
+)
+"""Panel of a benchmark's own tasks -> the settings of a preset that ask for its tasks."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +68,8 @@ class ListedPanels:
         """
         if split not in self.panels or not 0 <= n <= len(self.panels[split]):
             sizes = ", ".join(f"{name} ({len(panel)} tasks)" for name, panel in self.panels.items())
-            to_lower = _SETTINGS["train" if split == "train" else "evaluation"]
-            raise ValueError(
-                f"{self.world}: no panel {split!r} with {n} tasks; panels are: {sizes}; lower {to_lower}"
-            )
+            hint = f"; lower {SETTINGS[split]}" if split in SETTINGS else ""
+            raise ValueError(f"{self.world}: no panel {split!r} with {n} tasks; panels are: {sizes}{hint}")
         return self.panels[split][:n]
 
 

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from spa_lab.envs.base import Reply
-from spa_lab.envs.panels import balanced_by_length, expert_length, length_bin
+from spa_lab.envs.base import Reply, Task
+from spa_lab.envs.panels import ListedPanels, balanced_by_length, expert_length, length_bin
 
 BINS = ((1, 2), (3, 3), (4, 9))
 
@@ -61,3 +61,19 @@ def test_every_length_has_one_bin() -> None:
     for length in (0, 10):
         with pytest.raises(ValueError, match=rf"\[1, 9\], got {length}"):
             length_bin(length, BINS)
+
+
+@pytest.mark.parametrize(
+    ("panel", "hint"),
+    [
+        ("train", r"; lower demonstrations, explore_tasks or ppo\.iterations \* ppo\.episodes$"),
+        ("seen", r"; lower by_length_tasks \("),
+        ("unseen", r"; lower evaluation_tasks$"),
+        ("attic", r"panels are: train \(1 tasks\), seen \(1 tasks\), unseen \(1 tasks\)$"),
+    ],
+)
+def test_a_panel_with_too_few_tasks_names_the_settings_to_lower(panel: str, hint: str) -> None:
+    task = Task("t", "listed", "", "", "")
+    panels = ListedPanels("listed", {name: [task] for name in ("train", "seen", "unseen")})
+    with pytest.raises(ValueError, match=hint):
+        panels(panel, 2)

@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from types import MappingProxyType
 
 from spa_lab.envs.base import Demonstration, Environment, Task
 from spa_lab.envs.household import MANUAL, make_expert
@@ -28,6 +27,7 @@ from spa_lab.envs.household.panels import STEP_LIMIT
 from spa_lab.envs.household.recorded import match_recordings, recorded_command, same_observation
 from spa_lab.envs.household.text import put_command
 from spa_lab.envs.household.world import HouseholdWorld
+from spa_lab.envs.panels import SETTINGS
 from spa_lab.envs.recorded import RecordedDemonstrations, read_episodes, recording_file
 
 _LOG = logging.getLogger(__name__)
@@ -36,14 +36,6 @@ DEMONSTRATIONS = "ALFWORLD_DEMONSTRATIONS"
 """Environment variable that names the file of recorded demonstrations (optional)."""
 DEMONSTRATION_FILE = "alfworld_sft.json"
 """Where recorded demonstrations are looked for in the data folder if the variable is not set."""
-_SETTINGS = MappingProxyType(
-    {
-        "train": "demonstrations, explore_tasks or ppo.iterations * ppo.episodes",
-        "seen": "by_length_tasks (size of all panels but the main one)",
-        "unseen": "evaluation_tasks",
-    }
-)
-"""Split -> the settings of a preset that ask for its tasks."""
 
 
 def environment() -> Environment:
@@ -135,7 +127,7 @@ class OfficialPanels:
         if not 0 <= n <= len(panel):
             raise ValueError(
                 f"alfworld: {n} tasks of panel {split!r} are wanted, {self.root / FOLDERS[split]} has "
-                f"{len(panel)}; lower {_SETTINGS[split]}"
+                f"{len(panel)}; lower {SETTINGS[split]}"
             )
         return panel[:n]
 
