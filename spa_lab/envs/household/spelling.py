@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from spa_lab.envs.household.game import Grammar
+from spa_lab.envs.household.text import put_command
 
 _NAME = r"((?:[a-z]+ )*?[a-z]+[ _-]?\d+)"
 _WITH = r"(?:with|in|using|at|under|on)"
@@ -34,7 +35,7 @@ for _form, _verbs, _rest in _FORMS:
     for _verb in _verbs.split():
         _FORMS_OF_VERB.setdefault(_verb, []).append((re.compile(_verb + _rest), _form))
 _TEMPLATES: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {  # form -> with names, and with what the names stand for
+    {  # form -> with names, and with what the names stand for; `text.put_command` has those of "put"
         "take": ("take {0} from {1}", "take {object} from {receptacle}"),
         "go": ("go to {0}", "go to {receptacle}"),
         "open": ("open {0}", "open {receptacle}"),
@@ -47,12 +48,6 @@ _TEMPLATES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "examine": ("examine {0}", "examine {receptacle or held object}"),
         "look": ("look", "look"),
         "inventory": ("inventory", "inventory"),
-    }
-)
-_PUT: Mapping[Grammar, tuple[str, str]] = MappingProxyType(
-    {
-        "move": ("move {0} to {1}", "move {object} to {receptacle}"),
-        "put": ("put {0} in/on {1}", "put {object} in/on {receptacle}"),
     }
 )
 _NUMBERED = re.compile(r"(.*?[a-z])[ _-]?(\d+)")
@@ -93,7 +88,9 @@ def names_in(command: str) -> list[str]:
 
 
 def _templates(form: str, grammar: Grammar) -> tuple[str, str]:
-    return _PUT[grammar] if form == "put" else _TEMPLATES[form]
+    if form == "put":
+        return put_command("{0}", "{1}", grammar), put_command("{object}", "{receptacle}", grammar)
+    return _TEMPLATES[form]
 
 
 def _plain(action: str) -> str:
