@@ -13,7 +13,7 @@ from spa_lab.envs.household.catalogue import HOLDS, OPENABLE
 from spa_lab.envs.household.game import Grammar
 from spa_lab.envs.household.instruction import ParsedInstruction, parse_instruction
 from spa_lab.envs.household.memory import Memory, kind
-from spa_lab.envs.household.slips import slip
+from spa_lab.envs.household.mistakes import mistake
 from spa_lab.envs.household.text import put_command
 
 THOUGHTS = (
@@ -81,7 +81,7 @@ class HouseholdExpert:
 
     def slip(self, rng: random.Random) -> Move:
         """A careless reader's mistake at this point: a (thought, action) to recover from."""
-        return slip(self.wanted.target, self.wanted.goal, self.memory, rng, self.grammar)
+        return mistake(self.wanted.target, self.wanted.goal, self.memory, rng, self.grammar)
 
     def _decide(self) -> Move:
         held = self.memory.held

@@ -17,7 +17,7 @@ Move: TypeAlias = tuple[str, str]
 """(thought, action)."""
 
 
-def slip(target: str, goal: str, memory: Memory, rng: random.Random, grammar: Grammar = "move") -> Move:
+def mistake(target: str, goal: str, memory: Memory, rng: random.Random, grammar: Grammar = "move") -> Move:
     """One plausible mistake at this point of an episode.
 
     Args:
