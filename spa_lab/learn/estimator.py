@@ -24,7 +24,7 @@ from spa_lab.agent.models import copy_policy, disk_refusals, load_policy, save_p
 from spa_lab.agent.rollout import Policy
 from spa_lab.configs.estimator import EstimatorConfig
 from spa_lab.learn.checkpoint import Checkpoint
-from spa_lab.learn.fitting import fit, new_head
+from spa_lab.learn.fitting import fit_to_trajectories, new_head
 from spa_lab.learn.language import hidden_states, logits_of
 from spa_lab.learn.reading import read_rows
 from spa_lab.types import Credit, Trajectory
@@ -130,27 +130,12 @@ def fit_estimator(
     twin = copy_policy(policy, name="estimator")
     estimator = ProgressEstimator(twin.model, twin.codec, config, seed=rng.randrange(2**31))
 
-    rows = [policy.codec.row(trajectory) for trajectory in trajectories]
-
-    def loss(indices: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
-        subset = [trajectories[i] for i in indices]
-        contributions = estimator(
-            policy.codec.batch([rows[i] for i in indices], limit=policy.context)
-        )  # (n,)
-        parts = estimator_loss(contributions, [len(t) for t in subset], [t.outcome for t in subset])
+    def loss(contributions: Tensor, batch: Sequence[Trajectory]) -> tuple[Tensor, dict[str, float]]:
+        parts = estimator_loss(contributions, list(map(len, batch)), [t.outcome for t in batch])
         return parts.loss, {"bias": parts.bias, "share_on_last_step": parts.share_on_last_step}
 
-    fit(
-        estimator,
-        [len(row.ids) for row in rows],
-        loss,
-        epochs=config.epochs,
-        lr=config.lr,
-        budget=config.batch_tokens,
-        similar_lengths=False,
-        rng=rng,
-        on_update=on_update,
-        checkpoint=checkpoint,
+    fit_to_trajectories(
+        estimator, policy, trajectories, loss, config, rng=rng, on_update=on_update, checkpoint=checkpoint
     )
     return estimator.eval()
 

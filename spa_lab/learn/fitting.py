@@ -3,10 +3,12 @@
 import random
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from spa_lab.agent.rollout import Policy
 from spa_lab.learn.batches import token_batches
 from spa_lab.learn.checkpoint import (
     Checkpoint,
@@ -17,9 +19,28 @@ from spa_lab.learn.checkpoint import (
     weights_state,
 )
 from spa_lab.learn.optimizer import Optimizer
+from spa_lab.types import Trajectory
 
 BatchLoss = Callable[[Sequence[int]], tuple[Tensor, dict[str, float]]]
 """Indices of the rows of a batch -> the loss to descend, and further metrics to report."""
+OutputLoss = Callable[[Tensor, Sequence[Trajectory]], tuple[Tensor, dict[str, float]]]
+"""A model's outputs (n,) for the trajectories of a batch -> the loss to descend, and further metrics."""
+
+
+class FitConfig(Protocol):
+    """How long and how fast a model is fitted to trajectories, such as `EstimatorConfig`."""
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the trajectories."""
+
+    @property
+    def lr(self) -> float:
+        """Peak learning rate of AdamW."""
+
+    @property
+    def batch_tokens(self) -> int:
+        """Tokens in a batch, padding included."""
 
 
 def fit(
@@ -71,6 +92,53 @@ def fit(
             on_update({"loss": float(batch_loss.detach()), **metrics, "progress": progress})
         if checkpoint:
             checkpoint.save(_state(module, optimizer, n_updates, epoch + 1))
+
+
+def fit_to_trajectories(
+    model: nn.Module,
+    policy: Policy,
+    trajectories: Sequence[Trajectory],
+    loss: OutputLoss,
+    config: FitConfig,
+    *,
+    rng: random.Random,
+    on_update: Callable[[dict[str, float]], object],
+    checkpoint: Checkpoint | None = None,
+) -> None:
+    """Fit a model that reads batches of tokens to N trajectories, in place.
+
+    Args:
+        model: `TokenBatch` -> (n,), the outputs of all rows, row by row.
+        policy: its codec encodes the trajectories, and they must fit into its context; not changed.
+        trajectories: N trajectories.
+        loss: see `OutputLoss`.
+        config: passes, rate, tokens in a batch.
+        rng: draws the order.
+        on_update: as in `fit`.
+        checkpoint: as in `fit`.
+
+    Raises:
+        ContextTooLong: a trajectory needs more tokens than `policy` can read.
+        ValueError: the saved state does not belong to this fit.
+    """
+    rows = [policy.codec.row(trajectory) for trajectory in trajectories]
+
+    def batch_loss(indices: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
+        outputs = model(policy.codec.batch([rows[i] for i in indices], limit=policy.context))  # (n,)
+        return loss(outputs, [trajectories[i] for i in indices])
+
+    fit(
+        model,
+        [len(row.ids) for row in rows],
+        batch_loss,
+        epochs=config.epochs,
+        lr=config.lr,
+        budget=config.batch_tokens,
+        similar_lengths=False,
+        rng=rng,
+        on_update=on_update,
+        checkpoint=checkpoint,
+    )
 
 
 def new_head(*sizes: int, device: torch.device, seed: int) -> nn.Sequential:

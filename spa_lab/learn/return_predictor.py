@@ -22,7 +22,7 @@ from spa_lab.agent.lora import set_trainable
 from spa_lab.agent.models import copy_policy
 from spa_lab.agent.rollout import Policy
 from spa_lab.learn.checkpoint import Checkpoint
-from spa_lab.learn.fitting import fit, new_head
+from spa_lab.learn.fitting import fit_to_trajectories, new_head
 from spa_lab.learn.language import hidden_states
 from spa_lab.learn.reading import read_rows
 from spa_lab.types import FloatArray, Trajectory
@@ -142,22 +142,11 @@ def fit_predictor(
     """
     twin = copy_policy(policy, name="predictor")
     predictor = ReturnPredictor(twin.model, twin.codec, config, seed=rng.randrange(2**31))
-    rows = [policy.codec.row(trajectory) for trajectory in trajectories]
 
-    def loss(indices: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
-        outputs = predictor(policy.codec.batch([rows[i] for i in indices], limit=policy.context))  # (n,)
-        return predictor.loss(outputs, [trajectories[i] for i in indices]), {}
+    def loss(outputs: Tensor, batch: Sequence[Trajectory]) -> tuple[Tensor, dict[str, float]]:
+        return predictor.loss(outputs, batch), {}
 
-    fit(
-        predictor,
-        [len(row.ids) for row in rows],
-        loss,
-        epochs=config.epochs,
-        lr=config.lr,
-        budget=config.batch_tokens,
-        similar_lengths=False,
-        rng=rng,
-        on_update=on_update,
-        checkpoint=checkpoint,
+    fit_to_trajectories(
+        predictor, policy, trajectories, loss, config, rng=rng, on_update=on_update, checkpoint=checkpoint
     )
     return predictor.eval()
