@@ -200,16 +200,18 @@ def minibatch_loss(
     hidden = hidden_states(policy.model, batch.ids)  # (B, L, d)
     features = before_written(hidden, written)  # (n, d)
     logits = logits_of(policy.model, features) / temperature  # (n, V)
-    use_critic = critic is not None and batch.returns is not None
+    values, returns = None, None
+    if critic is not None and batch.returns is not None:
+        values, returns = critic(features), batch.returns[written]
     return clipped_loss(
         new=written_logprobs(logits, batch.ids, written),
-        sampled=batch.sampled[written],  # (B, L) -> (n,), as all below
+        sampled=batch.sampled[written],  # (B, L) -> (n,), as returns and all below
         reference=batch.reference[written],
         advantage=batch.normalised[written],
         objective=objective,
         weights=None if batch.weights is None else batch.weights[written],
-        values=critic(features) if critic is not None and use_critic else None,
-        returns=batch.returns[written] if batch.returns is not None and use_critic else None,
+        values=values,
+        returns=returns,
         entropy=_entropy(logits) if objective.entropy_coef else None,
     )
 
