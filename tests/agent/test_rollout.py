@@ -13,22 +13,10 @@ from spa_lab import react
 from spa_lab.agent.codec import Codec, ContextTooLong
 from spa_lab.agent.rollout import Episode, EpisodeSpec, Policy, rollout
 from spa_lab.configs.rollout import RolloutConfig
-from spa_lab.envs.base import Environment, Reply, Task
+from spa_lab.envs.base import Environment, Task
 from spa_lab.envs.household import environment as household
 from spa_lab.learn.language import hidden_states, written_logits, written_logprobs
-
-
-class Quiz:
-    """Ends at "win" or "half"; "wait" is possible and worth a quarter; everything else is refused."""
-
-    def reset(self, task: Task) -> str:
-        self.n_steps = 0
-        return f"Quiz {task.id}."
-
-    def step(self, action: str) -> Reply:
-        self.n_steps += 1
-        outcome = {"win": 1.0, "half": 0.5, "wait": 0.25, "almost": 1.0}.get(action, 0.0)
-        return Reply(f"reply {self.n_steps}", outcome > 0, action in ("win", "half"), outcome)
+from tests.envs.quiz import Quiz
 
 
 class Parrot:

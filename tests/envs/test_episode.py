@@ -4,23 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from spa_lab.envs.base import Environment, Reply, Task, World
+from spa_lab.envs.base import Environment, Reply, Task
 from spa_lab.envs.episode import RunningEpisode, end_of_episode
 from spa_lab.types import Step
-
-
-class Quiz(World):
-    """Ends at "win" or "half"; "wait" is possible and worth a quarter; everything else is refused."""
-
-    def reset(self, task: Task) -> str:
-        self.n_steps = 0
-        return f"Quiz {task.id}."
-
-    def step(self, action: str) -> Reply:
-        self.n_steps += 1
-        outcome = {"win": 1.0, "half": 0.5, "wait": 0.25, "almost": 1.0}.get(action, 0.0)
-        return Reply(f"reply {self.n_steps}", outcome > 0, action in ("win", "half"), outcome)
-
+from tests.envs.quiz import Quiz
 
 ENVIRONMENT = Environment(name="quiz", make_world=Quiz, tasks=lambda split, n: [], step_limit=3)
 TASK = Task(id="q1", env="quiz", split="seen", kind="", instruction="win it")

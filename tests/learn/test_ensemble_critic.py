@@ -11,28 +11,12 @@ import torch
 from spa_lab.agent.rollout import Policy
 from spa_lab.learn import ensemble_critic as heads
 from spa_lab.learn.ensemble_critic import EnsembleCriticConfig, fit_ensemble_critic, history_features
-from spa_lab.types import Step, Trajectory
-
-TEXTS = ("Action: left", "Action: right", "Action: wait", "noted", "You see a door.")
+from spa_lab.types import Trajectory
 
 
 @pytest.fixture(scope="module")
-def policy(make_policy: Callable[..., Policy]) -> Policy:
-    return make_policy(*TEXTS, hidden=32, layers=2, spread=0.3)
-
-
-@pytest.fixture(scope="module")
-def forks() -> list[Trajectory]:
-    """Four steps of eight tasks; the second step decides, "right" wins."""
-
-    def fork(i: int) -> Trajectory:
-        won = i % 2 == 0
-        actions = ("wait", "right" if won else "left", "wait", "wait")
-        steps = tuple(Step(f"Action: {action}", "", action, "noted", True) for action in actions)
-        facts = (f"t{i}", f"f{i // 4}", "fork", "train", "", "You see a door.", steps)
-        return Trajectory(*facts, float(won), won, "done", "x", 0)
-
-    return [fork(i) for i in range(32)]
+def policy(make_fork_policy: Callable[..., Policy]) -> Policy:
+    return make_fork_policy(spread=0.3)
 
 
 @pytest.mark.parametrize("layers", [1, 2])

@@ -15,30 +15,12 @@ from spa_lab.learn.return_predictor import (
     fit_predictor,
     prefix_ends,
 )
-from spa_lab.types import Step, Trajectory
-
-TEXTS = ("Action: left", "Action: right", "Action: wait", "noted", "You see a door.")
+from spa_lab.types import Trajectory
 
 
 @pytest.fixture(scope="module")
-def policy(make_policy: Callable[..., Policy]) -> Policy:
-    return make_policy(*TEXTS, hidden=32, layers=2)
-
-
-@pytest.fixture(scope="module")
-def forks() -> list[Trajectory]:
-    """Four steps; the second decides, "right" wins."""
-
-    def fork(number: int) -> Trajectory:
-        won = number % 2 == 0
-        actions = ("wait", "right" if won else "left", "wait", "wait")
-        steps = tuple(Step(f"Action: {action}", "", action, "noted", True) for action in actions)
-        name = f"t{number}"
-        return Trajectory(
-            name, "f", "fork", "train", "", "You see a door.", steps, float(won), won, "done", "x", 0
-        )
-
-    return [fork(number) for number in range(32)]
+def policy(make_fork_policy: Callable[..., Policy]) -> Policy:
+    return make_fork_policy()
 
 
 def test_prefix_ends(policy: Policy, forks: list[Trajectory]) -> None:
