@@ -6,7 +6,7 @@ interrupted call is resumed, a larger one extends a smaller one, and a further s
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -171,7 +171,7 @@ def _tasks(
     ids = [trajectory.id for trajectory in chosen]
     tasks = measurement.measure_tasks(experiment, chosen, branches)
     labels = frozenset(task.label for task in tasks)
-    missing = set(names) - _complete(experiment.run, ids)
+    missing = set(names) - _complete(experiment.run, experiment.run.credits("scored"), ids)
     groups: dict[str, list[str]] = {}
     for name in names:
         if name in missing or name not in SOURCES:
@@ -183,21 +183,10 @@ def _tasks(
     return tasks
 
 
-def _complete(run: Run, ids: Sequence[str]) -> set[str]:
-    """Sources that were scored on all of these trajectories."""
+def _complete(run: Run, credits: Mapping[str, Mapping[str, Credit]], ids: Sequence[str]) -> set[str]:
+    """Sources whose cost is known and whose credits, by source and id, cover all of these trajectories."""
     costs = {row["source"] for row in run.results("costs") or ()}
-    credits = _scored_credits(run)
     return {source for source in costs if set(ids) <= credits.get(source, {}).keys()}
-
-
-def _scored_credits(run: Run) -> dict[str, dict[str, Credit]]:
-    """Source -> trajectory id -> credit, as given for a scoreboard."""
-    by_source: dict[str, dict[str, Credit]] = {}
-    for entry in run.credit_sets():
-        if entry.role == "scored":
-            for credit in entry.load():
-                by_source.setdefault(credit.source, {})[credit.trajectory_id] = credit
-    return by_source
 
 
 def _score_object(
@@ -249,8 +238,9 @@ def _save_truths(experiment: Experiment, chosen: Sequence[Trajectory], branches:
 def _scoreboard(experiment: Experiment, chosen: Sequence[Trajectory]) -> pd.DataFrame:
     """The scoreboard of all sources that gave credit to all chosen trajectories, with their costs."""
     run, ids = experiment.run, [trajectory.id for trajectory in chosen]
-    credits, first, second = _scored_credits(run), run.truth(), run.second_truth()
-    sources = in_order(source for source in credits if source in _complete(run, ids))
+    credits, first, second = run.credits("scored"), run.truth(), run.second_truth()
+    complete = _complete(run, credits, ids)
+    sources = in_order(source for source in credits if source in complete)
     table = scoreboard(
         chosen,
         [credits[source][name] for source in sources for name in ids],

@@ -67,12 +67,17 @@ class Run(RunFolder):
         ]
         return sorted(sets, key=lambda credit_set: get_args(CreditRole).index(credit_set.role))
 
-    def credits(self) -> dict[str, dict[str, Credit]]:
-        """Source -> trajectory id -> credit, of all files; see `CreditRole` for duplicates."""
+    def credits(self, role: CreditRole | None = None) -> dict[str, dict[str, Credit]]:
+        """Source -> trajectory id -> credit; see `CreditRole` for duplicates.
+
+        Args:
+            role: of the files to read; all files if None.
+        """
         by_source: dict[str, dict[str, Credit]] = {}
         for credit_set in self.credit_sets():
-            for credit in credit_set.load():
-                by_source.setdefault(credit.source, {})[credit.trajectory_id] = credit
+            if role in (None, credit_set.role):
+                for credit in credit_set.load():
+                    by_source.setdefault(credit.source, {})[credit.trajectory_id] = credit
         return by_source
 
     def truth_sets(self) -> list[TruthSet]:
