@@ -70,9 +70,8 @@ def fidelity(
         raise ValueError(f"needs at least 1 trajectory and 1 branch, got {trajectories} and {branches}")
     requested = list(SOURCES) if sources is None else list(sources)
     opened = run if isinstance(run, Run) else Run.open(run)
-    for name in requested:
-        if isinstance(name, str):
-            find_source(name)
+    for source in requested:
+        find_source(source)
     with writing(opened.path), WorkerPool(workers) as pool:
         experiment = Experiment.open(opened, world)
         return render_scoreboard(_fidelity(experiment, trajectories, branches, requested, pool))
@@ -92,7 +91,7 @@ def _fidelity(
     pool.run(_tasks(experiment, chosen, branches, named))
     for source in requested:
         if not isinstance(source, str):
-            _score_object(experiment, source, chosen)
+            _save_credit(experiment, find_source(source)(experiment, lambda *progress: None), chosen)
     _save_truths(experiment, chosen, branches)
     table = _scoreboard(experiment, chosen)
     experiment.run.save_results(BOARD, table.to_dict("records"))
@@ -187,18 +186,6 @@ def _complete(run: Run, credits: Mapping[str, Mapping[str, Credit]], ids: Sequen
     """Sources whose cost is known and whose credits, by source and id, cover all of these trajectories."""
     costs = {row["source"] for row in run.results("costs") or ()}
     return {source for source in costs if set(ids) <= credits.get(source, {}).keys()}
-
-
-def _score_object(
-    experiment: Experiment,
-    source: "CreditMethod | SourceFactory",
-    chosen: Sequence[Trajectory],
-) -> None:
-    """Score a source that was given as an object, in this process."""
-    method = source if isinstance(source, CreditMethod) else source(experiment, lambda *progress: None)
-    if not isinstance(method, CreditMethod):
-        raise ValueError(f"credit source: expected a CreditMethod, got {type(method).__name__}")
-    _save_credit(experiment, method, chosen)
 
 
 def _save_credit(experiment: Experiment, method: CreditMethod, chosen: Sequence[Trajectory]) -> None:

@@ -7,7 +7,7 @@ A source is one entry of `SOURCES`. One from outside the package is a `CreditMet
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spa_lab.plugins import is_object_path, load_object, unknown_name
 
@@ -85,28 +85,29 @@ def in_order(sources: Iterable[str]) -> list[str]:
     return [*(name for name in SOURCES if name in names), *(name for name in names if name not in SOURCES)]
 
 
-def find_source(name: str) -> "SourceFactory":
+def find_source(source: "str | CreditMethod | SourceFactory") -> "SourceFactory":
     """The factory of a source.
 
     Args:
-        name: a name in `SOURCES`, or "package.module:attribute" of a `CreditMethod` or a factory.
+        source: a name in `SOURCES`, "package.module:attribute" of a `CreditMethod` or a factory, or such an
+            object.
 
     Raises:
-        ValueError: there is no such source, it cannot be imported, or the object is neither.
+        ValueError: there is no such source, it cannot be imported, or the object is neither. The factory
+            raises it, too, where it returns no `CreditMethod`.
     """
     from spa_lab.credit.methods import CreditMethod
 
-    if name in SOURCES:
-        loaded = load_object(SOURCES[name].factory, "credit source")
-    elif is_object_path(name):
-        loaded = load_object(name, "credit source")
-    else:
-        raise unknown_name("credit source", name, list(SOURCES))
+    loaded: Any = source
+    if isinstance(source, str):
+        if source not in SOURCES and not is_object_path(source):
+            raise unknown_name("credit source", source, list(SOURCES))
+        loaded = load_object(SOURCES[source].factory if source in SOURCES else source, "credit source")
     if isinstance(loaded, CreditMethod):
         return lambda experiment, report: loaded
     if not callable(loaded):
         raise ValueError(
-            f"credit source {name!r}: expected a CreditMethod or a function that returns one, "
+            f"credit source {source!r}: expected a CreditMethod or a function that returns one, "
             f"got {type(loaded).__name__}"
         )
 
@@ -114,7 +115,7 @@ def find_source(name: str) -> "SourceFactory":
         made = loaded(experiment, report)
         if not isinstance(made, CreditMethod):
             raise ValueError(
-                f"credit source {name!r}: returned {type(made).__name__}, expected a CreditMethod"
+                f"credit source {source!r}: returned {type(made).__name__}, expected a CreditMethod"
             )
         return made
 
