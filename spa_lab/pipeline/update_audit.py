@@ -33,11 +33,9 @@ def watch_first_update(
     """
     experiment = Experiment.open(run, world)
     training = find_method(method)
-    ppo = replace(experiment.preset.ppo, episodes=episodes)
+    ppo = replace(experiment.preset.ppo, iterations=1, episodes=episodes)
     experiment.preset = replace(experiment.preset, ppo=ppo)
     learner = training.make(training_inputs(experiment, training))
     if not isinstance(learner, OnPolicyLearner):
         raise ValueError(f"method {training.name!r} makes no policy-gradient update that could be inspected")
-    first = experiment.preset.demonstrations + experiment.preset.explore_tasks
-    tasks = experiment.environment.tasks("train", first + episodes)[first:]
-    return what_the_gradient_saw(learner.prepare(learner.play(tasks)), ppo)
+    return what_the_gradient_saw(learner.prepare(learner.play(experiment.training_tasks)), ppo)
