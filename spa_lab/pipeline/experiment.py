@@ -114,9 +114,9 @@ class Experiment:
         """
         return demonstrations(self.environment, self.preset, rng)
 
-    @property
+    @cached_property
     def explore_tasks(self) -> Sequence[Task]:
-        """Training tasks to explore."""
+        """Training tasks to explore; generated once, since a task takes milliseconds."""
         return TaskLists(self.environment, self.preset).explored
 
     @property

@@ -86,7 +86,8 @@ def _fidelity(
 ) -> pd.DataFrame:
     """Do the missing parts; returns the scoreboard."""
     named = in_order(source for source in requested if isinstance(source, str))
-    _check_models(experiment, named)
+    _check_models(experiment.run, named)
+    _save_missing_tasks(experiment)
     chosen = balanced(experiment.explored.held_out, trajectories)
     pool.run(_tasks(experiment, chosen, branches, named))
     for source in requested:
@@ -153,13 +154,17 @@ def score_sources(
         _save_credit(experiment, find_source(name)(experiment, report), trajectories)
 
 
-def _check_models(experiment: Experiment, names: Sequence[str]) -> None:
+def _check_models(run: Run, names: Sequence[str]) -> None:
     """Fail before any computation: raises StoreError for a model that is missing."""
-    experiment.run.model(CLONED)
+    run.model(CLONED)
     if "spa" in names:
-        experiment.run.model(ESTIMATOR)
+        run.model(ESTIMATOR)
+
+
+def _save_missing_tasks(experiment: Experiment) -> None:
+    """The explored tasks → `tasks/train`, in a run of schema 1, which has none."""
     tasks = experiment.run.tasks()
-    if not all(task.id in tasks for task in experiment.explore_tasks):  # a run of schema 1
+    if not all(task.id in tasks for task in experiment.explore_tasks):
         experiment.run.save_tasks("train", task_records(experiment.explore_tasks))
 
 
