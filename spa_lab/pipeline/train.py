@@ -79,9 +79,9 @@ def train(
     with writing(out), WorkerPool(workers) as pool:
         run = Run.create(out, config_of(world, environment, named, preset), seed=seed)
         run.note(methods=_titles(methods, trained))
-        if not all(run.finished(stage) for stage in _needed_stages(trained, until)):
-            experiment = Experiment(run, environment, world=world)
-            _do(experiment, trained, _needed_stages(trained, until), pool)
+        wanted = _needed_stages(trained, until)
+        if not all(run.finished(stage) for stage in wanted):
+            _do(Experiment(run, environment, world=world), trained, wanted, pool)
     return run
 
 
@@ -159,13 +159,12 @@ def _do(
 
     finish()
     pool.run(todo, on_result=note)
-    if (
-        "report" in wanted
-    ):  # left by a process that was killed between saving a result and removing its checkpoint
+    if "report" in wanted:
+        # left by a process that was killed between saving a result and removing its checkpoint
         run.remove_checkpoints()
-    if "report" in wanted and not run.finished("report"):
-        with run.stage("report"):
-            write_report(experiment)
+        if not run.finished("report"):
+            with run.stage("report"):
+                write_report(experiment)
 
 
 def plan(
