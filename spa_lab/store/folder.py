@@ -267,10 +267,6 @@ class RunFolder:
         """Replace the results saved under `name`: rows of numbers and text, as in `save_metrics`."""
         self._save("results", name, {"result": result}, map(records.encode_metrics, rows))
 
-    def load_results(self, name: str) -> list[Record]:
-        """The rows saved under `name`, in their order."""
-        return self._load("results", name, records.encode_metrics)
-
     @contextmanager
     def saving_model(self, name: str) -> Iterator[Path]:
         """Replace the model saved under `name` by the folder that the block makes at the yielded path."""
