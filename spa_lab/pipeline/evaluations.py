@@ -47,7 +47,7 @@ def panel_by_length(played: Mapping[str, object]) -> str | None:
     return "unseen_by_length" if "unseen_by_length" in played else next(iter(played), None)
 
 
-def main_panel(run: Run, played: Mapping[str, object]) -> str | None:
+def main_panel(played: Mapping[str, object]) -> str | None:
     """The panel on which policies are compared: "unseen", or the first that was played."""
     return "unseen" if "unseen" in played else next(iter(played), None)
 

@@ -231,7 +231,7 @@ def _of_evaluations(runs: Sequence[Run], asked: Asked) -> Made:
     rng = np.random.default_rng([0xF16, *(run.seed for run in played)])
     first, panels = next(iter(played.items()))
     columns, titles = asked.columns, _all_titles(list(played))
-    frame = _panel(played, str(main_panel(first, panels)), {})
+    frame = _panel(played, str(main_panel(panels)), {})
     yield paper.success_figure(success_table(frame, rng=rng), columns=columns)
     seeds = frame.groupby("policy")["run_seed"].agg(set)
     named = [(titles[ours], titles[theirs]) for ours, theirs in comparisons(list(titles)) if theirs in titles]

@@ -78,7 +78,7 @@ def render_summary(run: Run) -> str:
     env, rows = summary["env"], summary["panels"][summary["main_panel"]]
     graded = any(row["outcome"] != row["success"] for row in rows.values())
     lines = [
-        f"{task_origin(env)}, panel `unseen`, greedy, seed {summary['seed']}",
+        f"{task_origin(env)}, panel `{summary['main_panel']}`, greedy, seed {summary['seed']}",
         "",
         f"{'policy':<22} {'success':>8}   {'95 % interval':<15}{'  reward' if graded else ''} "
         f"{'grounded':>9} {'steps':>6} {'n':>5}",
