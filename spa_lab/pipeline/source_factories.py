@@ -1,6 +1,5 @@
 """The built-in credit sources, made for one experiment; `sources.SOURCES` names them."""
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import perf_counter
@@ -158,7 +157,7 @@ def _predictor(
         fitted = experiment.explored.fitted
         predictor = fit_predictor(
             experiment.policy(CLONED), fitted, config,
-            rng=random.Random(f"{experiment.seed}/fidelity-{inputs}-{output}"), on_update=_reporting(report),
+            rng=experiment.rng(f"fidelity-{inputs}-{output}"), on_update=_reporting(report),
         )  # fmt: skip
         experiment.models[key] = predictor, Cost(perf_counter() - start, len(fitted))
     return experiment.models[key]
