@@ -30,6 +30,17 @@ def check_positive(**values: float) -> None:
             raise SettingError(key, "a number > 0", value)
 
 
+def check_not_negative(**values: float) -> None:
+    """Raise unless every value is finite and >= 0.
+
+    Raises:
+        SettingError: names the first field that is not.
+    """
+    for key, value in values.items():
+        if not (math.isfinite(value) and value >= 0):
+            raise SettingError(key, "a number >= 0", value)
+
+
 def check_counts(**values: int) -> None:
     """Raise unless every value is at least 1.
 

@@ -1,10 +1,15 @@
 """Settings of PPO."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from spa_lab.configs.checks import SettingError, check_choice, check_counts, check_positive
+from spa_lab.configs.checks import (
+    SettingError,
+    check_choice,
+    check_counts,
+    check_not_negative,
+    check_positive,
+)
 
 GAEOver = Literal["action_tokens", "all_tokens"]
 
@@ -50,7 +55,5 @@ class PPOConfig:
         for key in ("gamma", "lam"):
             if not 0 <= getattr(self, key) <= 1:
                 raise SettingError(key, "a number in [0, 1]", getattr(self, key))
-        for key in ("kl_coef", "vf_coef"):
-            if not (math.isfinite(getattr(self, key)) and getattr(self, key) >= 0):
-                raise SettingError(key, "a number >= 0", getattr(self, key))
+        check_not_negative(kl_coef=self.kl_coef, vf_coef=self.vf_coef)
         check_choice("gae_over", self.gae_over, get_args(GAEOver))

@@ -1,10 +1,9 @@
 """Settings of the fused step reward."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from spa_lab.configs.checks import SettingError, check_choice
+from spa_lab.configs.checks import check_choice, check_not_negative
 
 GroundingForm = Literal["bonus", "penalty"]
 GroundingRule = Literal["world", "substring"]
@@ -38,10 +37,7 @@ class RewardConfig:
     released ppo/step_ppotrainer.py:396, which pays the last step nothing."""
 
     def __post_init__(self) -> None:
-        for key in ("alpha", "beta"):
-            weight = getattr(self, key)
-            if not (math.isfinite(weight) and weight >= 0):
-                raise SettingError(key, "a number >= 0", weight)
+        check_not_negative(alpha=self.alpha, beta=self.beta)
         check_choice("grounding_form", self.grounding_form, get_args(GroundingForm))
         check_choice("grounding_rule", self.grounding_rule, get_args(GroundingRule))
         check_choice("residual", self.residual, get_args(Residual))

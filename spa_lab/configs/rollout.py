@@ -1,9 +1,8 @@
 """Settings of rollouts."""
 
-import math
 from dataclasses import dataclass
 
-from spa_lab.configs.checks import SettingError, check_counts
+from spa_lab.configs.checks import check_counts, check_not_negative
 
 
 @dataclass(frozen=True)
@@ -18,6 +17,5 @@ class RolloutConfig:
     """Episodes generated side by side."""
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.temperature) and self.temperature >= 0):
-            raise SettingError("temperature", "a number >= 0", self.temperature)
+        check_not_negative(temperature=self.temperature)
         check_counts(max_new_tokens=self.max_new_tokens, parallel=self.parallel)
