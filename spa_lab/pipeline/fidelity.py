@@ -21,6 +21,7 @@ from spa_lab.pipeline import measurement
 from spa_lab.pipeline.evaluations import task_records
 from spa_lab.pipeline.experiment import CLONED, ESTIMATOR, Experiment, ExperimentSource
 from spa_lab.pipeline.parallel import Report, WorkerPool, WorkerTask
+from spa_lab.pipeline.report import save_pictures
 from spa_lab.pipeline.sources import CONTINUATIONS, NO_MODEL, SOURCES, find_source, in_order
 from spa_lab.store import Run, writing
 from spa_lab.types import Credit, Trajectory
@@ -33,7 +34,7 @@ TEXT_METRICS = ("pair_accuracy", "harm_auc", "spearman", "spearman_pooled", "piv
 COSTS = ("fit_seconds", "fit_rollouts", "seconds", "rollouts")
 """Costs of fitting a source once, and of giving credit to the scored trajectories."""
 BOARD = "fidelity"
-"""Name of the scoreboard among the results."""
+"""Name of the scoreboard among the results and the figures."""
 
 
 def fidelity(
@@ -245,12 +246,7 @@ def _scoreboard(experiment: Experiment, chosen: Sequence[Trajectory]) -> pd.Data
 
 def _draw(run: Run, table: pd.DataFrame) -> None:
     # imported here: worker processes import this package and need no pictures
-    from spa_lab.view.paper.paper_figure import write_picture
     from spa_lab.view.paper.scoreboard import draw_scoreboard
 
-    known = run.provenance
-    provenance = {name: known[name] for name in ("config", "seed", "n", "n_seeds", "device", "git_commit")}
     titles = {name: entry.title for name, entry in SOURCES.items()}
-    figure = draw_scoreboard(table, titles=titles)
-    for ending in ("svg", "png"):
-        write_picture(figure, run.path / "figures" / f"fidelity.{ending}", provenance)
+    save_pictures(run, {BOARD: draw_scoreboard(table, titles=titles)})

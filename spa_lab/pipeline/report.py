@@ -22,6 +22,8 @@ from spa_lab.store import Run, replacing
 from spa_lab.types import Credit, Trajectory
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from spa_lab.pipeline.experiment import Experiment
 
 
@@ -133,13 +135,10 @@ def _differences(played: Mapping[str, Sequence[Trajectory]], seed: int) -> list[
 def _draw(experiment: "Experiment") -> None:
     # imported here: the worker processes of all stages import this package and need no pictures
     from spa_lab.view.paper.contributions import CreditedTrajectory, contributions_pair_figure
-    from spa_lab.view.paper.paper_figure import write_picture
     from spa_lab.view.paper.success_by_length import success_by_length_figure
     from spa_lab.view.tables.evaluation import success_by_length
 
     run = experiment.run
-    folder, known = run.path / "figures", run.provenance
-    provenance = {name: known[name] for name in ("config", "seed", "n", "n_seeds", "device", "git_commit")}
     played, lengths = evaluations(run), expert_lengths(run)
     figures = {}
     panel = panel_by_length(played)
@@ -150,9 +149,18 @@ def _draw(experiment: "Experiment") -> None:
     if pair := long_pair(experiment):
         success, failure = (CreditedTrajectory(*credited) for credited in pair)
         figures["contributions"] = contributions_pair_figure(success, failure).figure
+    save_pictures(run, figures)
+
+
+def save_pictures(run: Run, figures: "Mapping[str, Figure]") -> None:
+    """Write `figures/NAME.svg` and `figures/NAME.png` of each, with the run's provenance in them."""
+    from spa_lab.view.paper.paper_figure import write_picture  # as in `_draw`
+
+    known = run.provenance
+    provenance = {name: known[name] for name in ("config", "seed", "n", "n_seeds", "device", "git_commit")}
     for name, figure in figures.items():
-        for form in ("svg", "png"):
-            write_picture(figure, folder / f"{name}.{form}", provenance)
+        for ending in ("svg", "png"):
+            write_picture(figure, run.path / "figures" / f"{name}.{ending}", provenance)
 
 
 def long_pair(
