@@ -3,6 +3,7 @@
 The files are in `tests/examples`; nothing in the package knows them.
 """
 
+import csv
 import io
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -67,7 +68,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("rooms")
     (folder / "small.toml").write_text(SETTINGS)
     out = folder / "run"
-    argv = ["run", "--env", WORLD, "--method", "spa", METHOD, "--out", str(out), "--workers", "1"]
+    argv = ["run", "--env", WORLD, "--method", "spa", METHOD, "--out", str(out), "--workers", "2"]
     return out, _spa_lab(*argv, "--config", str(folder / "small.toml"))
 
 
@@ -98,30 +99,41 @@ def test_the_world_can_be_solved_and_refuses() -> None:
 def test_the_run_has_the_world_and_the_method(finished: tuple[Path, str]) -> None:
     out, summary = finished
     run = spa_lab.Run.open(out)
-    assert {"cloned", "spa", "first_step"} <= set(run.names("models"))
-    assert run.config["env"] in (WORLD, "rooms")
+    assert run.names("models") == ["cloned", "estimator", "first_step", "spa"]
+    assert run.methods == {"spa": "SPA-RL", "first_step": first_step.FIRST_STEP.title}
+    assert run.config["world"] == WORLD and run.config["env"] == "rooms"
+    assert spa_lab.Experiment.open(run).environment.name == "rooms"
+    assert {task.kind for task in run.tasks().values()} == {"lamp"}
     assert "first_step" in summary or first_step.FIRST_STEP.title in summary
 
 
 def test_fidelity_lists_the_source(scored: tuple[Path, str]) -> None:
-    _, board = scored
+    out, board = scored
     names = [line.split()[0] for line in board.splitlines() if line.strip()]
     assert {"terminal", "recency"} <= set(names)
+    rows = spa_lab.Run.open(out).results("scoreboard")
+    assert rows is not None and list(dict.fromkeys(row["source"] for row in rows))[1] == "recency"
 
 
 def test_the_inspector_shows_the_source_beside_the_truth(scored: tuple[Path, str], tmp_path: Path) -> None:
     out, _ = scored
-    spa_lab.inspect(out).save(tmp_path / "page.html")
+    view = spa_lab.inspect(out)
+    assert view.truth is not None
+    assert [credit.source for credit in view.credits(["recency"])] == ["recency"]
+    view.save(tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "recency" in page and "Monte Carlo (4 branches)" in page
 
 
 def test_figures_name_method_and_source(scored: tuple[Path, str], tmp_path: Path) -> None:
     out, _ = scored
-    _spa_lab("figures", str(out), "--out", str(tmp_path))
+    report = _spa_lab("figures", str(out), "--out", str(tmp_path))
+    assert "training-ppo" in report and "scoreboard" in report
     tables = {path.stem: path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.csv")}
     assert any(first_step.FIRST_STEP.title in table or "first_step" in table for table in tables.values())
     assert any("recency" in table for table in tables.values())
+    policies = {row["policy"] for row in csv.DictReader(tables["success"].splitlines())}
+    assert {first_step.FIRST_STEP.title, "SPA-RL"} <= policies
 
 
 def test_the_same_from_python(tmp_path: Path) -> None:
