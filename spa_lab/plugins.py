@@ -1,7 +1,8 @@
 """Objects named as `package.module:attribute` on the command line and in run folders.
 
 Worlds, training methods and credit sources from outside the package are loaded in this way. The current
-folder is searched first, as with `python -m`.
+folder is searched first, as with `python -m`; the package's own tables name their entries in the same form,
+and need no such search.
 """
 
 import importlib
@@ -30,7 +31,8 @@ def load_object(path: str, what: str) -> Any:
     module_name, _, attribute = path.partition(":")
     if not module_name or not all(part.isidentifier() for part in f"{module_name}.{attribute}".split(".")):
         raise ValueError(f"{what} {path!r}: expected the form package.module:attribute")
-    if os.getcwd() not in sys.path:
+    # not for built-in entries: a file of the user's folder could hide a module of the standard library
+    if module_name.partition(".")[0] != __package__ and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
         value: Any = importlib.import_module(module_name)

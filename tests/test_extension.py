@@ -5,6 +5,7 @@ The files are in `tests/examples`; nothing in the package knows them.
 
 import csv
 import io
+import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import replace
@@ -15,6 +16,7 @@ import pytest
 import spa_lab
 from spa_lab import cli
 from spa_lab.configs.presets import TINY
+from spa_lab.plugins import load_object
 from tests.examples import first_step, recency, rooms
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -94,6 +96,18 @@ def test_the_world_can_be_solved_and_refuses() -> None:
     assert [world.step(action).outcome for action in ("go right", "go right", "take lamp")] == [0, 0, 1]
     world.restore(start)
     assert not world.step("take lamp").done
+
+
+def test_the_current_folder_is_searched_for_objects_of_a_user_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nearby.py").write_text("answer = 42\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert load_object("spa_lab.envs.household:environment", "world")
+    assert str(tmp_path) not in sys.path
+    assert load_object("nearby:answer", "world") == 42
+    del sys.modules["nearby"]
 
 
 def test_the_run_has_the_world_and_the_method(finished: tuple[Path, str]) -> None:
