@@ -15,20 +15,17 @@ Each has `to_frame()` where it draws a table and `to_figure()` where it draws a 
 """
 
 from spa_lab.view.register import register
-from spa_lab.view.widgets import (
-    BranchView,
-    Collection,
-    GradientInspector,
-    Inspector,
-    LengthView,
-    Monitor,
-    Query,
-    RewardExplorer,
-    RunBrowser,
-    Scoreboard,
-    Selection,
-    inspect,
-)
+from spa_lab.view.tables.collection import Collection, Query
+from spa_lab.view.widgets.branch import BranchView
+from spa_lab.view.widgets.explorer import RewardExplorer
+from spa_lab.view.widgets.gradient import GradientInspector
+from spa_lab.view.widgets.inspect import inspect
+from spa_lab.view.widgets.inspector import Inspector
+from spa_lab.view.widgets.lengths import LengthView
+from spa_lab.view.widgets.monitor import Monitor
+from spa_lab.view.widgets.runs import RunBrowser
+from spa_lab.view.widgets.scoreboard import Scoreboard
+from spa_lab.view.widgets.selection import Selection
 
 __all__ = [
     "BranchView",

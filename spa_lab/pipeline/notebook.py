@@ -12,7 +12,7 @@ from spa_lab.envs.base import Environment
 from spa_lab.learn.method import TrainingMethod
 from spa_lab.pipeline.train import Stage, train
 from spa_lab.store import Run
-from spa_lab.view.widgets import Monitor
+from spa_lab.view.widgets.monitor import Monitor
 
 POLL_SECONDS = 0.1
 """Between two checks whether the run's folder exists."""

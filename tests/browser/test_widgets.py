@@ -14,7 +14,7 @@ START = """
 import sys
 sys.path.insert(0, ".")
 import scene
-from spa_lab.view.widgets import *
+from spa_lab.widgets import *
 several = scene.collection()
 selection = Selection()
 """
@@ -334,7 +334,7 @@ def test_a_saved_page_is_interactive_without_a_network(open_page: Any, picture: 
     sys.path.insert(0, str(HERE))
     from scene import collection
 
-    from spa_lab.view.widgets import Inspector
+    from spa_lab.widgets import Inspector
 
     view = Inspector(collection())
     view.selection.step = 2

@@ -12,7 +12,7 @@ import pytest
 from spa_lab.configs.presets import LESSON
 from spa_lab.pipeline import notebook as live
 from spa_lab.store import Run
-from spa_lab.view.widgets import Monitor
+from spa_lab.widgets import Monitor
 
 CONFIG: dict[str, Any] = {"env": "household", "methods": ["spa"]}
 

@@ -15,7 +15,7 @@ from spa_lab.view.paper import contributions_figure, success_by_length_figure, s
 from spa_lab.view.tables.collection import Collection
 from spa_lab.view.tables.evaluation import success_by_length
 from spa_lab.view.text import signed
-from spa_lab.view.widgets import Inspector, LengthView
+from spa_lab.widgets import Inspector, LengthView
 
 
 def _widths(page: str) -> list[float]:

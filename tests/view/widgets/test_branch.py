@@ -9,7 +9,7 @@ from spa_lab.types import Trajectory
 from spa_lab.view.charts.branches import value_interval
 from spa_lab.view.html.branches import values_html
 from spa_lab.view.tables.collection import Collection
-from spa_lab.view.widgets import BranchView
+from spa_lab.widgets import BranchView
 
 Press = Callable[..., None]
 

@@ -9,7 +9,7 @@ from spa_lab.configs.reward import RewardConfig
 from spa_lab.rewards import fuse
 from spa_lab.types import Credit, Trajectory
 from spa_lab.view.tables.collection import Collection
-from spa_lab.view.widgets import RewardExplorer, Selection
+from spa_lab.widgets import RewardExplorer, Selection
 
 
 def test_a_slider_moves_reward_and_advantage(

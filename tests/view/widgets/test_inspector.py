@@ -12,7 +12,7 @@ from spa_lab.store import Run, StoreError
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view.html.steps import steps_html
 from spa_lab.view.tables.collection import Collection, Query
-from spa_lab.view.widgets import Inspector, Selection
+from spa_lab.widgets import Inspector, Selection
 
 Drawn = Callable[[int], Trajectory]
 Opinion = Callable[..., Credit]

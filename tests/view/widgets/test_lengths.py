@@ -10,7 +10,7 @@ import pytest
 from spa_lab.types import Trajectory
 from spa_lab.view.tables.evaluation import success_by_length
 from spa_lab.view.tables.frames import trajectories_frame
-from spa_lab.view.widgets import LengthView
+from spa_lab.widgets import LengthView
 
 Press = Callable[..., None]
 

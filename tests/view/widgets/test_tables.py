@@ -14,7 +14,7 @@ import pytest
 
 from spa_lab.store import Run
 from spa_lab.types import Trajectory
-from spa_lab.view.widgets import GradientInspector, Monitor, RunBrowser, Scoreboard, Selection
+from spa_lab.widgets import GradientInspector, Monitor, RunBrowser, Scoreboard, Selection
 
 Press = Callable[..., None]
 
