@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from spa_lab.types import Trajectory
-from spa_lab.view.charts.branches import value_interval
 from spa_lab.view.html.markup import frame_table, safe
 from spa_lab.view.html.steps import step_html
+from spa_lab.view.tables.branches import value_interval
 from spa_lab.view.text import facts, shortened, signed
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 
 from spa_lab.types import Trajectory
-from spa_lab.view.charts.branches import branch_chart, interval_table, value_interval
+from spa_lab.view.charts.branches import branch_chart
 from spa_lab.view.html.branches import beside_html, values_html
 from spa_lab.view.html.markup import safe
+from spa_lab.view.tables.branches import interval_table, value_interval
 from spa_lab.view.tables.collection import Collection
 from spa_lab.view.text import shortened, step_label
 from spa_lab.view.widgets import controls

@@ -21,10 +21,10 @@ from spa_lab.view.charts import (
     length_chart,
     training_chart,
 )
-from spa_lab.view.charts.branches import interval_table
 from spa_lab.view.charts.chart import SELECTED
 from spa_lab.view.charts.still import still_image
 from spa_lab.view.tables.advantages import AdvantageSettings, advantage_table
+from spa_lab.view.tables.branches import interval_table
 from spa_lab.view.tables.frames import credits_frame, truths_frame
 from spa_lab.view.tables.training import training_table
 

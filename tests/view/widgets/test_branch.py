@@ -6,8 +6,8 @@ import pytest
 
 from spa_lab.stats import wilson
 from spa_lab.types import Trajectory
-from spa_lab.view.charts.branches import value_interval
 from spa_lab.view.html.branches import values_html
+from spa_lab.view.tables.branches import value_interval
 from spa_lab.view.tables.collection import Collection
 from spa_lab.widgets import BranchView
 
