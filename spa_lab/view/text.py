@@ -4,7 +4,6 @@ Text of agents and worlds is data: it must not act as markup or mathematics or c
 """
 
 import math
-import textwrap
 from collections.abc import Iterable
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
@@ -38,20 +37,6 @@ def shortened(text: str, width: int) -> str:
 def inert(text: str) -> str:
     """The text for plotly, which takes some HTML and LaTeX in labels for markup: shown as it is written."""
     return text.translate(_ENTITIES)
-
-
-def wrapped(text: str, *, width: int = 80, lines: int = 12) -> str:
-    """The text for a plotly hover label: inert, lines of at most `width` characters, joined by <br>.
-
-    What does not fit on `lines` lines is left out, and the last line says so.
-    """
-    broken: list[str] = []
-    for paragraph in text[: width * (lines + 1)].splitlines():
-        broken += textwrap.wrap(one_line(paragraph), width) or [""]
-    shown = broken[:lines]
-    if len(broken) > lines or len(text) > width * (lines + 1):
-        shown.append(f"… ({len(text):,} characters in all)")
-    return "<br>".join(map(inert, shown))
 
 
 def step_label(trajectory: Trajectory, step: int, width: int) -> str:

@@ -25,15 +25,6 @@ def test_inert_text_is_shown_as_it_is_written(hostile: Trajectory) -> None:
     assert text.inert("a < b & $c") == "a &lt; b &amp; &#36;c"
 
 
-def test_wrapped_keeps_lines_and_says_what_is_missing() -> None:
-    assert text.wrapped("one\n\n<two>", width=10) == "one<br><br>&lt;two&gt;"
-    assert text.wrapped("aaa bbb ccc", width=3) == "aaa<br>bbb<br>ccc"
-    assert text.wrapped("a b c d", width=1, lines=2) == "a<br>b<br>… (7 characters in all)"
-    long = text.wrapped("x" * 5000, width=80, lines=3).split("<br>")
-    assert long == ["x" * 80] * 3 + ["… (5,000 characters in all)"]
-    assert text.wrapped("") == ""
-
-
 @pytest.mark.parametrize(
     ("value", "places", "shown"),
     [(0.205, 2, "+0.20"), (-0.5, 2, "−0.50"), (0.0, 2, "0"), (-0.001, 2, "−0.00")],

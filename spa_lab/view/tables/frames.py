@@ -79,15 +79,6 @@ def credits_frame(trajectories: Sequence[Trajectory], credits: Sequence[Credit])
         ValueError: as `steps_frame`.
     """
     check_match(trajectories, credits)
-    return _credits_table(credits)
-
-
-def credit_frame(credit: Credit) -> pd.DataFrame:
-    """`credits_frame` of a single credit."""
-    return _credits_table([credit])
-
-
-def _credits_table(credits: Sequence[Credit]) -> pd.DataFrame:
     empty: FloatArray = np.empty(0)
     errors = [
         np.full(len(credit), np.nan) if credit.standard_error is None else credit.standard_error
@@ -124,15 +115,6 @@ def truths_frame(trajectories: Sequence[Trajectory], truths: Sequence[ValueTruth
         ValueError: as `steps_frame`.
     """
     check_match(trajectories, (), truths)
-    return _truths_table(truths)
-
-
-def truth_frame(truth: ValueTruth) -> pd.DataFrame:
-    """`truths_frame` of a single truth."""
-    return _truths_table([truth])
-
-
-def _truths_table(truths: Sequence[ValueTruth]) -> pd.DataFrame:
     empty: FloatArray = np.empty(0)
     rows = [(truth, step) for truth in truths for step in range(len(truth.progress))]
     return pd.DataFrame(
