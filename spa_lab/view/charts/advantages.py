@@ -19,7 +19,7 @@ from spa_lab.view.charts.chart import (
     step_ticks,
     steps_meta,
 )
-from spa_lab.view.charts.credit import step_text
+from spa_lab.view.charts.credit import step_labels
 from spa_lab.view.tables.advantages import credit_term, grounding_term
 
 HEIGHT = 470
@@ -36,7 +36,7 @@ def advantage_chart(trajectory: Trajectory, table: pd.DataFrame) -> Chart:
     terminal = style.look("terminal")
     names = [f"from the credit, {credit_term(table)}", f"from grounding, {grounding_term(table)}"]
     traces = [
-        _labels(trajectory),
+        step_labels(trajectory),
         _bars(steps, table["from_credit"], names[0], filled, ""),
         _bars(steps, table["from_grounding"], names[1], hollow, ""),
         _bars(steps, table["advantage"], "advantage of this reward", filled | {"opacity": 0.75}, "2"),
@@ -45,23 +45,6 @@ def advantage_chart(trajectory: Trajectory, table: pd.DataFrame) -> Chart:
     ]
     description = f"Reward, advantage and reach of each of {len(table)} steps"
     return Chart(traces, _layout(trajectory), description)
-
-
-def _labels(trajectory: Trajectory) -> Trace:
-    n_steps = len(trajectory)
-    return {
-        "type": "scatter",
-        "x": np.arange(n_steps),
-        "y": np.zeros(n_steps),
-        "mode": "markers",
-        "marker": {"opacity": 0, "size": 1},
-        "showlegend": False,
-        "name": "action",
-        "customdata": [step_text(trajectory, step) for step in range(n_steps)],
-        "hovertemplate": "%{customdata}<extra></extra>",
-        "xaxis": "x",
-        "yaxis": "y",
-    }
 
 
 def _bars(steps: np.ndarray, values: pd.Series, name: str, look: dict[str, Any], panel: str) -> Trace:

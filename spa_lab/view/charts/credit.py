@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spa_lab.types import Credit, Trajectory, ValueTruth
+from spa_lab.types import Credit, Step, Trajectory, ValueTruth
 from spa_lab.view import style
 from spa_lab.view.charts.chart import (
     Chart,
@@ -52,7 +52,7 @@ def credit_chart(trajectory: Trajectory, credits: Sequence[Credit], truth: Value
     """
     steps = contribution_table(trajectory, credits, truth)
     sums = running_sum_table(trajectory, credits, truth)
-    traces = [_step_labels(trajectory)]
+    traces = [step_labels(trajectory)]
     for credit in credits:
         traces += [_bars(credit, steps), _running_sum(credit, sums)]
     if truth is not None:
@@ -61,15 +61,8 @@ def credit_chart(trajectory: Trajectory, credits: Sequence[Credit], truth: Value
     return Chart(traces, _layout(trajectory), _description(trajectory, credits, truth))
 
 
-def step_text(trajectory: Trajectory, step: int) -> str:
-    """The action of a step for a hover label, and whether the world refused it."""
-    taken = trajectory.steps[step]
-    refused = "" if taken.grounded else f" ({UNGROUNDED})"
-    return inert(shortened(taken.action, 70) or NO_ACTION) + refused
-
-
-def _step_labels(trajectory: Trajectory) -> Trace:
-    """No marks, only the action in the hover label of the upper panel."""
+def step_labels(trajectory: Trajectory) -> Trace:
+    """No marks, only the action of every step in the hover label of the first panel."""
     n_steps = len(trajectory)
     return {
         "type": "scatter",
@@ -80,11 +73,17 @@ def _step_labels(trajectory: Trajectory) -> Trace:
         "showlegend": False,
         "name": "action",
         # agents' text stands in `customdata`, never in a template, where %{x} would be filled in
-        "customdata": [step_text(trajectory, step) for step in range(n_steps)],
+        "customdata": [_step_text(step) for step in trajectory.steps],
         "hovertemplate": "%{customdata}<extra></extra>",
         "xaxis": "x",
         "yaxis": "y",
     }
+
+
+def _step_text(step: Step) -> str:
+    """The action, and whether the world refused it."""
+    refused = "" if step.grounded else f" ({UNGROUNDED})"
+    return inert(shortened(step.action, 70) or NO_ACTION) + refused
 
 
 def _bars(credit: Credit, steps: pd.DataFrame) -> Trace:
