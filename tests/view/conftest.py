@@ -84,6 +84,27 @@ def lengths_table() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
+def board() -> Callable[[float, float], pd.DataFrame]:
+    """(shift, half) -> scoreboard of two sources on two metrics; values + shift, intervals of +- half."""
+
+    def build(shift: float, half: float) -> pd.DataFrame:
+        rows = [
+            {
+                "source": source, "outcome": outcome, "metric": metric, "value": at, "low": at - half,
+                "high": at + half, "n_tasks": 4, "n_trajectories": 5, "ceiling": 0.9, "ceiling_low": 0.8,
+                "ceiling_high": 1.0, "title": f"title of {metric}", "best": 1.0, "chance": 0.5,
+            }
+            for source, place in (("spa", 0.5), ("mean", np.nan))
+            for outcome in ("success", "failure")
+            for metric in ("spearman", "sum_rmse")
+            for at in (place + shift,)
+        ]  # fmt: skip
+        return pd.DataFrame(rows)
+
+    return build
+
+
+@pytest.fixture(scope="session")
 def printed() -> Callable[[Path], list[str]]:
     """Every line of text in an SVG or PDF, in order; a ligature of a PDF is U+0000."""
 

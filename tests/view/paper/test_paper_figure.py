@@ -26,26 +26,13 @@ from spa_lab.view.tables.training import training_table
 Drawn = Callable[[int], Trajectory]
 Opinion = Callable[..., Credit]
 Measured = Callable[[Trajectory], ValueTruth]
-
-
-def _board(shift: float, half: float) -> pd.DataFrame:
-    """Two sources on two metrics; intervals of +- half."""
-    rows = [
-        {
-            "source": source, "outcome": outcome, "metric": metric, "value": at, "low": at - half,
-            "high": at + half, "n_tasks": 4, "n_trajectories": 5, "ceiling": 0.9, "ceiling_low": 0.8,
-            "ceiling_high": 1.0, "title": f"title of {metric}", "best": 1.0, "chance": 0.5,
-        }
-        for source, place in (("spa", 0.5), ("mean", np.nan))
-        for outcome in ("success", "failure")
-        for metric in ("spearman", "sum_rmse")
-        for at in (place + shift,)
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
+Board = Callable[[float, float], pd.DataFrame]
 
 
 @pytest.fixture
-def every(drawn: Drawn, opinion: Opinion, measured: Measured) -> Callable[[Columns], list[PaperFigure]]:
+def every(
+    drawn: Drawn, opinion: Opinion, measured: Measured, board: Board
+) -> Callable[[Columns], list[PaperFigure]]:
     """One figure of each kind."""
 
     def make(columns: Columns) -> list[PaperFigure]:
@@ -62,7 +49,7 @@ def every(drawn: Drawn, opinion: Opinion, measured: Measured) -> Callable[[Colum
             paper.running_sum_figure(trajectory, credits, measured(trajectory), columns=columns),
             paper.advantages_figure(trajectory, credits[0], AdvantageSettings(), columns=columns),
             paper.differences_figure(differences, columns=columns),
-            paper.scoreboard_figure(_board(0.0, 0.1), ["spearman", "sum_rmse"], columns=columns),
+            paper.scoreboard_figure(board(0.0, 0.1), ["spearman", "sum_rmse"], columns=columns),
             paper.training_figure(curves, columns=columns),
         ]
 

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,24 +12,10 @@ from spa_lab.view.tables.scoreboard import (
     sources_and_titles,
 )
 
-
-def board(shift: float, half: float) -> pd.DataFrame:
-    """Two sources on two metrics; intervals of +- half."""
-    rows = [
-        {
-            "source": source, "outcome": outcome, "metric": metric, "value": at, "low": at - half,
-            "high": at + half, "n_tasks": 4, "n_trajectories": 5, "ceiling": 0.9, "ceiling_low": 0.8,
-            "ceiling_high": 1.0, "title": f"title of {metric}", "best": 1.0, "chance": 0.5,
-        }
-        for source, place in (("spa", 0.5), ("mean", np.nan))
-        for outcome in ("success", "failure")
-        for metric in ("spearman", "sum_rmse")
-        for at in (place + shift,)
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
+Board = Callable[[float, float], pd.DataFrame]
 
 
-def test_scoreboards_of_several_runs() -> None:
+def test_scoreboards_of_several_runs(board: Board) -> None:
     """By hand: values 0.4 and 0.6 have s^2 / K = 0.01; each interval of +- Z e has e = 0.05."""
     pooled = pooled_scoreboard([board(-0.1, 0.05 * Z), board(0.1, 0.05 * Z)])
     row = pooled.set_index(["source", "outcome", "metric"]).loc["spa", "success", "spearman"]
@@ -41,7 +29,7 @@ def test_scoreboards_of_several_runs() -> None:
         pooled_scoreboard([])
 
 
-def test_rows_of_a_metric_in_the_order_of_the_sources() -> None:
+def test_rows_of_a_metric_in_the_order_of_the_sources(board: Board) -> None:
     table = board(0.0, 0.1)
     assert sources_and_titles(table, ["sum_rmse"]) == (["spa", "mean"], ["title of sum_rmse"])
     rows = metric_rows(table, "spearman", "failure", ["unknown", "mean", "spa"])
