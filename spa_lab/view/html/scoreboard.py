@@ -103,6 +103,10 @@ def _cell(row: pd.Series, span: Span) -> str:
         parts.append(mark("ceiling", row["ceiling"], span))
     if not np.isfinite(row["value"]):
         return lane(parts, "undefined", span, look="measured")
-    parts += [reach("whisker", row["low"], row["high"], span), mark("diamond", row["value"], span)]
-    text = f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}], n={int(row['n_trajectories'])}"
+    interval = "no interval"
+    if np.isfinite([row["low"], row["high"]]).all():
+        parts.append(reach("whisker", row["low"], row["high"], span))
+        interval = f"[{row['low']:.2f}, {row['high']:.2f}]"
+    parts.append(mark("diamond", row["value"], span))
+    text = f"{row['value']:.2f} {interval}, n={int(row['n_trajectories'])}"
     return lane(parts, text.replace("-", "−"), span, look="measured")

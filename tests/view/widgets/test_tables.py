@@ -46,6 +46,8 @@ def test_scoreboard_shows_every_number(board: pd.DataFrame, press: Press, tmp_pa
     run = Run.create(tmp_path / "r", {}, seed=0)
     run.save_results("fidelity", board.assign(chance=np.nan).to_dict("records"))
     assert Scoreboard(run).to_frame()["value"].equals(Scoreboard(board).to_frame()["value"])
+    alone = Scoreboard(board.assign(low=np.nan, high=np.nan))
+    assert "0.05 no interval, n=40" in alone.board and "whisker" not in alone.board
     with pytest.raises(ValueError, match=r"columns missing: \['ceiling'\]"):
         Scoreboard(board.drop(columns="ceiling"))
 
