@@ -131,7 +131,8 @@ def draw(figure: Figure, block: Block, left: float, head: float) -> None:
         for step, value in enumerate(credit.contributions):
             sheet.text(right, step, signed(value, places), ha="right", va="center")
         right += GAP
-    _write_column_title(figure, left + right, block.bar_width, "sum", ["base + Σĉ"])
+    # the formula is wider than the narrowest bars, and may use the margin
+    _write_column_title(figure, left + right, block.bar_width + MARGIN, "sum", ["base + Σĉ"])
     _draw_sums(_axes(figure, block, left + right, head, block.bar_width), block)
 
 
