@@ -1,5 +1,6 @@
 """Success by length: a rate with its interval for every policy and bin, and n below each bin."""
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from spa_lab.view.text import BY_LENGTH, inert, shortened
 
 PLOT, ROW = 260, 18
 """Pixels: the rates, and one line of n below each bin."""
+TITLE = 44
+"""Characters of a line of the title beside the rates; a longer line would be cut."""
 
 
 def length_chart(table: pd.DataFrame) -> Chart:
@@ -33,6 +36,7 @@ def length_chart(table: pd.DataFrame) -> Chart:
     by = str(table["by"].iloc[0])
     counts = ["<br>".join(str(n) for n in known.loc[known["bin"] == name, "n"]) for name in bins]
     labels = [f"{name}<br>n = {count}" for name, count in zip(bins, counts, strict=True)]
+    title = textwrap.wrap(f"success rate, {intervals_in_words(table)}", TITLE)
     figure: dict[str, Any] = layout(
         PLOT + 90 + ROW * len(policies),
         hovermode="closest",
@@ -43,12 +47,10 @@ def length_chart(table: pd.DataFrame) -> Chart:
             tickvals=list(range(len(bins))),
             ticktext=labels,
         ),
-        yaxis=axis(
-            f"success rate, {intervals_in_words(table)}", range=[-0.03, 1.03], tickformat=".0%", nticks=6
-        ),
+        yaxis=axis("<br>".join(title), range=[-0.03, 1.03], tickformat=".0%", nticks=6),
         shapes=[_separator(edge) for edge in np.arange(1, len(bins)) - 0.5],
     )
-    figure["margin"] |= {"b": 62 + ROW * len(policies), "l": 64}
+    figure["margin"] |= {"b": 62 + ROW * len(policies), "l": 49 + 15 * len(title)}
     return Chart(traces, figure, f"Success rate of {len(policies)} policies by {BY_LENGTH[by]}")
 
 
