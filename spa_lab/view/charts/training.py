@@ -15,6 +15,8 @@ GAP_X, GAP_Y = 0.06, 70
 """Between panels: share of the width, and pixels."""
 FEW = 40
 """Updates up to which every one has a marker."""
+MOST_TICKS = 6
+"""On the axis of the updates; so many updates at most have a tick each, none between two."""
 
 
 def training_chart(table: pd.DataFrame) -> Chart:
@@ -37,19 +39,19 @@ def training_chart(table: pd.DataFrame) -> Chart:
     for index, metric in enumerate(metrics):
         panel = str(index + 1) if index else ""
         x_domain, y_domain = _domains(index, body)
+        rows = table[table["metric"] == metric]
         figure[f"xaxis{panel}"] = axis(
             "update" if index + ACROSS >= len(metrics) else "",
             grid=False,
             domain=x_domain,
             anchor=f"y{panel}",
-            nticks=6,
-            rangemode="tozero",
+            **({"dtick": 1} if rows["update"].max() < MOST_TICKS else {"nticks": MOST_TICKS}),
             unifiedhovertitle={"text": "update %{x}"},
         )
         figure[f"yaxis{panel}"] = axis("", domain=y_domain, anchor=f"x{panel}", nticks=5)
         figure["annotations"].append(_title(metric, x_domain[0], y_domain[1]))
-        for stage, rows in table[table["metric"] == metric].groupby("stage", sort=False):
-            traces.append(_trace(rows, str(stage), panel, legend=stage not in shown))
+        for stage, curve in rows.groupby("stage", sort=False):
+            traces.append(_trace(curve, str(stage), panel, legend=stage not in shown))
             shown.add(str(stage))
     return Chart(traces, figure, f"Training curves of {', '.join(metrics)}")
 
