@@ -128,6 +128,7 @@ def _running_sum(credit: Credit, sums: pd.DataFrame) -> Trace:
         "legendgroup": name,
         "line": line(look),
         "marker": marker(look, size=5),
+        "cliponaxis": False,  # whole markers at both ends of the axis
         "hovertemplate": "%{y:.3f}",
         "xaxis": "x2",
         "yaxis": "y2",
@@ -168,6 +169,7 @@ def _truth_marks() -> Trace:
         "type": "scatter",
         "mode": "markers",
         "legendgroup": "truth",
+        "cliponaxis": False,
         "marker": {
             "symbol": style.TRUTH.symbol,
             "size": 7,
@@ -200,6 +202,8 @@ def _layout(trajectory: Trajectory) -> dict[str, Any]:
     n_steps = len(trajectory)
     upper, lower = domains(PANELS, GAP)
     common: dict[str, Any] = {"grid": False} | step_ticks(n_steps)
+    # unseen ticks keep the numbers clear of the markers on the axis
+    numbers: dict[str, Any] = {"ticks": "outside", "ticklen": 4, "tickcolor": style.WHITE}
     return layout(
         HEIGHT,
         subject=inert(trajectory.id),
@@ -208,7 +212,7 @@ def _layout(trajectory: Trajectory) -> dict[str, Any]:
         xaxis=axis(
             "", range=[-0.5, n_steps - 0.5], anchor="y", unifiedhovertitle={"text": "step %{x}"}, **common
         ),
-        yaxis=axis("contribution", domain=upper, nticks=5),
+        yaxis=axis("contribution", domain=upper, nticks=5, **numbers),
         xaxis2=axis(
             "steps taken",
             range=[0, n_steps],
@@ -216,7 +220,7 @@ def _layout(trajectory: Trajectory) -> dict[str, Any]:
             unifiedhovertitle={"text": "after %{x} steps"},
             **common,
         ),
-        yaxis2=axis("running sum", domain=lower, nticks=6, anchor="x2"),
+        yaxis2=axis("running sum", domain=lower, nticks=6, anchor="x2", **numbers),
         shapes=[selected_step("x", "y", -0.5), selected_step("x2", "y2", 0.0)],
         meta=steps_meta(n_steps, {"x": -0.5, "x2": 0.0}),
     )
