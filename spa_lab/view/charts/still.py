@@ -12,14 +12,23 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
 
 from spa_lab.view import style
 from spa_lab.view.charts.chart import Chart
+from spa_lab.view.paper.page import LEGEND_ROW, MARGIN, draw_legend, legend_rows
 
 DPI = 110
 """Pixels per inch of the image; a page scales it to its width."""
 SCREEN_INCH = 100
 """Pixels of a chart on screen that make one inch of the image: text keeps its size relative to the plot."""
+LEGEND_TOP = 0.04
+"""Inches from the upper edge to the legend."""
+TITLE = 26
+"""Pixels of the titles above the first panels."""
 _MARKERS = {symbol: name for name, symbol in style.SYMBOLS.items()}
 _DASHES = {name: dash for dash, name in style.SCREEN_DASHES.items()} | {"longdashdot": style.DASHES[5]}
 _HATCHES = {"": "", "/": "///", "\\": "\\\\\\", "x": "xx", ".": "..", "-": "--", "|": "||"}
@@ -27,9 +36,6 @@ _HATCHES = {"": "", "/": "///", "\\": "\\\\\\", "x": "xx", ".": "..", "-": "--",
 
 def still_image(chart: Chart, *, width: int = 1000) -> bytes:
     """The chart as a PNG on a white background, `width` screen pixels wide."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
     spec = chart.spec()
     layout, height = spec["layout"], spec["layout"]["height"]
     with rc_context(style.PAPER_RC):
@@ -41,15 +47,16 @@ def still_image(chart: Chart, *, width: int = 1000) -> bytes:
                 _draw_scatter(panels[trace.get("xaxis", "x")], trace)
         for panel in panels.values():
             panel.margins(x=0.02)
-        _legend(figure, panels, layout, height)
+        _draw_legend(figure, panels, layout)
         image = io.BytesIO()
         figure.savefig(image, format="png", dpi=DPI, metadata={"Software": None})
     return image.getvalue()
 
 
-def _panels(figure: Any, layout: Mapping[str, Any], width: int, height: int) -> dict[str, Any]:
+def _panels(figure: Figure, layout: Mapping[str, Any], width: int, height: int) -> dict[str, Axes]:
     """Axes of matplotlib by the name of their x axis in plotly."""
-    margin, panels = layout["margin"], {}
+    margin = layout["margin"]
+    panels: dict[str, Axes] = {}
     left, bottom = margin["l"] / width, margin["b"] / height
     inner = (1 - left - margin["r"] / width, 1 - bottom - margin["t"] / height)
     for name in [key for key in layout if key.startswith("xaxis")]:
@@ -68,6 +75,8 @@ def _panels(figure: Any, layout: Mapping[str, Any], width: int, height: int) -> 
             axes.set_ylim(up["range"])
         if across.get("tickvals"):
             axes.set_xticks(across["tickvals"], [_text(label) for label in across["ticktext"]])
+        if across.get("dtick"):
+            axes.xaxis.set_major_locator(MultipleLocator(across["dtick"]))
         if across.get("showticklabels") is False:
             axes.tick_params(labelbottom=False)
         panels[name.replace("axis", "")] = axes
@@ -77,7 +86,7 @@ def _panels(figure: Any, layout: Mapping[str, Any], width: int, height: int) -> 
     return panels
 
 
-def _draw_bars(traces: list[Mapping[str, Any]], panels: Mapping[str, Any]) -> None:
+def _draw_bars(traces: list[Mapping[str, Any]], panels: Mapping[str, Axes]) -> None:
     """Bars of one panel side by side within 0.75 of a step."""
     for name, axes in panels.items():
         bars = [trace for trace in traces if trace.get("xaxis", "x") == name]
@@ -98,14 +107,15 @@ def _draw_bars(traces: list[Mapping[str, Any]], panels: Mapping[str, Any]) -> No
             axes.axhline(0, color=style.MUTED, linewidth=0.8)
 
 
-def _draw_scatter(axes: Any, trace: Mapping[str, Any]) -> None:
+def _draw_scatter(axes: Axes, trace: Mapping[str, Any]) -> None:
     marker, line = trace.get("marker", {}), trace.get("line", {})
     mode, edge = trace["mode"], trace.get("marker", {}).get("line", {})
     colour = line.get("color") or marker.get("color")
     x, y = np.array(trace["x"], dtype=float), np.array(trace["y"], dtype=float)
     _draw_errors(axes, x, y, trace)
     axes.plot(
-        x, y, label=_label(trace), color=colour, linewidth=0.7 * line.get("width", 2),
+        x, y, label=_label(trace), clip_on=trace.get("cliponaxis", True),
+        color=colour, linewidth=0.7 * line.get("width", 2),
         linestyle=_DASHES[line.get("dash", "solid")] if "lines" in mode else "none",
         marker=_MARKERS[marker["symbol"]] if "markers" in mode and "symbol" in marker else "none",
         markersize=0.75 * marker.get("size", 6), markerfacecolor=marker.get("color"),
@@ -113,7 +123,7 @@ def _draw_scatter(axes: Any, trace: Mapping[str, Any]) -> None:
     )  # fmt: skip
 
 
-def _draw_errors(axes: Any, x: np.ndarray, y: np.ndarray, trace: Mapping[str, Any]) -> None:
+def _draw_errors(axes: Axes, x: np.ndarray, y: np.ndarray, trace: Mapping[str, Any]) -> None:
     bars = trace.get("error_y")
     if not bars:
         return
@@ -126,20 +136,32 @@ def _draw_errors(axes: Any, x: np.ndarray, y: np.ndarray, trace: Mapping[str, An
     )  # fmt: skip
 
 
-def _legend(figure: Any, panels: Mapping[str, Any], layout: Mapping[str, Any], height: int) -> None:
+def _draw_legend(figure: Figure, panels: Mapping[str, Axes], layout: Mapping[str, Any]) -> None:
+    """In as many rows as its names need; the image grows where they need more than the layout has."""
     if not layout.get("showlegend"):
         return
     handles: list[Any] = []
     for axes in panels.values():
-        for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
-            if not name.startswith("_"):
-                handles.append((handle, name))
-    if handles:
-        marks, names = zip(*handles, strict=True)
-        figure.legend(
-            marks, names, loc="upper left", bbox_to_anchor=(0.01, 1 - 2 / height), frameon=False,
-            ncols=min(len(names), 4), borderaxespad=0, handlelength=2.6, columnspacing=1.4,
-        )  # fmt: skip
+        marks, names = axes.get_legend_handles_labels()
+        handles += [mark for mark, name in zip(marks, names, strict=True) if not name.startswith("_")]
+    rows = legend_rows(handles, figure.get_figwidth() - 2 * MARGIN)
+    space = layout["margin"]["t"] - (TITLE if layout.get("annotations") else 0)
+    missing = LEGEND_TOP + LEGEND_ROW * len(rows) - space / SCREEN_INCH
+    if missing > 0:
+        _grow(figure, missing)
+    draw_legend(figure, rows, MARGIN, LEGEND_TOP)
+
+
+def _grow(figure: Figure, inches: float) -> None:
+    """Add space at the top; panels and titles keep their size and their distance from the bottom."""
+    height = figure.get_figheight()
+    figure.set_figheight(height + inches)
+    share = height / (height + inches)
+    for axes in figure.axes:
+        left, bottom, width, upward = axes.get_position().bounds
+        axes.set_position((left, bottom * share, width, upward * share))
+    for text in figure.texts:
+        text.set_y(text.get_position()[1] * share)
 
 
 def _label(trace: Mapping[str, Any]) -> str:
