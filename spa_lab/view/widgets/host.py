@@ -99,7 +99,7 @@ class Host(anywidget.AnyWidget):
         Raises:
             StoreError: the disk refuses.
         """
-        body = markup.styled(self._body(lambda chart: _interactive(chart, self.selected_step)))
+        body = self._body(lambda chart: _interactive(chart, self.selected_step))
         scripts = _page_scripts() if self._charts else ""
         with replacing(Path(path)) as partial:
             partial.write_text(markup.page(self.name, body + scripts), encoding="utf-8")
