@@ -137,14 +137,15 @@ class Inspector(CollectionView):
         self.query = replace(self.query, **changed)
 
     def _open_set(self, name: str) -> None:
-        self.trajectory_set, self.collection = name, self.trajectory_sets[name]()
-        if self.selection.trajectory_id not in self.collection:
-            self.selection.choose(
-                str(self.collection.index["trajectory_id"].iloc[default_index(self.collection)])
-            )
-        self.open_selected()
-        self._start()
-        self.draw()
+        collection = self.trajectory_sets[name]()
+        with self.hold_trait_notifications():  # draw once all of the state is of this collection
+            self.trajectory_set, self.collection = name, collection
+            self._start()
+            if self.selection.trajectory_id in collection:
+                self.open_selected()
+                self.draw()
+            else:
+                self._choose(default_index(collection))  # opens and draws it
 
     def _walk(self, way: int) -> None:
         """To the neighbour in the list; to the first of the list if the one shown is not in it."""

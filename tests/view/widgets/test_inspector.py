@@ -143,6 +143,8 @@ def test_another_trajectory_set_opens_what_has_something_to_see(
     assert (view.trajectory_set, view.trajectory.id) == ("a", "t4")
     press(view, trajectory_set="b")
     assert view.trajectory.id == "t5"
+    press(view, trajectory_set="a")  # a smaller one
+    assert view.trajectory.id == "t4" and view.found.count("data-trajectory") == 1
 
 
 def test_what_a_run_says_is_read_once(
