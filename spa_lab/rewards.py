@@ -21,9 +21,12 @@ def fuse(trajectory: Trajectory, credit: Credit, config: RewardConfig) -> FloatA
     """Training reward of each step: the weighted contribution plus the grounding term.
 
     r_t = w_t * (alpha * c_t + beta * g_t), w_t = 1                                   SPA, fused reward
-    with `residual="spread"`: c_t + (R - base_value - sum_k c_k) / T in place of c_t
+    with `residual="last"`: c_{T-1} + e in place of c_{T-1}, e = R - base_value - sum_k c_k
+    with `residual="spread"`: c_t + e / T in place of c_t
 
-    The credit's `base_value` belongs to no step and is not paid.
+    The credit's `base_value` belongs to no step and is not paid. With "last", what a step is paid wrongly is
+    charged back after it: at gamma = lambda = 1 its advantage does not gain. With "spread" it gains, see
+    `RewardConfig.residual`.
 
     Args:
         trajectory: T steps.
@@ -43,8 +46,11 @@ def fuse(trajectory: Trajectory, credit: Credit, config: RewardConfig) -> FloatA
     executable = grounding(trajectory, config.grounding_rule)
     paid = executable if config.grounding_form == "bonus" else executable - 1.0
     contributions = credit.contributions
+    error = trajectory.outcome - credit.predicted_outcome
     if config.residual == "spread":
-        contributions = contributions + (trajectory.outcome - credit.predicted_outcome) / len(trajectory)
+        contributions = contributions + error / len(trajectory)
+    elif config.residual == "last":
+        contributions = contributions + np.append(np.zeros(len(trajectory) - 1), error)
     reward = config.alpha * contributions + config.beta * paid
     if config.step_weight == "remaining":
         reward = reward * np.arange(len(trajectory) - 1, -1, -1)
@@ -81,7 +87,11 @@ def terminal(trajectory: Trajectory) -> Credit:
 
 
 def mean(trajectory: Trajectory) -> Credit:
-    """R / T on every step: the paper's "Mean" arm."""
+    """R / T on every step: the paper's "Mean" arm.
+
+    Not causal: a step that is summed up with all later ones sees the share 1 - t / T of R, late steps nearly
+    nothing, and of two successes the later one pays its steps more.
+    """
     n_steps = len(trajectory)
     return Credit(trajectory.id, "mean", np.full(n_steps, trajectory.outcome / n_steps))
 

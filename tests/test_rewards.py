@@ -18,6 +18,7 @@ def test_defaults_are_the_papers():
         "grounding_form": "bonus",
         "grounding_rule": "world",
         "residual": "kept",
+        "clip": False,
         "step_weight": "one",
     }
 
@@ -86,6 +87,19 @@ def test_spreading_does_not_take_back_what_a_wrong_credit_paid(make_trajectory):
     fooled = fuse(trajectory, Credit("t1", "fooled", np.array([0.0, 0.9, 0.0])), config)
     assert fooled.sum() == pytest.approx(0.0)
     assert fooled[1:].sum() == pytest.approx(0.9 * 1 / 3)
+
+
+@pytest.mark.parametrize("outcome", [0.0, 1.0])
+def test_an_error_at_the_last_step_takes_back_what_a_wrong_credit_paid(make_trajectory, outcome):
+    """0.9 paid wrongly at step 1 of 3: the reward-to-go of that step is the same as without it."""
+    trajectory = make_trajectory(outcome, grounded=(True, True, True))
+    config = RewardConfig(beta=0.0, residual="last")
+    fooled = fuse(trajectory, Credit("t1", "fooled", np.array([0.25, 0.9, 0.0]), base_value=0.5), config)
+    assert fooled[:2].tolist() == [0.25, 0.9]
+    assert fooled[1:].sum() == pytest.approx(outcome - 0.5 - 0.25)
+    assert fuse(trajectory, rewards.terminal(trajectory), config).tolist() == [0, 0, outcome]
+    single = make_trajectory(outcome, grounded=(True,))
+    assert fuse(single, Credit("t1", "fooled", [0.9]), config).tolist() == pytest.approx([outcome])
 
 
 def test_fuse_refuses_a_foreign_credit(make_trajectory):

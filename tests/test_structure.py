@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "envs": GROUND | {"paths"},
     "agent": GROUND | {"paths", "envs.base", "envs.episode"},
     # these know the protocol of worlds, and no world
-    "learn": GROUND | {"agent", "envs.base", "credit"},
+    "learn": GROUND | {"agent", "envs.base", "credit", "truth"},
     "truth": GROUND | {"agent", "envs.base", "envs.episode"},
     "credit": GROUND | {"agent", "envs.base"},
     "view": GROUND | {"paths"},

@@ -8,7 +8,7 @@ from spa_lab.configs.checks import check_choice, check_not_negative
 GroundingForm = Literal["bonus", "penalty"]
 GroundingRule = Literal["world", "substring"]
 StepWeight = Literal["one", "remaining"]
-Residual = Literal["kept", "spread"]
+Residual = Literal["kept", "spread", "last"]
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,16 @@ class RewardConfig:
     """Where g_t comes from. "world": the world says whether it executed the action (paper: executability).
     "substring": the released prm/rl_data_org.py:77-90, see `spa_lab.rewards.grounding`."""
     residual: Residual = "kept"
-    """What happens to the error R - base_value - sum_t c_t of a credit. "kept": it stays (paper). "spread":
-    every step gets an equal part of it, so that the contributions of an episode sum to R - base_value (ours;
-    RUDDER, arXiv:1806.07857, puts the error on the last step). Spreading does not protect an online policy
-    against texts that a fitted credit takes for progress: x paid wrongly at step t is charged back as x / T
-    at each of the T steps, of which t already lie in the past, so that the reward-to-go of that step still
-    gains x * t / T."""
+    """What happens to the error R - base_value - sum_t c_t of a credit. "kept": it stays (paper). "last": the
+    last step gets it, so that the contributions of an episode sum to R - base_value and whatever was paid
+    wrongly is charged back later (RUDDER, arXiv:1806.07857). "spread": every step gets an equal part of it;
+    for comparison only, because it is not causal. x paid wrongly at step t is charged back as x / T at each
+    of the T steps, of which t already lie in the past, so that the reward-to-go of that step still gains
+    x * t / T, and an online policy learns such texts; and of an outcome that is spread, step t sees only the
+    share 1 - t / T, which pays for finishing later."""
+    clip: bool = False
+    """Clip the contributions of a fitted source to the range that it gave the explorations at that place
+    (first step, later steps), before the residual is taken. Paper: no."""
     step_weight: StepWeight = "one"
     """Factor on the whole reward of step t, dimensionless. "one": 1 (paper). "remaining": T - t - 1, the
     released ppo/step_ppotrainer.py:396, which pays the last step nothing."""

@@ -16,6 +16,8 @@ class Collected:
     episodes: Sequence[Episode]
     group: Sequence[int]
     """Group index of each episode; episodes of a group play the same task."""
+    tasks: Sequence[Task] = ()
+    """Tasks that the episodes play, each once; empty if they are not known. Needed to continue episodes."""
 
     def __post_init__(self) -> None:
         if len(self.episodes) != len(self.group):
@@ -23,7 +25,7 @@ class Collected:
 
     def select(self, indices: Sequence[int]) -> "Collected":
         """The episodes at `indices`, in that order."""
-        return Collected([self.episodes[i] for i in indices], [self.group[i] for i in indices])
+        return Collected([self.episodes[i] for i in indices], [self.group[i] for i in indices], self.tasks)
 
 
 Filter = Callable[[Collected], Collected]
@@ -39,7 +41,8 @@ def collect(
     episodes: int,
     group_size: int = 1,
     prefix: str,
-    rng: random.Random,
+    seed: int,
+    iteration: int,
 ) -> Collected:
     """Play `episodes` episodes: group g plays task g (tasks are repeated in turn) `group_size` times.
 
@@ -51,7 +54,8 @@ def collect(
         episodes: number of episodes, a multiple of `group_size`.
         group_size: G, episodes of the same task.
         prefix: of the trajectories' ids.
-        rng: draws a seed for each episode.
+        seed: of the run.
+        iteration: k; the episodes' seeds depend on `seed`, k and their index alone, see `episode_seed`.
 
     Raises:
         ValueError: `episodes` is no multiple of `group_size`, or there is no task.
@@ -63,10 +67,20 @@ def collect(
         )
     group = [i // group_size for i in range(episodes)]
     specs = [
-        EpisodeSpec(f"{prefix}/{i:04d}", tasks[g % len(tasks)], rng.randrange(2**31))
+        EpisodeSpec(f"{prefix}/{i:04d}", tasks[g % len(tasks)], episode_seed(seed, iteration, i))
         for i, g in enumerate(group)
     ]
-    return Collected(rollout(policy, environment, specs, config), group)
+    played = {spec.task.id: spec.task for spec in specs}
+    return Collected(rollout(policy, environment, specs, config), group, tuple(played.values()))
+
+
+def episode_seed(seed: int, iteration: int, index: int) -> int:
+    """Seed of an episode's own generator, in [0, 2**31): the same for every training method of a run.
+
+    Methods that start from one policy therefore play the same episodes in iteration 0 as far as they play the
+    same tasks, and comparisons between them are paired.
+    """
+    return random.Random(f"{seed}/episode/{iteration}/{index}").randrange(2**31)
 
 
 def keep_all(collected: Collected) -> Collected:

@@ -1,6 +1,6 @@
 """Advantage estimates: what the policy gradient multiplies each token's log-probability by.
 
-Three builders: GAE on step rewards with a critic, the outcome relative to other episodes of the same task,
+Three builders: GAE on step rewards with a critic, the return relative to other episodes of the same task,
 and a credit method's contribution as the advantage of its own step.
 """
 
@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from spa_lab.advantages import first_tokens, on_tokens, step_gae, token_gae, token_rewards
 from spa_lab.agent.rollout import Episode
-from spa_lab.configs.ppo import GAEOver
+from spa_lab.configs.ppo import GAELevel, GAEOver
 from spa_lab.learn.collect import Collected
-from spa_lab.rewards import terminal
 from spa_lab.types import Credit, FloatArray
 
 
@@ -43,7 +42,7 @@ def gae(
     gamma: float,
     lam: float,
     over: GAEOver = "action_tokens",
-    level: Literal["token", "step"] = "token",
+    level: GAELevel = "token",
 ) -> Estimate:
     """GAE on step rewards (arXiv:1506.02438).
 
@@ -73,37 +72,42 @@ def gae(
     return Estimate(advantage, returns, rewards=rewards, values=values)
 
 
-def group_relative(collected: Collected, *, kind: Literal["rloo", "grpo"]) -> list[Estimate]:
-    """The outcome relative to the other episodes of the group, the same on every written token.
+def group_relative(
+    collected: Collected, step_rewards: Sequence[FloatArray], *, kind: Literal["rloo", "grpo"]
+) -> list[Estimate]:
+    """The return relative to the other episodes of the group, the same on every written token.
 
-    rloo: A_i = R_i - mean of R_j over the other episodes j of the group     (arXiv:2402.14740)
-    grpo: A_i = (R_i - mean of R) / (std of R + 1e-6), std with G - 1, over the group  (arXiv:2402.03300)
+    G_i = sum of the step rewards of episode i, without discount
+    rloo: A_i = G_i - mean of G_j over the other episodes j of the group     (arXiv:2402.14740)
+    grpo: A_i = (G_i - mean of G) / (std of G + 1e-6), std with n - 1, over the group  (arXiv:2402.03300)
 
     Args:
         collected: N episodes in groups of at least 2.
+        step_rewards: (T,) of each episode, outcome units.
         kind: which of the two.
 
     Raises:
-        ValueError: a group has a single episode, or the kind is unknown.
+        ValueError: a group has a single episode, the kind is unknown, or rewards do not fit the episodes.
     """
     if kind not in ("rloo", "grpo"):
         raise ValueError(f"kind must be 'rloo' or 'grpo', got {kind!r}")
     group = np.asarray(collected.group)
-    outcomes = np.array([episode.trajectory.outcome for episode in collected.episodes])
-    advantages = np.zeros(len(outcomes))
+    returns = np.array([paid.sum() for paid in step_rewards])  # (N,)
+    advantages = np.zeros(len(returns))
     for index in np.unique(group):
         members = group == index
         size = int(members.sum())
         if size < 2:
             raise ValueError(f"group {index} has 1 episode; a group-relative advantage needs 2 or more")
-        centred = outcomes[members] - outcomes[members].mean()
-        # R_i - mean of the others = (R_i - mean of all) * G / (G - 1)
-        scale = size / (size - 1) if kind == "rloo" else 1 / (outcomes[members].std(ddof=1) + 1e-6)
+        centred = returns[members] - returns[members].mean()
+        # G_i - mean of the others = (G_i - mean of all) * n / (n - 1)
+        scale = size / (size - 1) if kind == "rloo" else 1 / (returns[members].std(ddof=1) + 1e-6)
         advantages[members] = centred * scale
-    return [
-        Estimate(np.where(steps_of(episode) >= 0, advantage, 0.0), rewards=_outcome_at_end(episode))
-        for episode, advantage in zip(collected.episodes, advantages, strict=True)
-    ]
+    estimates = []
+    for episode, advantage, paid in zip(collected.episodes, advantages, step_rewards, strict=True):
+        step = steps_of(episode)
+        estimates.append(Estimate(np.where(step >= 0, advantage, 0.0), rewards=token_rewards(paid, step)))
+    return estimates
 
 
 def step_credit(
@@ -146,7 +150,3 @@ def step_credit(
 def steps_of(episode: Episode) -> NDArray[np.int64]:
     """(L,) step index of each token, -1 where the policy did not write it."""
     return np.array(episode.row.step, dtype=np.int64)
-
-
-def _outcome_at_end(episode: Episode) -> FloatArray:
-    return token_rewards(terminal(episode.trajectory).contributions, steps_of(episode))

@@ -37,18 +37,22 @@ class TrainingInputs:
     environment: Environment
     preset: Preset
     rng: random.Random
-    """The method's own random numbers."""
+    """The method's own random numbers; what all methods draw comes from `stream`."""
     explored: Sequence[Trajectory] = ()
     """Trajectories of the cloned policy that models may be fitted to; empty unless needed."""
     estimator: ProgressEstimator | None = None
     """None unless needed."""
     seed: int = 0
-    """Seed of the run, for random streams that several methods share."""
+    """Seed of the run, of which `stream` makes the random numbers that all methods share."""
     generator: np.random.Generator = field(init=False)
     """The method's own numpy random numbers, seeded from `rng`."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "generator", np.random.default_rng(self.rng.randrange(2**31)))
+
+    def stream(self, purpose: str) -> random.Random:
+        """Random numbers for one purpose, from the seed of the run: the same for every training method."""
+        return random.Random(f"{self.seed}/{purpose}")
 
 
 class Learner(Protocol):

@@ -43,6 +43,9 @@ EstimateAdvantages = Callable[[Collected], list[Estimate]]
 class OnPolicyLearner:
     """A policy under training; its state covers the policy, the critic, the optimiser and the random streams.
 
+    Seeds of episodes, the order of updates and the critic's first weights come from streams of the run's seed
+    that all methods share, so that two methods differ in nothing but what they are.
+
     Args:
         inputs: of the method. `preset.ppo` gives episodes, passes, rates and temperature,
             `preset.explore_rollout` the limits of an episode.
@@ -78,6 +81,7 @@ class OnPolicyLearner:
         self.objective = objective or Objective.of(self.config)
         self.group_size, self.keep, self.stateful = group_size, keep, dict(stateful or {})
         self.rollout_config = replace(inputs.preset.explore_rollout, temperature=self.config.temperature)
+        self.order = inputs.stream("update order")
         self.reference = copy_policy(inputs.policy, name="reference").model.requires_grad_(False)
         trained: list[nn.Module] = [self.policy.model, *([critic.head] if critic else [])]
         self.optimizer = Optimizer(nn.ModuleList(trained), lr=self.config.lr)
@@ -113,7 +117,8 @@ class OnPolicyLearner:
             episodes=self.config.episodes,
             group_size=self.group_size,
             prefix=f"{self.policy.name}/{self.iteration:03d}",
-            rng=self.inputs.rng,
+            seed=self.inputs.seed,
+            iteration=self.iteration,
         )
 
     def prepare(self, collected: Collected) -> UpdateBatch:
@@ -146,7 +151,8 @@ class OnPolicyLearner:
             epochs=self.config.epochs,
             budget=self.config.batch_tokens,
             temperature=self.config.temperature,
-            rng=self.inputs.rng,
+            rng=self.order,
+            similar_lengths=self.config.similar_lengths,
         )
 
     @torch.inference_mode()
@@ -166,6 +172,7 @@ class OnPolicyLearner:
         """Weights, moments, random streams and the number of iterations; the reference does not change."""
         facts = {
             "iteration": self.iteration,
+            "order": random_state(self.order),
             "rng": random_state(self.inputs.rng),
             "generator": self.inputs.generator.bit_generator.state,
         }
@@ -184,6 +191,7 @@ class OnPolicyLearner:
             part.load_state(split_state(state, name))
         facts = split_state(state, "learner").facts
         self.iteration = int(facts["iteration"])
+        set_random_state(self.order, facts["order"])
         set_random_state(self.inputs.rng, facts["rng"])
         self.inputs.generator.bit_generator.state = facts["generator"]
 

@@ -156,6 +156,7 @@ def update(
     budget: int,
     temperature: float,
     rng: random.Random,
+    similar_lengths: bool = False,
 ) -> dict[str, float]:
     """Make `epochs` passes over `batch`, one optimiser update for each minibatch.
 
@@ -169,6 +170,7 @@ def update(
         budget: tokens in a minibatch, padding included.
         temperature: at which the episodes were sampled.
         rng: draws the minibatches.
+        similar_lengths: of the episodes of a minibatch, see `token_batches`.
 
     Returns:
         Means over the minibatches of the parts of the loss.
@@ -176,7 +178,8 @@ def update(
     metrics: list[dict[str, float]] = []
     policy.model.train()
     for _ in range(epochs):
-        for indices in token_batches(batch.lengths, budget=budget, rng=rng):
+        minibatches = token_batches(batch.lengths, budget=budget, rng=rng, similar_lengths=similar_lengths)
+        for indices in minibatches:
             minibatch = batch.select(indices).to(policy.model.device)
             parts = minibatch_loss(policy, minibatch, objective, critic=critic, temperature=temperature)
             parts.loss.backward()

@@ -4,8 +4,6 @@ Departs from SPA-RL's released code: observation tokens take no part in GAE (`ga
 theirs), and see `learn.on_policy`.
 """
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,7 +23,6 @@ def ppo(
     inputs: TrainingInputs,
     reward: StepReward,
     *,
-    level: Literal["token", "step"] = "token",
     objective: Objective | None = None,
     group_size: int = 1,
     keep: Filter = keep_all,
@@ -35,13 +32,12 @@ def ppo(
     Args:
         inputs: of the method; `preset.ppo` gives discounts and rates.
         reward: what each step is paid.
-        level: whether discounts count tokens or steps, see `estimates.gae`.
         objective: what the update optimises; None: that of `preset.ppo`.
         group_size: episodes of the same task.
         keep: chooses the episodes that are learnt from.
     """
-    critic = Critic(inputs.policy, seed=inputs.rng.randrange(2**31))
-    estimate = GAEOnRewards(reward, critic, inputs.preset.ppo, level=level)
+    critic = Critic(inputs.policy, seed=inputs.stream("critic head").randrange(2**31))
+    estimate = GAEOnRewards(reward, critic, inputs.preset.ppo)
     return OnPolicyLearner(
         inputs, estimate, objective=objective, critic=critic, group_size=group_size, keep=keep
     )
@@ -53,14 +49,11 @@ class GAEOnRewards:
     Args:
         reward: what each step is paid.
         critic: gives the values.
-        config: discounts, and the tokens in a batch.
-        level: see `estimates.gae`.
+        config: discounts, what they count, and the tokens in a batch.
     """
 
-    def __init__(
-        self, reward: StepReward, critic: Critic, config: PPOConfig, *, level: Literal["token", "step"]
-    ) -> None:
-        self.reward, self.critic, self.config, self.level = reward, critic, config, level
+    def __init__(self, reward: StepReward, critic: Critic, config: PPOConfig) -> None:
+        self.reward, self.critic, self.config = reward, critic, config
 
     def __call__(self, collected: Collected) -> list[Estimate]:
         """One estimate for each episode, in order."""
@@ -81,7 +74,7 @@ class GAEOnRewards:
                 gamma=self.config.gamma,
                 lam=self.config.lam,
                 over=self.config.gae_over,
-                level=self.level,
+                level=self.config.gae_level,
             )
             for episode, paid, value in zip(episodes, step_rewards, values, strict=True)
         ]
@@ -90,7 +83,7 @@ class GAEOnRewards:
         """(L,) discounted sum of the rewards from each written token on."""
         written = step >= 0
         result = np.zeros(len(step))
-        if self.level == "step":
+        if self.config.gae_level == "step":
             return on_tokens(discounted_sums(step_rewards, self.config.gamma), step)  # (T,) -> (L,)
         rewards = token_rewards(step_rewards, step)[written]  # (L,) -> (n,)
         result[written] = discounted_sums(rewards, self.config.gamma)

@@ -1,12 +1,14 @@
 """Step rewards: what an episode's steps are paid, before any advantage is estimated."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from spa_lab import rewards
 from spa_lab.agent.codec import TokenRow
 from spa_lab.agent.rollout import Episode
 from spa_lab.configs.reward import RewardConfig
+from spa_lab.credit.contribution_range import ContributionRange
 from spa_lab.types import Credit, FloatArray, Trajectory
 
 StepReward = Callable[[Sequence[Episode]], list[FloatArray]]
@@ -16,8 +18,10 @@ StepReward = Callable[[Sequence[Episode]], list[FloatArray]]
 class CreditSource(Protocol):
     """A function that gives credit, such as `ProgressEstimator.credit`."""
 
-    def __call__(self, trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow]) -> list[Credit]:
-        """N trajectories, and the tokens that each was sampled as -> N credits, in order."""
+    def __call__(
+        self, trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow] | None = None
+    ) -> list[Credit]:
+        """N trajectories, and the tokens that each was sampled as, if known -> N credits, in order."""
 
 
 def credits_of(source: CreditSource, episodes: Sequence[Episode]) -> list[Credit]:
@@ -26,13 +30,58 @@ def credits_of(source: CreditSource, episodes: Sequence[Episode]) -> list[Credit
     return source(trajectories, rows=[episode.row for episode in episodes])
 
 
-def fused(config: RewardConfig, source: CreditSource) -> StepReward:
-    """Step rewards that fuse the credits of `source` with grounding, see `rewards.fuse`."""
+@dataclass(frozen=True, eq=False)
+class FusedReward:
+    """A `StepReward` that fuses the credits of a source with grounding, see `rewards.fuse`."""
 
-    def reward(episodes: Sequence[Episode]) -> list[FloatArray]:
+    config: RewardConfig
+    source: CreditSource
+    explored: ContributionRange | None = None
+    """What the source gave the explorations that it was fitted to; None: it was not fitted to any."""
+
+    def __call__(self, episodes: Sequence[Episode]) -> list[FloatArray]:
+        """(T,) step rewards of each episode, outcome units."""
+        return self.pay(episodes, self.credits(episodes))
+
+    def credits(self, episodes: Sequence[Episode]) -> list[Credit]:
+        """The credit of each episode as the source gives it."""
+        return credits_of(self.source, episodes)
+
+    def pay(self, episodes: Sequence[Episode], credits: Sequence[Credit]) -> list[FloatArray]:
+        """(T,) step rewards of each episode from its credit, clipped first if the settings say so."""
+        if self.config.clip and self.explored is not None:
+            credits = [self.explored.clip(credit) for credit in credits]
         return [
-            rewards.fuse(episode.trajectory, credit, config)
-            for episode, credit in zip(episodes, credits_of(source, episodes), strict=True)
+            rewards.fuse(episode.trajectory, credit, self.config)
+            for episode, credit in zip(episodes, credits, strict=True)
         ]
 
-    return reward
+
+def fused(
+    config: RewardConfig, source: CreditSource, *, explored: Sequence[Trajectory] | None = None
+) -> FusedReward:
+    """Step rewards of a credit source and grounding.
+
+    Args:
+        config: weights, and what happens to the error of the credit.
+        source: of the credits.
+        explored: trajectories that the source was fitted to, for `config.clip` and the alarms of
+            `learn.drift`; None for a source that was not fitted.
+
+    Raises:
+        ValueError: `explored` is empty.
+    """
+    if explored is None:
+        return FusedReward(config, source)
+    return FusedReward(config, source, ContributionRange.of(source(explored)))
+
+
+def outcome(config: RewardConfig) -> FusedReward:
+    """The outcome at the last step and grounding: what every method without a credit of its own is paid."""
+    return FusedReward(config, _at_the_last_step)
+
+
+def _at_the_last_step(
+    trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow] | None = None
+) -> list[Credit]:
+    return [rewards.terminal(trajectory) for trajectory in trajectories]

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from spa_lab.advantages import token_gae
+from spa_lab.advantages import step_gae, token_gae
 from spa_lab.configs.ppo import PPOConfig
 from spa_lab.learn.update_batch import UpdateBatch
 from spa_lab.types import FloatArray
@@ -55,7 +55,7 @@ def what_the_gradient_saw(batch: UpdateBatch, config: PPOConfig) -> GradientView
     Args:
         batch: the record of the update, e.g. of `OnPolicyLearner.prepare`.
         config: discounts and KL weight that the advantages and the loss were made with. The three alarms
-            about discounting apply to GAE per token, and are not raised where the record has no values.
+            about discounting apply to GAE, and are not raised where the record has no values.
     """
     tokens = token_table(batch, config)
     steps = step_table(batch, tokens)
@@ -161,7 +161,7 @@ def _border(batch: UpdateBatch, config: PPOConfig, *, threshold: float = 0.05) -
     """How much of a step's reward reaches the last token of the step before."""
     carried: list[float] = []
     for row in _rows(batch) if batch.values is not None else ():
-        ends = _last_tokens(row.step, config)
+        ends = _last_actions(row.step, config)
         carried += ((config.gamma * config.lam) ** np.diff(ends)).tolist()
     median = float(np.median(carried)) if carried else 1.0
     text = f"of a step's reward {median:.1%} reaches the step before it (median over step borders)."
@@ -249,11 +249,18 @@ def _rows(batch: UpdateBatch) -> Iterator[_Row]:
 
 
 def _gae(rewards: FloatArray, values: FloatArray, step: NDArray[np.int64], config: PPOConfig) -> FloatArray:
+    """(L,) advantages under `config`, as `estimates.gae` makes them."""
+    if config.gae_level == "step":
+        written = step >= 0
+        per_step = np.bincount(step[written], rewards[written]).astype(np.float64)  # (L,) -> (T,)
+        return step_gae(per_step, values, step, gamma=config.gamma, lam=config.lam)
     return token_gae(rewards, values, step, gamma=config.gamma, lam=config.lam, over=config.gae_over)
 
 
-def _last_tokens(step: NDArray[np.int64], config: PPOConfig) -> NDArray[np.intp]:
-    """(T,) index of each step's last token among the tokens that GAE runs over."""
+def _last_actions(step: NDArray[np.int64], config: PPOConfig) -> NDArray[np.intp]:
+    """(T,) index of each step's last action among the actions that GAE runs over: tokens or steps."""
+    if config.gae_level == "step":
+        return np.arange(int(step.max()) + 1)
     used = step if config.gae_over == "all_tokens" else step[step >= 0]
     following = np.append(used[1:], -2)
     return np.flatnonzero((used >= 0) & (following != used))

@@ -216,7 +216,7 @@ def _advantage_settings(run: Run) -> AdvantageSettings:
     preset = preset_from_dict(facts)
     reward, ppo = preset.reward, preset.ppo
     return AdvantageSettings(
-        alpha=reward.alpha, beta=reward.beta, gamma=ppo.gamma, lam=ppo.lam,
+        alpha=reward.alpha, beta=reward.beta, gamma=ppo.gamma, lam=ppo.lam, granularity=ppo.gae_level,
         grounding_form=reward.grounding_form, residual=reward.residual,
     )  # fmt: skip
 

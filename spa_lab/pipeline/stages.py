@@ -1,8 +1,9 @@
 """The stages, each a function from an experiment to more files in its run; executed in worker processes.
 
-A stage's random numbers come from the run's seed and the stage's name, so its result does not depend on which
-process executes it, or when. Long stages save their progress: a killed stage loses one wave of episodes, one
-epoch or one iteration, and the resumed one ends with the same bits.
+A stage's random numbers come from the run's seed and the purpose that they serve, so its result does not
+depend on which process executes it, or when; all training methods draw from the same streams. Long stages
+save their progress: a killed stage loses one wave of episodes, one epoch or one iteration, and the resumed
+one ends with the same bits.
 """
 
 from collections.abc import Callable, Sequence
@@ -163,14 +164,13 @@ def estimate_stage(source: ExperimentSource, *, report: Report) -> None:
 
 def training_inputs(experiment: Experiment, method: TrainingMethod) -> TrainingInputs:
     """What a training method receives: a fresh copy of the cloned policy, and what its `needs` name."""
-    rng = experiment.rng(f"ppo-{method.name}")
     policy = experiment.policy(CLONED)
-    add_adapters(experiment, policy, rng)
+    add_adapters(experiment, policy, experiment.rng("adapters"))
     return TrainingInputs(
         policy,
         experiment.environment,
         experiment.preset,
-        rng,
+        experiment.rng("training"),
         explored=experiment.explored.fitted if "explored" in method.needs else (),
         estimator=experiment.estimator() if "estimator" in method.needs else None,
         seed=experiment.seed,

@@ -142,13 +142,15 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
         "random": Look(PLUM, "X", _DASHDOT),
         "grounding": Look(PLUM, "^", _DASHED),
         "step_index": Look(PLUM, "s", _LONG),
+        "rloo": Look(GREEN, "s", _DOTTED),
+        "grpo": Look(GREEN, "P", _SOLID),
         "gigpo": Look(GREEN, "o", _LONG),
         "leave_one_out": Look(GREEN, "^", _DASHDOT),
         "rudder": Look(GREEN, "D", _DASHED),
         "occlusion": Look(GREEN, "v", _DOTTED),
     }
 )
-"""Name -> look. One family shares a colour: SPA, critics, Monte Carlo, trivial credit, other methods."""
+"""Name -> look. One family shares a colour: SPA, critics, Monte Carlo, trivial credit, groups and others."""
 _ALIASES: Mapping[str, str] = MappingProxyType(
     {
         "spa_rl": "spa", "terminal_reward": "terminal", "ppo": "terminal", "sft": "cloned", "clone": "cloned",

@@ -1,8 +1,9 @@
 """PPO as it was before it was taken apart: one straightforward file, for the golden test.
 
 Each iteration plays fresh episodes, places every step's reward on the step's last token, estimates advantages
-over the written tokens by GAE, and makes clipped updates with a value head and a KL to the cloned policy.
-All floating-point operations and random draws come in the order that fixed the weights of earlier runs.
+over the written tokens or the steps by GAE, and makes clipped updates with a value head and a KL to the
+cloned policy. Seeds of episodes, order of updates and weights of the value head come from the seed of the
+run, each by a name of its own.
 """
 
 import random
@@ -24,15 +25,16 @@ Rewards = Callable[[Sequence[Episode]], list[np.ndarray]]
 
 
 class ReferencePPO:
-    """The same draws from `rng`, and the same weights, as the learner under test."""
+    """The same weights as the learner under test."""
 
-    def __init__(self, policy: Policy, config: PPOConfig, rng: random.Random, play: RolloutConfig) -> None:
-        self.policy, self.config, self.rng = policy, config, rng
+    def __init__(self, policy: Policy, config: PPOConfig, seed: int, play: RolloutConfig) -> None:
+        self.policy, self.config, self.seed = policy, config, seed
+        self.order = random.Random(f"{seed}/update order")
         self.play = replace(play, temperature=config.temperature)
         self.reference = copy_policy(policy, name="reference").model
         d = policy.model.config.hidden_size
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(rng.randrange(2**31))
+            torch.manual_seed(random.Random(f"{seed}/critic head").randrange(2**31))
             self.value_head = nn.Sequential(nn.Linear(d, d), nn.GELU(), nn.Linear(d, 1))
         self.weights = [*policy.model.parameters(), *self.value_head.parameters()]
         self.adamw = torch.optim.AdamW(self.weights, lr=config.lr, betas=(0.9, 0.95), weight_decay=0.0)
@@ -41,7 +43,11 @@ class ReferencePPO:
     def iterate(self, environment: Environment, tasks: Sequence[Task], reward: Rewards) -> None:
         name, number = self.policy.name, self.iteration
         specs = [
-            EpisodeSpec(f"{name}/{number:03d}/{i:04d}", tasks[i % len(tasks)], self.rng.randrange(2**31))
+            EpisodeSpec(
+                f"{name}/{number:03d}/{i:04d}",
+                tasks[i % len(tasks)],
+                random.Random(f"{self.seed}/episode/{number}/{i}").randrange(2**31),
+            )
             for i in range(self.config.episodes)
         ]
         episodes = rollout(self.policy, environment, specs, self.play)
@@ -58,6 +64,12 @@ class ReferencePPO:
         for t, reward in enumerate(step_rewards):
             paid[np.flatnonzero(step == t)[-1]] = reward
         return paid
+
+    def of_steps(self, episode: Episode, paid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(T,) rewards of the steps, and (n,) the step of each written token."""
+        step = np.array(episode.row.step)
+        written = step[step >= 0]
+        return np.array([paid[step == t].sum() for t in range(written[-1] + 1)]), written
 
     def gae(self, rewards: np.ndarray, values: np.ndarray, lam: float) -> np.ndarray:
         advantages, following, next_value = np.zeros(len(rewards)), 0.0, 0.0
@@ -76,7 +88,11 @@ class ReferencePPO:
             features.append(hidden[:, :-1][written[:, 1:]])
         for episode, rewards in zip(episodes, paid, strict=True):
             chosen = rewards[np.array(episode.row.step) >= 0]
-            targets.append(self.gae(chosen, np.zeros(len(chosen)), 1.0))
+            if self.config.gae_level == "step":
+                per_step, written_steps = self.of_steps(episode, rewards)
+                targets.append(self.gae(per_step, np.zeros(len(per_step)), 1.0)[written_steps])
+            else:
+                targets.append(self.gae(chosen, np.zeros(len(chosen)), 1.0))
         x, y = torch.cat(features), torch.from_numpy(np.concatenate(targets)).float()
         optimizer = torch.optim.AdamW(self.value_head.parameters(), lr=3e-3)
         for _ in range(40):
@@ -89,7 +105,7 @@ class ReferencePPO:
     def prepare(
         self, episodes: Sequence[Episode], paid: Sequence[np.ndarray]
     ) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-        """(n_i,) of each episode's written tokens: values, reference log-probabilities, advantages."""
+        """(n_i,) of each episode's written tokens: values of its action, reference log-probs, advantages."""
         values: dict[int, np.ndarray] = {}
         reference: dict[int, np.ndarray] = {}
         lengths = [len(episode.row.ids) for episode in episodes]
@@ -104,6 +120,12 @@ class ReferencePPO:
         order = range(len(episodes))
         advantages = []
         for i in order:
+            if self.config.gae_level == "step":
+                per_step, step = self.of_steps(episodes[i], paid[i])
+                before = values[i][[list(step).index(t) for t in range(len(per_step))]]
+                values[i] = before[step]
+                advantages.append(self.gae(per_step, before, self.config.lam)[step])
+                continue
             written_ = np.array(episodes[i].row.step) >= 0
             use = written_ if self.config.gae_over == "action_tokens" else np.ones_like(written_)
             full = np.zeros(len(written_))
@@ -127,7 +149,9 @@ class ReferencePPO:
         lengths = [len(episode.row.ids) for episode in episodes]
         self.policy.model.train()
         for _ in range(config.epochs):
-            for rows in token_batches(lengths, budget=config.batch_tokens, rng=self.rng):
+            for rows in token_batches(
+                lengths, budget=config.batch_tokens, rng=self.order, similar_lengths=config.similar_lengths
+            ):
                 ids, written = self.batch([episodes[i] for i in rows])
                 old, ref, estimate, value = (
                     torch.from_numpy(np.concatenate([arrays[i] for i in rows])).float()

@@ -9,7 +9,7 @@ from spa_lab.agent.codec import TokenRow
 from spa_lab.agent.rollout import Episode, Policy
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Environment, Reply, Task
-from spa_lab.learn.collect import Collected, collect, keep_all, mixed_outcomes
+from spa_lab.learn.collect import Collected, collect, episode_seed, keep_all, mixed_outcomes
 from spa_lab.types import Trajectory
 
 
@@ -28,10 +28,10 @@ TASKS = [Task(f"t{i}", "one", "train", "", "", 1, None) for i in range(3)]
 CONFIG = RolloutConfig(temperature=1.0, max_new_tokens=4)
 
 
-def _collect(policy: Policy, episodes: int, group_size: int, seed: int = 0) -> Collected:
+def _collect(policy: Policy, episodes: int, group_size: int, iteration: int = 0) -> Collected:
     return collect(
         policy, WORLD, TASKS, CONFIG,
-        episodes=episodes, group_size=group_size, prefix="p/000", rng=random.Random(seed),
+        episodes=episodes, group_size=group_size, prefix="p/000", seed=7, iteration=iteration,
     )  # fmt: skip
 
 
@@ -42,8 +42,18 @@ def test_groups_play_one_task_with_different_seeds(make_policy: Callable[..., Po
     assert list(collected.group) == [0, 0, 1, 1, 2, 2, 3, 3]
     assert [t.id for t in trajectories] == [f"p/000/{i:04d}" for i in range(8)]
     assert len({t.seed for t in trajectories}) == 8
-    rng = random.Random(0)
-    assert [t.seed for t in trajectories] == [rng.randrange(2**31) for _ in range(8)]
+    assert [t.seed for t in trajectories] == [
+        random.Random(f"7/episode/0/{i}").randrange(2**31) for i in range(8)
+    ]
+    assert [task.id for task in collected.tasks] == ["t0", "t1", "t2"]
+
+
+def test_seeds_depend_on_run_iteration_and_index_alone(make_policy: Callable[..., Policy]) -> None:
+    policy = make_policy(spread=0.5)
+    alone, grouped = (_collect(policy, 4, size, iteration=3) for size in (1, 4))
+    seeds = [[e.trajectory.seed for e in collected.episodes] for collected in (alone, grouped)]
+    assert seeds[0] == seeds[1] == [episode_seed(7, 3, i) for i in range(4)]
+    assert not set(seeds[0]) & {e.trajectory.seed for e in _collect(policy, 4, 1, iteration=4).episodes}
 
 
 @pytest.mark.parametrize(("episodes", "group_size"), [(5, 2), (4, 0), (4, 8)])

@@ -54,21 +54,25 @@ def test_gae_with_steps_as_actions(build: Build) -> None:
 
 
 def test_leave_one_out_by_hand(build: Build) -> None:
-    """Group 0: 1, 0, 0.5; group 7: 1, 1."""
+    """Group 0: 1, 0, 0.5; group 7: 1, 1; the first step of the last episode costs 0.25."""
     outcomes, group = [1.0, 1.0, 0.0, 1.0, 0.5], [0, 7, 0, 7, 0]
     episodes = [build(outcome, f"e{i}") for i, outcome in enumerate(outcomes)]
-    estimates = group_relative(Collected(episodes, group), kind="rloo")
-    expected = [1 - 0.5 / 2, 0, 0 - 1.5 / 2, 0, 0.5 - 1 / 2]
-    for estimate, advantage, outcome in zip(estimates, expected, outcomes, strict=True):
+    costs = [0.0, 0.0, 0.0, 0.0, -0.25]
+    paid = [np.array(pair) for pair in zip(costs, outcomes, strict=True)]
+    estimates = group_relative(Collected(episodes, group), paid, kind="rloo")
+    expected = [1 - 0.25 / 2, 0, 0 - 1.25 / 2, 0, 0.25 - 1 / 2]
+    for estimate, advantage, cost, outcome in zip(estimates, expected, costs, outcomes, strict=True):
         np.testing.assert_allclose(estimate.advantage, advantage * WRITTEN)
         assert estimate.returns is None
-        assert estimate.rewards is not None and estimate.rewards.tolist() == [0, 0, 0, 0, outcome]
+        assert estimate.rewards is not None and estimate.rewards.tolist() == [0, 0, cost, 0, outcome]
 
 
 def test_grpo_by_hand(build: Build) -> None:
     """Outcomes 1, 0, 0: mean 1/3, variance (4/9 + 1/9 + 1/9) / 2 = 1/3; equal outcomes give 0."""
-    episodes = [build(outcome, f"e{i}") for i, outcome in enumerate([1.0, 0.0, 0.0, 1.0, 1.0])]
-    estimates = group_relative(Collected(episodes, [0, 0, 0, 1, 1]), kind="grpo")
+    outcomes = [1.0, 0.0, 0.0, 1.0, 1.0]
+    episodes = [build(outcome, f"e{i}") for i, outcome in enumerate(outcomes)]
+    paid = [np.array([0.0, outcome]) for outcome in outcomes]
+    estimates = group_relative(Collected(episodes, [0, 0, 0, 1, 1]), paid, kind="grpo")
     expected = [2 / 3 * 3**0.5, -1 / 3 * 3**0.5, -1 / 3 * 3**0.5, 0, 0]
     for estimate, advantage in zip(estimates, expected, strict=True):
         np.testing.assert_allclose(estimate.advantage, advantage * WRITTEN, atol=1e-5)
@@ -76,9 +80,9 @@ def test_grpo_by_hand(build: Build) -> None:
 
 def test_groups_that_cannot_be_compared(build: Build) -> None:
     with pytest.raises(ValueError, match="group 3 has 1 episode"):
-        group_relative(Collected([build(), build(), build()], [0, 3, 0]), kind="rloo")
+        group_relative(Collected([build(), build(), build()], [0, 3, 0]), [np.zeros(2)] * 3, kind="rloo")
     with pytest.raises(ValueError, match="kind must be 'rloo' or 'grpo', got 'ppo'"):
-        group_relative(Collected([build()], [0]), kind="ppo")  # type: ignore[arg-type]
+        group_relative(Collected([build()], [0]), [np.zeros(2)], kind="ppo")  # type: ignore[arg-type]
 
 
 def test_credit_is_the_advantage_of_its_own_step(build: Build) -> None:
@@ -92,7 +96,7 @@ def test_credit_is_the_advantage_of_its_own_step(build: Build) -> None:
         [0, 0, 0, 0, -1],
     ]
     assert estimates[0].rewards is not None and estimates[0].rewards.tolist() == [0, 0, 0.75, 0, 0.25]
-    base = group_relative(collected, kind="rloo")
+    base = group_relative(collected, [np.array([0.0, 1.0]), np.zeros(2)], kind="rloo")
     both = step_credit(collected, credits, add_to=base)
     assert both[1].advantage.tolist() == [0, -1, -1, 0, -1.5]
     assert both[1].rewards is base[1].rewards

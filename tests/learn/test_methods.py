@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from spa_lab import rewards
 from spa_lab.agent.models import copy_policy
 from spa_lab.agent.rollout import Episode, EpisodeSpec, Policy, rollout
 from spa_lab.configs.cloning import CloneConfig
 from spa_lab.configs.estimator import EstimatorConfig
 from spa_lab.configs.ppo import PPOConfig
 from spa_lab.configs.presets import TINY, Preset
+from spa_lab.configs.reward import RewardConfig
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Demonstration, Environment, Reply, Task
 from spa_lab.learn.cloning import clone
@@ -26,7 +26,8 @@ from spa_lab.learn.estimator import ProgressEstimator, fit_estimator
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.methods import METHODS, find_method
 from spa_lab.learn.on_policy import OnPolicyLearner
-from spa_lab.types import Step, Trajectory
+from spa_lab.learn.step_rewards import fused
+from spa_lab.types import Credit, Step, Trajectory
 from tests.learn.reference_ppo import ReferencePPO
 from tests.learn.states import stored
 
@@ -45,12 +46,19 @@ class Fork:
         won = len(self.actions) == 2 and "bb" in self.actions
         return Reply("noted", action in ("a", "bb"), won or len(self.actions) == 4, float(won))
 
+    def snapshot(self) -> tuple[str, ...]:
+        return tuple(self.actions)
+
+    def restore(self, token: tuple[str, ...]) -> None:
+        self.actions = list(token)
+
 
 FORK = Environment(name="fork", make_world=Fork, tasks=lambda split, n: [], step_limit=4)
 TASKS = [Task(f"f{i}", "fork", "train", "", "", 2, None) for i in range(8)]
 PRESET = replace(
     TINY,
-    ppo=PPOConfig(episodes=16, batch_tokens=300, lr=3e-3),
+    reward=replace(TINY.reward, grounding_form="bonus"),  # all actions of this policy are executable
+    ppo=PPOConfig(episodes=16, batch_tokens=300, lr=3e-3, branches=2),
     explore_rollout=RolloutConfig(temperature=1.0, max_new_tokens=5),
 )
 
@@ -93,7 +101,7 @@ def make(cloned: Policy, explored: list[Trajectory], estimator: ProgressEstimato
             policy=copy_policy(cloned, name=training.name),
             environment=FORK,
             preset=preset,
-            rng=random.Random(f"0/ppo-{training.name}"),
+            rng=random.Random("0/training"),
             explored=explored,
             estimator=estimator,
         )
@@ -167,6 +175,7 @@ METHOD = TrainingMethod(
 
 
 USER_GROUP_METHOD = '''
+from spa_lab import rewards
 from spa_lab.learn.estimates import group_relative, step_credit
 from spa_lab.learn.method import TrainingMethod
 from spa_lab.learn.on_policy import OnPolicyLearner
@@ -176,8 +185,9 @@ from spa_lab.types import Credit
 def grounded_groups(collected):
     """RLOO, and 0.1 less for each ungrounded step, on that step alone."""
     trajectories = [episode.trajectory for episode in collected.episodes]
+    paid = [rewards.terminal(t).contributions for t in trajectories]
     refused = [Credit(t.id, "refused", t.grounded - 1.0) for t in trajectories]
-    return step_credit(collected, refused, weight=0.1, add_to=group_relative(collected, kind="rloo"))
+    return step_credit(collected, refused, weight=0.1, add_to=group_relative(collected, paid, kind="rloo"))
 
 
 METHOD = TrainingMethod(
@@ -260,26 +270,38 @@ def test_states_of_other_learners_are_refused(make: Make, make_policy: Callable[
 @pytest.mark.parametrize(
     "settings",
     [
-        {"gamma": 1.0, "lam": 0.99},
+        {"gamma": 1.0, "lam": 0.95, "gae_level": "step"},
+        {"gamma": 1.0, "lam": 0.99, "similar_lengths": True},
         {"gae_over": "all_tokens", "temperature": 0.7, "clip": 0.05, "epochs": 3},
     ],
 )
 def test_the_weights_are_those_of_the_reference(
-    make: Make, cloned: Policy, estimator: ProgressEstimator, name: str, settings: dict
+    make: Make,
+    cloned: Policy,
+    explored: list[Trajectory],
+    estimator: ProgressEstimator,
+    name: str,
+    settings: dict,
 ) -> None:
-    """Bit for bit after two iterations: taking PPO apart changed no operation and no random draw."""
+    """Bit for bit after two iterations; every arm is paid the same grounding."""
     preset = replace(PRESET, ppo=replace(PRESET.ppo, **settings))
     learner = make(name, preset)
-    rng = random.Random(f"0/ppo-{name}")
-    rng.randrange(2**31)  # seeds the numpy generator of `TrainingInputs`
-    reference = ReferencePPO(copy_policy(cloned, name=name), preset.ppo, rng, preset.explore_rollout)
+    reference = ReferencePPO(copy_policy(cloned, name=name), preset.ppo, 0, preset.explore_rollout)
+    seen = [credit.contributions for credit in estimator.credit(explored)]
+    later = np.concatenate([contributions[1:] for contributions in seen])
 
     def reward(episodes: Sequence[Episode]) -> list[np.ndarray]:
         trajectories = [episode.trajectory for episode in episodes]
-        if name == "terminal":
-            return [np.append(np.zeros(len(t) - 1), t.outcome) for t in trajectories]
-        credits = estimator.credit(trajectories, rows=[episode.row for episode in episodes])
-        return [rewards.fuse(t, c, preset.reward) for t, c in zip(trajectories, credits, strict=True)]
+        grounding = [0.05 * t.grounded for t in trajectories]
+        split = [np.zeros(len(t)) for t in trajectories]
+        if name == "spa":
+            credits = estimator.credit(trajectories, rows=[episode.row for episode in episodes])
+            for parts, credit in zip(split, credits, strict=True):
+                parts[0] = np.clip(credit.contributions[0], min(c[0] for c in seen), max(c[0] for c in seen))
+                parts[1:] = np.clip(credit.contributions[1:], later.min(), later.max())
+        for parts, trajectory in zip(split, trajectories, strict=True):
+            parts[-1] += trajectory.outcome - parts.sum()
+        return [parts + paid for parts, paid in zip(split, grounding, strict=True)]
 
     for _ in range(2):
         learner.iterate(TASKS)
@@ -297,10 +319,11 @@ def test_groups_play_the_same_task(make: Make) -> None:
     assert tasks == ["f0"] * 8 + ["f1"] * 8 and list(collected.group) == [0] * 8 + [1] * 8
     batch = learner.prepare(collected)
     assert learner.critic is None and batch.returns is None and (batch.centre, batch.scale) == (0.0, 1.0)
-    outcomes = np.array([trajectory.outcome for trajectory in batch.trajectories])
-    means = np.repeat([outcomes[:8].mean(), outcomes[8:].mean()], 8)
+    returns = np.array([t.outcome + 0.05 * t.grounded.sum() for t in batch.trajectories])
+    assert 0 < returns.min() < 1 < returns.max()  # grounding is paid to every method
+    means = np.repeat([returns[:8].mean(), returns[8:].mean()], 8)
     for expected, advantages, written in zip(
-        (outcomes - means) * 8 / 7, batch.advantages, batch.written, strict=True
+        (returns - means) * 8 / 7, batch.advantages, batch.written, strict=True
     ):
         np.testing.assert_allclose(advantages[written], expected)
 
@@ -309,6 +332,61 @@ def test_groups_must_divide_the_episodes(make: Make) -> None:
     preset = replace(PRESET, ppo=replace(PRESET.ppo, episodes=12))
     with pytest.raises(ValueError, match=r"ppo\.episodes: expected a multiple of the group size 8, got 12"):
         make("grpo", preset)
+    make("grpo", replace(preset, ppo=replace(preset.ppo, group_size=4)))
+
+
+def test_all_methods_play_the_same_episodes(make: Make) -> None:
+    """The policies are the same at first, and so are the seeds in every iteration."""
+    played = {}
+    for name in ("terminal", "spa", "random", "monte_carlo"):
+        learner = make(name)
+        assert isinstance(learner, OnPolicyLearner)
+        played[name] = [episode.row.ids for episode in learner.play(TASKS).episodes]
+        learner.iteration = 1
+        seeds = [episode.trajectory.seed for episode in learner.play(TASKS).episodes]
+        played[name].append(tuple(seeds))
+    assert all(episodes == played["terminal"] for episodes in played.values())
+    learner = make("rloo")
+    assert isinstance(learner, OnPolicyLearner)
+    learner.iteration = 1
+    assert tuple(e.trajectory.seed for e in learner.play(TASKS).episodes) == played["terminal"][-1]
+
+
+def test_contributions_are_clipped_to_what_was_explored(make: Make, explored: list[Trajectory]) -> None:
+    """A source that pays 9 for what it has not seen pays as much as it ever did."""
+
+    def source(trajectories: Sequence[Trajectory], *, rows: object = None) -> list[Credit]:
+        known = {trajectory.id for trajectory in explored}
+        return [
+            Credit(t.id, "x", np.full(len(t), 0.25 if t.id in known else 9.0), base_value=0.5)
+            for t in trajectories
+        ]
+
+    learner = make("terminal")
+    assert isinstance(learner, OnPolicyLearner)
+    episodes = learner.play(TASKS).episodes
+    config = RewardConfig(beta=0.0, residual="last")
+    free = fused(config, source, explored=explored)(episodes)
+    clipped = fused(replace(config, clip=True), source, explored=explored)(episodes)
+    for episode, loose, tight in zip(episodes, free, clipped, strict=True):
+        assert (loose[:-1] == 9.0).all() and (tight[:-1] == 0.25).all()
+        assert loose.sum() == pytest.approx(episode.trajectory.outcome - 0.5) == pytest.approx(tight.sum())
+
+
+def test_monte_carlo_pays_progress_and_grounding(make: Make) -> None:
+    """Telescoped: the sum of an episode's advantages is R - V(h_0) and its grounding."""
+    learner = make("monte_carlo")
+    assert isinstance(learner, OnPolicyLearner)
+    batch = learner.prepare(learner.play(TASKS))
+    assert batch.rewards is not None and learner.critic is None
+    for b, trajectory in enumerate(batch.trajectories):
+        step, advantages = batch.step[b], batch.advantages[b]
+        per_step = np.array([float(advantages[step == t][0]) for t in range(len(trajectory))])
+        progress = per_step - 0.05 * trajectory.grounded
+        value = trajectory.outcome - progress.sum()
+        # two continuations: V is one of 0, 1/2, 1
+        np.testing.assert_allclose(np.array([value, *(value + progress.cumsum())]) * 2 % 1, 0, atol=1e-9)
+        assert batch.rewards[b].sum() == pytest.approx(per_step.sum())
 
 
 def test_an_update_needs_an_episode(make: Make) -> None:

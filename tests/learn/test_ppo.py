@@ -72,7 +72,7 @@ def _terminal(episodes: Sequence[Episode]) -> list[np.ndarray]:
 
 def _learner(policy: Policy, reward: StepReward, *, seed: int = 0, **settings: Any) -> OnPolicyLearner:
     preset = replace(TINY, ppo=PPOConfig(**settings), explore_rollout=RolloutConfig())
-    inputs = TrainingInputs(policy=policy, environment=FORK, preset=preset, rng=random.Random(seed))
+    inputs = TrainingInputs(policy, FORK, preset, random.Random(seed), seed=seed)
     return ppo(inputs, reward)
 
 
@@ -277,9 +277,9 @@ def test_rewards_that_do_not_fit_the_steps(policy: Policy, episode: Episode) -> 
 
 def test_with_steps_as_actions_a_step_has_one_advantage(policy: Policy, episode: Episode) -> None:
     """gamma 1, lambda 1, V = 1/4: reward-to-go less the value, the same on all tokens of a step."""
-    preset = replace(TINY, ppo=PPOConfig(gamma=1.0, lam=1.0))
+    preset = replace(TINY, ppo=PPOConfig(gamma=1.0, lam=1.0, gae_level="step"))
     inputs = TrainingInputs(policy=policy, environment=FORK, preset=preset, rng=random.Random(0))
-    learner = ppo(inputs, lambda episodes: [np.array([1.0, 2.0, 4.0])], level="step")
+    learner = ppo(inputs, lambda episodes: [np.array([1.0, 2.0, 4.0])])
     batch = learner.prepare(Collected([episode], [0]))
     step = np.array(episode.row.step)
     assert batch.values is not None and batch.returns is not None
@@ -302,6 +302,9 @@ def test_with_steps_as_actions_a_step_has_one_advantage(policy: Policy, episode:
         {"lr": 0.0},
         {"clip": 0.0},
         {"gae_over": "tokens"},
+        {"gae_level": "episode"},
+        {"group_size": 0},
+        {"branches": 0},
     ],
 )
 def test_bad_settings(bad: dict[str, Any]) -> None:

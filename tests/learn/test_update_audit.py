@@ -156,7 +156,9 @@ def test_leaking_masks_and_other_rules_are_found(build: Build) -> None:
 def test_without_a_critic_nothing_is_said_about_discounts(build: Build) -> None:
     """Advantages of a group: the same on every step, and not made by GAE."""
     rows = [build(), build("b", 0.0)]
-    estimates = group_relative(Collected([episode for episode, _, _ in rows], [0, 0]), kind="rloo")
+    episodes = [episode for episode, _, _ in rows]
+    paid = [np.array([0.0, 0.0, episode.trajectory.outcome]) for episode in episodes]
+    estimates = group_relative(Collected(episodes, [0, 0]), paid, kind="rloo")
     batch = _batch([(row[0], estimate, row[2]) for row, estimate in zip(rows, estimates, strict=True)])
     view = what_the_gradient_saw(batch, CONFIG)
     raised = _raised(view)

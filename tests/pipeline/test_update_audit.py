@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +13,12 @@ from spa_lab.agent.models import save_policy
 from spa_lab.agent.rollout import Policy
 from spa_lab.configs.ppo import PPOConfig
 from spa_lab.configs.presets import TINY
+from spa_lab.configs.reward import RewardConfig
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Environment, Reply, Task
 from spa_lab.learn.method import TrainingInputs
-from spa_lab.learn.methods.terminal import step_rewards
 from spa_lab.learn.ppo import ppo
+from spa_lab.learn.step_rewards import outcome
 from spa_lab.learn.update_audit import what_the_gradient_saw
 from spa_lab.pipeline.update_audit import watch_first_update
 from spa_lab.store import Run
@@ -44,17 +46,19 @@ def policy(make_policy: Callable[..., Policy]) -> Policy:
     return make_policy("Action: a", "Action: bb", "noted", hidden=16, context=400, spread=0.5)
 
 
-@pytest.mark.parametrize("gae_over", ["action_tokens", "all_tokens"])
-def test_the_settings_reproduce_what_the_learner_used(policy: Policy, gae_over: str) -> None:
-    config = PPOConfig(episodes=8, batch_tokens=400, gae_over=gae_over)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    "gae", [{"gae_over": "action_tokens"}, {"gae_over": "all_tokens"}, {"gae_level": "step", "lam": 0.5}]
+)
+def test_the_settings_reproduce_what_the_learner_used(policy: Policy, gae: dict[str, Any]) -> None:
+    config = PPOConfig(episodes=8, batch_tokens=400, **gae)
     preset = replace(TINY, ppo=config, explore_rollout=RolloutConfig(1.0, 5, 8))
     inputs = TrainingInputs(policy=policy, environment=EVEN, preset=preset, rng=random.Random(0))
-    learner = ppo(inputs, step_rewards)
+    learner = ppo(inputs, outcome(RewardConfig(beta=0.0)))
     batch = learner.prepare(learner.play(TASKS))
     view = what_the_gradient_saw(batch, config)
     alarms = {alarm.name: alarm.raised for alarm in view.alarms}
     assert not alarms["not_these_rules"] and not alarms["mask_leaks"]
-    assert alarms["observation_length"] == (gae_over == "all_tokens")
+    assert alarms["observation_length"] == ("all_tokens" in gae.values())
     assert len(view.steps) == 24
     outcomes = [trajectory.outcome for trajectory in batch.trajectories]
     assert view.steps["reward"].sum() == pytest.approx(sum(outcomes))

@@ -37,7 +37,11 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
         "sft": MethodEntry(None, "cloned", "behaviour cloning only"),
         "terminal": _entry("terminal", "terminal reward", "PPO on the outcome, paid at the last step"),
         "spa": _entry(
-            "spa", "SPA-RL", "PPO on the progress estimator's contributions and grounding", "estimator"
+            "spa",
+            "SPA-RL",
+            "PPO on the progress estimator's contributions and grounding",
+            "explored",
+            "estimator",
         ),
         "critic": _entry(
             "critic", "critic's TD errors", "PPO on the TD errors of an ensemble critic", "explored"
@@ -46,6 +50,10 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
         "random": _entry("random", "outcome split at random", "PPO on a random split of R"),
         "rloo": _entry("rloo", "RLOO", "leave-one-out baseline over groups of a task, no critic"),
         "grpo": _entry("grpo", "GRPO", "outcomes standardised over groups of a task, no critic"),
+        "gigpo": _entry("gigpo", "GiGPO", "returns compared in groups of a task and of a state, no critic"),
+        "monte_carlo": _entry(
+            "monte_carlo", "Monte Carlo", "progress by continuations of the current policy, the oracle"
+        ),
     }
 )
 """In the order in which tables list them."""

@@ -3,7 +3,6 @@
 The critic reads the cloned policy's features and is fitted to its explorations once, before training.
 """
 
-import random
 from collections.abc import Sequence
 from functools import partial
 
@@ -27,12 +26,14 @@ def make(inputs: TrainingInputs) -> Learner:
         raise ValueError("method 'critic' needs explored trajectories")
     cloned = copy_policy(inputs.policy, name="cloned")
     config = EnsembleCriticConfig(heads=min(5, len({trajectory.task_id for trajectory in inputs.explored})))
-    critic = fit_ensemble_critic(cloned, inputs.explored, config, rng=random.Random(f"{inputs.seed}/critic"))
+    critic = fit_ensemble_critic(cloned, inputs.explored, config, rng=inputs.stream("critic"))
 
-    def credits(trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow]) -> list[Credit]:
+    def credits(
+        trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow] | None = None
+    ) -> list[Credit]:
         return critic_td(partial(critic.values, rows=rows), fitting=Cost(), source="critic")(trajectories)
 
-    return ppo(inputs, fused(inputs.preset.reward, credits))
+    return ppo(inputs, fused(inputs.preset.reward, credits, explored=inputs.explored))
 
 
 METHOD = TrainingMethod(

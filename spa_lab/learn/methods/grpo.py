@@ -1,27 +1,29 @@
-"""GRPO: outcomes standardised over the episodes of the same task (arXiv:2402.03300).
+"""GRPO: returns standardised over the episodes of the same task (arXiv:2402.03300).
 
-A_i = (R_i - mean of R) / std of R over the group, on every token of episode i. No critic; the loss is a mean
-over episodes, and the KL to the cloned policy is estimated by k3, as published.
+A_i = (G_i - mean of G) / std of G over the group, on every token of episode i, with G the outcome plus
+grounding. No critic; the loss is a mean over episodes, and the KL to the cloned policy is estimated by k3, as
+published.
 """
 
 from dataclasses import replace
-from functools import partial
 
-from spa_lab.learn.estimates import group_relative
+from spa_lab.learn.collect import Collected
+from spa_lab.learn.estimates import Estimate, group_relative
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.policy_gradient import Objective
-
-GROUP_SIZE = 8
-"""Episodes of the same task; `preset.ppo.episodes` must be a multiple of it."""
+from spa_lab.learn.step_rewards import outcome
 
 
 def make(inputs: TrainingInputs) -> Learner:
-    """Groups of `GROUP_SIZE` episodes, standardised in the group and not over the batch."""
-    objective = replace(Objective.of(inputs.preset.ppo), normalise=False, mean_over="episode", kl_form="k3")
-    return OnPolicyLearner(
-        inputs, partial(group_relative, kind="grpo"), objective=objective, group_size=GROUP_SIZE
-    )
+    """Groups of `ppo.group_size` episodes, standardised in the group and not over the batch."""
+    config, reward = inputs.preset.ppo, outcome(inputs.preset.reward)
+
+    def estimate(collected: Collected) -> list[Estimate]:
+        return group_relative(collected, reward(collected.episodes), kind="grpo")
+
+    objective = replace(Objective.of(config), normalise=False, mean_over="episode", kl_form="k3")
+    return OnPolicyLearner(inputs, estimate, objective=objective, group_size=config.group_size)
 
 
 METHOD = TrainingMethod(name="grpo", title="GRPO", origin="arXiv:2402.03300", make=make)

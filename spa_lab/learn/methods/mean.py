@@ -10,7 +10,7 @@ from spa_lab.learn.step_rewards import fused
 from spa_lab.types import Credit, Trajectory
 
 
-def credits(trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow]) -> list[Credit]:
+def credits(trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow] | None = None) -> list[Credit]:
     """R / T on every step."""
     return [rewards.mean(trajectory) for trajectory in trajectories]
 

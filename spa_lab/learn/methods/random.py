@@ -13,7 +13,9 @@ from spa_lab.types import Credit, Trajectory
 def make(inputs: TrainingInputs) -> Learner:
     """PPO on the outcome split at random, a fresh draw for each episode."""
 
-    def credits(trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow]) -> list[Credit]:
+    def credits(
+        trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow] | None = None
+    ) -> list[Credit]:
         return [rewards.random(trajectory, rng=inputs.generator) for trajectory in trajectories]
 
     return ppo(inputs, fused(inputs.preset.reward, credits))

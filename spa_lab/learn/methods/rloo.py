@@ -1,32 +1,32 @@
-"""REINFORCE with a leave-one-out baseline: the outcome relative to other episodes of the same task.
+"""REINFORCE with a leave-one-out baseline: the return relative to other episodes of the same task.
 
-A_i = R_i - mean of R_j over the other episodes j of the task, on every token of episode i (arXiv:2402.14740).
-No critic and no estimator; the clipped update and the KL to the cloned policy are those of `preset.ppo`.
+A_i = G_i - mean of G_j over the other episodes j of the task, on every token of episode i, with G the outcome
+plus grounding (arXiv:2402.14740). No critic and no estimator; the clipped update and the KL to the cloned
+policy are those of `preset.ppo`.
 """
 
 from dataclasses import replace
-from functools import partial
 
-from spa_lab.learn.estimates import group_relative
+from spa_lab.learn.collect import Collected
+from spa_lab.learn.estimates import Estimate, group_relative
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.policy_gradient import Objective
-
-GROUP_SIZE = 8
-"""Episodes of the same task; `preset.ppo.episodes` must be a multiple of it."""
+from spa_lab.learn.step_rewards import outcome
 
 
 def make(inputs: TrainingInputs) -> Learner:
-    """Groups of `GROUP_SIZE` episodes; advantages are not normalised over the batch.
+    """Groups of `ppo.group_size` episodes; advantages are not normalised over the batch.
 
     The loss is a mean over tokens, so that each episode weighs as much as its length.
     """
-    return OnPolicyLearner(
-        inputs,
-        partial(group_relative, kind="rloo"),
-        objective=replace(Objective.of(inputs.preset.ppo), normalise=False),
-        group_size=GROUP_SIZE,
-    )
+    config, reward = inputs.preset.ppo, outcome(inputs.preset.reward)
+
+    def estimate(collected: Collected) -> list[Estimate]:
+        return group_relative(collected, reward(collected.episodes), kind="rloo")
+
+    objective = replace(Objective.of(config), normalise=False)
+    return OnPolicyLearner(inputs, estimate, objective=objective, group_size=config.group_size)
 
 
 METHOD = TrainingMethod(name="rloo", title="RLOO", origin="arXiv:2402.14740", make=make)

@@ -1,4 +1,7 @@
-"""SPA-RL: PPO on the progress estimator's contributions, fused with grounding (arXiv:2505.20732)."""
+"""SPA-RL: PPO on the progress estimator's contributions, fused with grounding (arXiv:2505.20732).
+
+The estimator is fitted once, before training, and its contributions are summed by GAE, as published.
+"""
 
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.ppo import ppo
@@ -9,12 +12,12 @@ def make(inputs: TrainingInputs) -> Learner:
     """PPO on r_t = alpha * c_t + beta * g_t with c_t of the estimator.
 
     Raises:
-        ValueError: there is no estimator.
+        ValueError: there is no estimator, or no exploration that it was fitted to.
     """
     estimator = inputs.estimator
-    if estimator is None:
-        raise ValueError("method 'spa' needs a fitted progress estimator")
-    return ppo(inputs, fused(inputs.preset.reward, estimator.credit))
+    if estimator is None or not inputs.explored:
+        raise ValueError("method 'spa' needs a fitted progress estimator and the explored trajectories")
+    return ppo(inputs, fused(inputs.preset.reward, estimator.credit, explored=inputs.explored))
 
 
 METHOD = TrainingMethod(
@@ -22,5 +25,5 @@ METHOD = TrainingMethod(
     title="SPA-RL",
     origin="arXiv:2505.20732",
     make=make,
-    needs=frozenset({"estimator"}),
+    needs=frozenset({"explored", "estimator"}),
 )

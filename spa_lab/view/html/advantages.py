@@ -17,8 +17,10 @@ def advantage_summary_html(frame: pd.DataFrame) -> str:
     where = "nowhere" if steps is None else f"{before} the last"
     there = f"{first:.2g}" if first >= SMALL else f"less than {SMALL:g}"
     paid = float(frame["from_grounding"].sum())
-    part = float(frame["from_error"].iloc[0])
-    error = f"The residual R − b − Σĉ is spread: {signed(part, 4)} for every step. " if part else ""
+    part = float(frame["from_error"].iloc[-1])
+    is_spread = frame["residual"].iloc[0] == "spread"
+    where_to = "spread: {} for every step" if is_spread else "paid at the last step: {}"
+    error = f"The residual R − b − Σĉ is {where_to.format(signed(part, 4))}. " if part else ""
     return (
         f'<p class="facts">Less than half of a final reward arrives {where}, {there} of it at the first. '
         f"Sum of the rewards {signed(float(frame['reward'].sum()), 2)}, grounding's part {signed(paid, 2)}. "

@@ -59,11 +59,12 @@ def advantages_figure(
     """
     numbers = advantage_table(trajectory, credit, settings)
     figure = _draw(numbers, width_of(columns))
-    spread = ", whose residual e = R − b − Σĉ is spread over the steps" if numbers["from_error"].any() else ""
+    where_to = "spread over the steps" if settings.residual == "spread" else "paid at the last step"
+    error = f", whose residual e = R − b − Σĉ is {where_to}" if numbers["from_error"].any() else ""
     caption = (
         f"Reward r = {credit_term(numbers)} + {grounding_term(numbers)}, its advantage, and the share of a "
         f"reward at the end that reaches each step, in one {captions.episode(trajectory)}, with the credit "
-        f"of {credit.source}{spread}: α = {settings.alpha:g}, β = {settings.beta:g} "
+        f"of {credit.source}{error}: α = {settings.alpha:g}, β = {settings.beta:g} "
         f"({settings.grounding_form}), γ = {settings.gamma:g}, λ = {settings.lam:g} per "
         f"{settings.granularity}, no critic; tokens are counted as words and punctuation marks."
     )

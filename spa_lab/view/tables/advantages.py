@@ -39,7 +39,7 @@ class AdvantageSettings:
     """"step": the whole step is one action, and all of its tokens get its advantage."""
     grounding_form: GroundingForm = "bonus"
     residual: Residual = "kept"
-    """"spread": every step is paid an equal part of the credit's error, see `RewardConfig.residual`."""
+    """What happens to the credit's error, see `RewardConfig.residual`."""
     critic: Critic = "none"
     """"none": V = 0 everywhere, an untrained critic. "truth": the measured V(h_t) before every step."""
 
@@ -70,6 +70,7 @@ def advantage_table(
         step: int64; n_tokens: int64, tokens written in the step.
         contribution, grounding: float64, c_t and g_t.
         grounding_form: str, "bonus" or "penalty", the same in every row.
+        residual: str, "kept", "spread" or "last", the same in every row.
         from_error: float64, outcome units, the step's part of the residual, times alpha; 0 if it is kept.
         from_credit, from_grounding: float64, outcome units, the two parts of the reward; the first includes
             `from_error`.
@@ -111,6 +112,7 @@ def _frame(
             "contribution": credit.contributions,
             "grounding": grounding(trajectory),
             "grounding_form": settings.grounding_form,
+            "residual": settings.residual,
             "from_error": from_credit - kept,
             "from_credit": from_credit,
             "from_grounding": fuse(trajectory, credit, replace(config, alpha=0.0)),
@@ -154,8 +156,10 @@ def word_count(text: str) -> int:
 
 
 def credit_term(frame: pd.DataFrame) -> str:
-    """The credit's part of the reward as a formula, with e = R - base_value - sum_k c_k if it is spread."""
-    return "α·(ĉ + e/T)" if frame["from_error"].any() else "α·ĉ"
+    """The credit's part of the reward as a formula, with e = R - base_value - sum_k c_k if it is paid."""
+    if not frame["from_error"].any():
+        return "α·ĉ"
+    return "α·(ĉ + e/T)" if frame["residual"].iloc[0] == "spread" else "α·(ĉ + e at the last step)"
 
 
 def grounding_term(frame: pd.DataFrame) -> str:

@@ -86,6 +86,15 @@ def test_a_spread_residual_is_in_the_reward(trajectory: Trajectory, credit: Cred
         assert "e/T" not in advantage_numbers_html(kept)
 
 
+def test_an_error_at_the_last_step_is_named(trajectory: Trajectory, credit: Credit) -> None:
+    """R = 1 and the credit says 0.25: the last of three steps is paid 0.75 more."""
+    credit = replace(credit, contributions=np.array([0.5, -0.5, 0.125]), base_value=0.125)
+    frame = advantage_table(trajectory, credit, AdvantageSettings(residual="last"))
+    assert frame["from_error"].tolist() == [0, 0, 0.75]
+    assert "α·(ĉ + e at the last step)" in advantage_numbers_html(frame)
+    assert "paid at the last step: +0.7500" in advantage_summary_html(frame)
+
+
 def test_a_true_critic_turns_the_outcome_into_progress(trajectory: Trajectory) -> None:
     """lambda = 0, gamma = 1: r_t + V(h_{t+1}) - V(h_t) is the progress, for R at the end."""
     truth = ValueTruth("t1", [0.5, 0.4, 0.2, 1.0], np.zeros(4), 0, "p", 40)

@@ -1,0 +1,38 @@
+"""GiGPO: returns compared within a task, and within the visits of one state (arXiv:2505.10978).
+
+A_t = norm of the return over the episodes of the task + norm of the discounted return from step t over all
+visits of the same anchor state, on every token of step t; see `credit.methods.gigpo`. The anchor is the text
+before the step, as published. No critic and no estimator; returns are the outcome plus grounding; the clipped
+update and the KL to the cloned policy are those of `preset.ppo`, the loss is a mean over steps.
+"""
+
+from dataclasses import replace
+
+from spa_lab import rewards
+from spa_lab.credit.methods import gigpo
+from spa_lab.learn.collect import Collected
+from spa_lab.learn.estimates import Estimate, group_relative, step_credit
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.learn.on_policy import OnPolicyLearner
+from spa_lab.learn.policy_gradient import Objective
+from spa_lab.types import FloatArray, Trajectory
+
+
+def make(inputs: TrainingInputs) -> Learner:
+    """Groups of `ppo.group_size` episodes, standardised in their groups and not over the batch."""
+    config = inputs.preset.ppo
+
+    def paid(trajectory: Trajectory) -> FloatArray:
+        return rewards.fuse(trajectory, rewards.terminal(trajectory), inputs.preset.reward)
+
+    def estimate(collected: Collected) -> list[Estimate]:
+        trajectories = [episode.trajectory for episode in collected.episodes]
+        steps = gigpo(trajectories, episode_weight=0.0, rewards=paid)(trajectories)
+        whole = group_relative(collected, [paid(trajectory) for trajectory in trajectories], kind="grpo")
+        return step_credit(collected, steps, add_to=whole)
+
+    objective = replace(Objective.of(config), normalise=False, mean_over="step")
+    return OnPolicyLearner(inputs, estimate, objective=objective, group_size=config.group_size)
+
+
+METHOD = TrainingMethod(name="gigpo", title="GiGPO", origin="arXiv:2505.10978", make=make)
