@@ -19,7 +19,9 @@ from spa_lab.types import Trajectory
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "spa_lab"
 
-GROUND = frozenset({"types", "react", "rewards", "advantages", "stats", "store", "configs", "plugins"})
+GROUND = frozenset(
+    {"types", "react", "rewards", "advantages", "alarms", "stats", "store", "configs", "plugins"}
+)
 """Modules at the bottom: they import only one another, and every package may import them."""
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "types": frozenset(),
@@ -28,6 +30,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "react": GROUND,
     "rewards": GROUND,
     "advantages": GROUND,
+    "alarms": frozenset(),
     "stats": GROUND,
     "store": GROUND,
     "configs": GROUND,

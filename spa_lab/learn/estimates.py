@@ -32,6 +32,8 @@ class Estimate:
     """(L,) rewards that the advantage was made of, outcome units; for reports."""
     values: FloatArray | None = None
     """(L,) the critic's V that the advantage was made of, outcome units; for reports."""
+    credit: Credit | None = None
+    """What the source of the rewards gave the episode, before any clipping; for `learn.drift`."""
 
 
 def gae(

@@ -14,6 +14,7 @@ from torch import nn
 
 from spa_lab.agent.models import copy_policy
 from spa_lab.agent.rollout import Episode
+from spa_lab.credit.contribution_range import ContributionRange
 from spa_lab.envs.base import Task
 from spa_lab.learn.checkpoint import (
     LearnerState,
@@ -27,6 +28,7 @@ from spa_lab.learn.checkpoint import (
 )
 from spa_lab.learn.collect import Collected, Filter, collect, keep_all
 from spa_lab.learn.critic import Critic
+from spa_lab.learn.drift import drift_metrics
 from spa_lab.learn.estimates import Estimate
 from spa_lab.learn.language import logprobs_under
 from spa_lab.learn.method import TrainingInputs
@@ -54,6 +56,8 @@ class OnPolicyLearner:
         critic: trained with the policy, on the returns of the estimates.
         group_size: G, episodes of the same task.
         keep: chooses the episodes that are learnt from.
+        explored: what the source of the estimates' credits gave the explorations that it was fitted to; with
+            it, every iteration reports the signs of `learn.drift`.
         stateful: further objects whose state changes during training, by name.
 
     Raises:
@@ -69,6 +73,7 @@ class OnPolicyLearner:
         critic: Critic | None = None,
         group_size: int = 1,
         keep: Filter = keep_all,
+        explored: ContributionRange | None = None,
         stateful: Mapping[str, Stateful] | None = None,
     ) -> None:
         self.inputs, self.policy, self.config = inputs, inputs.policy, inputs.preset.ppo
@@ -80,6 +85,7 @@ class OnPolicyLearner:
         self.estimate, self.critic = estimate, critic
         self.objective = objective or Objective.of(self.config)
         self.group_size, self.keep, self.stateful = group_size, keep, dict(stateful or {})
+        self.explored = explored
         self.rollout_config = replace(inputs.preset.explore_rollout, temperature=self.config.temperature)
         self.order = inputs.stream("update order")
         self.reference = copy_policy(inputs.policy, name="reference").model.requires_grad_(False)
@@ -92,15 +98,15 @@ class OnPolicyLearner:
 
         Returns:
             Means over the played episodes: `success`, `outcome`, `grounding` (share of steps), `length`
-            (steps); `reward` (per episode that was learnt from); and the parts of the loss, 0 if `keep`
-            dropped every episode.
+            (steps); `reward` (per episode that was learnt from); the signs of `learn.drift` where the credit
+            was fitted; and the parts of the loss, 0 if `keep` dropped every episode.
         """
         played = self.play(tasks)
         kept = self.keep(played)
         metrics = _played_metrics(played)
         if kept.episodes:
             batch = self.prepare(kept)
-            metrics |= {"reward": _mean_reward(batch), **self.update(batch)}
+            metrics |= {"reward": _mean_reward(batch), **batch.drift, **self.update(batch)}
         else:
             names = ("reward", "loss", "policy", "value", "kl", "clip_fraction", "approx_kl")
             metrics |= dict.fromkeys(names, 0.0)
@@ -131,13 +137,15 @@ class OnPolicyLearner:
         if not episodes:
             raise ValueError("an update needs at least 1 episode, got 0")
         rows = [episode.row for episode in episodes]
+        estimates = self.estimate(collected)
         return make_update_batch(
             self.policy.codec.batch(rows, limit=self.policy.context),
             episodes,
-            self.estimate(collected),
+            estimates,
             self.reference_logprobs(episodes),
             normalise=self.objective.normalise,
             mean_over=self.objective.mean_over,
+            drift=self._drift(episodes, estimates),
         )
 
     def update(self, batch: UpdateBatch) -> dict[str, float]:
@@ -194,6 +202,13 @@ class OnPolicyLearner:
         set_random_state(self.order, facts["order"])
         set_random_state(self.inputs.rng, facts["rng"])
         self.inputs.generator.bit_generator.state = facts["generator"]
+
+    def _drift(self, episodes: Sequence[Episode], estimates: Sequence[Estimate]) -> dict[str, float]:
+        """The signs of drift; {} without a fitted credit."""
+        credits = [estimate.credit for estimate in estimates if estimate.credit is not None]
+        if self.explored is None or len(credits) < len(episodes):
+            return {}
+        return drift_metrics([episode.trajectory for episode in episodes], credits, self.explored)
 
     def _parts(self) -> dict[str, Stateful]:
         critic: dict[str, Stateful] = {"critic": self.critic} if self.critic else {}

@@ -4,6 +4,9 @@ Departs from SPA-RL's released code: observation tokens take no part in GAE (`ga
 theirs), and see `learn.on_policy`.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,8 +18,8 @@ from spa_lab.learn.estimates import Estimate, gae, steps_of
 from spa_lab.learn.method import TrainingInputs
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.policy_gradient import Objective
-from spa_lab.learn.step_rewards import StepReward
-from spa_lab.types import FloatArray
+from spa_lab.learn.step_rewards import FusedReward, StepReward
+from spa_lab.types import Credit, FloatArray
 
 
 def ppo(
@@ -39,7 +42,13 @@ def ppo(
     critic = Critic(inputs.policy, seed=inputs.stream("critic head").randrange(2**31))
     estimate = GAEOnRewards(reward, critic, inputs.preset.ppo)
     return OnPolicyLearner(
-        inputs, estimate, objective=objective, critic=critic, group_size=group_size, keep=keep
+        inputs,
+        estimate,
+        objective=objective,
+        critic=critic,
+        group_size=group_size,
+        keep=keep,
+        explored=reward.explored if isinstance(reward, FusedReward) else None,
     )
 
 
@@ -58,7 +67,12 @@ class GAEOnRewards:
     def __call__(self, collected: Collected) -> list[Estimate]:
         """One estimate for each episode, in order."""
         episodes = collected.episodes
-        step_rewards = self.reward(episodes)
+        credits: Sequence[Credit | None] = [None] * len(episodes)
+        if isinstance(self.reward, FusedReward):
+            known = credits = self.reward.credits(episodes)
+            step_rewards = self.reward.pay(episodes, known)
+        else:
+            step_rewards = self.reward(episodes)
         if not self.critic.is_fitted:
             returns = [
                 self._returns(steps_of(episode), paid)
@@ -66,8 +80,9 @@ class GAEOnRewards:
             ]
             self.critic.fit(episodes, returns)
         values = self.critic.values(episodes, budget=self.config.batch_tokens)
-        return [
-            gae(
+        estimates = []
+        for episode, paid, value, credit in zip(episodes, step_rewards, values, credits, strict=True):
+            estimate = gae(
                 episode,
                 paid,
                 value,
@@ -76,8 +91,8 @@ class GAEOnRewards:
                 over=self.config.gae_over,
                 level=self.config.gae_level,
             )
-            for episode, paid, value in zip(episodes, step_rewards, values, strict=True)
-        ]
+            estimates.append(replace(estimate, credit=credit))
+        return estimates
 
     def _returns(self, step: NDArray[np.int64], step_rewards: FloatArray) -> FloatArray:
         """(L,) discounted sum of the rewards from each written token on."""

@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from spa_lab.advantages import step_gae, token_gae
+from spa_lab.alarms import drift_alarms
 from spa_lab.configs.ppo import PPOConfig
 from spa_lab.learn.update_batch import UpdateBatch
 from spa_lab.types import FloatArray
@@ -62,7 +63,7 @@ def what_the_gradient_saw(batch: UpdateBatch, config: PPOConfig) -> GradientView
     alarms = (
         *_zero(steps), _flat(steps), _drowned(tokens, steps), _border(batch, config),
         _observations(batch, config), _ungrounded(steps), _failures(steps), _mask(batch),
-        _not_these_settings(batch, config),
+        _not_these_settings(batch, config), *_drift(batch),
     )  # fmt: skip
     return GradientView(tokens, steps, alarms)
 
@@ -228,6 +229,14 @@ def _not_these_settings(batch: UpdateBatch, config: PPOConfig) -> Alarm:
     )
     text = f"the advantages differ from GAE under the given settings by at most {largest:.2g}."
     return Alarm("not_these_rules", largest > 1e-6, float(largest > 1e-6), text)
+
+
+def _drift(batch: UpdateBatch) -> list[Alarm]:
+    """Whether the episodes have left what the credit was fitted to; none without a fitted credit."""
+    return [
+        Alarm(alarm.metric, alarm.raised, alarm.share, f"{alarm.text}.")
+        for alarm in drift_alarms([batch.drift])
+    ]
 
 
 class _Row(NamedTuple):

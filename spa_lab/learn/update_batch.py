@@ -1,7 +1,7 @@
 """The one record that an update reads: all episodes of an iteration as padded (B, L) tensors."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -51,6 +51,8 @@ class UpdateBatch:
     """(B, L) rewards that the advantages were made of, outcome units; for reports."""
     values: Tensor | None = None
     """(B, L) values that the advantages were made of, outcome units; for reports."""
+    drift: Mapping[str, float] = field(default_factory=dict)
+    """Signs of drift in all episodes of the iteration, see `learn.drift`; empty without a fitted credit."""
 
     def __len__(self) -> int:
         return len(self.trajectories)
@@ -86,7 +88,7 @@ class UpdateBatch:
         return replace(self, **moved)
 
     def _tensors(self) -> list[tuple[str, Tensor]]:
-        named = [(field.name, getattr(self, field.name)) for field in fields(self)]
+        named = [(each.name, getattr(self, each.name)) for each in fields(self)]
         return [(name, value) for name, value in named if isinstance(value, Tensor)]
 
 
@@ -98,6 +100,7 @@ def make_update_batch(
     *,
     normalise: bool = True,
     mean_over: MeanOver = "token",
+    drift: Mapping[str, float] | None = None,
 ) -> UpdateBatch:
     """The record of B episodes.
 
@@ -108,6 +111,7 @@ def make_update_batch(
         reference: (L_i,) of each episode, log-probability of each written token under the reference policy.
         normalise: centre and scale the advantages over all written tokens of the batch.
         mean_over: what the loss is a mean over.
+        drift: signs of drift, see `learn.drift`.
 
     Raises:
         ValueError: some estimates have returns, rewards or values and others do not.
@@ -133,6 +137,7 @@ def make_update_batch(
         weights=_weights(estimates, steps, mean_over),
         rewards=_optional([estimate.rewards for estimate in estimates], "rewards"),
         values=_optional([estimate.values for estimate in estimates], "values"),
+        drift=drift or {},
     )
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spa_lab.alarms import LARGE_ERROR, PAID, drift_alarms
 from spa_lab.credit.calibration import calibrate, calibration_bins
+from spa_lab.credit.gaming import gaming_counts
 from spa_lab.envs.worlds import task_origin
 from spa_lab.pipeline.evaluations import (
     comparisons,
@@ -45,6 +47,10 @@ def summarise(experiment: "Experiment") -> dict[str, Any]:
         `panels`: panel -> policy -> row of `evaluation.success_table`.
         `differences`: paired differences of success on the main panel with bootstrap intervals over tasks.
         `estimator`: see `credit.calibration.Calibration`, on held-out tasks; absent without one.
+        `gaming`: policy -> `credit.gaming.GamingCounts` of its episodes on the main panel with the
+            estimator's credit; absent without one.
+        `drift`: method -> alarms of `alarms.drift_alarms` over its iterations; only methods with a fitted
+            credit.
     """
     run, main = experiment.run, experiment.main_panel
     played = evaluations(run)
@@ -62,7 +68,28 @@ def summarise(experiment: "Experiment") -> dict[str, Any]:
         summary["estimator"] = asdict(calibrate(credits, held_out, fitted)) | {
             "bins": [asdict(row) for row in calibration_bins(credits, held_out)]
         }
+    if gaming := _gaming(run, played[main]):
+        summary["gaming"] = gaming
+    drift = {curve.method: drift_alarms(curve.rows) for curve in run.curves() if curve.method}
+    summary["drift"] = {
+        method: [alarm._asdict() for alarm in alarms] for method, alarms in drift.items() if alarms
+    }
     return summary
+
+
+def _gaming(run: Run, played: Mapping[str, Sequence[Trajectory]]) -> dict[str, dict[str, Any]]:
+    """Policy -> its counts, for the policies whose episodes were credited."""
+    by_id = {
+        credit.trajectory_id: credit
+        for entry in run.credit_sets()
+        if entry.role == "evaluation"
+        for credit in entry.load()
+    }
+    return {
+        policy: asdict(gaming_counts(trajectories, [by_id[trajectory.id] for trajectory in trajectories]))
+        for policy, trajectories in played.items()
+        if all(trajectory.id in by_id for trajectory in trajectories)
+    }
 
 
 def held_out_credits(run: Run) -> list[Credit]:
@@ -100,6 +127,8 @@ def render_summary(run: Run) -> str:
         )
     if "estimator" in summary:
         lines += ["", _estimator_line(summary["estimator"])]
+    lines += [_gaming_line(titles[policy], row) for policy, row in summary.get("gaming", {}).items()]
+    lines += _drift_lines(summary.get("drift", {}), titles)
     lines += ["", f"figures: {run.path / 'figures'}"]
     return "\n".join(lines)
 
@@ -112,6 +141,28 @@ def _estimator_line(row: dict[str, Any]) -> str:
         f"AUC {auc}, share of |ĉ| on the last step {row['share_on_last_step']:.1%} "
         f"(even: {row['even_share']:.1%})"
     )
+
+
+def _gaming_line(title: str, row: dict[str, Any]) -> str:
+    largest = row["largest_sum_of_failures"]
+    sums = "" if largest is None else f", largest b + Σĉ {largest:+.2f}"
+    return (
+        f"credit of {title}: {row['later_paid']} of {row['later_steps']} later steps paid > {LARGE_ERROR:g} "
+        f"({row['paid_refused']} of them refused), {row['paid_repeats']} repeated texts paid > {PAID:g}; "
+        f"{row['gamed_failures']} of {row['n_failures']} failures gamed{sums}"
+    )
+
+
+def _drift_lines(drift: dict[str, Any], titles: dict[str, str]) -> list[str]:
+    """A sentence for each alarm that was raised, and one for each method without any."""
+    lines = []
+    for method, alarms in drift.items():
+        title = titles.get(method, method)
+        raised = [alarm for alarm in alarms if alarm["raised"]]
+        lines += [f"ALARM, training of {title}: {alarm['text']}" for alarm in raised]
+        if not raised:
+            lines.append(f"training of {title}: its credit fits its episodes to the end, no alarm")
+    return lines
 
 
 def _success(played: Mapping[str, Sequence[Trajectory]]) -> dict[str, dict[str, Any]]:

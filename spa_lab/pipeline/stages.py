@@ -215,6 +215,18 @@ def evaluate_stage(source: ExperimentSource, policy: str, panel: str, *, report:
     shards.remove()
 
 
+def credit_stage(source: ExperimentSource, policy: str, panel: str, *, report: Report) -> None:
+    """Stage 5: the estimator's credit of a policy's episodes → `credits/eval-<policy>-<panel>`.
+
+    It shows in the inspector, step by step, what the estimator pays each policy, and gives the report its
+    counts of gaming.
+    """
+    experiment = source.open()
+    name = evaluation_name(policy, panel)
+    credits = experiment.estimator().credit(experiment.run.load_trajectories(name))
+    experiment.run.save_credits(name, credits, role="evaluation")
+
+
 def evaluation_name(policy: str, panel: str) -> str:
     """Name of the trajectories of a policy on a panel."""
     return f"eval-{policy}-{panel}"

@@ -208,6 +208,9 @@ def plan(
             for method in methods:
                 trained = (_ppo(method.name),)
                 yield from _evaluation(experiment, method.name, panel, "evaluate", after=trained)
+        if "estimate" in wanted:
+            for policy in (CLONED, *(method.name for method in methods)):
+                yield from _credit(experiment, policy, main)
 
 
 def _ppo(method: str) -> str:
@@ -231,5 +234,18 @@ def _evaluation(
 ) -> Iterable[StageTask]:
     """The evaluation of a policy on a panel, unless it is done."""
     if stages.evaluation_name(policy, panel) not in experiment.run.names("trajectories"):
-        label, arguments = f"judge {policy}, {panel}", (experiment.source, policy, panel)
+        label, arguments = _judge(policy, panel), (experiment.source, policy, panel)
         yield StageTask(stage, WorkerTask(label, stages.evaluate_stage, arguments, frozenset(after)))
+
+
+def _credit(experiment: Experiment, policy: str, panel: str) -> Iterable[StageTask]:
+    """The estimator's credit of a policy's episodes on a panel, unless it is done."""
+    if stages.evaluation_name(policy, panel) not in experiment.run.names("credits"):
+        arguments = (experiment.source, policy, panel)
+        after = frozenset({ESTIMATE, _judge(policy, panel)})
+        task = WorkerTask(f"credit {policy}, {panel}", stages.credit_stage, arguments, after)
+        yield StageTask("evaluate", task)
+
+
+def _judge(policy: str, panel: str) -> str:
+    return f"judge {policy}, {panel}"

@@ -9,9 +9,10 @@ from spa_lab.types import Credit, Trajectory, ValueTruth
 
 TrajectoryRole = Literal["explored", "evaluation", "episodes"]
 """Explorations of training tasks, episodes of an evaluation panel, or any other episodes."""
-CreditRole = Literal["given", "held_out", "scored"]
-"""From outside the pipeline; of all held-out explorations by a trained model; of the trajectories of a
-scoreboard. Where two files hold a credit of one source for one trajectory, the later role counts."""
+CreditRole = Literal["given", "evaluation", "held_out", "scored"]
+"""From outside the pipeline; of the episodes of an evaluation panel, or of all held-out explorations, by a
+trained model; of the trajectories of a scoreboard. Where two files hold a credit of one source for one
+trajectory, the later role counts."""
 Measurement = Literal["first", "second"]
 """The truth, and an independent repetition that gives the noise ceiling."""
 Result = Literal["scoreboard", "costs", "timings", "intermediate"]

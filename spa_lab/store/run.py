@@ -55,7 +55,7 @@ class Run(RunFolder):
         ]  # fmt: skip
 
     def credit_sets(self) -> list[CreditSet]:
-        """All files of credits, by role ("given", "held_out", "scored") and name."""
+        """All files of credits, by role ("given", "evaluation", "held_out", "scored") and name."""
         sets = [
             CreditSet(
                 name,

@@ -373,6 +373,14 @@ def test_contributions_are_clipped_to_what_was_explored(make: Make, explored: li
         assert loose.sum() == pytest.approx(episode.trajectory.outcome - 0.5) == pytest.approx(tight.sum())
 
 
+def test_a_fitted_credit_reports_its_drift(make: Make) -> None:
+    signs = {"credit_error", "credit_missed", "paid_beyond", "paid_repeats"}
+    for name in ("spa", "critic"):
+        (metrics,) = _iterate(make(name), 1)
+        assert signs <= metrics.keys() and all(0 <= metrics[sign] <= 1 for sign in signs - {"credit_error"})
+    assert not signs & _iterate(make("mean"), 1)[0].keys()
+
+
 def test_monte_carlo_pays_progress_and_grounding(make: Make) -> None:
     """Telescoped: the sum of an episode's advantages is R - V(h_0) and its grounding."""
     learner = make("monte_carlo")

@@ -153,6 +153,14 @@ def test_leaking_masks_and_other_rules_are_found(build: Build) -> None:
     assert "not_these_rules" in _raised(other)
 
 
+def test_a_credit_that_no_longer_fits_raises_its_alarms(build: Build) -> None:
+    batch = _batch([build(), build("b", 0.0, paid=(0.1, -0.5, -0.2))])
+    signs = {"credit_error": 0.4, "credit_missed": 0.25, "paid_beyond": 0.01, "paid_repeats": 0.5}
+    view = what_the_gradient_saw(replace(batch, drift=signs), CONFIG)
+    assert _raised(view) == {"credit_missed", "paid_repeats"}
+    assert "25.0% of the episodes had contributions that miss the outcome by more than 0.5" in view.render()
+
+
 def test_without_a_critic_nothing_is_said_about_discounts(build: Build) -> None:
     """Advantages of a group: the same on every step, and not made by GAE."""
     rows = [build(), build("b", 0.0)]

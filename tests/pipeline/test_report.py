@@ -105,6 +105,31 @@ def test_what_is_written(experiment: Experiment, make_trajectory: Make, outcomes
     assert (run.provenance["n"], run.provenance["n_seeds"]) == (4, 1)
 
 
+def test_gaming_and_drift_are_reported(experiment: Experiment) -> None:
+    """SPA fails one of four tasks, and the refused second step of that episode is paid like a success."""
+    run = experiment.run
+    for policy in ("cloned", "spa"):
+        played = run.load_trajectories(f"eval-{policy}-unseen")
+        credits = [Credit(t.id, "spa", [0.0, 1.0 if policy == "spa" else 0.0]) for t in played]
+        run.save_credits(f"eval-{policy}-unseen", credits, role="evaluation")
+    missed = [{"success": 0.5, "credit_missed": share, "paid_beyond": 0.0} for share in (0.0, 0.125)]
+    run.save_metrics("ppo-spa", missed, stage="ppo", method="spa")
+    run.save_metrics("ppo-terminal", [{"success": 0.5}] * 2, stage="ppo", method="terminal")
+    write_report(experiment)
+    summary = summarise(experiment)
+    assert list(summary["gaming"]) == ["cloned", "spa"] and list(summary["drift"]) == ["spa"]
+    spa = summary["gaming"]["spa"]
+    assert (spa["later_steps"], spa["later_paid"], spa["paid_refused"]) == (4, 4, 4)
+    assert (spa["n_failures"], spa["largest_sum_of_failures"]) == (1, 1.0)
+    table = render_summary(run)
+    assert "credit of SPA-RL: 4 of 4 later steps paid > 0.5 (4 of them refused)" in table
+    assert "ALARM, training of SPA-RL: in iteration 2 of 2, 12.5% of the episodes" in table
+    assert "largest b + Σĉ +1.00" in table and "training of terminal" not in table
+    run.save_metrics("ppo-spa", missed[:1] * 2, stage="ppo", method="spa")
+    write_report(experiment)
+    assert "training of SPA-RL: its credit fits its episodes to the end, no alarm" in render_summary(run)
+
+
 def test_figures_carry_their_provenance(experiment: Experiment) -> None:
     write_report(experiment)
     run = experiment.run

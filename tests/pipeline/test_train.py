@@ -61,6 +61,11 @@ def test_every_stage_leaves_its_files(undisturbed: "Undisturbed") -> None:
     assert run.names("trajectories") == sorted([*(f"eval-{name}" for name in judged), "explore"])
     assert len(run.load_trajectories("explore")) == 6 * 2
     assert len(run.load_metrics("ppo-spa")) == 2
+    assert {"credit_error", "credit_missed", "paid_beyond", "paid_repeats"} <= set(
+        run.load_metrics("ppo-spa")[0]
+    )
+    credited = [f"eval-{policy}-unseen" for policy in ("cloned", "spa", "terminal")]
+    assert run.names("credits") == [*credited, "held-out-spa"]
     for trajectory, credit in zip(
         run.load_trajectories("explore")[8:], run.load_credits("held-out-spa"), strict=True
     ):

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from spa_lab.alarms import SIGNS
 from spa_lab.view import style
 from spa_lab.view.charts.chart import Chart, Trace, axis, layout, line, marker
 from spa_lab.view.text import inert, shortened
@@ -17,6 +18,9 @@ FEW = 40
 """Updates up to which every one has a marker."""
 MOST_TICKS = 6
 """On the axis of the updates; so many updates at most have a tick each, none between two."""
+LIMIT = "limit of the alarm"
+LIMITS = {sign.metric: sign.limit for sign in SIGNS}
+"""Metric -> the limit above which it raises an alarm; drawn as a line."""
 
 
 def training_chart(table: pd.DataFrame) -> Chart:
@@ -53,6 +57,9 @@ def training_chart(table: pd.DataFrame) -> Chart:
         for stage, curve in rows.groupby("stage", sort=False):
             traces.append(_trace(curve, str(stage), panel, legend=stage not in shown))
             shown.add(str(stage))
+        if metric in LIMITS:
+            traces.append(_limit(rows, LIMITS[metric], panel, legend=LIMIT not in shown))
+            shown.add(LIMIT)
     return Chart(traces, figure, f"Training curves of {', '.join(metrics)}")
 
 
@@ -75,6 +82,22 @@ def _trace(rows: pd.DataFrame, stage: str, panel: str, *, legend: bool) -> Trace
         "showlegend": legend,
         "line": line(look) | {"dash": "solid"},
         "marker": marker(look, size=5),
+        "hovertemplate": "%{y:.4g}",
+        "xaxis": f"x{panel}",
+        "yaxis": f"y{panel}",
+    }
+
+
+def _limit(rows: pd.DataFrame, limit: float, panel: str, *, legend: bool) -> Trace:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [rows["update"].min(), rows["update"].max()],
+        "y": [limit, limit],
+        "name": LIMIT,
+        "legendgroup": LIMIT,
+        "showlegend": legend,
+        "line": {"color": style.MUTED, "dash": "dot", "width": 1.5},
         "hovertemplate": "%{y:.4g}",
         "xaxis": f"x{panel}",
         "yaxis": f"y{panel}",

@@ -10,8 +10,10 @@ from typing import Any
 import pandas as pd
 import traitlets
 
+from spa_lab.alarms import drift_alarms
 from spa_lab.store import Run
 from spa_lab.view.charts.training import training_chart
+from spa_lab.view.html.gradient import alarms_html
 from spa_lab.view.html.markup import frame_table, safe
 from spa_lab.view.tables.training import is_number, training_table
 from spa_lab.view.widgets import controls
@@ -22,7 +24,7 @@ MAX_POINTS = 300
 
 
 class Monitor(Host):
-    """Curves of all metrics of a run, and its finished stages.
+    """Curves of all metrics of a run, its finished stages, and alarms about credits that no longer fit.
 
     In a notebook it rereads the run every `seconds` while `live` is true and the kernel is idle. It only
     reads, so the run may be training in another process.
@@ -38,6 +40,7 @@ class Monitor(Host):
 
     controls = pane()
     stages = pane()
+    alarms = pane()
     curves = chart_pane()
     live = traitlets.Bool(False)
     """Whether it rereads the run periodically."""
@@ -47,7 +50,7 @@ class Monitor(Host):
     def __init__(self, run: Run | Path | str, *, seconds: float = 2.0) -> None:
         if not seconds > 0:
             raise ValueError(f"seconds between two reads must be > 0, got {seconds}")
-        super().__init__(panes=["controls", "status", "stages", "curves"], name="Training monitor")
+        super().__init__(panes=["controls", "status", "stages", "alarms", "curves"], name="Training monitor")
         self.run = run if isinstance(run, Run) else Run.open(run)
         self.seconds = seconds
         self._metrics: Mapping[str, list[dict[str, Any]]] = {}
@@ -116,6 +119,11 @@ class Monitor(Host):
         empty = "" if any(self._metrics.values()) else '<span class="note">No metrics yet.</span>'
         state = f"<b>{safe(self.run.path.name)}</b> · {len(rows)} stage{'s' * (len(rows) != 1)} finished"
         self.stages = f"<details><summary>{state}</summary>{finished}</details>{empty}"
+        self.alarms = "".join(
+            f"<h4>{safe(name)}</h4>{alarms_html(alarms)}"
+            for name in self.shown
+            if (alarms := drift_alarms(self._metrics.get(name, [])))
+        )
         table = _table({name: self._metrics[name] for name in self.shown if name in self._metrics})
         self.draw_chart("curves", None if table.empty else training_chart(table))
 

@@ -113,8 +113,13 @@ def test_monitor_sees_what_a_run_writes(tmp_path: Path, press: Press) -> None:
         and "success" in view.curves
         and "No metrics" not in view.stages
     )
+    assert view.alarms == "" and "limit of the alarm" not in view.curves
+    run.save_metrics("ppo-spa", [{"credit_missed": 0.01}, {"credit_missed": 0.4}])
+    press(view, look="")
+    assert "⚠ alarm" in view.alarms and "in iteration 2 of 2, 40.0% of the episodes" in view.alarms
+    assert "limit of the alarm" in view.curves
     press(view, shown="[]")
-    assert view.curves == ""
+    assert view.curves == view.alarms == ""
     with pytest.raises(ValueError, match="seconds between two reads must be > 0"):
         Monitor(run, seconds=0)
 
