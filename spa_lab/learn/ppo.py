@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spa_lab.advantages import discounted_sums, on_tokens, token_rewards
+from spa_lab.agent.rollout import Episode
 from spa_lab.configs.ppo import PPOConfig
 from spa_lab.learn.collect import Collected, Filter, keep_all
 from spa_lab.learn.critic import Critic
@@ -67,12 +68,7 @@ class GAEOnRewards:
     def __call__(self, collected: Collected) -> list[Estimate]:
         """One estimate for each episode, in order."""
         episodes = collected.episodes
-        credits: Sequence[Credit | None] = [None] * len(episodes)
-        if isinstance(self.reward, FusedReward):
-            known = credits = self.reward.credits(episodes)
-            step_rewards = self.reward.pay(episodes, known)
-        else:
-            step_rewards = self.reward(episodes)
+        step_rewards, credits = self._pay(episodes)
         if not self.critic.is_fitted:
             returns = [
                 self._returns(steps_of(episode), paid)
@@ -93,6 +89,13 @@ class GAEOnRewards:
             )
             estimates.append(replace(estimate, credit=credit))
         return estimates
+
+    def _pay(self, episodes: Sequence[Episode]) -> tuple[list[FloatArray], Sequence[Credit | None]]:
+        """(T,) step rewards of each episode, and the credits that they were made of, if any."""
+        if not isinstance(self.reward, FusedReward):
+            return self.reward(episodes), [None] * len(episodes)
+        credits = self.reward.credits(episodes)
+        return self.reward.pay(episodes, credits), credits
 
     def _returns(self, step: NDArray[np.int64], step_rewards: FloatArray) -> FloatArray:
         """(L,) discounted sum of the rewards from each written token on."""
