@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from spa_lab.pipeline.experiment import Experiment as Experiment
     from spa_lab.pipeline.fidelity import fidelity as fidelity
     from spa_lab.pipeline.figures import figures as figures
+    from spa_lab.pipeline.gradient_fidelity import gradient_fidelity as gradient_fidelity
     from spa_lab.pipeline.notebook import watched_train as watched_train
     from spa_lab.pipeline.train import train as train
     from spa_lab.store import Run as Run
@@ -99,6 +100,7 @@ _SOURCES = {
     "train": "pipeline.train:train",
     "watched_train": "pipeline.notebook:watched_train",
     "fidelity": "pipeline.fidelity:fidelity",
+    "gradient_fidelity": "pipeline.gradient_fidelity:gradient_fidelity",
     "figures": "pipeline.figures:figures",
     "inspect": "view.widgets.inspect:inspect",
     # modules

@@ -23,6 +23,7 @@ from spa_lab.configs.flags import add_setting_flags, refuse_unknown_flags, updat
 from spa_lab.configs.presets import Preset
 from spa_lab.envs.worlds import WORLDS, make_environment
 from spa_lab.learn.methods import METHODS, check_method_name
+from spa_lab.pipeline.advantages import ADVANTAGES
 from spa_lab.pipeline.sources import SOURCES
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def _parser(*, with_docs: bool) -> argparse.ArgumentParser:
     _add(commands, "lab", _lab, "JupyterLab on notebooks/; further options are passed to JupyterLab")
     _add_parity(commands)
     _add_fidelity(commands)
+    _add_gradient(commands)
     _add_figures(commands)
     _add_import(commands)
     _add(commands, "doctor", _doctor, "show versions, devices, base models and official data")
@@ -217,6 +219,27 @@ def _add_fidelity(commands: "argparse._SubParsersAction[_Parser]") -> None:
         ("--workers", 2, "processes side by side; same results"),
     ):
         fidelity.add_argument(
+            name, type=_count, default=default, metavar="N", help=f"{meaning} (%(default)s)"
+        )
+
+
+def _add_gradient(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    rows = (f"  {name:<20} {entry.summary}" for name, entry in ADVANTAGES.items())
+    more = f"or a training method, or step: and a credit source; each {_OBJECT}"
+    gradient = _add(
+        commands, "gradient", _gradient, "compare advantages by how well they serve the next update",
+        epilog="\n".join((f"advantages (--advantage; {more}):", *rows)),
+    )  # fmt: skip
+    gradient.add_argument("run", type=Path, metavar="RUN", help="folder of a run with a cloned policy")
+    gradient.add_argument("--advantage", nargs="+", metavar="NAME", help="compare only these")
+    gradient.add_argument("--policy", default="cloned", metavar="NAME", help="model that plays (%(default)s)")
+    for name, default, meaning in (
+        ("--tasks", 64, "training tasks"),
+        ("--group", 8, "episodes of each task"),
+        ("--branches", 4, "continuations per value, even"),
+        ("--workers", 2, "processes side by side; same results"),
+    ):
+        gradient.add_argument(
             name, type=_count, default=default, metavar="N", help=f"{meaning} (%(default)s)"
         )
 
@@ -327,6 +350,23 @@ def _fidelity(options: argparse.Namespace) -> int:
             **({"sources": options.source} if options.source else {}),
         )
     )
+    return 0
+
+
+def _gradient(options: argparse.Namespace) -> int:
+    from spa_lab.pipeline.gradient_fidelity import gradient_fidelity
+    from spa_lab.view.tables.gradient_fidelity import render_gradient
+
+    table = gradient_fidelity(
+        options.run,
+        tasks=options.tasks,
+        group=options.group,
+        branches=options.branches,
+        advantages=options.advantage,
+        policy=options.policy,
+        workers=options.workers,
+    )
+    print(render_gradient(table))
     return 0
 
 

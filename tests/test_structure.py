@@ -50,7 +50,9 @@ COMPOSERS = frozenset({"", "pipeline", "cli", "doctor", "pretrain"})
 """May import everything; only composers may import them. "" is `spa_lab/__init__.py`, the public API."""
 WORLDS = frozenset({"household", "webshop", "virtualhome"})
 TORCH_FREE = GROUND | {"paths", "envs", "view", "importers", "exercises", "widgets", "cli", ""}
-TORCH_FREE_MODULES = frozenset({"pipeline", "pipeline.sources", "learn", "learn.methods"})
+TORCH_FREE_MODULES = frozenset(
+    {"pipeline", "pipeline.sources", "pipeline.advantages", "learn", "learn.methods"}
+)
 """Tables and package docstrings that the command line reads before it needs torch."""
 WITH_TORCH = frozenset({"torch", "transformers"})
 MAX_LINES, MAX_FUNCTION_LINES = 400, 50

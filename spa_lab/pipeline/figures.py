@@ -306,6 +306,19 @@ def _board(run: Run) -> pd.DataFrame | None:
     )
 
 
+def _of_gradients(runs: Sequence[Run], asked: Asked) -> Made:
+    """Advantages before training, of the first run in which they were compared."""
+    for run in runs:
+        found = [entry for entry in run.result_sets() if entry.result == "gradient"]
+        for entry in found:
+            table = pd.DataFrame(entry.load())
+            table = table.astype(dict.fromkeys(("value", "low", "high"), np.float64))
+            yield paper.gradient_figure(table, name=entry.name, columns=asked.columns)
+        if found:
+            return
+    yield LeftOut("gradient", "no run has compared advantages; see spa-lab gradient")
+
+
 def _of_training(runs: Sequence[Run], asked: Asked) -> Made:
     """Metrics over the updates, one figure for each kind of training."""
     titles = _all_titles(runs)
@@ -326,6 +339,6 @@ def _of_training(runs: Sequence[Run], asked: Asked) -> Made:
 
 
 MAKERS: tuple[Callable[[Sequence[Run], Asked], Made], ...] = (
-    _of_trajectories, _of_evaluations, _of_scoreboards, _of_training,
+    _of_trajectories, _of_evaluations, _of_scoreboards, _of_gradients, _of_training,
 )  # fmt: skip
 """In the order of the report."""

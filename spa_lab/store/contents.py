@@ -15,8 +15,9 @@ trained model; of the trajectories of a scoreboard. Where two files hold a credi
 trajectory, the later role counts."""
 Measurement = Literal["first", "second"]
 """The truth, and an independent repetition that gives the noise ceiling."""
-Result = Literal["scoreboard", "costs", "timings", "intermediate"]
-"""A scoreboard of credit sources, their costs, times of a measurement; or what schema 1 left besides."""
+Result = Literal["scoreboard", "costs", "timings", "gradient", "intermediate"]
+"""A scoreboard of credit sources, their costs, times of a measurement, a comparison of advantages; or what
+schema 1 left besides."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@
     advantage_chart   rewards, advantages and reach of every step
     branch_chart      value of a step by continuations: how its interval shrinks
     length_chart      success rate by length of the task
+    gradient_chart    advantages before training: correlation with progress, efficiency
     training_chart    training curves
 
 Each returns a `Chart`: what the widgets draw, and with `to_figure()` a plotly figure to change or save.
@@ -13,6 +14,7 @@ from spa_lab.view.charts.advantages import advantage_chart
 from spa_lab.view.charts.branches import branch_chart
 from spa_lab.view.charts.chart import Chart
 from spa_lab.view.charts.credit import credit_chart
+from spa_lab.view.charts.gradient_fidelity import gradient_chart
 from spa_lab.view.charts.lengths import length_chart
 from spa_lab.view.charts.training import training_chart
 
@@ -21,6 +23,7 @@ __all__ = [
     "advantage_chart",
     "branch_chart",
     "credit_chart",
+    "gradient_chart",
     "length_chart",
     "training_chart",
 ]

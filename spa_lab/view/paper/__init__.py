@@ -7,6 +7,7 @@ No pyplot and no global state; the same input gives the same bytes.
 
 from spa_lab.view.paper.advantages import advantages_figure
 from spa_lab.view.paper.contributions import contributions_figure, contributions_pair_figure
+from spa_lab.view.paper.gradient_fidelity import gradient_figure
 from spa_lab.view.paper.page import Columns, width_of
 from spa_lab.view.paper.paper_figure import PaperFigure, write_picture
 from spa_lab.view.paper.running_sum import running_sum_figure
@@ -22,6 +23,7 @@ __all__ = [
     "contributions_figure",
     "contributions_pair_figure",
     "differences_figure",
+    "gradient_figure",
     "running_sum_figure",
     "scoreboard_figure",
     "success_by_length_figure",

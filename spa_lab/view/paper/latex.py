@@ -116,6 +116,24 @@ def board_rows(
     return booktabs(["source (success / failure)", *(str(titles[metric]) for metric in metrics)], rows)
 
 
+def gradient_rows(table: pd.DataFrame, metrics: Sequence[str]) -> str:
+    """The table of `spa_lab.gradient_fidelity`: a row per advantage, values with intervals."""
+    both = table[table["outcome"] == "both"]
+    titles = both.drop_duplicates("metric").set_index("metric")["title"]
+    by_key = both.set_index(["advantage", "metric"])
+    rows = []
+    for advantage in both["advantage"].unique():
+        cells = []
+        for metric in metrics:
+            row = by_key.loc[(advantage, metric)]
+            interval = (
+                "" if math.isnan(row["low"]) else f" [{_number(row['low'], 2)}, {_number(row['high'], 2)}]"
+            )
+            cells.append(_number(row["value"], 2) + interval)
+        rows.append([str(by_key.loc[(advantage, metrics[0])]["label"]), *cells])
+    return booktabs(["advantage", *(str(titles[metric]) for metric in metrics)], rows)
+
+
 def _row(cells: Sequence[str]) -> str:
     line = " & ".join(map(escaped, cells)) + r" \\"
     # after the `\\` of the previous row these would be parsed as its arguments

@@ -101,7 +101,7 @@ def draw_scoreboard(
             f"scoreboard: {len(metrics)} metrics side by side do not fit {width:.2f} inches, "
             f"{len(metrics_that_fit(table, metrics, width, titles))} do"
         )
-    lines = [_wrapped(title, panel) for title in metric_titles]
+    lines = [wrapped(title, panel) for title in metric_titles]
     head = MARGIN + LINE * max(line.count("\n") + 1 for line in lines)
     body = ROW * len(sources)
     legend = legend_rows(_legend(table[table["metric"].isin(metrics)]), width - 2 * MARGIN)
@@ -130,7 +130,7 @@ def _names(sources: Sequence[str], width: float, titles: Mapping[str, str]) -> l
     return [fit_text(captions.titled(source, titles), NAMES * width) for source in sources]
 
 
-def _wrapped(title: str, width: float) -> str:
+def wrapped(title: str, width: float) -> str:
     """The title in lines that fit a panel, broken between words."""
     characters = max(int(width * len(title) / text_width(title)), 6)
     return "\n".join(textwrap.wrap(title, characters, break_long_words=False))

@@ -1,0 +1,120 @@
+"""The advantages of `advantages.ADVANTAGES`, made for the episodes of one policy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from spa_lab.configs.settings import updated
+from spa_lab.credit.methods import CreditMethod, gigpo
+from spa_lab.learn.collect import Collected
+from spa_lab.learn.estimates import Estimate, step_credit
+from spa_lab.learn.methods import find_method
+from spa_lab.learn.on_policy import OnPolicyLearner
+from spa_lab.learn.update_batch import make_update_batch
+from spa_lab.pipeline.advantages import AdvantageEntry, entry_of
+from spa_lab.pipeline.experiment import CLONED, Experiment
+from spa_lab.pipeline.parallel import Report
+from spa_lab.pipeline.sources import find_source
+from spa_lab.pipeline.stages import training_inputs
+from spa_lab.types import FloatArray
+
+
+def gigpo_in_groups(experiment: Experiment, report: Report) -> CreditMethod:
+    """GiGPO among the credited episodes alone."""
+    return gigpo([])
+
+
+@dataclass(frozen=True, eq=False)
+class Advantage:
+    """One advantage of N episodes."""
+
+    advantage: list[FloatArray]
+    """(L,) of each: centred as in the update, outcome units; 0 where the policy did not write."""
+    coefficient: list[FloatArray]
+    """(L,) of each: the same times the weight of each token in the loss."""
+
+
+def advantage_of(
+    experiment: Experiment, name: str, collected: Collected, *, policy: str = CLONED, report: Report
+) -> Advantage:
+    """The advantage of every token as an update would use it, without the scaling over the batch.
+
+    Args:
+        experiment: its preset, models and explorations.
+        name: see `advantages`.
+        collected: N episodes in groups of the same task.
+        policy: the model that played them.
+        report: progress of fitting a source's model.
+
+    Raises:
+        StoreError: the run lacks a model.
+        ValueError: the method makes no policy-gradient update.
+    """
+    entry = entry_of(name)
+    if entry.source:
+        credits = find_source(entry.source)(experiment, report)([e.trajectory for e in collected.episodes])
+        return _as_updated(experiment, collected, step_credit(collected, credits), True, "token")
+    learner = _learner(experiment, entry, policy)
+    if entry.in_sample or learner.critic is None:
+        estimates = learner.estimate(collected)
+    else:
+        estimates = _from_other_tasks(experiment, entry, collected, policy)
+    objective = learner.objective
+    return _as_updated(experiment, collected, estimates, objective.normalise, objective.mean_over)
+
+
+def _learner(experiment: Experiment, entry: AdvantageEntry, policy: str) -> OnPolicyLearner:
+    """A fresh learner of the entry's method."""
+    method = find_method(entry.method)
+    inputs = training_inputs(experiment, method)
+    inputs = replace(
+        inputs,
+        policy=inputs.policy if policy == CLONED else experiment.policy(policy),
+        preset=updated(inputs.preset, entry.settings),
+    )
+    learner = method.make(inputs)
+    if not isinstance(learner, OnPolicyLearner):
+        raise ValueError(f"method {method.name!r} makes no policy-gradient update that could be compared")
+    return learner
+
+
+def _from_other_tasks(
+    experiment: Experiment, entry: AdvantageEntry, collected: Collected, policy: str
+) -> list[Estimate]:
+    """Estimates of each half of the tasks by a learner that has seen the other half before."""
+    estimates: dict[int, Estimate] = {}
+    for half in (0, 1):
+        asked = [i for i, group in enumerate(collected.group) if group % 2 == half]
+        others = [i for i, group in enumerate(collected.group) if group % 2 != half]
+        learner = _learner(experiment, entry, policy)
+        learner.estimate(collected.select(others))
+        estimates |= zip(asked, learner.estimate(collected.select(asked)), strict=True)
+    return [estimates[i] for i in range(len(collected.episodes))]
+
+
+def _as_updated(
+    experiment: Experiment,
+    collected: Collected,
+    estimates: Sequence[Estimate],
+    normalise: bool,
+    mean_over: Any,
+) -> Advantage:
+    """Centred and weighted as by `make_update_batch`."""
+    episodes = collected.episodes
+    policy = experiment.policy(CLONED)
+    batch = make_update_batch(
+        policy.codec.batch([episode.row for episode in episodes], limit=policy.context),
+        episodes,
+        estimates,
+        [np.zeros(len(episode.row.ids)) for episode in episodes],
+        normalise=normalise,
+        mean_over=mean_over,
+    )
+    centred = ((batch.advantages - batch.centre) * batch.written).numpy()  # (B, L)
+    weighted = centred if batch.weights is None else centred * batch.weights.numpy()
+    return Advantage(
+        [row[:length] for row, length in zip(centred, batch.lengths, strict=True)],
+        [row[:length] for row, length in zip(weighted, batch.lengths, strict=True)],
+    )

@@ -1,0 +1,108 @@
+"""Advantages by name; importing this module needs no torch.
+
+An advantage is what a training method or a credit source would multiply the log-probabilities of a step's
+tokens by.
+
+A name is an entry of `ADVANTAGES`, a training method (a name in `METHODS` or "package.module:attribute"), or
+"step:" and a credit source, whose contribution is the advantage of its own step.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from spa_lab.learn.methods import METHODS, check_method_name
+from spa_lab.pipeline.sources import CONTINUATIONS, SOURCES, find_source
+from spa_lab.store import Run
+
+STEP = "step:"
+"""Before the name of a credit source."""
+RELEASED = MappingProxyType({"ppo.gamma": 0.99, "ppo.lam": 0.95})
+"""Discount and trace decay of the released code, per token."""
+
+
+@dataclass(frozen=True)
+class AdvantageEntry:
+    """How an advantage is made."""
+
+    title: str
+    summary: str
+    """One line for `--help`."""
+    method: str = ""
+    """Name of the training method; empty: a credit source."""
+    source: str = ""
+    """Name of the credit source, or "package.module:attribute"."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Dotted settings of the preset that it changes."""
+    in_sample: bool = False
+    """Whether the critic is fitted to the very episodes that it is asked about, as in the first update;
+    otherwise to those of the other half of the tasks, as in a later one."""
+    unbiased: bool = False
+    """Whether its expected gradient is the policy gradient by construction."""
+
+
+ADVANTAGES: Mapping[str, AdvantageEntry] = MappingProxyType(
+    {
+        "terminal": AdvantageEntry(
+            "terminal reward, GAE", "outcome, GAE of the preset, critic fitted to other tasks", "terminal"
+        ),
+        "terminal_in_sample": AdvantageEntry(
+            "terminal, critic in sample", "the same, critic fitted to these episodes", "terminal",
+            in_sample=True,
+        ),
+        "released": AdvantageEntry(
+            "terminal, γ .99, λ .95", "outcome, discounts of the released code per token", "terminal",
+            settings=RELEASED,
+        ),
+        "rloo": AdvantageEntry("RLOO", "leave-one-out within the task", "rloo", unbiased=True),
+        "grpo": AdvantageEntry("GRPO", "outcome standardised within the task", "grpo"),
+        "gigpo": AdvantageEntry(
+            "GiGPO", "returns compared among visits of one state",
+            source="spa_lab.pipeline.advantage_factories:gigpo_in_groups",
+        ),
+        "spa": AdvantageEntry("SPA-RL, GAE", "contributions and grounding, GAE of the preset", "spa"),
+        "spa_released": AdvantageEntry(
+            "SPA-RL, γ .99, λ .95", "the same, discounts of the released code", "spa", settings=RELEASED
+        ),
+        "step:spa": AdvantageEntry("SPA-RL, own step", "contribution of its own step", source="spa"),
+        "step:critic": AdvantageEntry("critic, own step", "TD error of the ensemble critic", source="critic"),
+    }
+)  # fmt: skip
+"""What is compared if no names are given, as far as the run has the models; in the order of tables."""
+
+
+def entry_of(name: str) -> AdvantageEntry:
+    """The entry of a name.
+
+    Raises:
+        ValueError: there is no such advantage, or it would play continuations.
+    """
+    if name in ADVANTAGES:
+        return ADVANTAGES[name]
+    if name.startswith(STEP):
+        source = name.removeprefix(STEP)
+        find_source(source)
+        if source in SOURCES and SOURCES[source].model == CONTINUATIONS:
+            raise ValueError(
+                f"advantage {name!r}: Monte Carlo credit is compared for every number of continuations anyway"
+            )
+        title = SOURCES[source].title if source in SOURCES else source
+        return AdvantageEntry(f"{title}, own step", "", source=source)
+    check_method_name(name)
+    return AdvantageEntry(METHODS[name].title if name in METHODS else name, "", name)
+
+
+def default_names(run: Run) -> list[str]:
+    """Those of `ADVANTAGES` whose models and explorations the run has."""
+    missing = set() if "estimator" in run.names("models") else {"spa", "spa_released", "step:spa"}
+    if not any(entry.role == "explored" for entry in run.trajectory_sets()):
+        missing.add("step:critic")
+    return [name for name in ADVANTAGES if name not in missing]
+
+
+def label_of(name: str) -> str:
+    """What an advantage is called in tables and figures, exact and Monte Carlo credit included."""
+    if name.startswith("monte_carlo_"):
+        return f"Monte Carlo, {name.rpartition('_')[2]}"
+    return "exact credit" if name == "exact" else entry_of(name).title

@@ -1,0 +1,199 @@
+"""`spa-lab gradient` on a run of seconds: what it leaves, that it goes on, and what it refuses."""
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import spa_lab
+from spa_lab import cli
+from spa_lab.agent.models import save_policy
+from spa_lab.agent.rollout import Policy
+from spa_lab.configs.presets import TINY
+from spa_lab.configs.rollout import RolloutConfig
+from spa_lab.credit.methods import credit_method
+from spa_lab.envs.base import Environment, Reply, Task
+from spa_lab.pipeline import gradient_episodes
+from spa_lab.pipeline import gradient_fidelity as module
+from spa_lab.pipeline.experiment import config_of
+from spa_lab.pipeline.figures import MAKERS, Asked, LeftOut
+from spa_lab.pipeline.parallel import WorkerTask
+from spa_lab.store import Run, StoreError
+from spa_lab.types import Trajectory
+from spa_lab.view.tables.gradient_fidelity import render_gradient
+
+NAMES = ("terminal", "rloo", "gigpo", f"step:{__name__}:first_step")
+FIXED = ["exact", *(f"monte_carlo_{n}" for n in (2, 4, 8, 16, 64))]
+
+
+@credit_method("first step", origin="a guess")
+def first_step(trajectory: Trajectory) -> list[float]:
+    return [trajectory.outcome - 0.5, *[0.0] * (len(trajectory) - 1)]
+
+
+class Even:
+    """Two steps; won by a first action of an even number of characters."""
+
+    def reset(self, task: Task) -> str:
+        self.actions: tuple[str, ...] = ()
+        return f"Choose {task.id}."
+
+    def step(self, action: str) -> Reply:
+        self.actions += (action,)
+        won = len(self.actions[0]) % 2 == 0
+        return Reply("noted", bool(action), len(self.actions) == 2, float(won and len(self.actions) == 2))
+
+    def snapshot(self) -> object:
+        return self.actions
+
+    def restore(self, token: object) -> None:
+        assert isinstance(token, tuple)
+        self.actions = token
+
+    def admissible(self) -> list[str]:
+        return []
+
+
+TASKS = [Task(f"e{i}", "even", "train", "", "", 2, None) for i in range(8)]
+EVEN = Environment(name="even", make_world=Even, tasks=lambda split, n: TASKS[:n], step_limit=2)
+PRESET = replace(TINY, demonstrations=0, explore_tasks=1, explore_rollout=RolloutConfig(0.7, 5, 16))
+
+
+class InProcessPool:
+    """A pool that executes every task in this process and counts them."""
+
+    done: ClassVar[list[str]] = []
+
+    def __init__(self, size: int) -> None: ...
+    def __enter__(self) -> "InProcessPool":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+    def run(self, tasks: Sequence[WorkerTask], **_: object) -> list[Any]:
+        self.done.extend(task.label for task in tasks)
+        return [task.function(*task.arguments, report=lambda *progress: None) for task in tasks]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _in_this_process() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "WorkerPool", InProcessPool)
+        patch.setattr(gradient_episodes, "SKETCH", 64)
+        yield
+
+
+@pytest.fixture(scope="module")
+def cloned(make_policy: Callable[..., Policy], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with a cloned policy and nothing else."""
+    policy = make_policy("Action: a", "Action: bb", "noted", "Choose e0.", context=400, spread=0.4)
+    run = Run.create(tmp_path_factory.mktemp("run") / "run", config_of(EVEN, EVEN, [], PRESET), seed=0)
+    with run.saving_model("cloned") as target:
+        save_policy(policy, target)
+    return run.path
+
+
+@pytest.fixture(scope="module")
+def compared(cloned: Path) -> tuple[Run, pd.DataFrame]:
+    table = module.gradient_fidelity(
+        cloned, tasks=5, group=2, branches=2, advantages=NAMES, workers=1, world=EVEN
+    )
+    return Run.open(cloned), table
+
+
+def test_every_advantage_is_compared(compared: tuple[Run, pd.DataFrame]) -> None:
+    run, table = compared
+    assert list(table["advantage"].unique()) == [*NAMES, *FIXED]
+    assert table["label"].unique()[:4].tolist() == [
+        "terminal reward, GAE", "RLOO", "GiGPO", f"{__name__}:first_step, own step",
+    ]  # fmt: skip
+    (saved,) = [entry for entry in run.result_sets() if entry.result == "gradient"]
+    assert saved.name == "gradient-cloned" and len(saved.load()) == len(table)
+    assert len(run.load_trajectories("gradient-cloned")) == 10 == len(run.load_truths("gradient-cloned"))
+    assert {row["n_episodes"] for row in saved.load()} == {10}
+    assert (run.path / "figures" / "gradient-cloned.svg").stat().st_size > 1000
+    printed = render_gradient(table)
+    assert "10 episodes of 5 tasks (20 steps, policy cloned), 2 continuations" in printed
+    assert all(label in printed for label in ("RLOO", "exact credit", "Monte Carlo, 64"))
+
+
+def test_advantages_are_those_of_the_episodes(compared: tuple[Run, pd.DataFrame]) -> None:
+    """RLOO of groups of two is R_1 - R_2: its second moment is that of the outcomes' differences."""
+    run, table = compared
+    outcomes = np.array([t.outcome for t in run.load_trajectories("gradient-cloned")]).reshape(5, 2)
+    rows = table.set_index(["advantage", "outcome", "metric"])
+    expected = np.mean((outcomes[:, 0] - outcomes[:, 1]) ** 2)
+    assert rows.loc[("rloo", "both", "second_moment"), "value"] == pytest.approx(expected)
+    assert rows.loc[("rloo", "both", "gradient_scale"), "value"] == 1
+
+
+def test_what_is_done_is_not_done_again(
+    compared: tuple[Run, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More tasks only add a chunk of episodes; a further advantage repeats the gradients alone."""
+    run, table = compared
+    how = {"group": 2, "branches": 2, "workers": 1, "world": EVEN}
+    monkeypatch.setattr(InProcessPool, "done", [])
+    again = module.gradient_fidelity(run, tasks=5, advantages=NAMES, **how)
+    assert InProcessPool.done == []
+    pd.testing.assert_frame_equal(again, table)
+    module.gradient_fidelity(run, tasks=5, advantages=[*NAMES, "grpo"], **how)
+    assert InProcessPool.done == ["advantage grpo", "gradients 1/2", "gradients 2/2"]
+
+
+def test_figures_show_it(compared: tuple[Run, pd.DataFrame]) -> None:
+    run, _ = compared
+    made = [result for make in MAKERS for result in make([run], Asked())]
+    (figure,) = [result for result in made if not isinstance(result, LeftOut)]
+    assert figure.name == "gradient-cloned" and "10 episodes of 5 tasks" in figure.caption
+    assert "RLOO" in figure.tabular
+
+
+def test_defaults_are_what_the_run_allows(cloned: Path) -> None:
+    assert module.default_names(Run.open(cloned)) == [
+        "terminal", "terminal_in_sample", "released", "rloo", "grpo", "gigpo",
+    ]  # fmt: skip
+
+
+def test_bad_input_is_refused_at_once(cloned: Path, tmp_path: Path) -> None:
+    for given, message in (
+        ({"tasks": 3}, "got 3, 8 and 4"),
+        ({"branches": 3}, "even number of continuations, got 64, 8 and 3"),
+        ({"advantages": ["nothing"]}, "no training method 'nothing'"),
+        ({"advantages": ["step:ipr_5"]}, "Monte Carlo credit is compared for every number"),
+        ({"tasks": 9, "workers": 1, "world": EVEN}, "asked for 9 training tasks, it has 7"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            module.gradient_fidelity(cloned, **given)  # type: ignore[arg-type]
+    path = shutil.copytree(cloned, tmp_path / "run")
+    shutil.rmtree(path / "models")
+    with pytest.raises(StoreError, match="no models called 'cloned'"):
+        module.gradient_fidelity(path, workers=1, world=EVEN)
+
+
+def test_the_command_passes_its_options(
+    compared: tuple[Run, pd.DataFrame], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls: list[tuple[Any, dict[str, Any]]] = []
+
+    def called(run: Path, **given: Any) -> pd.DataFrame:
+        calls.append((run, given))
+        return compared[1]
+
+    monkeypatch.setattr(module, "gradient_fidelity", called)
+    assert cli.main(["gradient", "x", "--tasks", "5", "--advantage", "rloo", "terminal"]) == 0
+    assert calls == [
+        (
+            Path("x"),
+            {
+                "tasks": 5, "group": 8, "branches": 4, "advantages": ["rloo", "terminal"],
+                "policy": "cloned", "workers": 2,
+            },
+        )
+    ]  # fmt: skip
+    assert "exact credit" in capsys.readouterr().out
+    assert spa_lab.gradient_fidelity is not None
