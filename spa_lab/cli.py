@@ -213,14 +213,10 @@ def _add_fidelity(commands: "argparse._SubParsersAction[_Parser]") -> None:
     )  # fmt: skip
     fidelity.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run with an estimator")
     fidelity.add_argument("--source", nargs="+", metavar="NAME", help=f"score only these; {_OBJECT}")
-    for name, default, meaning in (
-        ("--trajectories", 40, "held-out trajectories of each outcome"),
-        ("--branches", 64, "continuations per value"),
-        ("--workers", 2, "processes side by side; same results"),
-    ):
-        fidelity.add_argument(
-            name, type=_count, default=default, metavar="N", help=f"{meaning} (%(default)s)"
-        )
+    _add_counts(
+        fidelity, trajectories=(40, "held-out trajectories of each outcome"),
+        branches=(64, "continuations per value"), workers=(2, "processes side by side; same results"),
+    )  # fmt: skip
 
 
 def _add_gradient(commands: "argparse._SubParsersAction[_Parser]") -> None:
@@ -233,15 +229,17 @@ def _add_gradient(commands: "argparse._SubParsersAction[_Parser]") -> None:
     gradient.add_argument("run", type=Path, metavar="RUN", help="folder of a run with a cloned policy")
     gradient.add_argument("--advantage", nargs="+", metavar="NAME", help="compare only these")
     gradient.add_argument("--policy", default="cloned", metavar="NAME", help="model that plays (%(default)s)")
-    for name, default, meaning in (
-        ("--tasks", 64, "training tasks"),
-        ("--group", 8, "episodes of each task"),
-        ("--branches", 4, "continuations per value, even"),
-        ("--workers", 2, "processes side by side; same results"),
-    ):
-        gradient.add_argument(
-            name, type=_count, default=default, metavar="N", help=f"{meaning} (%(default)s)"
-        )
+    _add_counts(
+        gradient, tasks=(64, "training tasks"), group=(8, "episodes of each task"),
+        branches=(4, "continuations per value, even"), workers=(2, "processes side by side; same results"),
+    )  # fmt: skip
+
+
+def _add_counts(parser: argparse.ArgumentParser, **counts: tuple[int, str]) -> None:
+    """Options with whole numbers: name -> default and meaning."""
+    for name, (default, meaning) in counts.items():
+        help = f"{meaning} (%(default)s)"
+        parser.add_argument(f"--{name}", type=_count, default=default, metavar="N", help=help)
 
 
 def _add_figures(commands: "argparse._SubParsersAction[_Parser]") -> None:
@@ -357,15 +355,8 @@ def _gradient(options: argparse.Namespace) -> int:
     from spa_lab.pipeline.gradient_fidelity import gradient_fidelity
     from spa_lab.view.tables.gradient_fidelity import render_gradient
 
-    table = gradient_fidelity(
-        options.run,
-        tasks=options.tasks,
-        group=options.group,
-        branches=options.branches,
-        advantages=options.advantage,
-        policy=options.policy,
-        workers=options.workers,
-    )
+    counts = {name: getattr(options, name) for name in ("tasks", "group", "branches", "workers")}
+    table = gradient_fidelity(options.run, advantages=options.advantage, policy=options.policy, **counts)
     print(render_gradient(table))
     return 0
 

@@ -84,6 +84,10 @@ class Steps:
     half: int
     """h, continuations behind each value of each half."""
 
+    def of(self, outcome: str) -> NDArray[np.bool_]:
+        """(n,) whether the step is of an episode with this outcome; all are of "both"."""
+        return np.full(len(self.task), True) if outcome == "both" else self.success == (outcome == "success")
+
 
 @dataclass(frozen=True, eq=False)
 class TaskGradients:
@@ -137,23 +141,12 @@ def gradient_table(
     _check(steps, advantages, gradients)
     n_tasks = len(gradients.products)
     deviations = resampled_deviations(n_tasks, resamples, rng)
-    rows = []
-    for outcome in OUTCOMES:
-        chosen = (
-            np.ones(len(steps.task), bool) if outcome == "both" else steps.success == (outcome == "success")
-        )
-        facts = {
-            "outcome": outcome,
-            "n_tasks": len(np.unique(steps.task[chosen])),
-            "n_steps": int(chosen.sum()),
-        }
-        if chosen.any():
-            by_name = _step_metrics(steps, advantages, chosen, monte_carlo, deviations)
-            rows += [row | facts for row in _rows(by_name, level)]
-    facts = {"outcome": "both", "n_tasks": n_tasks, "n_steps": len(steps.task)}
-    by_name = _gradient_metrics(gradients, list(advantages), unbiased, monte_carlo, steps.half, deviations)
-    rows += [row | facts for row in _rows(by_name, level)]
-    table = pd.DataFrame(rows)
+    groups = [(o, _step_metrics(steps, advantages, o, monte_carlo, deviations)) for o in OUTCOMES]
+    names = list(advantages)
+    groups.append(
+        ("both", _gradient_metrics(gradients, names, unbiased, monte_carlo, steps.half, deviations))
+    )
+    table = pd.DataFrame([row for outcome, found in groups for row in _rows(found, steps, outcome, level)])
     order = {name: i for i, name in enumerate(table["advantage"].unique())}
     table = table.sort_values("advantage", key=lambda names: names.map(order), kind="stable")
     return table.assign(title=[METRICS[name].title for name in table["metric"]]).reset_index(drop=True)
@@ -166,11 +159,14 @@ Replicates = dict[str, FloatArray]
 def _step_metrics(
     steps: Steps,
     advantages: Mapping[str, FloatArray],
-    chosen: NDArray[np.bool_],
+    outcome: str,
     monte_carlo: Sequence[int],
     deviations: FloatArray,
 ) -> dict[str, Replicates]:
-    """Metrics over steps, from sums per task."""
+    """Metrics over the steps of episodes of one outcome, from sums per task; empty if there are none."""
+    chosen = steps.of(outcome)
+    if not chosen.any():
+        return {}
     task, first, second = steps.task[chosen], steps.first[chosen], steps.second[chosen]
     progress = (first + second) / 2
 
@@ -280,18 +276,20 @@ def _exact_and_monte_carlo(numbers: Sequence[int], error: FloatArray) -> dict[st
     return {EXACT: np.zeros_like(error)} | {f"monte_carlo_{n}": error / n for n in numbers}
 
 
-def _rows(by_name: Mapping[str, Replicates], level: float) -> list[dict[str, object]]:
+def _rows(
+    by_name: Mapping[str, Replicates], steps: Steps, outcome: str, level: float
+) -> list[dict[str, object]]:
+    chosen = steps.of(outcome)
+    counts: dict[str, object] = {"n_tasks": len(np.unique(steps.task[chosen])), "n_steps": int(chosen.sum())}
     rows: list[dict[str, object]] = []
     for name, metrics in by_name.items():
         for metric, values in metrics.items():
             low, high = _bounds(values, level)
             excludes_zero = not low <= 0 <= high or metric not in SIGNED
-            rows.append(
-                {
-                    "advantage": name, "metric": metric, "value": float(values[0]), "low": low, "high": high,
-                    "resolved": bool(np.isfinite(low) and excludes_zero),
-                }
-            )  # fmt: skip
+            resolved = bool(np.isfinite(low) and excludes_zero)
+            row: dict[str, object] = {"advantage": name, "outcome": outcome, "metric": metric}
+            row |= {"value": float(values[0]), "low": low, "high": high, "resolved": resolved}
+            rows.append(row | counts)
     return rows
 
 

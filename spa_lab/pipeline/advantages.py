@@ -10,11 +10,13 @@ A name is an entry of `ADVANTAGES`, a training method (a name in `METHODS` or "p
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spa_lab.learn.methods import METHODS, check_method_name
 from spa_lab.pipeline.sources import CONTINUATIONS, SOURCES, find_source
-from spa_lab.store import Run
+
+if TYPE_CHECKING:
+    from spa_lab.store import Run
 
 STEP = "step:"
 """Before the name of a credit source."""
@@ -93,7 +95,7 @@ def entry_of(name: str) -> AdvantageEntry:
     return AdvantageEntry(METHODS[name].title if name in METHODS else name, "", name)
 
 
-def default_names(run: Run) -> list[str]:
+def default_names(run: "Run") -> list[str]:
     """Those of `ADVANTAGES` whose models and explorations the run has."""
     missing = set() if "estimator" in run.names("models") else {"spa", "spa_released", "step:spa"}
     if not any(entry.role == "explored" for entry in run.trajectory_sets()):

@@ -2,7 +2,8 @@
 
 Leaves the episodes as `trajectories/`, their measured values as `truths/`, the comparison in `results/` and
 its picture in `figures/`. An interrupted call is resumed; more tasks or continuations extend a smaller call,
-and a further advantage repeats the gradients alone.
+and a further advantage repeats the gradients alone. Many tasks with few continuations resolve more than few
+tasks with many: the error of the measured progress averages out over steps, and the spread of tasks does not.
 """
 
 from collections.abc import Sequence
@@ -41,9 +42,6 @@ def gradient_fidelity(
     world: str | Environment | None = None,
 ) -> pd.DataFrame:
     """Play episodes in groups, measure the progress of every step and compare advantages; see the module.
-
-    Many tasks with few continuations resolve more than few tasks with many: the error of the measured
-    progress averages out over steps and tasks, and the spread of tasks does not.
 
     Args:
         run: a run with a cloned policy, or its folder.

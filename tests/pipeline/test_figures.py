@@ -78,7 +78,7 @@ def test_one_run(finished: Callable[..., Run]) -> None:
         "running-sum-failure", "advantages-failure", "success", "differences", "success-by-length",
         "training-ppo",
     ]  # fmt: skip
-    assert set(left) == {"scoreboard", "training-clone", "training-estimator"}
+    assert set(left) == {"scoreboard", "gradient", "training-clone", "training-estimator"}
     table = made["success"].numbers.set_index("policy")
     assert table["k"].to_dict() == {"cloned (SFT)": 1, "terminal reward": 2, "SPA-RL": 4}
     assert "Wilson" in made["success"].caption and made["success"].facts["n"] == 6

@@ -138,6 +138,7 @@ def test_what_is_done_is_not_done_again(
     run, table = compared
     how = {"group": 2, "branches": 2, "workers": 1, "world": EVEN}
     monkeypatch.setattr(InProcessPool, "done", [])
+    monkeypatch.setattr(module, "save_pictures", lambda run, pictures: None)
     again = module.gradient_fidelity(run, tasks=5, advantages=NAMES, **how)
     assert InProcessPool.done == []
     pd.testing.assert_frame_equal(again, table)
@@ -150,7 +151,7 @@ def test_figures_show_it(compared: tuple[Run, pd.DataFrame]) -> None:
     made = [result for make in MAKERS for result in make([run], Asked())]
     (figure,) = [result for result in made if not isinstance(result, LeftOut)]
     assert figure.name == "gradient-cloned" and "10 episodes of 5 tasks" in figure.caption
-    assert "RLOO" in figure.tabular
+    assert "RLOO" in figure.table
 
 
 def test_defaults_are_what_the_run_allows(cloned: Path) -> None:

@@ -60,7 +60,7 @@ def test_chart_and_figure_hold_the_numbers(table: pd.DataFrame) -> None:
     assert set(figure.numbers["metric"]) == set(SHOWN)
     lines = [line for axes in figure.figure.axes for line in axes.lines if len(line.get_xdata()) == 3]
     assert any(np.allclose(line.get_xdata(), [0.25, 0.5, 0.75]) for line in lines)
-    assert "Hollow: not resolved" in figure.caption and "0.50 &" in figure.tabular
+    assert "Hollow: not resolved" in figure.caption and "0.50 &" in figure.table
     narrow = gradient_figure(table, columns=1)
     assert 1 <= narrow.numbers["metric"].nunique() < len(SHOWN)
 
@@ -68,5 +68,5 @@ def test_chart_and_figure_hold_the_numbers(table: pd.DataFrame) -> None:
 def test_what_is_not_there_is_named(table: pd.DataFrame) -> None:
     with pytest.raises(ValueError, match=r"no metric 'beauty'; the table has: correlation, "):
         advantage_rows(table, "beauty", "both", ["rloo"])
-    with pytest.raises(ValueError, match="no rows"):
+    with pytest.raises(ValueError, match="the table has 0 rows"):
         gradient_figure(table.iloc[:0])

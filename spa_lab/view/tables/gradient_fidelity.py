@@ -25,7 +25,13 @@ LOGARITHMIC = frozenset({"episodes", "gradient_noise", "gradient_episodes"})
 
 
 def advantage_labels(table: pd.DataFrame) -> dict[str, str]:
-    """Advantage -> what it is called, in the order of the table."""
+    """Advantage -> what it is called, in the order of the table.
+
+    Raises:
+        ValueError: the table is empty.
+    """
+    if table.empty:
+        raise ValueError("gradient table: the table has 0 rows")
     rows = table.drop_duplicates("advantage")
     return dict(zip(rows["advantage"], rows["label"], strict=True))
 
