@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from spa_lab.configs.settings import updated
-from spa_lab.credit.methods import CreditMethod, gigpo
 from spa_lab.learn.collect import Collected
 from spa_lab.learn.estimates import Estimate, step_credit
 from spa_lab.learn.methods import find_method
@@ -19,11 +18,6 @@ from spa_lab.pipeline.parallel import Report
 from spa_lab.pipeline.sources import find_source
 from spa_lab.pipeline.stages import training_inputs
 from spa_lab.types import FloatArray
-
-
-def gigpo_in_groups(experiment: Experiment, report: Report) -> CreditMethod:
-    """GiGPO among the credited episodes alone."""
-    return gigpo([])
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,23 +50,25 @@ def advantage_of(
     if entry.source:
         credits = find_source(entry.source)(experiment, report)([e.trajectory for e in collected.episodes])
         return _as_updated(experiment, collected, step_credit(collected, credits), True, "token")
-    learner = _learner(experiment, entry, policy)
+    size = collected.group.count(collected.group[0])
+    learner = _learner(experiment, entry, policy, size)
     if entry.in_sample or learner.critic is None:
         estimates = learner.estimate(collected)
     else:
-        estimates = _from_other_tasks(experiment, entry, collected, policy)
+        estimates = _from_other_tasks(experiment, entry, collected, policy, size)
     objective = learner.objective
     return _as_updated(experiment, collected, estimates, objective.normalise, objective.mean_over)
 
 
-def _learner(experiment: Experiment, entry: AdvantageEntry, policy: str) -> OnPolicyLearner:
-    """A fresh learner of the entry's method."""
+def _learner(experiment: Experiment, entry: AdvantageEntry, policy: str, group_size: int) -> OnPolicyLearner:
+    """A fresh learner of the entry's method, which is paid for the outcome and not for grounding."""
     method = find_method(entry.method)
     inputs = training_inputs(experiment, method)
+    fixed = {"reward.beta": 0.0, "ppo.group_size": group_size, "ppo.episodes": group_size}
     inputs = replace(
         inputs,
         policy=inputs.policy if policy == CLONED else experiment.policy(policy),
-        preset=updated(inputs.preset, entry.settings),
+        preset=updated(inputs.preset, {**fixed, **entry.settings}),
     )
     learner = method.make(inputs)
     if not isinstance(learner, OnPolicyLearner):
@@ -81,14 +77,14 @@ def _learner(experiment: Experiment, entry: AdvantageEntry, policy: str) -> OnPo
 
 
 def _from_other_tasks(
-    experiment: Experiment, entry: AdvantageEntry, collected: Collected, policy: str
+    experiment: Experiment, entry: AdvantageEntry, collected: Collected, policy: str, group_size: int
 ) -> list[Estimate]:
     """Estimates of each half of the tasks by a learner that has seen the other half before."""
     estimates: dict[int, Estimate] = {}
     for half in (0, 1):
         asked = [i for i, group in enumerate(collected.group) if group % 2 == half]
         others = [i for i, group in enumerate(collected.group) if group % 2 != half]
-        learner = _learner(experiment, entry, policy)
+        learner = _learner(experiment, entry, policy, group_size)
         learner.estimate(collected.select(others))
         estimates |= zip(asked, learner.estimate(collected.select(asked)), strict=True)
     return [estimates[i] for i in range(len(collected.episodes))]

@@ -4,7 +4,8 @@ An advantage is what a training method or a credit source would multiply the log
 tokens by.
 
 A name is an entry of `ADVANTAGES`, a training method (a name in `METHODS` or "package.module:attribute"), or
-"step:" and a credit source, whose contribution is the advantage of its own step.
+"step:" and a credit source, whose contribution is the advantage of its own step. Grounding is not paid: the
+measured progress is that of the outcome.
 """
 
 from collections.abc import Mapping
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 
 STEP = "step:"
 """Before the name of a credit source."""
-RELEASED = MappingProxyType({"ppo.gamma": 0.99, "ppo.lam": 0.95})
-"""Discount and trace decay of the released code, per token."""
+RELEASED = MappingProxyType({"ppo.gae_level": "token", "ppo.gamma": 0.99, "ppo.lam": 0.95})
+"""Discount and trace decay of the released code."""
+PUBLISHED = MappingProxyType({"reward.residual": "kept", "reward.clip": False, **RELEASED})
+"""What the released code makes of contributions, the error of their sum included."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +62,11 @@ ADVANTAGES: Mapping[str, AdvantageEntry] = MappingProxyType(
         ),
         "rloo": AdvantageEntry("RLOO", "leave-one-out within the task", "rloo", unbiased=True),
         "grpo": AdvantageEntry("GRPO", "outcome standardised within the task", "grpo"),
-        "gigpo": AdvantageEntry(
-            "GiGPO", "returns compared among visits of one state",
-            source="spa_lab.pipeline.advantage_factories:gigpo_in_groups",
-        ),
-        "spa": AdvantageEntry("SPA-RL, GAE", "contributions and grounding, GAE of the preset", "spa"),
+        "gigpo": AdvantageEntry("GiGPO", "returns compared in groups of a task and of a state", "gigpo"),
+        "spa": AdvantageEntry("SPA-RL, GAE", "contributions, reward and GAE of the preset", "spa"),
         "spa_released": AdvantageEntry(
-            "SPA-RL, γ .99, λ .95", "the same, discounts of the released code", "spa", settings=RELEASED
+            "SPA-RL, released", "contributions as they are, discounts of the released code", "spa",
+            settings=PUBLISHED,
         ),
         "step:spa": AdvantageEntry("SPA-RL, own step", "contribution of its own step", source="spa"),
         "step:critic": AdvantageEntry("critic, own step", "TD error of the ensemble critic", source="critic"),
@@ -97,9 +98,10 @@ def entry_of(name: str) -> AdvantageEntry:
 
 def default_names(run: "Run") -> list[str]:
     """Those of `ADVANTAGES` whose models and explorations the run has."""
-    missing = set() if "estimator" in run.names("models") else {"spa", "spa_released", "step:spa"}
+    estimated = {"spa", "spa_released", "step:spa"}
+    missing = set() if "estimator" in run.names("models") else set(estimated)
     if not any(entry.role == "explored" for entry in run.trajectory_sets()):
-        missing.add("step:critic")
+        missing |= {*estimated, "step:critic"}
     return [name for name in ADVANTAGES if name not in missing]
 
 

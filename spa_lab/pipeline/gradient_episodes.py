@@ -126,7 +126,8 @@ def load_episodes(experiment: Experiment, sample: Sample) -> Collected:
         ):
             tokens = TokenRow(row["trajectory_id"], tuple(row["ids"]), tuple(row["step"]))
             episodes.append(Episode(decode_trajectory(record), tokens, tuple(logprobs)))
-    return Collected(episodes, [i // sample.group for i in range(len(episodes))])
+    group = [i // sample.group for i in range(len(episodes))]
+    return Collected(episodes, group, tasks_of(experiment, sample))
 
 
 def load_outcomes(experiment: Experiment, sample: Sample, collected: Collected) -> list[BranchOutcomes]:

@@ -46,7 +46,7 @@ def gradient_fidelity(
     Args:
         run: a run with a cloned policy, or its folder.
         tasks: training tasks, >= 4.
-        group: G, episodes of each task, >= 2; some training methods need their own G.
+        group: G, episodes of each task, >= 2.
         branches: N, continuations behind every value, even; half of them for each half of the truth.
         advantages: names, see `pipeline.advantages`; those of `ADVANTAGES` that the run allows if None.
         policy: the model that plays: "cloned" or the name of a training method.
