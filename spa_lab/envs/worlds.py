@@ -44,6 +44,11 @@ WORLDS: Mapping[str, WorldEntry] = MappingProxyType(
             benchmark="ALFWorld",
             parity="spa_lab.envs.household.parity",
         ),
+        "household-long": WorldEntry(
+            factory="spa_lab.envs.household.long:environment",
+            summary="the same with larger houses and several tasks in each game, 20 to 40 steps",
+            benchmark="ALFWorld",
+        ),
         "webshop": WorldEntry(
             factory="spa_lab.envs.webshop:environment",
             summary="a generated shop with WebShop's pages, search and reward",

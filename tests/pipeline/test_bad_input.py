@@ -70,7 +70,7 @@ def _run(out: Path, **given: str) -> list[str]:
         ({"preset": "huge"}, "no preset 'huge'; there are: tiny, micro"),
         (
             {"env": "chess"},
-            "no world 'chess'; there are: household, webshop, virtualhome, alfworld, "
+            "no world 'chess'; there are: household, household-long, webshop, virtualhome, alfworld, "
             "webshop-official, virtualhome-official; or package.module:attribute",
         ),
         (

@@ -19,9 +19,9 @@ class HouseholdTask:
 
     game_id: str
     task_type: str
-    """One of ALFWorld's six task types."""
+    """One of ALFWorld's six task types; "<n> chores" for a game with several tasks."""
     task: str
-    """The task sentence, without the final full stop."""
+    """The task sentence, or several with `generator.JOINT` between them, without the final full stop."""
     problem: str | Path
     """The text of the PDDL problem, or the official game file (`game.tw-pddl`) that holds it."""
     grammar: Grammar = "move"

@@ -1,4 +1,4 @@
-"""Generates household games: a seeded room, objects by ALFWorld's tables, a task of its six types.
+"""Generates household games: a seeded room, objects by ALFWorld's tables, one or more tasks of its six types.
 
 Rules and text are ALFWorld's; the distribution of games is ours, so scores on them are not ALFWorld
 scores. Two things are kept out of training for the `unseen` games: houses (see `houses`) and pairs of
@@ -8,6 +8,7 @@ target object type and goal type (`is_unseen_pair`).
 import random
 from collections.abc import Sequence
 from types import MappingProxyType
+from typing import NamedTuple
 
 from spa_lab.envs.household import catalogue
 from spa_lab.envs.household.game import HouseholdTask
@@ -15,6 +16,7 @@ from spa_lab.envs.household.houses import HOUSES, House, Size, coordinates, make
 from spa_lab.envs.household.problem import GOALS, Item, write_problem
 
 TASK_TYPES = tuple(catalogue.TASK_ROOMS)
+ROOMS = tuple(catalogue.ROOM_OBJECTS)
 SENTENCES = MappingProxyType(  # ALFWorld's goal library; the two light sentences as its games print them
     {
         "pick_and_place_simple": ("put a {target} in {goal}", "put some {target} on {goal}"),
@@ -44,8 +46,23 @@ _OBJECTS = MappingProxyType(
     }
 )
 _MAX_COPIES = 3
+JOINT = ".\n\nYour task is to: "
+"""Between the task sentences of a game with several tasks: each has a line of its own in the opening text."""
+CHORES = tuple(t for t in TASK_TYPES if t != "look_at_obj_in_light")
+"""Task types that a game with several tasks asks for: those that leave the hands free at the end."""
 _TARGETS = tuple(sorted({o for objects in catalogue.ROOM_OBJECTS.values() for o in objects}))
 _GOALS = (*catalogue.HOLDS, *catalogue.LAMPS)
+
+
+class Chore(NamedTuple):
+    """One task of a game."""
+
+    task_type: str
+    """One of `TASK_TYPES`."""
+    target: str
+    """Object type, as in `catalogue`."""
+    goal: str
+    """Receptacle or lamp type."""
 
 
 def is_unseen_pair(target: str, goal: str) -> bool:
@@ -83,14 +100,51 @@ def generate_game(
         room = rng.choice(catalogue.TASK_ROOMS[task_type])
         house = make_house(room, size, rng.randrange(HOUSES), unseen=unseen)
         pairs = [pair for pair in _goal_pairs(task_type, house) if is_unseen_pair(*pair) == unseen]
-    target = rng.choice(sorted({target for target, _ in pairs}))  # all types equally often
-    goal = rng.choice([g for t, g in pairs if t == target])
-    items = _furnish(rng, house, task_type, size, target, goal)
-    sentence = rng.choice(SENTENCES[task_type]).format(target=target.lower(), goal=goal.lower())
-    conditions = GOALS[task_type].format(target=target, goal=goal)
-    return HouseholdTask(
-        game_id=game_id, task_type=task_type, task=sentence, problem=write_problem(house, items, conditions)
-    )
+    chore = _choose(rng, task_type, pairs)
+    return _game(rng, house, size, (chore,), task_type, game_id)
+
+
+def generate_chores(rng: random.Random, *, n: int, size: Size, unseen: bool, game_id: str) -> HouseholdTask:
+    """One game with `n` tasks of types `CHORES`, all in one room; its goal is that all of them hold together.
+
+    The tasks have different target types, so that none undoes another. The arguments are those of
+    `generate_game`; the task type of the game is "<n> chores".
+    """
+    while True:
+        room = rng.choice(ROOMS)
+        house = make_house(room, size, rng.randrange(HOUSES), unseen=unseen)
+        types = [t for t in CHORES if room in catalogue.TASK_ROOMS[t]]
+        chores: list[Chore] = []
+        for task_type in rng.choices(types, k=n):
+            used = {chore.target for chore in chores}
+            pairs = [
+                (target, goal)
+                for target, goal in _goal_pairs(task_type, house)
+                if target not in used and is_unseen_pair(target, goal) == unseen
+            ]
+            if pairs:
+                chores.append(_choose(rng, task_type, pairs))
+        if len(chores) == n:
+            return _game(rng, house, size, chores, f"{n} chores", game_id)
+
+
+def _choose(rng: random.Random, task_type: str, pairs: Sequence[tuple[str, str]]) -> Chore:
+    """A task with one of these pairs of target and goal type; every target type is as likely."""
+    target = rng.choice(sorted({target for target, _ in pairs}))
+    return Chore(task_type, target, rng.choice([g for t, g in pairs if t == target]))
+
+
+def _game(
+    rng: random.Random, house: House, size: Size, chores: Sequence[Chore], task_type: str, game_id: str
+) -> HouseholdTask:
+    """The game of these tasks in this house."""
+    items = _furnish(rng, house, size, chores)
+    sentences = [
+        rng.choice(SENTENCES[chore.task_type]).format(target=chore.target.lower(), goal=chore.goal.lower())
+        for chore in chores
+    ]
+    goal = "\n".join(GOALS[chore.task_type].format(**chore._asdict()) for chore in chores)
+    return HouseholdTask(game_id, task_type, JOINT.join(sentences), write_problem(house, items, goal))
 
 
 def _goal_pairs(task_type: str, house: House) -> list[tuple[str, str]]:
@@ -114,22 +168,23 @@ def _homes(kind: str, house: House, goal: str) -> list[int]:
     return [i for i, p in enumerate(house.receptacles) if p.type != goal and kind in catalogue.HOLDS[p.type]]
 
 
-def _furnish(
-    rng: random.Random, house: House, task_type: str, size: Size, target: str, goal: str
-) -> Sequence[Item]:
-    """All objects of a game. Targets never start in a receptacle of the goal's type."""
+def _furnish(rng: random.Random, house: House, size: Size, chores: Sequence[Chore]) -> Sequence[Item]:
+    """All objects of a game. Targets never start in a receptacle of their goal's type."""
     few, most = _OBJECTS[size][house.room != "Kitchen"]
     total = rng.randint(few, most)
-    copies = rng.randint(2, 3) if task_type == "pick_two_obj_and_place" else rng.choice((1, 1, 2))
-    kinds = [target] * copies
-    others = [o for o in catalogue.ROOM_OBJECTS[house.room] if o != target and _homes(o, house, "")]
+    goal_of = {chore.target: chore.goal for chore in chores}
+    kinds: list[str] = []
+    for chore in chores:
+        copies = rng.randint(2, 3) if chore.task_type == "pick_two_obj_and_place" else rng.choice((1, 1, 2))
+        kinds += [chore.target] * copies
+    others = [o for o in catalogue.ROOM_OBJECTS[house.room] if o not in goal_of and _homes(o, house, "")]
     pool = [o for o in others for _ in range(_MAX_COPIES)]
-    kinds += rng.sample(pool, min(total - copies, len(pool)))
+    kinds += rng.sample(pool, max(0, min(total - len(kinds), len(pool))))
     items = []
     for kind in kinds:
-        receptacle = house.receptacles[rng.choice(_homes(kind, house, goal if kind == target else ""))]
+        receptacle = house.receptacles[rng.choice(_homes(kind, house, goal_of.get(kind, "")))]
         items.append(Item(kind, kind + coordinates(rng), receptacle))
-    return [*items, *_lamps(rng, house, goal)]
+    return [*items, *_lamps(rng, house, chores[-1].goal)]
 
 
 def _lamps(rng: random.Random, house: House, goal: str) -> list[Item]:

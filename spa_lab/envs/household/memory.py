@@ -41,6 +41,8 @@ class Memory:
     """The receptacles known to be closed now."""
     states: dict[str, set[str]] = field(default_factory=dict)
     """Object -> those of "hot", "cool" and "clean" that it is."""
+    placed: dict[str, str] = field(default_factory=dict)
+    """Object -> the receptacle that the player put it in and did not take it from again."""
     refused: set[str] = field(default_factory=set)
     """Commands for putting down that the world refused for no visible reason."""
 
@@ -76,12 +78,14 @@ class Memory:
         """Updates the object in hand, contents and states of objects."""
         if taken := _TAKEN.match(observation):
             self.held = taken[1]
+            self.placed.pop(taken[1], None)
             if taken[1] in self.contents.get(taken[2], []):
                 self.contents[taken[2]].remove(taken[1])
         elif carried := _CARRIED.match(observation):
             self.held = carried[1]
         elif moved := _MOVED.match(observation):
             self.held = ""
+            self.placed[moved[1]] = moved[2]
             self.contents.setdefault(moved[2], []).append(moved[1])
         elif changed := _CHANGED.match(observation):
             states = self.states.setdefault(changed[2], set())
