@@ -28,9 +28,7 @@ def tasks() -> dict[str, list[Task]]:
 
 def test_panels_are_pinned_and_do_not_depend_on_the_process(tasks: dict[str, list[Task]]) -> None:
     """Changes only with the generator, on purpose: then every published panel changes its name."""
-    code = (
-        "from spa_lab.envs.household import long, panels; print(panels.panel_hash(long.tasks('train', 6)))"
-    )
+    code = "from spa_lab.envs.household import long, panels; print(panels.panel_hash(long.tasks('train', 6)))"
     environ = os.environ | {"PYTHONHASHSEED": "1", "PYTHONPATH": str(ROOT)}
     run = subprocess.run(
         [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True
@@ -92,8 +90,8 @@ def test_leaving_out_any_task_does_not_win(tasks: dict[str, list[Task]], left_ou
 
 def test_the_expert_states_each_task_and_returns_to_one_that_is_undone() -> None:
     expert = ChoresExpert(
-        "You are in the middle of a room. Looking quickly around you, you see a bed 1, a desk 1, and a shelf 1."
-        "\n\nYour task is to: put a mug in desk.\n\nYour task is to: put two book in shelf."
+        "You are in the middle of a room. Looking quickly around you, you see a bed 1, a desk 1, "
+        "and a shelf 1.\n\nYour task is to: put a mug in desk.\n\nYour task is to: put two book in shelf."
     )
 
     def then(action: str, observation: str) -> str:

@@ -62,7 +62,8 @@ def test_an_unknown_world_is_one_clear_line(micro: ModuleType, tmp_path: Path, c
     out = tmp_path / "run"
     assert micro.main(["demo", "--env", "chess", "--out", str(out)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("spa-lab: error: no world 'chess'; there are: household, household-long, webshop, virtualhome")
+    worlds = "household, household-long, webshop, virtualhome"
+    assert line.startswith(f"spa-lab: error: no world 'chess'; there are: {worlds}")
     assert line.endswith("; or package.module:attribute")
     assert not out.exists()
 

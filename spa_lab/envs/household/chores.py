@@ -1,7 +1,7 @@
 """An expert for games with several tasks: the household's expert, task by task.
 
-It works on the first task that it has not carried out, and states it whenever it turns to it. It remembers what
-it has put where, so it notices when a mistake that was not its own undoes an earlier task.
+It works on the first task that it has not carried out, and states it whenever it turns to it. It remembers
+what it has put where, so it notices when a mistake that was not its own undoes an earlier task.
 """
 
 import random

@@ -1,9 +1,9 @@
 """The long household: several tasks in one game, success only if all of them hold together at the end.
 
-Rules, texts, houses and the split into train and unseen are the household's. The opening text ends in one line
-"Your task is to: ..." for each task. The world never says that a task is done, in which order they are to be
-done is free, and an agent that leaves one out, or does another one, learns of it only by not winning before the
-step limit.
+Rules, texts, houses and the split into train and unseen are the household's. The opening text ends in one
+line "Your task is to: ..." for each task: the base model's tokenizer keeps these words whole, while it would
+spell out every other joint. Tasks may be carried out in any order. The world never says that one of them is
+done; an agent that leaves one out, or does another one, is only not told that it has won.
 """
 
 import random
@@ -49,7 +49,7 @@ def make_task(split: str, index: int) -> Task:
 
 
 def play_expert(game: HouseholdTask) -> int | None:
-    """Steps that the expert needs for `game`; None if it does not finish within the longest allowed length."""
+    """Steps that the expert needs for `game`; None if they are more than the longest allowed length."""
     world = HouseholdWorld()
     opening = world.reset(Task(game.game_id, NAME, "", game.task_type, game.task, 0, game))
     return expert_length(world, ChoresExpert(opening), EXPERT_LENGTHS[1])
