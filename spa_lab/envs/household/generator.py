@@ -108,8 +108,8 @@ def generate_chores(rng: random.Random, *, n: int, size: Size, unseen: bool, gam
     """One game with `n` tasks of types `CHORES`, all in one room; its goal is that all of them hold together.
 
     The tasks have different target types, so that none undoes another, and sentences of different forms, so
-    that a small model can tell them apart. `n` is at most 4; the other arguments are those of `generate_game`;
-    the task type of the game is "<n> chores".
+    that a small model can tell them apart. `n` is at most 4, the other arguments are those of
+    `generate_game`, and the task type of the game is "<n> chores".
     """
     while True:
         room = rng.choice(ROOMS)
