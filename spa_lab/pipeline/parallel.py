@@ -1,14 +1,16 @@
 """Tasks in worker processes, with a progress bar each and dependencies between them.
 
 Tiny models are fastest on one thread, so two cores are used by two processes and never by two threads. A
-process takes seconds to import torch, so a pool keeps its processes from one list of tasks to the next. No
-worker outlives its pool: not after an error, not after Ctrl-C, not when the parent is killed.
+process takes seconds to import torch and transformers, so a pool keeps its processes from one list of tasks
+to the next, and on Linux all pools of a program fork their processes from a server that has imported them
+once. No worker outlives its pool: not after an error, not after Ctrl-C, not when the parent is killed.
 """
 
 import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +18,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from time import perf_counter
 from typing import Any, Self
@@ -27,6 +30,14 @@ from transformers.utils.logging import disable_progress_bar
 Report = Callable[[float, dict[str, float]], object]
 """Called by a task with the finished share (0 to 1) and numbers to show beside the bar."""
 
+_FORKED_WITH = (
+    "spa_lab.pipeline.fidelity",
+    "spa_lab.pipeline.stages",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.auto.tokenization_auto",
+    "transformers.models.llama.modeling_llama",
+)
+"""Modules that every worker needs; it imports others, such as those of a larger model, itself."""
 _BAR = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
 
 
@@ -122,10 +133,10 @@ class WorkerPool:
                 for task in [task for task in waiting.values() if not task.after & unfinished]:
                     if len(busy) == self.size:
                         break
+                    bar = at_end.enter_context(_bar(task))  # before the seconds that a first process takes
                     with _deferred_interrupts():
                         connection = self._submit(waiting.pop(task.label), busy)
-                        busy[connection] = task
-                        bars[connection] = at_end.enter_context(_bar(task))
+                        busy[connection], bars[connection] = task, bar
                 for connection, message in self._messages(busy):
                     if isinstance(message, _Progress):
                         _show(bars[connection], message)
@@ -151,9 +162,11 @@ class WorkerPool:
         return connection
 
     def _spawn(self) -> Connection:
-        context = multiprocessing.get_context("spawn")  # forking a process that holds torch threads can hang
+        context = _context()
         ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs,), daemon=True)
+        process = context.Process(  # type: ignore[attr-defined]
+            target=_work, args=(theirs, dict(os.environ)), daemon=True
+        )
         process.start()
         theirs.close()
         self._members[ours] = process
@@ -177,6 +190,19 @@ class WorkerPool:
             process.join()
             connection.close()
         self._members.clear()
+
+
+def _context() -> BaseContext:
+    """How processes are started; none is forked from this process, which may hold threads of torch.
+
+    The server that forks them never runs a model. Libraries of accelerators do not survive a fork, nor do
+    those of macOS: there, every process starts anew.
+    """
+    if sys.platform != "linux" or torch.accelerator.is_available():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*_FORKED_WITH])
+    return context
 
 
 def _check_order(tasks: Sequence[WorkerTask]) -> None:
@@ -237,8 +263,15 @@ def _finish(bar: tqdm) -> None:
     bar.close()
 
 
-def _work(parent: Connection) -> None:
-    """The main loop of a worker: tasks in, results out, until one fails or the parent is gone."""
+def _work(parent: Connection, environment: dict[str, str]) -> None:
+    """The main loop of a worker: tasks in, results out, until one fails or the parent is gone.
+
+    Args:
+        parent: where tasks come from and results go to.
+        environment: variables of the parent; a forked worker has those of the server's start.
+    """
+    os.environ.clear()
+    os.environ.update(environment)
     torch.set_num_threads(1)
     disable_progress_bar()  # of models being loaded and saved
     threading.Thread(target=_end_with_parent, daemon=True).start()

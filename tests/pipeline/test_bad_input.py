@@ -12,9 +12,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
 
@@ -23,6 +25,7 @@ from spa_lab.configs.presets import TINY
 from spa_lab.learn.methods import METHODS
 from spa_lab.pipeline.checkpoints import TrainingCheckpoint
 from spa_lab.pipeline.experiment import Experiment
+from spa_lab.pipeline.parallel import WorkerPool
 from spa_lab.pipeline.stages import clone_stage
 from spa_lab.store import Run, StoreError, writing
 
@@ -50,11 +53,23 @@ def _complaint(err: str) -> str:
 
 @contextmanager
 def _full_disk(free: int) -> Iterator[None]:
-    """No file can grow beyond `free` bytes, in processes begun meanwhile neither."""
+    """No file can grow beyond `free` bytes, in worker processes begun meanwhile neither."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    spawn = WorkerPool._spawn
+
+    def spawn_limited(pool: WorkerPool) -> Connection:
+        connection = spawn(pool)
+        worker = pool._members[connection].pid
+        assert worker is not None
+        resource.prlimit(worker, resource.RLIMIT_FSIZE, (free, hard))
+        return connection
+
+    with WorkerPool(1) as pool:  # the server of workers outlives the limit, so it must begin before
+        pool._spawn()
     resource.setrlimit(resource.RLIMIT_FSIZE, (free, hard))
     try:
-        yield
+        with patch.object(WorkerPool, "_spawn", spawn_limited):
+            yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 

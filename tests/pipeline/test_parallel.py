@@ -16,8 +16,8 @@ from spa_lab.pipeline.parallel import WorkerPool, WorkerTask
 from spa_lab.store import StoreError
 
 ROOT = Path(__file__).resolve().parents[2]
-DEADLINE = 30.0
-"""Seconds, enough on a busy machine; a worker that is not stopped sleeps for 60."""
+DEADLINE = 120.0
+"""Seconds, enough on a busy machine; a worker that is not stopped sleeps for 300."""
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_the_first_error_ends_all(worker_tasks: ModuleType, tmp_path: Path) -> N
                 WorkerTask("never started", worker_tasks.write_and_sleep, (str(tmp_path / "never"),)),
             ]
         )
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - started < 240
     assert str(caught.value) == "runs/a: cannot write: disk full" and caught.value.path == Path("runs/a")
     (note,) = caught.value.__notes__
     assert note.startswith("in the process of 'fail':\nTraceback") and "worker_tasks.py" in note

@@ -59,4 +59,4 @@ def write_and_sleep(file: str, *, report: Report) -> None:
     """Write the process id to `file`."""
     Path(file).write_text(str(os.getpid()))
     report(0.0, {})
-    time.sleep(60)
+    time.sleep(300)
