@@ -21,19 +21,30 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tiny models, and 
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
 
-_SLOW = ("pipeline", "test_extension.py", "browser", "test_notebooks.py")
-"""In `tests/`, slowest first."""
+_SLOW = (("browser",), ("pipeline", "test_extension.py", "test_notebooks.py"))
+"""In `tests/`: two groups of about equal duration, each of which shares fixtures."""
+_FIRST = ("test_the_stages_run_in_order", "test_run_in_the_other_worlds")
+"""The longest tests of their groups."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests first, so that pytest-xdist's workers can share what is left at the end."""
+    """Slow tests first, so that pytest-xdist's workers can share what is left at the end.
+
+    `--dist worksteal` gives each worker an equal part of the list: the second worker's begins with the second
+    group of slow tests.
+    """
     root = Path(__file__).resolve().parent
-
-    def rank(item: pytest.Item) -> int:
-        first = item.path.relative_to(root).parts[0]
-        return _SLOW.index(first) if first in _SLOW else len(_SLOW)
-
-    items.sort(key=rank)
+    slow: list[list[pytest.Item]] = [[] for _ in _SLOW]
+    fast = []
+    for item in items:
+        part = item.path.relative_to(root).parts[0]
+        group = next((group for names, group in zip(_SLOW, slow, strict=True) if part in names), fast)
+        group.append(item)
+    for group in slow:
+        group.sort(key=lambda item: item.name.split("[")[0] not in _FIRST)
+    share = len(items) // max(2, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 2)))
+    before = max(0, share - len(slow[0]))
+    items[:] = [*slow[0], *fast[:before], *slow[1], *fast[before:]]
 
 
 def _step(action: str, observation: str = "ok", grounded: bool = True, thought: str = "") -> Step:

@@ -21,6 +21,7 @@ from nbformat import NotebookNode
 
 import spa_lab
 from spa_lab.store import Run
+from tests.small_lesson import shrink
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -30,16 +31,6 @@ AGENT = (*STAGES, "05b_your_agent_against_truth")
 READING = ("00_tour", "05_credit_against_truth", "07_paper_figures")
 """They read a run that ships with the project, one for each world."""
 OTHER_WORLDS = ("webshop", "virtualhome")
-SMALLER_LESSON = """
-from dataclasses import replace
-from spa_lab.configs import presets
-small = {"explore_tasks": 12, "evaluation_tasks": 16, "by_length_tasks": 7}
-presets.LESSON = replace(presets.LESSON, **small, ppo=replace(presets.LESSON.ppo, episodes=16))
-presets.PRESETS = {"lesson": presets.LESSON}
-"""
-"""A smaller lesson, as only its execution is tested."""
-FEW = "\nEPISODES, BRANCHES = 1, 4\n"
-"""A smaller measurement."""
 PUBLIC = frozenset({"spa_lab", "spa_lab.widgets"})
 MOST_INTERNAL = 6
 """Modules below the public interface that a notebook may import from, to show how something works inside."""
@@ -220,8 +211,8 @@ def _execute(
     for cell in notebook.cells:
         if "parameters" in cell.metadata.get("tags", ()):
             cell.source = cell.source.replace('ENV = "household"', f"ENV = {env!r}")
-            if path.stem in AGENT and env in OTHER_WORLDS:
-                cell.source += FEW + SMALLER_LESSON if "EPISODES" in cell.source else SMALLER_LESSON
+            if path.stem in AGENT:
+                shrink(cell)
             assert env == "household" or f"ENV = {env!r}" in cell.source
     client = NotebookClient(notebook, km=kernel, timeout=900, resources={"metadata": {"path": str(folder)}})
     try:

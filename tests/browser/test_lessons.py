@@ -1,19 +1,20 @@
 """Every notebook, run to its end in a real JupyterLab without warnings, and read as a static page.
 
-Notebooks 1 to 4 and 5b share a run folder, as for a reader who starts with the first; the others run alone.
+Notebooks 1 to 4 and 5b share a run folder, as for a reader who starts with the first, and use a smaller
+lesson; the others run alone.
 """
 
 import re
-import shutil
-import subprocess
-import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from nbconvert import HTMLExporter
 
 from spa_lab.store import Run
+from tests.small_lesson import shrink
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
 STAGES = [path for path in NOTEBOOKS if path.stem.split("_")[0] in ("01", "02", "03", "04", "05b")]
@@ -52,7 +53,7 @@ def _run(path: Path, lab: Any, run_notebook: Any, open_page: Any, picture: Any) 
     """Run and save a notebook, and find all its widgets in the page converted from the saved file."""
     folder = lab.folder / "notebooks"
     folder.mkdir(exist_ok=True)
-    shutil.copy(path, folder)
+    _copy(path, folder)
     page = run_notebook(lab.address(f"notebooks/{path.name}"), seconds=SECONDS)
     assert page.locator(WARNINGS).count() == 0, page.locator(WARNINGS).first.inner_text()
     names = page.locator(".spa-lab.live").evaluate_all(
@@ -61,7 +62,7 @@ def _run(path: Path, lab: Any, run_notebook: Any, open_page: Any, picture: Any) 
     page.locator("mjx-container").first.wait_for(state="attached")  # formulas are typeset
     page.evaluate(SAVE)
     page.close()
-    static = open_page(f"file://{_as_html(folder / path.name, lab)}", height=1400, alone=True)
+    static = open_page(f"file://{_as_html(folder / path.name)}", height=1400, alone=True)
     views = static.locator(".spa-lab-static")
     assert views.count() == len(names) >= 1, names
     assert min(views.evaluate_all(HEIGHTS)) > 20, names  # a line of text at least
@@ -76,11 +77,20 @@ def _promised_files(path: Path) -> list[str]:
     return [name.rstrip("/") for name in re.findall(r"`([\w*./-]+)`", writes)]
 
 
-def _as_html(path: Path, lab: Any) -> Path:
-    command = [sys.executable, "-m", "nbconvert", "--to", "html", path.name]
-    environment = lab.environment | {"PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(
-        command, cwd=path.parent, env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return path.with_suffix(".html")
+def _copy(path: Path, folder: Path) -> None:
+    """A notebook into a folder; those that train get the smaller lesson."""
+    notebook = nbformat.read(path, as_version=4)
+    if path in STAGES:
+        (parameters,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
+        shrink(parameters)
+    nbformat.write(notebook, folder / path.name)
+
+
+def _as_html(path: Path) -> Path:
+    """The page that nbconvert makes of a notebook, beside it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # nbconvert's own
+        page, _ = HTMLExporter().from_filename(str(path))
+    target = path.with_suffix(".html")
+    target.write_text(page, encoding="utf-8")
+    return target
