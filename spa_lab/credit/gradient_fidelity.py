@@ -59,7 +59,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "gradient_scale": Metric("gradient scale", "E g along the policy gradient; 1 without bias", 1.0),
         "gradient_noise": Metric("E|g|², relative", "second moment of g over that of exact credit", 1.0),
         "gradient_episodes": Metric(
-            "episodes, by gradients", "relative E|g|² over the squared scale, of one with exact credit", 1.0
+            "episodes, by gradients", "variance of g / scale over that of g with exact credit", 1.0
         ),
     }
 )
@@ -127,9 +127,9 @@ def gradient_table(
         steps: measured progress.
         advantages: name -> (n,) advantage of each step, centred as in its update.
         gradients: of the same advantages and of both halves of the measured progress.
-        unbiased: names whose expected gradient is the policy gradient by construction: their scale and
-            cosine are 1 and not estimated, so that their relative efficiency is known without a resolved
-            signal.
+        unbiased: names whose expected gradient is the policy gradient by construction: their efficiency is
+            known without a resolved signal. Their scale and cosine are estimated all the same: where these
+            exclude 1, the measured values are not those of the policy that played.
         monte_carlo: numbers N of continuations.
         rng: draws the resamples, the same for all rows.
         resamples: number of bootstrap samples.
@@ -209,7 +209,7 @@ def _of_moments(
     """
     share = _ratio(product**2, square * truth)
     return {
-        "correlation": _ratio(covariance, _root(variance * truth_variance)),
+        "correlation": _ratio(covariance, _root(variance) * _root(truth_variance)),
         "second_moment": square,
         "noise": square * (1 - share),
         "share": share,
@@ -244,11 +244,10 @@ def _gradient_metrics(
     result = {}
     for name in names:
         mean, q = means[:, index[name]], second_moment(name, name)
+        own, along = (cross_group_mean(mean @ other.T, deviations) for other in (mean, truth))
+        result[name] = _of_signal(q, exact, own, signal, along)
         if name in unbiased:
-            result[name] = _of_signal(q, exact, signal, signal)
-        else:
-            own, along = (cross_group_mean(mean @ other.T, deviations) for other in (mean, truth))
-            result[name] = _of_signal(q, exact, own, signal, along)
+            result[name]["gradient_episodes"] = _relative_variance(q, exact, signal)
     pair = second_moment(FIRST, FIRST) + second_moment(SECOND, SECOND) - 2 * exact  # E|g_D1 - g_D2|^2
     for name, noise in _exact_and_monte_carlo(monte_carlo, half * pair / 2).items():
         result[name] = _of_signal(exact + noise, exact, signal, signal)
@@ -261,14 +260,18 @@ def _of_signal(
     """Metrics of q_A, q_D, s_AA, s_DD and s_AD; without s_AD the gradient has no bias."""
     ones = np.ones_like(q)
     scale = ones if along is None else _ratio(along, signal)
-    noise = _ratio(q, exact)
     return {
         "gradient_snr": _ratio(own, q - own),
         "gradient_cosine": ones if along is None else _ratio(along, _root(own) * _root(signal)),
         "gradient_scale": scale,
-        "gradient_noise": noise,
-        "gradient_episodes": _ratio(noise, scale**2),
+        "gradient_noise": _ratio(q, exact),
+        "gradient_episodes": _relative_variance(_ratio(q, scale**2), exact, signal),
     }
+
+
+def _relative_variance(q: FloatArray, exact: FloatArray, signal: FloatArray) -> FloatArray:
+    """Variance of an episode's gradient over that with exact credit; q is scaled to a bias of 0."""
+    return _ratio(q - signal, exact - signal)
 
 
 def _exact_and_monte_carlo(numbers: Sequence[int], error: FloatArray) -> dict[str, FloatArray]:

@@ -41,7 +41,7 @@ def gradient_fidelity(
     workers: int = 2,
     world: str | Environment | None = None,
 ) -> pd.DataFrame:
-    """Play episodes in groups, measure the progress of every step and compare advantages; see the module.
+    """Play episodes in groups, measure progress and compare advantages; see the module.
 
     Args:
         run: a run with a cloned policy, or its folder.
@@ -55,12 +55,13 @@ def gradient_fidelity(
 
     Returns:
         The table of `credit.gradient_fidelity.gradient_table`, with the columns `label` (what the advantage
-        is called), `policy`, `n_episodes`, `group` and `branches`.
+        is called), `policy`, `n_episodes`, `group`, `branches`, and `as_sampled`: the share of episodes whose
+        text encodes to the sampled tokens. The truth is that of the text: far below 1, it is not this policy.
 
     Raises:
         ValueError: a count is too small or odd, an advantage is unknown, or outcomes in the run were measured
             under other settings.
-        StoreError: the run lacks a model, or another command writes into it.
+        StoreError: the run lacks a model, or is in use.
     """
     if tasks < LEAST_TASKS or group < LEAST_GROUP or branches < 2 or branches % 2:
         raise ValueError(
@@ -108,6 +109,7 @@ def _compared(experiment: Experiment, sample: Sample, names: Sequence[str]) -> p
     table = table.assign(
         label=[label_of(name) for name in table["advantage"]],
         policy=sample.policy,
+        as_sampled=_share_as_sampled(experiment, sample, collected),
         n_episodes=len(outcomes),
         group=sample.group,
         branches=sample.branches,
@@ -128,6 +130,18 @@ def _steps(collected: Collected, outcomes: Sequence[BranchOutcomes], branches: i
         second=np.concatenate([second for _, second in both]),
         half=branches // 2,
     )
+
+
+def _share_as_sampled(experiment: Experiment, sample: Sample, collected: Collected) -> float:
+    """Share of the episodes whose text encodes to the tokens that were sampled.
+
+    Continuations read the text, so that the measured values of other episodes are those of other histories.
+    """
+    codec = experiment.policy(sample.policy).codec
+    same = [
+        codec.closed(episode.row).ids == codec.row(episode.trajectory).ids for episode in collected.episodes
+    ]
+    return float(np.mean(same))
 
 
 def _of_steps(advantage: FloatArray, step: np.ndarray) -> FloatArray:

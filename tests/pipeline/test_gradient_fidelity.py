@@ -128,7 +128,6 @@ def test_advantages_are_those_of_the_episodes(compared: tuple[Run, pd.DataFrame]
     rows = table.set_index(["advantage", "outcome", "metric"])
     expected = np.mean((outcomes[:, 0] - outcomes[:, 1]) ** 2)
     assert rows.loc[("rloo", "both", "second_moment"), "value"] == pytest.approx(expected)
-    assert rows.loc[("rloo", "both", "gradient_scale"), "value"] == 1
 
 
 def test_what_is_done_is_not_done_again(

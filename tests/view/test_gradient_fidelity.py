@@ -30,7 +30,7 @@ def table() -> pd.DataFrame:
                         "value": value, "low": math.nan if lost else value - 0.125,
                         "high": math.nan if lost else value + 0.125, "resolved": not lost,
                         "title": meaning.title, "n_tasks": 8, "n_steps": 1234, "n_episodes": 64,
-                        "branches": 4, "group": 8, "policy": "cloned",
+                        "branches": 4, "group": 8, "policy": "cloned", "as_sampled": 1.0,
                     }
                 )  # fmt: skip
     return pd.DataFrame(rows)
@@ -39,6 +39,8 @@ def table() -> pd.DataFrame:
 def test_text(table: pd.DataFrame) -> None:
     printed = render_gradient(table)
     assert printed.startswith("64 episodes of 8 tasks (1,234 steps, policy cloned), 4 continuations")
+    assert "warning" not in printed
+    assert "only 50% of the episodes" in render_gradient(table.assign(as_sampled=0.5))
     line = next(line for line in printed.splitlines() if line.startswith("RLOO"))
     assert "0.25 [0.12, 0.38]" in line
     line = next(line for line in printed.splitlines() if line.startswith("<b>mine"))

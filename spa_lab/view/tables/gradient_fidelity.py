@@ -20,6 +20,8 @@ TEXT_METRICS = (
     "gradient_episodes",
 )
 """Metrics of the printed table."""
+LEAST_AS_SAMPLED = 0.95
+"""Share of episodes with text that encodes to the sampled tokens below which the table warns."""
 LOGARITHMIC = frozenset({"episodes", "gradient_noise", "gradient_episodes"})
 """Metrics that are ratios and are drawn on a logarithmic axis."""
 
@@ -81,6 +83,11 @@ def render_gradient(table: pd.DataFrame) -> str:
     names = advantage_labels(table)
     heads = {metric: str(table.loc[table["metric"] == metric, "title"].iloc[0]) for metric in TEXT_METRICS}
     lines = [sample_in_words(table), ""]
+    if (share := table["as_sampled"].iloc[0]) < LEAST_AS_SAMPLED:
+        lines.insert(
+            1,
+            f"warning: the text of only {share:.0%} of the episodes encodes to the tokens that were sampled",
+        )
     lines.append(f"{'advantage':<26}" + "".join(f"{heads[metric]:>27}" for metric in TEXT_METRICS))
     by_metric = {metric: advantage_rows(table, metric, "both", list(names)) for metric in TEXT_METRICS}
     for index, title in enumerate(names.values()):
