@@ -53,7 +53,9 @@ def gradient_chart(table: pd.DataFrame, metrics: Sequence[str] = SHOWN) -> Chart
         left, right = i / len(metrics), (i + 1) / len(metrics) - GAP
         ends = drawn_range(rows.values(), metric)
         scale = (
-            {"type": "log", "range": np.log10(ends), "dtick": 1} if metric in LOGARITHMIC else {"range": ends}
+            {"type": "log", "range": np.log10(ends), "dtick": 1 if ends[1] > 30 * ends[0] else "D2"}
+            if metric in LOGARITHMIC
+            else {"range": ends}
         )
         panels[f"xaxis{suffix}"] = axis(
             str(rows["both"]["title"].iloc[0]), domain=[left, right], anchor=f"y{suffix}", **scale

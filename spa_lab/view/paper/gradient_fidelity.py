@@ -120,7 +120,7 @@ def _draw_panel(axes: Axes, by_outcome: Mapping[str, pd.DataFrame], metric: str)
     low, high = drawn_range(by_outcome.values(), metric)
     if metric in LOGARITHMIC:
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(10, numticks=5))
+        axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 3) if high < 30 * low else (1,), numticks=5))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
