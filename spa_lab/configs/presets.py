@@ -179,9 +179,7 @@ class WorldOverride:
 
 WORLD_OVERRIDES: Mapping[str, WorldOverride] = MappingProxyType(
     {
-        "household-long": WorldOverride(
-            demonstrations=1000, max_new_tokens=_SHORT_STEP, settings={"mistake_rate": 0.1}
-        ),
+        "household-long": WorldOverride(demonstrations=300, max_new_tokens=_SHORT_STEP),
         "webshop": WorldOverride(
             demonstrations=600,
             max_new_tokens=96,

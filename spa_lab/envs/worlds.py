@@ -46,7 +46,7 @@ WORLDS: Mapping[str, WorldEntry] = MappingProxyType(
         ),
         "household-long": WorldEntry(
             factory="spa_lab.envs.household.long:environment",
-            summary="the same with several tasks in each game, all needed: 20 to 40 steps",
+            summary="the same with larger houses and three tasks in each game, all needed",
             benchmark="ALFWorld",
         ),
         "webshop": WorldEntry(

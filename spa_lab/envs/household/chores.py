@@ -1,11 +1,10 @@
 """An expert for games with several tasks: the household's expert, task by task.
 
-It works on the first task that it has not carried out, and states it whenever it turns to it. It remembers
-what it has put where, so it notices when a mistake that was not its own undoes an earlier task.
+It works on the first task given that it has not carried out, and states it whenever it turns to it. It
+remembers what it has put where, so it notices when a mistake that was not its own undoes an earlier task.
 """
 
 import random
-from collections import Counter
 
 from spa_lab.envs.household.expert import HouseholdExpert, Move
 from spa_lab.envs.household.generator import JOINT
@@ -20,21 +19,22 @@ class ChoresExpert:
         """Starts an episode.
 
         Args:
-            opening: the initial observation, which ends in one or more task sentences.
+            opening: the initial observation, which ends in a task sentence.
 
         Raises:
-            ValueError: the receptacles or a task sentence cannot be parsed.
+            ValueError: the receptacles or the task sentence cannot be parsed.
         """
+        self.opening = opening
         self.memory = Memory.of_opening(opening)
-        _, *sentences = opening.split(JOINT)
-        self.players = [HouseholdExpert(sentence, opening) for sentence in sentences]
-        for player in self.players:
-            player.memory = self.memory
+        self.players: list[HouseholdExpert] = []
+        """One for each task given so far, in order; they share the memory."""
+        self._take_task(opening)
         self.player = self.players[0]
 
     def observe(self, action: str, observation: str) -> None:
         """Takes in one executed action, its own or not, and the world's reply to it."""
         self.player.observe(action, observation)
+        self._take_task(observation)
         left = (player for player in self.players if not is_carried_out(player.wanted, self.memory))
         following = next(left, self.player)
         if following is not self.player:
@@ -48,14 +48,20 @@ class ChoresExpert:
         """A careless reader's mistake at this point: a (thought, action) to recover from."""
         return self.player.slip(rng)
 
+    def _take_task(self, text: str) -> None:
+        """Reads the task sentence at the end of a text, if there is one."""
+        _, joint, sentence = text.partition(JOINT)
+        if joint:
+            player = HouseholdExpert(sentence, self.opening)
+            player.memory = self.memory
+            self.players.append(player)
+
 
 def is_carried_out(wanted: ParsedInstruction, memory: Memory) -> bool:
     """Whether the player has put what the task wants where it belongs, and has left it there."""
-    count = Counter(
-        receptacle
-        for name, receptacle in memory.placed.items()
-        if kind(name) == wanted.target
+    return any(
+        kind(name) == wanted.target
         and kind(receptacle) == wanted.goal
         and (not wanted.state or wanted.state in memory.states.get(name, ()))
+        for name, receptacle in memory.placed.items()
     )
-    return max(count.values(), default=0) >= (2 if wanted.two else 1)

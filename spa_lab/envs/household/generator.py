@@ -47,9 +47,9 @@ _OBJECTS = MappingProxyType(
 )
 _MAX_COPIES = 3
 JOINT = ".\n\nYour task is to: "
-"""Between the task sentences of a game with several tasks: each has a line of its own in the opening text."""
-CHORES = tuple(t for t in TASK_TYPES if t != "look_at_obj_in_light")
-"""Task types that a game with several tasks asks for: those that leave the hands free at the end."""
+"""Before a task sentence; between those of a game with several tasks."""
+CHORES = tuple(t for t in TASK_TYPES if t not in ("look_at_obj_in_light", "pick_two_obj_and_place"))
+"""Task types that a game with several tasks asks for: those done when one object is put down."""
 _TARGETS = tuple(sorted({o for objects in catalogue.ROOM_OBJECTS.values() for o in objects}))
 _GOALS = (*catalogue.HOLDS, *catalogue.LAMPS)
 
@@ -107,16 +107,15 @@ def generate_game(
 def generate_chores(rng: random.Random, *, n: int, size: Size, unseen: bool, game_id: str) -> HouseholdTask:
     """One game with `n` tasks of types `CHORES`, all in one room; its goal is that all of them hold together.
 
-    The tasks have different target types, so that none undoes another, and sentences of different forms, so
-    that a small model can tell them apart. `n` is at most 4, the other arguments are those of
-    `generate_game`, and the task type of the game is "<n> chores".
+    The tasks have different target types, so that none undoes another. The other arguments are those of
+    `generate_game`; the task type of the game is "<n> chores".
     """
     while True:
         room = rng.choice(ROOMS)
         house = make_house(room, size, rng.randrange(HOUSES), unseen=unseen)
         types = [t for t in CHORES if room in catalogue.TASK_ROOMS[t]]
         chores: list[Chore] = []
-        for task_type in rng.sample(types * 2, n):
+        for task_type in rng.choices(types, k=n):
             used = {chore.target for chore in chores}
             pairs = [
                 (target, goal)
@@ -140,12 +139,9 @@ def _game(
 ) -> HouseholdTask:
     """The game of these tasks in this house."""
     items = _furnish(rng, house, size, chores)
-    forms: list[str] = []
-    for chore in chores:
-        forms.append(rng.choice([form for form in SENTENCES[chore.task_type] if form not in forms]))
     sentences = [
-        form.format(target=chore.target.lower(), goal=chore.goal.lower())
-        for form, chore in zip(forms, chores, strict=True)
+        rng.choice(SENTENCES[chore.task_type]).format(target=chore.target.lower(), goal=chore.goal.lower())
+        for chore in chores
     ]
     goal = "\n".join(GOALS[chore.task_type].format(**chore._asdict()) for chore in chores)
     return HouseholdTask(game_id, task_type, JOINT.join(sentences), write_problem(house, items, goal))
