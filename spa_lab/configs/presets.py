@@ -197,6 +197,9 @@ WORLD_OVERRIDES: Mapping[str, WorldOverride] = MappingProxyType(
 )
 """World -> what the presets `tiny` and `lesson` change there; other worlds use the presets as they are.
 
+Long household, `unseen`, greedy: 300 demonstrations give 14.8 % (95 % interval 9.7 to 22.0, n = 128, seed
+100), with the first task done in 74 %, the second in 30 and the third in 17 %.
+
 VirtualHome, `unseen`, n = 256: 130 demonstrations give 50.4, 47.3 and 60.9 % (seeds 0 to 2); 140 give
 66.4 %, 160 give 75.0 % (one cloning run each).
 
