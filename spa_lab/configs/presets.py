@@ -13,6 +13,7 @@ from spa_lab.configs.checks import SettingError, check_choice, check_counts
 from spa_lab.configs.cloning import CloneConfig
 from spa_lab.configs.estimator import EstimatorConfig
 from spa_lab.configs.ppo import PPOConfig
+from spa_lab.configs.progress import ProgressConfig
 from spa_lab.configs.reward import RewardConfig
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.configs.settings import flattened, updated
@@ -57,6 +58,7 @@ class Preset:
     held_out_fraction: float = 0.25
     """Share of the explored tasks on which the estimator is evaluated instead of fitted, in (0, 1)."""
     estimator: EstimatorConfig = field(default_factory=EstimatorConfig)
+    progress: ProgressConfig = field(default_factory=ProgressConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
     ppo: PPOConfig = field(default_factory=PPOConfig)
     evaluate_rollout: RolloutConfig = field(default_factory=lambda: RolloutConfig(temperature=0.0))

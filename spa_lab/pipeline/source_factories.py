@@ -10,6 +10,7 @@ from spa_lab.credit import methods
 from spa_lab.credit.methods import Cost, CreditMethod
 from spa_lab.learn.ensemble_critic import EnsembleCriticConfig, fit_ensemble_critic
 from spa_lab.learn.estimator import fit_estimator
+from spa_lab.learn.progress import ProgressData, fit_progress
 from spa_lab.learn.return_predictor import (
     PredictorConfig,
     PredictorInput,
@@ -20,7 +21,7 @@ from spa_lab.learn.return_predictor import (
 from spa_lab.pipeline.experiment import CLONED, Experiment
 from spa_lab.pipeline.measurement import spare_truths
 from spa_lab.pipeline.parallel import Report
-from spa_lab.types import Trajectory, ValueTruth
+from spa_lab.types import Credit, Trajectory, ValueTruth
 
 
 def terminal(experiment: Experiment, report: Report) -> CreditMethod:
@@ -85,6 +86,20 @@ def spa_prefix(experiment: Experiment, report: Report) -> CreditMethod:
     """SPA's increments, fitted at every prefix: the variant whose split is identified."""
     predictor, fitting = _predictor(experiment, report, "step", "increment")
     return methods.prediction_difference(predictor.values, fitting=fitting, source="spa_prefix", close=False)
+
+
+def spa_progress(experiment: Experiment, report: Report) -> CreditMethod:
+    """Progress by the other held-out explorations of the task; the clock is taken out."""
+    start = perf_counter()
+    fitted, held_out = experiment.explored
+    data = ProgressData.of(fitted)
+    model = fit_progress(data, experiment.preset.progress, rng=experiment.rng("progress"))
+    fitting = Cost(perf_counter() - start, len(fitted) + len(held_out))
+
+    def assign(trajectories: Sequence[Trajectory]) -> list[Credit]:
+        return model.credit(trajectories, held_out, clock=False, close=False)
+
+    return CreditMethod("spa_progress", "ours", assign, fitting)
 
 
 def rudder(experiment: Experiment, report: Report) -> CreditMethod:

@@ -60,6 +60,12 @@ SOURCES: Mapping[str, SourceEntry] = MappingProxyType(
         "spa_prefix": _entry(
             "spa_prefix", "SPA-RL, every prefix", "the estimator fitted at every prefix", "prefix"
         ),
+        "spa_progress": _entry(
+            "spa_progress",
+            "SPA-RL, progress",
+            "progress by sibling rollouts and a small model, refitted during training",
+            "progress",
+        ),
         "occlusion": _entry("occlusion", "occlusion", "prediction with and without the step", "rudder"),
         "rudder": _entry("rudder", "RUDDER", "differences of a return predictor's values", "rudder"),
         "critic_td": _entry("critic_td", "critic, TD", "TD errors of a fine-tuned critic", "critic"),

@@ -43,6 +43,12 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
             "explored",
             "estimator",
         ),
+        "spa_progress": _entry(
+            "spa_progress",
+            "SPA-RL, progress",
+            "progress by sibling rollouts and a small model refitted in each iteration, no critic",
+            "explored",
+        ),
         "critic": _entry(
             "critic", "critic's TD errors", "PPO on the TD errors of an ensemble critic", "explored"
         ),

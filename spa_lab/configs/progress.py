@@ -1,0 +1,32 @@
+"""Settings of the progress model."""
+
+from dataclasses import dataclass
+
+from spa_lab.configs.checks import check_counts, check_not_negative, check_positive
+
+
+@dataclass(frozen=True)
+class ProgressConfig:
+    """How the progress model is fitted, and refitted during training (ours)."""
+
+    heads: int = 3
+    """K, heads of the ensemble; their spread is the standard error of a contribution."""
+    width: int = 64
+    """Hidden units of a head."""
+    epochs: int = 4
+    """Passes over the histories."""
+    lr: float = 2e-3
+    """Peak learning rate of AdamW; it falls to zero over the fit."""
+    weight_decay: float = 0.1
+    """Weight decay of AdamW."""
+    batch: int = 1024
+    """Histories in a batch."""
+    replay: int = 4
+    """Iterations of training whose episodes the model is fitted to before each update."""
+
+    def __post_init__(self) -> None:
+        check_counts(
+            heads=self.heads, width=self.width, epochs=self.epochs, batch=self.batch, replay=self.replay
+        )
+        check_positive(lr=self.lr)
+        check_not_negative(weight_decay=self.weight_decay)

@@ -1,0 +1,74 @@
+"""SPA-RL with progress that is measured by sibling rollouts and refitted in each iteration (ours).
+
+r_t = alpha * c_t + beta * g_t,  c_t = V(h_{t+1}) - V(h_t),  V(h_T) = R
+A_t = r_t + gamma * lambda * A_{t+1}
+
+The progress model (`learn.progress`) is fitted to the explorations first, then to the episodes of the last
+`progress.replay` iterations; never to the episodes that it credits. There is no critic: the contributions are
+TD errors of the model's values, so that their sum with trace gamma * lambda is an advantage. lambda = 1
+compares the outcome with V(h_t), lambda = 0 pays each step its own contribution.
+
+Departs from SPA-RL (arXiv:2505.20732) in what V reads, in the refits, and in the groups of one task.
+"""
+
+from spa_lab import rewards
+from spa_lab.learn.collect import Collected
+from spa_lab.learn.estimates import Estimate, gae, steps_of
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.learn.on_policy import OnPolicyLearner
+from spa_lab.learn.progress import ProgressModel, fit_progress
+from spa_lab.learn.progress_replay import ProgressReplay
+
+
+class ProgressAdvantages:
+    """Episodes in groups -> advantages; keeps the episodes for the model of the next iterations."""
+
+    def __init__(self, inputs: TrainingInputs, replay: ProgressReplay) -> None:
+        self.inputs, self.replay = inputs, replay
+
+    def __call__(self, collected: Collected) -> list[Estimate]:
+        """One estimate for each episode, in order."""
+        trajectories = [episode.trajectory for episode in collected.episodes]
+        credits = self._model().credit(trajectories)
+        config = self.inputs.preset.ppo
+        estimates = []
+        for episode, credit in zip(collected.episodes, credits, strict=True):
+            paid = rewards.fuse(episode.trajectory, credit, self.inputs.preset.reward)
+            no_critic = 0.0 * (steps_of(episode) >= 0)  # (L,)
+            estimate = gae(
+                episode, paid, no_critic, gamma=config.gamma, lam=config.lam, over=config.gae_over,
+                level=config.gae_level,
+            )  # fmt: skip
+            estimates.append(Estimate(estimate.advantage, rewards=estimate.rewards, credit=credit))
+        self.replay.add(trajectories)
+        return estimates
+
+    def _model(self) -> ProgressModel:
+        rng = self.inputs.stream(f"progress model {self.replay.n_added}")
+        return fit_progress(self.replay.data(), self.inputs.preset.progress, rng=rng)
+
+
+def make(inputs: TrainingInputs) -> Learner:
+    """Groups of `ppo.group_size` episodes.
+
+    Raises:
+        ValueError: there are no explorations.
+    """
+    if not inputs.explored:
+        raise ValueError("method 'spa_progress' needs explored trajectories")
+    replay = ProgressReplay(inputs.explored, inputs.preset.progress.replay)
+    return OnPolicyLearner(
+        inputs,
+        ProgressAdvantages(inputs, replay),
+        group_size=inputs.preset.ppo.group_size,
+        stateful={"replay": replay},
+    )
+
+
+METHOD = TrainingMethod(
+    name="spa_progress",
+    title="SPA-RL, progress",
+    origin="ours",
+    make=make,
+    needs=frozenset({"explored"}),
+)

@@ -1,0 +1,60 @@
+"""The last iterations' episodes, as far as the progress model is fitted to them."""
+
+from collections import deque
+from collections.abc import Sequence
+
+import torch
+
+from spa_lab.learn.checkpoint import LearnerState
+from spa_lab.learn.progress import ProgressData
+from spa_lab.types import Trajectory
+
+_FIELDS = ("statistics", "lengths", "outcomes", "tasks")
+
+
+class ProgressReplay:
+    """Episodes to fit the progress model to: the explorations until there are others.
+
+    Args:
+        explored: of the policy that training starts from.
+        iterations: that are kept.
+    """
+
+    def __init__(self, explored: Sequence[Trajectory], iterations: int) -> None:
+        self._explored = ProgressData.of(explored)
+        self._recent: deque[ProgressData] = deque(maxlen=iterations)
+        self.n_added = 0
+        """Iterations that were added, kept or not."""
+
+    def add(self, trajectories: Sequence[Trajectory]) -> None:
+        """Keep the episodes of an iteration."""
+        self._recent.append(ProgressData.of(trajectories))
+        self.n_added += 1
+
+    def data(self) -> ProgressData:
+        """What the model is fitted to now."""
+        return ProgressData.join(self._recent) if self._recent else self._explored
+
+    def state(self) -> LearnerState:
+        """The kept iterations; the explorations do not change."""
+        tensors = {
+            f"{i}/{name}": torch.from_numpy(getattr(part, name).copy())
+            for i, part in enumerate(self._recent)
+            for name in _FIELDS
+        }
+        return LearnerState(tensors, {"kept": len(self._recent), "added": self.n_added})
+
+    def load_state(self, state: LearnerState) -> None:
+        """Continue from `state`.
+
+        Raises:
+            ValueError: a part is missing.
+        """
+        self._recent.clear()
+        for i in range(int(state.facts["kept"])):
+            try:
+                parts = {name: state.tensors[f"{i}/{name}"].numpy() for name in _FIELDS}
+            except KeyError as error:
+                raise ValueError(f"the saved replay lacks {error.args[0]!r}") from None
+            self._recent.append(ProgressData(**parts))
+        self.n_added = int(state.facts["added"])
