@@ -158,7 +158,9 @@ def fit_progress(data: ProgressData, config: ProgressConfig, *, rng: random.Rand
     fold_of_history = torch.from_numpy(np.repeat(fold, data.lengths))
     heads = []
     for k in range(config.heads):
-        used = fold_of_history != k if config.heads > 1 else torch.ones_like(fold_of_history, dtype=torch.bool)
+        used = (
+            fold_of_history != k if config.heads > 1 else torch.ones_like(fold_of_history, dtype=torch.bool)
+        )
         heads.append(_fit_head(inputs[used], offset[used], target[used], config, rng))
     return ProgressModel(heads, centre=centre, scale=scale, clock=clock)
 
