@@ -138,18 +138,14 @@ def fit_progress(data: ProgressData, config: ProgressConfig, *, rng: random.Rand
     """Fit the heads to the outcomes by cross-entropy over all histories (outcomes in (0, 1) as soft labels).
 
     Args:
-        data: at least as many tasks as heads.
+        data: of one task or more; fewer tasks than heads give as many heads as tasks.
         config: see `ProgressConfig`.
         rng: draws folds, weights and order.
-
-    Raises:
-        ValueError: there are fewer tasks than heads.
     """
     tasks = list(range(int(data.tasks.max()) + 1))
-    if len(tasks) < config.heads:
-        raise ValueError(f"{config.heads} heads need as many tasks, got {len(tasks)}")
+    n_heads = min(config.heads, len(tasks))
     rng.shuffle(tasks)
-    fold = np.argsort(tasks)[data.tasks] % config.heads  # (N,)
+    fold = np.argsort(tasks)[data.tasks] % n_heads  # (N,)
     clock = clock_log_odds(data)
     centre, scale = data.statistics.mean(axis=0), data.statistics.std(axis=0) + 1e-6
     inputs = torch.from_numpy((data.statistics - centre) / scale).float()  # (n, F)
@@ -157,10 +153,8 @@ def fit_progress(data: ProgressData, config: ProgressConfig, *, rng: random.Rand
     target = torch.from_numpy(np.repeat(data.outcomes, data.lengths)).float()  # (n,)
     fold_of_history = torch.from_numpy(np.repeat(fold, data.lengths))
     heads = []
-    for k in range(config.heads):
-        used = (
-            fold_of_history != k if config.heads > 1 else torch.ones_like(fold_of_history, dtype=torch.bool)
-        )
+    for k in range(n_heads):
+        used = (fold_of_history != k) | (n_heads == 1)
         heads.append(_fit_head(inputs[used], offset[used], target[used], config, rng))
     return ProgressModel(heads, centre=centre, scale=scale, clock=clock)
 
