@@ -1,109 +1,124 @@
-"""What became of sibling rollouts: other rollouts of the same task that reached the same point.
+"""What became of sibling rollouts: other rollouts of the same task that reached a similar point.
 
-A task that is played many times says more about a history than a model of it does: where others stood at the
-same point, their outcomes are samples of its value. Points are compared by keys from coarse (the task) to
-fine (the text of the last step). What an agent believes is part of its state, so the finer keys hold its own
-text: after a misread task the world is as before, and the outcome is not.
+A task that is played many times says more about a history than a model of one text does: where others stood
+at the same point, their outcomes are samples of its value. How similar two points are is read from the
+policy's own hidden states, which hold what the agent believes as well as what the world shows: after a task
+was misread the world is as before, and the value is not.
 """
 
-import math
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from spa_lab.credit.methods.gigpo import Anchor, text_before
-from spa_lab.types import FloatArray, Trajectory
+from spa_lab.types import FloatArray
 
+BANDWIDTHS = (0.05, 0.1, 0.2)
+"""Of the kernel, in units of cosine distance; from siblings at the same point to siblings nearby."""
+N_STATISTICS = 1 + 2 * len(BANDWIDTHS) + 3
+"""Numbers for each history."""
 PRIOR_STRENGTH = 1.0
-"""Siblings that the coarser estimate counts for in each finer one."""
+"""Siblings that the estimate of the whole task counts for at each point."""
 _SMALLEST = 0.01
 """Rates are kept this far from 0 and 1 before their log odds are taken."""
+_LOWEST_STEP, _LOWEST_TOKEN = -10.0, -8.0
+"""Log-probabilities are cut off here, nats: below, a text is surprising, and how much is noise."""
 
 
-def last_step(trajectory: Trajectory, step: int) -> Hashable:
-    """The text that the agent wrote last."""
-    return trajectory.steps[step - 1].text if step else None
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """The histories h_0, ..., h_{T-1} of one trajectory as a policy reads them; see `learn.histories`."""
+
+    task: Hashable
+    """Trajectories of the same task are siblings."""
+    outcome: float
+    """R, in [0, 1]."""
+    states: FloatArray
+    """(T, d) hidden state before each step."""
+    logprobs: FloatArray
+    """(T, 2) of each step's text: its log-probability, and that of its least probable token, nats."""
+
+    def __len__(self) -> int:
+        """T."""
+        return len(self.states)
 
 
-def last_thought_and_reply(trajectory: Trajectory, step: int) -> Hashable:
-    """What the agent thought last, and what the world replied to its action."""
-    return (trajectory.steps[step - 1].thought, trajectory.steps[step - 1].observation) if step else None
+def sibling_statistics(histories: Sequence[Histories]) -> list[FloatArray]:
+    """Outcomes of siblings at each history, and how surprising the agent's own text was.
 
+    For sibling j with outcome R_j, and the cosine s_j of the history and the closest history of j (states are
+    standardised over all histories first):
 
-KEYS: tuple[Anchor, ...] = (text_before, last_step, last_thought_and_reply)
-"""(trajectory, t) -> the point before step t, within its task."""
-N_STATISTICS = 1 + 2 * len(KEYS)
-"""Numbers for each history."""
+    w_j = exp((s_j - 1) / bandwidth)
+    p = (sum of w_j R_j + k p_0) / (sum of w_j + k),  k = PRIOR_STRENGTH
 
-
-def sibling_statistics(
-    trajectories: Sequence[Trajectory], pool: Sequence[Trajectory] = ()
-) -> list[FloatArray]:
-    """Outcomes of siblings at each history h_t, t = 0 ... T - 1.
-
-    For the task, and for each of `KEYS` at t, with n siblings there and their outcomes R_j:
-
-    p = (sum of R_j + PRIOR_STRENGTH * p_0) / (n + PRIOR_STRENGTH)
-
-    with p_0 the p of the task, and for the task the mean outcome of all trajectories. A trajectory is no
-    sibling of itself, so its own outcome is not in its statistics beyond that mean.
+    p_0 is the same with w_j = 1 and the mean outcome of all trajectories as prior. A trajectory is no sibling
+    of itself: beyond that mean its statistics do not depend on its outcome.
 
     Args:
-        trajectories: N trajectories.
-        pool: further rollouts of their tasks by the same policy; those of `trajectories` are found by id.
+        histories: of N rollouts, several of each task, read by one policy.
 
     Returns:
-        For each trajectory (T, `N_STATISTICS`): log odds of p for the task; then for each key the log odds
-        of p and log(1 + n).
+        For each (T, `N_STATISTICS`): log odds of p_0; for each of `BANDWIDTHS` the log odds of p and
+        log(1 + sum of w_j); then of the last step's text its log-probability / 5, its smallest token's / 4,
+        and the smallest so far / 4 (0 before the first step).
     """
-    ids = {trajectory.id for trajectory in trajectories}
-    known = [*trajectories, *(trajectory for trajectory in pool if trajectory.id not in ids)]
-    mean = float(np.mean([trajectory.outcome for trajectory in known]))
-    by_task: dict[Hashable, list[Trajectory]] = defaultdict(list)
-    for trajectory in known:
-        by_task[trajectory.env, trajectory.task_id].append(trajectory)
-    visitors = {task: [_visitors(group, key) for key in KEYS] for task, group in by_task.items()}
-    return [
-        _statistics(trajectory, by_task[task], visitors[task], mean)
-        for trajectory in trajectories
-        for task in [(trajectory.env, trajectory.task_id)]
-    ]
+    if not histories:
+        return []
+    mean = float(np.mean([entry.outcome for entry in histories]))
+    unit = _standardised([entry.states for entry in histories])
+    by_task: dict[Hashable, list[int]] = defaultdict(list)
+    for i, entry in enumerate(histories):
+        by_task[entry.task].append(i)
+    tables: list[FloatArray] = [np.empty(0)] * len(histories)
+    for group in by_task.values():
+        outcomes = np.array([histories[i].outcome for i in group])  # (G,)
+        lengths = [len(histories[i]) for i in group]
+        closest = _closest([unit[i] for i in group])  # (n, G), n histories of the task
+        first = np.cumsum([0, *lengths])
+        for k, i in enumerate(group):
+            others = np.arange(len(group)) != k
+            cosine = closest[first[k] : first[k + 1], others]  # (T, G - 1)
+            table = _outcomes_nearby(cosine, outcomes[others], mean)
+            tables[i] = np.concatenate([table, _surprise(histories[i].logprobs)], axis=1)
+    return tables
 
 
-def _visitors(group: Sequence[Trajectory], key: Anchor) -> dict[Hashable, dict[str, float]]:
-    """Point -> id and outcome of each trajectory of the task that visited it."""
-    visitors: dict[Hashable, dict[str, float]] = defaultdict(dict)
-    for trajectory in group:
-        for step in range(len(trajectory)):
-            visitors[key(trajectory, step)][trajectory.id] = trajectory.outcome
-    return visitors
+def _standardised(states: Sequence[FloatArray]) -> list[FloatArray]:
+    """Each dimension with mean 0 and deviation 1 over all histories, each history then of length 1."""
+    joined = np.concatenate(states).astype(np.float64)  # (n, d)
+    joined = (joined - joined.mean(axis=0)) / (joined.std(axis=0) + 1e-6)
+    joined /= np.maximum(np.linalg.norm(joined, axis=1, keepdims=True), 1e-6)
+    return np.split(joined, np.cumsum([len(entry) for entry in states])[:-1])
 
 
-def _statistics(
-    trajectory: Trajectory,
-    group: Sequence[Trajectory],
-    visitors: Sequence[Mapping[Hashable, Mapping[str, float]]],
-    mean: float,
-) -> FloatArray:
-    """(T, `N_STATISTICS`) of one trajectory."""
-    siblings = [other.outcome for other in group if other.id != trajectory.id]
-    task = _posterior(math.fsum(siblings), len(siblings), mean)
-    table = np.empty((len(trajectory), N_STATISTICS))
-    table[:, 0] = _log_odds(task)
-    for column, (key, by_point) in enumerate(zip(KEYS, visitors, strict=True)):
-        for step in range(len(trajectory)):
-            there = by_point[key(trajectory, step)]
-            n = len(there) - 1  # the trajectory itself is there
-            p = _posterior(math.fsum(there.values()) - trajectory.outcome, n, task)
-            table[step, 1 + 2 * column : 3 + 2 * column] = _log_odds(p), math.log1p(n)
-    return table
+def _closest(unit: Sequence[FloatArray]) -> FloatArray:
+    """(n, G) cosine of each history of a task and the closest history of each of its G trajectories."""
+    joined = np.concatenate(unit)  # (n, d)
+    return np.stack([(joined @ entry.T).max(axis=1) for entry in unit], axis=1)
 
 
-def _posterior(total: float, n: int, prior: float) -> float:
-    return (total + PRIOR_STRENGTH * prior) / (n + PRIOR_STRENGTH)
+def _outcomes_nearby(cosine: FloatArray, outcomes: FloatArray, mean: float) -> FloatArray:
+    """(T, 1 + 2 B) from the cosines (T, G - 1) and the outcomes (G - 1,) of the siblings."""
+    task = (outcomes.sum() + PRIOR_STRENGTH * mean) / (len(outcomes) + PRIOR_STRENGTH)
+    columns = [np.full(len(cosine), _log_odds(task))]
+    for bandwidth in BANDWIDTHS:
+        weight = np.exp((cosine - 1) / bandwidth)  # (T, G - 1)
+        total = weight.sum(axis=1)  # (T,)
+        columns.append(_log_odds((weight @ outcomes + PRIOR_STRENGTH * task) / (total + PRIOR_STRENGTH)))
+        columns.append(np.log1p(total))
+    return np.stack(columns, axis=1)
 
 
-def _log_odds(p: float) -> float:
-    p = min(max(p, _SMALLEST), 1 - _SMALLEST)
-    return math.log(p / (1 - p))
+def _surprise(logprobs: FloatArray) -> FloatArray:
+    """(T, 3) before each step: the last text's log-probability, its smallest token's, the smallest so far."""
+    step = np.maximum(logprobs[:-1, 0], _LOWEST_STEP) / 5
+    token = np.maximum(logprobs[:-1, 1], _LOWEST_TOKEN) / 4
+    so_far = np.minimum.accumulate(token)
+    return np.concatenate([np.zeros((1, 3)), np.stack([step, token, so_far], axis=1)])
+
+
+def _log_odds(p: float | FloatArray) -> FloatArray:
+    clipped = np.clip(p, _SMALLEST, 1 - _SMALLEST)
+    return np.asarray(np.log(clipped / (1 - clipped)))

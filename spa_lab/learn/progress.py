@@ -2,16 +2,18 @@
 
 V(h_t) = sigmoid(f(x_t) + l_t)                                                             (ours)
 
-x_t are the outcomes of siblings at the history (`credit.siblings`), f is a head of two layers, and l_t is the
-clock: the log odds of the outcome among the trajectories that are still running at step t. The clock is an
-offset, so that f need not learn it, and can be left out: failures run into the step limit, and a model that
-may count steps explains them by their length alone.
+x_t are the outcomes of siblings at similar histories and how surprising the agent's text was
+(`credit.siblings`), f is a head of two layers, and l_t is the clock: the log odds of the outcome among the
+trajectories that are still running at step t. The clock is an offset, so that f need not learn it, and can be
+left out: failures run into the step limit, and a model that may count steps explains them by their length
+alone.
 
 The contributions c_t = V(h_{t+1}) - V(h_t) with V(h_T) = R sum to R - V(h_0) by construction, and no text can
 be paid more than 1 in all. K heads, each fitted without the tasks of one fold, give a standard error.
 
-Departs from SPA-RL (arXiv:2505.20732), whose estimator reads the language model's hidden state and is fitted
-to the sum of the contributions alone; see `learn.estimator`.
+Departs from SPA-RL (arXiv:2505.20732), whose estimator maps the language model's hidden state to a
+contribution and is fitted to their sum alone (`learn.estimator`); here hidden states say which histories are
+alike.
 """
 
 import random
@@ -24,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spa_lab.configs.progress import ProgressConfig
-from spa_lab.credit.siblings import N_STATISTICS, sibling_statistics
+from spa_lab.credit.siblings import N_STATISTICS, Histories, sibling_statistics
 from spa_lab.types import Credit, FloatArray, Trajectory
 
 
@@ -42,21 +44,20 @@ class ProgressData:
     """(N,) index of the task of each trajectory."""
 
     @classmethod
-    def of(cls, trajectories: Sequence[Trajectory]) -> "ProgressData":
+    def of(cls, histories: Sequence[Histories]) -> "ProgressData":
         """The data of rollouts of one policy, several of each task.
 
         Raises:
             ValueError: there is none.
         """
-        if not trajectories:
+        if not histories:
             raise ValueError("a progress model needs at least 1 trajectory, got 0")
-        tasks = [(trajectory.env, trajectory.task_id) for trajectory in trajectories]
-        index = {task: i for i, task in enumerate(dict.fromkeys(tasks))}
+        index = {task: i for i, task in enumerate(dict.fromkeys(entry.task for entry in histories))}
         return cls(
-            np.concatenate(sibling_statistics(trajectories)),
-            np.array([len(trajectory) for trajectory in trajectories]),
-            np.array([trajectory.outcome for trajectory in trajectories]),
-            np.array([index[task] for task in tasks]),
+            np.concatenate(sibling_statistics(histories)),
+            np.array([len(entry) for entry in histories]),
+            np.array([entry.outcome for entry in histories]),
+            np.array([index[entry.task] for entry in histories]),
         )
 
     @classmethod
@@ -80,23 +81,25 @@ class ProgressModel:
     """V(h_t) by the mean of K heads; made by `fit_progress`."""
 
     def __init__(
-        self, heads: Sequence[nn.Module], *, centre: FloatArray, scale: FloatArray, clock: FloatArray
+        self,
+        heads: Sequence[nn.Module],
+        *,
+        centre: FloatArray,
+        scale: FloatArray,
+        clock: NDArray[np.float32],
     ) -> None:
         self.heads, self.centre, self.scale, self.clock = tuple(heads), centre, scale, clock
 
     @torch.inference_mode()
-    def values(
-        self, trajectories: Sequence[Trajectory], pool: Sequence[Trajectory] = (), *, clock: bool = True
-    ) -> list[FloatArray]:
+    def values(self, statistics: Sequence[FloatArray], *, clock: bool = True) -> list[FloatArray]:
         """(K, T) values V(h_0), ..., V(h_{T-1}) of each trajectory by every head, in [0, 1].
 
         Args:
-            trajectories: N trajectories.
-            pool: further rollouts of their tasks by the same policy, see `sibling_statistics`.
+            statistics: (T, `N_STATISTICS`) of each trajectory, of `sibling_statistics`.
             clock: False takes the clock out: all histories have the log odds of the first.
         """
         values = []
-        for table in sibling_statistics(trajectories, pool):
+        for table in statistics:
             inputs = torch.from_numpy((table - self.centre) / self.scale).float()  # (T, F)
             logits = torch.stack([head(inputs).squeeze(-1) for head in self.heads])  # K x (T, 1) -> (K, T)
             step = np.minimum(np.arange(len(table)), len(self.clock) - 1) * clock  # all 0 without the clock
@@ -106,7 +109,7 @@ class ProgressModel:
     def credit(
         self,
         trajectories: Sequence[Trajectory],
-        pool: Sequence[Trajectory] = (),
+        statistics: Sequence[FloatArray],
         *,
         source: str = "spa_progress",
         clock: bool = True,
@@ -116,16 +119,15 @@ class ProgressModel:
 
         Args:
             trajectories: N trajectories.
-            pool: as in `values`.
+            statistics: of each, as in `values`.
             source: name of the credits.
             clock: as in `values`.
             close: V(h_T) = R, so that base value and contributions sum to R. Otherwise V(h_T) = V(h_{T-1}):
                 the last step is only credited for what is known before its reply.
         """
         credits = []
-        for trajectory, by_head in zip(
-            trajectories, self.values(trajectories, pool, clock=clock), strict=True
-        ):
+        values = self.values(statistics, clock=clock)
+        for trajectory, by_head in zip(trajectories, values, strict=True):
             end = np.full((len(by_head), 1), trajectory.outcome) if close else by_head[:, -1:]
             progress = np.diff(np.concatenate([by_head, end], axis=1), axis=1)  # (K, T)
             error = progress.std(axis=0, ddof=1) if len(progress) > 1 else None
@@ -175,8 +177,9 @@ def _fit_head(
     generator = torch.Generator().manual_seed(rng.randrange(2**31))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(rng.randrange(2**31))
-        head = nn.Sequential(nn.Linear(N_STATISTICS, config.width), nn.GELU(), nn.Linear(config.width, 1))
-    nn.init.zeros_(head[-1].weight)  # starts as the clock
+        last = nn.Linear(config.width, 1)
+        nn.init.zeros_(last.weight)  # starts as the clock
+        head = nn.Sequential(nn.Linear(N_STATISTICS, config.width), nn.GELU(), last)
     optimizer = torch.optim.AdamW(head.parameters(), lr=config.lr, weight_decay=config.weight_decay)
     batches = [
         indices

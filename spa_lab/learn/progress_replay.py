@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import torch
 
+from spa_lab.credit.siblings import Histories
 from spa_lab.learn.checkpoint import LearnerState
 from spa_lab.learn.progress import ProgressData
-from spa_lab.types import Trajectory
 
 _FIELDS = ("statistics", "lengths", "outcomes", "tasks")
 
@@ -20,15 +20,15 @@ class ProgressReplay:
         iterations: that are kept.
     """
 
-    def __init__(self, explored: Sequence[Trajectory], iterations: int) -> None:
+    def __init__(self, explored: Sequence[Histories], iterations: int) -> None:
         self._explored = ProgressData.of(explored)
         self._recent: deque[ProgressData] = deque(maxlen=iterations)
         self.n_added = 0
         """Iterations that were added, kept or not."""
 
-    def add(self, trajectories: Sequence[Trajectory]) -> None:
+    def add(self, histories: Sequence[Histories]) -> None:
         """Keep the episodes of an iteration."""
-        self._recent.append(ProgressData.of(trajectories))
+        self._recent.append(ProgressData.of(histories))
         self.n_added += 1
 
     def data(self) -> ProgressData:

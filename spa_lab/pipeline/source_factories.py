@@ -8,8 +8,10 @@ import numpy as np
 
 from spa_lab.credit import methods
 from spa_lab.credit.methods import Cost, CreditMethod
+from spa_lab.credit.siblings import sibling_statistics
 from spa_lab.learn.ensemble_critic import EnsembleCriticConfig, fit_ensemble_critic
 from spa_lab.learn.estimator import fit_estimator
+from spa_lab.learn.histories import read_histories
 from spa_lab.learn.progress import ProgressData, fit_progress
 from spa_lab.learn.return_predictor import (
     PredictorConfig,
@@ -90,14 +92,17 @@ def spa_prefix(experiment: Experiment, report: Report) -> CreditMethod:
 
 def spa_progress(experiment: Experiment, report: Report) -> CreditMethod:
     """Progress by the other held-out explorations of the task; the clock is taken out."""
-    start = perf_counter()
-    fitted, held_out = experiment.explored
-    data = ProgressData.of(fitted)
+    start, (fitted, held_out) = perf_counter(), experiment.explored
+    policy = experiment.policy(CLONED)
+    data = ProgressData.of(read_histories(policy, fitted))
     model = fit_progress(data, experiment.preset.progress, rng=experiment.rng("progress"))
+    tables = sibling_statistics(read_histories(policy, held_out))
+    statistics = {trajectory.id: table for trajectory, table in zip(held_out, tables, strict=True)}
     fitting = Cost(perf_counter() - start, len(fitted) + len(held_out))
 
     def assign(trajectories: Sequence[Trajectory]) -> list[Credit]:
-        return model.credit(trajectories, held_out, clock=False, close=False)
+        of_each = [statistics[trajectory.id] for trajectory in trajectories]
+        return model.credit(trajectories, of_each, clock=False, close=False)
 
     return CreditMethod("spa_progress", "ours", assign, fitting)
 

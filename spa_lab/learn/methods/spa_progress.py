@@ -12,8 +12,10 @@ Departs from SPA-RL (arXiv:2505.20732) in what V reads, in the refits, and in th
 """
 
 from spa_lab import rewards
+from spa_lab.credit.siblings import sibling_statistics
 from spa_lab.learn.collect import Collected
 from spa_lab.learn.estimates import Estimate, gae, steps_of
+from spa_lab.learn.histories import read_histories
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.progress import ProgressModel, fit_progress
@@ -29,7 +31,10 @@ class ProgressAdvantages:
     def __call__(self, collected: Collected) -> list[Estimate]:
         """One estimate for each episode, in order."""
         trajectories = [episode.trajectory for episode in collected.episodes]
-        credits = self._model().credit(trajectories)
+        histories = read_histories(
+            self.inputs.policy, trajectories, rows=[episode.row for episode in collected.episodes]
+        )
+        credits = self._model().credit(trajectories, sibling_statistics(histories))
         config = self.inputs.preset.ppo
         estimates = []
         for episode, credit in zip(collected.episodes, credits, strict=True):
@@ -40,7 +45,7 @@ class ProgressAdvantages:
                 level=config.gae_level,
             )  # fmt: skip
             estimates.append(Estimate(estimate.advantage, rewards=estimate.rewards, credit=credit))
-        self.replay.add(trajectories)
+        self.replay.add(histories)
         return estimates
 
     def _model(self) -> ProgressModel:
@@ -56,7 +61,7 @@ def make(inputs: TrainingInputs) -> Learner:
     """
     if not inputs.explored:
         raise ValueError("method 'spa_progress' needs explored trajectories")
-    replay = ProgressReplay(inputs.explored, inputs.preset.progress.replay)
+    replay = ProgressReplay(read_histories(inputs.policy, inputs.explored), inputs.preset.progress.replay)
     return OnPolicyLearner(
         inputs,
         ProgressAdvantages(inputs, replay),
