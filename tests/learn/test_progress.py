@@ -18,7 +18,7 @@ from spa_lab.types import Trajectory
 
 CONFIG = ProgressConfig(epochs=40, batch=64)
 POINTS = np.random.default_rng(1).normal(size=(40, 16))
-"""Hidden states: 0 and 1 before the first two steps, 2 after the right second step, 3 to 6 after a wrong one."""
+"""Hidden states: 0 and 1 before the first two steps, 2 after the right second step, 3 to 6 after another."""
 
 
 def rollouts(tasks: range) -> list[Histories]:

@@ -11,10 +11,12 @@ compares the outcome with V(h_t), lambda = 0 pays each step its own contribution
 Departs from SPA-RL (arXiv:2505.20732) in what V reads, in the refits, and in the groups of one task.
 """
 
+import numpy as np
+
 from spa_lab import rewards
 from spa_lab.credit.siblings import sibling_statistics
 from spa_lab.learn.collect import Collected
-from spa_lab.learn.estimates import Estimate, gae, steps_of
+from spa_lab.learn.estimates import Estimate, gae
 from spa_lab.learn.histories import read_histories
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.on_policy import OnPolicyLearner
@@ -39,7 +41,7 @@ class ProgressAdvantages:
         estimates = []
         for episode, credit in zip(collected.episodes, credits, strict=True):
             paid = rewards.fuse(episode.trajectory, credit, self.inputs.preset.reward)
-            no_critic = 0.0 * (steps_of(episode) >= 0)  # (L,)
+            no_critic = np.zeros(len(episode.row.ids))  # (L,)
             estimate = gae(
                 episode, paid, no_critic, gamma=config.gamma, lam=config.lam, over=config.gae_over,
                 level=config.gae_level,
