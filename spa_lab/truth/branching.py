@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from spa_lab.agent.codec import TokenRow
 from spa_lab.agent.rollout import Policy
 from spa_lab.agent.sampling import AllowedTexts, next_token_log_probs, sample_tokens
 from spa_lab.configs.rollout import RolloutConfig
@@ -43,6 +44,8 @@ class ContinuationRequest:
     indices: tuple[Sequence[int], ...]
     """T sequences: indices of the continuations from each step; the same index draws the same numbers."""
     seed: int
+    row: TokenRow | None = None
+    """The tokens that the trajectory was sampled as; None: its text is encoded."""
 
 
 @dataclass(eq=False)
@@ -167,7 +170,7 @@ class ContinuationScheduler:
     def add(self, request: ContinuationRequest) -> None:
         """Replay a trajectory, let its continuations follow it, and queue those that diverge."""
         trajectory = request.trajectory
-        prefix = read_shared_prefix(self.policy, self.environment, trajectory, request.task)
+        prefix = read_shared_prefix(self.policy, self.environment, trajectory, request.task, row=request.row)
         branches = [
             Branch.of(trajectory.id, start, index, seed=request.seed)
             for start, indices in enumerate(request.indices)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from spa_lab.agent.codec import TokenRow
 from spa_lab.agent.rollout import Policy
 from spa_lab.agent.sampling import AllowedTexts
 from spa_lab.configs.rollout import RolloutConfig
@@ -29,6 +30,7 @@ def branch_outcomes(
     *,
     branches: int,
     rng: random.Random,
+    rows: Sequence[TokenRow] | None = None,
     allowed: AllowedTexts | None = None,
     folder: Path | None = None,
     on_trajectory: Callable[[BranchOutcomes], object] = lambda outcomes: None,
@@ -44,6 +46,9 @@ def branch_outcomes(
             flight (256 is fast for small models).
         branches: continuations from each history, >= 1.
         rng: gives the base of all random numbers; those of a trajectory do not depend on the other ones.
+        rows: the tokens that each trajectory was sampled as (`Episode.row`). Without them its text is
+            encoded again; where that gives other tokens, the values are those of another history. Not
+            together with `folder`, whose files name the text alone.
         allowed: the only texts that the policy may write, or None for any text.
         folder: where the outcomes of each complete trajectory are saved. Saved outcomes are not played
             again, only extended if `branches` asks for more.
@@ -53,15 +58,19 @@ def branch_outcomes(
         N outcomes, in the order of the trajectories; more per history than asked for if the folder has more.
 
     Raises:
-        ValueError: a task is missing, two trajectories have one id, a replay differs from the record, or the
-            folder has outcomes that were measured under other settings.
+        ValueError: a task is missing, two trajectories have one id, a replay differs from the record, the
+            folder has outcomes that were measured under other settings, or there are both rows and a folder.
         StoreError: a file cannot be written.
     """
     by_id = {task.id: task for task in tasks}
     _check(trajectories, by_id, config, branches, allowed)
+    if rows is not None and folder is not None:
+        raise ValueError(f"{folder}: outcomes of sampled tokens are not saved; leave out rows or the folder")
+    written = [None] * len(trajectories) if rows is None else rows
+    row_of = {trajectory.id: row for trajectory, row in zip(trajectories, written, strict=True)}
     files = _OutcomeFiles(folder, settings_of(policy, environment, config, allowed) if folder else {})
     known = {trajectory.id: files.load(trajectory) for trajectory in trajectories}
-    requests = _missing(trajectories, by_id, known, branches, seed=rng.getrandbits(63))
+    requests = _missing(trajectories, by_id, known, branches, seed=rng.getrandbits(63), rows=row_of)
     for tree in play_continuations(policy, environment, requests, config, allowed=allowed):
         trajectory = tree.request.trajectory
         outcomes = _joined(tree, known[trajectory.id], policy.name, environment.step_limit)
@@ -116,6 +125,7 @@ def _missing(
     branches: int,
     *,
     seed: int,
+    rows: Mapping[str, TokenRow | None],
 ) -> list[ContinuationRequest]:
     """The continuations that are still to be played."""
     requests = []
@@ -125,7 +135,8 @@ def _missing(
         if min(done) < branches:
             indices = tuple(range(n, max(n, branches)) for n in done)
             base = seed if earlier is None else earlier.seed
-            requests.append(ContinuationRequest(trajectory, tasks[trajectory.task_id], indices, base))
+            task, row = tasks[trajectory.task_id], rows[trajectory.id]
+            requests.append(ContinuationRequest(trajectory, task, indices, base, row))
     return requests
 
 

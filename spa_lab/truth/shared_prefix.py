@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from spa_lab.agent.codec import TokenRow
 from spa_lab.agent.rollout import Policy
 from spa_lab.agent.sampling import AllowedTexts, next_token_log_probs, sample_tokens
 from spa_lab.configs.rollout import RolloutConfig
@@ -96,19 +97,29 @@ def replay(environment: Environment, trajectory: Trajectory, task: Task) -> tupl
 
 @torch.inference_mode()
 def read_shared_prefix(
-    policy: Policy, environment: Environment, trajectory: Trajectory, task: Task
+    policy: Policy,
+    environment: Environment,
+    trajectory: Trajectory,
+    task: Task,
+    *,
+    row: TokenRow | None = None,
 ) -> SharedPrefix:
     """Replay a trajectory and read it once.
 
-    Its text is encoded as for training: a history is the text, not how it was split into tokens.
+    Args:
+        policy: reads the trajectory.
+        environment: its world.
+        trajectory: what to replay.
+        task: of the trajectory.
+        row: the tokens that it was sampled as; None: its text is encoded as for training.
 
     Raises:
-        ValueError: as `replay`; or the model cannot read that many tokens.
+        ValueError: as `replay`; the model cannot read that many tokens; or the row is of another trajectory.
     """
     from transformers import DynamicCache
 
     world, snapshots = replay(environment, trajectory, task)
-    row = policy.codec.row(trajectory)
+    (row,) = policy.codec.rows_of([trajectory], None if row is None else [row])
     if len(row.ids) > policy.context:
         raise ValueError(
             f"trajectory {trajectory.id!r} needs {len(row.ids)} tokens, the model reads {policy.context}"

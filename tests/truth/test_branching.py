@@ -4,6 +4,8 @@ import random
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import torch
 from transformers import MistralConfig, MistralForCausalLM
 
 from benchmarks.plain_continuations import plain_outcomes
-from spa_lab.agent.rollout import Policy
+from spa_lab.agent.rollout import EpisodeSpec, Policy, rollout
 from spa_lab.agent.sampling import AllowedTexts, next_token_log_probs
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Environment, Reply, Task
@@ -20,6 +22,7 @@ from spa_lab.react import parse, write
 from spa_lab.truth import shared_prefix
 from spa_lab.truth.branching import ContinuationRequest, RolloutTree, play_continuations
 from spa_lab.truth.exact import lm_action_probs, play, uniform_action_probs
+from spa_lab.truth.monte_carlo import branch_outcomes
 from spa_lab.truth.shared_prefix import Branch, SharedPrefix, replay
 from spa_lab.types import Trajectory
 
@@ -151,6 +154,34 @@ def test_every_continuation_ends_as_if_played_alone(writer: Policy, episodes: li
     assert len(different) > 2, "the world must distinguish the continuations"
 
 
+def test_histories_are_the_sampled_tokens(writer: Policy) -> None:
+    """Greedy continuations of greedy episodes repeat them, also where the text encodes to other tokens."""
+    tasks = [Task(f"g{i}", "echo", "seen", "", "win it", 1, None) for i in range(8)]
+    greedy = replace(CONFIG, temperature=0.0)
+    specs = [EpisodeSpec(task.id, task, 0) for task in tasks]
+    episodes = rollout(writer, _echo(), specs, greedy)
+    trajectories = [episode.trajectory for episode in episodes]
+    others = [
+        episode
+        for episode in episodes
+        if writer.codec.closed(episode.row).ids != writer.codec.row(episode.trajectory).ids
+    ]
+    assert others, "no text encodes to other tokens than were sampled"
+    outcomes = branch_outcomes(
+        writer, _echo(), trajectories, tasks, greedy, branches=1, rng=random.Random(0),
+        rows=[episode.row for episode in episodes],
+    )  # fmt: skip
+    for trajectory, of_each in zip(trajectories, outcomes, strict=True):
+        assert [values.tolist() for values in of_each.outcomes] == [[trajectory.outcome]] * len(trajectory)
+
+
+def test_sampled_tokens_and_a_folder_are_refused(writer: Policy, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="leave out rows or the folder"):
+        branch_outcomes(
+            writer, _echo(), [], [], CONFIG, branches=1, rng=random.Random(0), rows=[], folder=tmp_path
+        )
+
+
 @pytest.mark.parametrize("name", sorted(PROBES))
 def test_only_allowed_texts_are_written(make_policy: Callable[..., Policy], name: str) -> None:
     """Allowed texts that share a beginning and have several tokens."""
@@ -253,9 +284,9 @@ def test_the_shared_prefix_is_read_once(
     """Once for a trajectory, however many continuations it has."""
     calls = []
 
-    def counted(*args: object) -> SharedPrefix:
+    def counted(*args: Any, **options: Any) -> SharedPrefix:
         calls.append(args)
-        return shared_prefix.read_shared_prefix(*args)  # type: ignore[arg-type]
+        return shared_prefix.read_shared_prefix(*args, **options)
 
     monkeypatch.setattr("spa_lab.truth.branching.read_shared_prefix", counted)
     list(play_continuations(writer, _echo(), [_request(episodes[1], TASKS[1], 20)], CONFIG))

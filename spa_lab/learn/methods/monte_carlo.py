@@ -33,7 +33,7 @@ def make(inputs: TrainingInputs) -> Learner:
         trajectories = [episode.trajectory for episode in collected.episodes]
         measured = branch_outcomes(
             inputs.policy, inputs.environment, trajectories, collected.tasks, config,
-            branches=ppo.branches, rng=inputs.rng,
+            branches=ppo.branches, rng=inputs.rng, rows=[episode.row for episode in collected.episodes],
         )  # fmt: skip
         credits = []
         for trajectory, outcomes in zip(trajectories, measured, strict=True):
