@@ -56,7 +56,7 @@ class ProgressAdvantages:
 
 
 def make(inputs: TrainingInputs) -> Learner:
-    """Groups of `ppo.group_size` episodes.
+    """Groups of `progress.group_size` episodes.
 
     Raises:
         ValueError: there are no explorations.
@@ -67,7 +67,7 @@ def make(inputs: TrainingInputs) -> Learner:
     return OnPolicyLearner(
         inputs,
         ProgressAdvantages(inputs, replay),
-        group_size=inputs.preset.ppo.group_size,
+        group_size=inputs.preset.progress.group_size,
         stateful={"replay": replay},
     )
 
