@@ -22,9 +22,9 @@ class ProgressConfig:
     batch: int = 1024
     """Histories in a batch."""
     group_size: int = 2
-    """Episodes of the same task in an iteration; `ppo.episodes` must be a multiple of it. The model explains 19,
-    49, 57 and 66 % of the variance of R on held-out tasks with groups of 1, 2, 4 and 8 (household, one cloned
-    policy), and larger groups leave fewer tasks for an iteration."""
+    """Episodes of the same task in an iteration; `ppo.episodes` must be a multiple of it. The model explains
+    19, 49, 57 and 66 % of the variance of R on held-out tasks with groups of 1, 2, 4 and 8 (household, one
+    cloned policy), and larger groups leave fewer tasks for an iteration."""
     replay: int = 4
     """Iterations of training whose episodes the model is fitted to before each update."""
 

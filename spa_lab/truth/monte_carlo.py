@@ -42,35 +42,28 @@ def branch_outcomes(
         environment: its step limit is the step cap.
         trajectories: N recorded episodes; each is replayed and compared with its record.
         tasks: the tasks of these trajectories, in any order; others are ignored.
-        config: temperature and longest step of the policy; `parallel` is the number of continuations in
-            flight (256 is fast for small models).
+        config: temperature and longest step of the policy; `parallel`: continuations in flight, e.g. 256.
         branches: continuations from each history, >= 1.
         rng: gives the base of all random numbers; those of a trajectory do not depend on the other ones.
-        rows: the tokens that each trajectory was sampled as (`Episode.row`). Without them its text is
-            encoded again; where that gives other tokens, the values are those of another history. Not
-            together with `folder`, whose files name the text alone.
+        rows: the tokens that each was sampled as (`Episode.row`), not together with `folder`. Without them
+            the text is encoded again, which can give other tokens and so the values of another history.
         allowed: the only texts that the policy may write, or None for any text.
-        folder: where the outcomes of each complete trajectory are saved. Saved outcomes are not played
-            again, only extended if `branches` asks for more.
+        folder: of saved outcomes, which are not played again, only extended if `branches` asks for more.
         on_trajectory: called with the outcomes of each trajectory that was played, in any order.
 
     Returns:
-        N outcomes, in the order of the trajectories; more per history than asked for if the folder has more.
+        N outcomes, in the order of the trajectories; more per history if the folder has more.
 
     Raises:
-        ValueError: a task is missing, two trajectories have one id, a replay differs from the record, the
-            folder has outcomes that were measured under other settings, or there are both rows and a folder.
+        ValueError: a task is missing, two trajectories have one id, a replay differs from the record, saved
+            outcomes were measured under other settings, or there are both rows and a folder.
         StoreError: a file cannot be written.
     """
-    by_id = {task.id: task for task in tasks}
+    by_id, written = {task.id: task for task in tasks}, _rows_by_id(trajectories, rows, folder)
     _check(trajectories, by_id, config, branches, allowed)
-    if rows is not None and folder is not None:
-        raise ValueError(f"{folder}: outcomes of sampled tokens are not saved; leave out rows or the folder")
-    written = [None] * len(trajectories) if rows is None else rows
-    row_of = {trajectory.id: row for trajectory, row in zip(trajectories, written, strict=True)}
     files = _OutcomeFiles(folder, settings_of(policy, environment, config, allowed) if folder else {})
     known = {trajectory.id: files.load(trajectory) for trajectory in trajectories}
-    requests = _missing(trajectories, by_id, known, branches, seed=rng.getrandbits(63), rows=row_of)
+    requests = _missing(trajectories, by_id, known, branches, seed=rng.getrandbits(63), rows=written)
     for tree in play_continuations(policy, environment, requests, config, allowed=allowed):
         trajectory = tree.request.trajectory
         outcomes = _joined(tree, known[trajectory.id], policy.name, environment.step_limit)
@@ -78,6 +71,15 @@ def branch_outcomes(
         files.save(outcomes, trajectory)
         on_trajectory(outcomes)
     return [outcomes for outcomes in known.values() if outcomes is not None]
+
+
+def _rows_by_id(
+    trajectories: Sequence[Trajectory], rows: Sequence[TokenRow] | None, folder: Path | None
+) -> dict[str, TokenRow | None]:
+    if rows is not None and folder is not None:
+        raise ValueError(f"{folder}: outcomes of sampled tokens are not saved; leave out rows or the folder")
+    written = [None] * len(trajectories) if rows is None else rows
+    return {trajectory.id: row for trajectory, row in zip(trajectories, written, strict=True)}
 
 
 def _check(
