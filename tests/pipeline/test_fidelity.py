@@ -5,6 +5,7 @@ import random
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from spa_lab.configs.estimator import EstimatorConfig
 from spa_lab.configs.presets import TINY
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.credit.fidelity import CEILING, METRICS
-from spa_lab.envs.base import Demonstration, Environment, Reply, Task
+from spa_lab.envs.base import Demonstration, Environment, Task
 from spa_lab.learn.cloning import clone
 from spa_lab.learn.estimator import fit_estimator, save_estimator
 from spa_lab.pipeline import fidelity as module
@@ -32,6 +33,7 @@ from spa_lab.pipeline.sources import SOURCES as TABLE
 from spa_lab.pipeline.sources import find_source, in_order
 from spa_lab.store import Run, StoreError
 from spa_lab.types import Step, Trajectory
+from tests.envs.even import Even
 
 SOURCES = {
     "terminal", "mean", "random", "grounding", "step_index", "leave_one_out", "gigpo", "ipr_5",
@@ -40,31 +42,8 @@ SOURCES = {
 }  # fmt: skip
 
 
-class Even:
-    """Three steps; won by a first action of an even number of characters."""
-
-    def reset(self, task: Task) -> str:
-        self.actions: tuple[str, ...] = ()
-        return f"Choose {task.id}."
-
-    def step(self, action: str) -> Reply:
-        self.actions += (action,)
-        won = len(self.actions[0]) % 2 == 0
-        return Reply("noted", bool(action), len(self.actions) == 3, float(won and len(self.actions) == 3))
-
-    def snapshot(self) -> object:
-        return self.actions
-
-    def restore(self, token: object) -> None:
-        assert isinstance(token, tuple)
-        self.actions = token
-
-    def admissible(self) -> list[str]:
-        return []
-
-
 TASKS = [Task(f"e{i}", "even", "train", "", "", 3, None) for i in range(4)]
-EVEN = Environment(name="even", make_world=Even, tasks=lambda split, n: TASKS[:n], step_limit=3)
+EVEN = Environment(name="even", make_world=partial(Even, 3), tasks=lambda split, n: TASKS[:n], step_limit=3)
 PRESET = replace(
     TINY, demonstrations=0, explore_tasks=4, held_out_fraction=0.5, explore_rollout=RolloutConfig(1.0, 5, 16),
     estimator=EstimatorConfig(width=4, epochs=1, batch_tokens=400),

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from spa_lab.agent.rollout import Policy
 from spa_lab.configs.presets import TINY
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.credit.methods import credit_method
-from spa_lab.envs.base import Environment, Reply, Task
+from spa_lab.envs.base import Environment, Task
 from spa_lab.pipeline import gradient_episodes
 from spa_lab.pipeline import gradient_fidelity as module
 from spa_lab.pipeline.experiment import config_of
@@ -26,6 +27,7 @@ from spa_lab.pipeline.parallel import WorkerTask
 from spa_lab.store import Run, StoreError
 from spa_lab.types import Trajectory
 from spa_lab.view.tables.gradient_fidelity import render_gradient
+from tests.envs.even import Even
 
 NAMES = ("terminal", "rloo", "gigpo", f"step:{__name__}:first_step")
 FIXED = ["exact", *(f"monte_carlo_{n}" for n in (2, 4, 8, 16, 64))]
@@ -36,31 +38,8 @@ def first_step(trajectory: Trajectory) -> list[float]:
     return [trajectory.outcome - 0.5, *[0.0] * (len(trajectory) - 1)]
 
 
-class Even:
-    """Two steps; won by a first action of an even number of characters."""
-
-    def reset(self, task: Task) -> str:
-        self.actions: tuple[str, ...] = ()
-        return f"Choose {task.id}."
-
-    def step(self, action: str) -> Reply:
-        self.actions += (action,)
-        won = len(self.actions[0]) % 2 == 0
-        return Reply("noted", bool(action), len(self.actions) == 2, float(won and len(self.actions) == 2))
-
-    def snapshot(self) -> object:
-        return self.actions
-
-    def restore(self, token: object) -> None:
-        assert isinstance(token, tuple)
-        self.actions = token
-
-    def admissible(self) -> list[str]:
-        return []
-
-
 TASKS = [Task(f"e{i}", "even", "train", "", "", 2, None) for i in range(8)]
-EVEN = Environment(name="even", make_world=Even, tasks=lambda split, n: TASKS[:n], step_limit=2)
+EVEN = Environment(name="even", make_world=partial(Even, 2), tasks=lambda split, n: TASKS[:n], step_limit=2)
 PRESET = replace(TINY, demonstrations=0, explore_tasks=1, explore_rollout=RolloutConfig(0.7, 5, 16))
 
 
