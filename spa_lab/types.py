@@ -170,6 +170,19 @@ class ValueTruth:
         return float(self.values[0])
 
 
+def check_credit_of(trajectory: Trajectory, credit: Credit) -> None:
+    """Raise unless the credit belongs to the trajectory.
+
+    Raises:
+        ValueError: it names another trajectory or has another number of steps.
+    """
+    if (credit.trajectory_id, len(credit)) != (trajectory.id, len(trajectory)):
+        raise ValueError(
+            f"credit of {credit.trajectory_id!r} with {len(credit)} steps does not belong to "
+            f"{trajectory.id!r} with {len(trajectory)} steps"
+        )
+
+
 def _frozen_vector(values: ArrayLike, where: str) -> FloatArray:
     """A read-only float64 copy of a non-empty, finite vector."""
     vector = np.array(values, dtype=np.float64)

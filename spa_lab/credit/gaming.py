@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spa_lab.alarms import LARGE_ERROR, PAID
-from spa_lab.types import Credit, Trajectory
+from spa_lab.types import Credit, Trajectory, check_credit_of
 
 MANY = 3
 """So many later steps that are paid more than `LARGE_ERROR` make a failure count as gamed."""
@@ -52,11 +52,7 @@ def gaming_counts(trajectories: Sequence[Trajectory], credits: Sequence[Credit])
     """
     later, refused, repeats, gamed, sums = 0, 0, 0, 0, []
     for trajectory, credit in zip(trajectories, credits, strict=True):
-        if (credit.trajectory_id, len(credit)) != (trajectory.id, len(trajectory)):
-            raise ValueError(
-                f"credit of {credit.trajectory_id!r} with {len(credit)} steps does not belong to "
-                f"{trajectory.id!r} with {len(trajectory)} steps"
-            )
+        check_credit_of(trajectory, credit)
         paid = credit.contributions[1:] > LARGE_ERROR
         later += int(paid.sum())
         refused += int((paid & ~trajectory.grounded[1:]).sum())

@@ -120,5 +120,5 @@ def _gradients(
     for k, row in enumerate(coefficients):
         objective = torch.from_numpy(row).to(logprobs) @ logprobs
         keep = k + 1 < len(coefficients)
-        found = torch.autograd.grad(objective, parameters, retain_graph=keep, materialize_grads=True)
-        yield torch.cat([part.flatten() for part in found]).float().cpu()
+        parts = torch.autograd.grad(objective, parameters, retain_graph=keep, materialize_grads=True)
+        yield torch.cat([part.flatten() for part in parts]).float().cpu()

@@ -15,7 +15,7 @@ from spa_lab.advantages import first_tokens, on_tokens, step_gae, token_gae, tok
 from spa_lab.agent.rollout import Episode
 from spa_lab.configs.ppo import GAELevel, GAEOver
 from spa_lab.learn.collect import Collected
-from spa_lab.types import Credit, FloatArray
+from spa_lab.types import Credit, FloatArray, check_credit_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,11 +136,7 @@ def step_credit(
     estimates = []
     for i, (episode, credit) in enumerate(zip(collected.episodes, credits, strict=True)):
         trajectory, step = episode.trajectory, steps_of(episode)
-        if (credit.trajectory_id, len(credit)) != (trajectory.id, len(trajectory)):
-            raise ValueError(
-                f"credit of {credit.trajectory_id!r} with {len(credit)} steps does not belong to "
-                f"{trajectory.id!r} with {len(trajectory)} steps"
-            )
+        check_credit_of(trajectory, credit)
         advantage = weight * on_tokens(credit.contributions, step)
         if add_to is None:
             estimates.append(Estimate(advantage, rewards=token_rewards(credit.contributions, step)))
