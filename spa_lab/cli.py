@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 CHECK_FAILED, USER_ERROR, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 """Exit codes: a check found something; wrong input; Ctrl-C and a closed pipe as a shell reports them."""
 
-DEMO_METHODS = ("spa", "terminal")
+DEMO_METHODS = ("terminal", "spa", "spa_progress")
 
 _OBJECT = "or package.module:attribute"
 
@@ -169,7 +169,7 @@ def _add(
 
 def _add_demo(commands: "argparse._SubParsersAction[_Parser]", with_docs: bool) -> None:
     demo = _add(
-        commands, "demo", _demo, f"train {' and '.join(DEMO_METHODS)}, evaluate, draw; in minutes",
+        commands, "demo", _demo, "train SPA-RL and its baseline, measure the truth, draw; in minutes",
         usage="spa-lab demo [options] [--SETTING VALUE ...]", epilog=_list_names(),
     )  # fmt: skip
     demo.add_argument("--env", default="household", metavar="WORLD", help="(%(default)s)")
@@ -247,13 +247,9 @@ def _add_figures(commands: "argparse._SubParsersAction[_Parser]") -> None:
         commands, "figures", _figures, "figures and tables for a paper; runs that differ in seed are pooled"
     )
     figures.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a finished run")
-    figures.add_argument(
-        "--out", type=Path, default=Path("runs/figures"), metavar="DIR", help="(%(default)s)"
-    )
+    figures.add_argument("--out", type=Path, default="runs/figures", metavar="DIR", help="(%(default)s)")
     figures.add_argument("--columns", type=int, choices=(1, 2), default=2, help="width (%(default)s)")
-    figures.add_argument(
-        "--trajectory", metavar="ID", help="trajectory id (default: a success and a failure)"
-    )
+    figures.add_argument("--trajectory", metavar="ID", help="(default: a success and a failure)")
     figures.add_argument(
         "--sources", nargs="+", default=(), metavar="NAME", help="credit sources (default: as many as fit)"
     )
@@ -289,30 +285,45 @@ def _demo(options: argparse.Namespace) -> int:
     if options.out is None:
         suffix = "" if options.env == "household" else f"-{make_environment(options.env).name}"
         options.out = Path(f"runs/demo{suffix}")
-    options.method = DEMO_METHODS
-    return _run(options)
+    if options.print_config:
+        return _print_config(options)
+
+    preset, workers = _training_settings(options)
+
+    from spa_lab.pipeline.demo import demo
+
+    print(demo(options.out, options.env, DEMO_METHODS, preset, seed=options.seed, workers=workers))
+    return 0
 
 
 def _run(options: argparse.Namespace) -> int:
     if options.print_config:
-        world = make_environment(options.env).base if options.env else "household"
-        print(to_toml(_preset(options, world)))
-        return 0
+        return _print_config(options)
     for name in ("env", "method", "out"):
         if getattr(options, name) is None:
             raise ValueError(f"run: --{name} is missing")
-    environment = make_environment(options.env)
-    preset = _preset(options, environment.base)
     for method in options.method:
         check_method_name(method)
+    preset, workers = _training_settings(options)
 
     from spa_lab.pipeline.report import render_summary
     from spa_lab.pipeline.train import train
 
-    workers = options.workers or (1 if preset.lora_rank else 2)  # a large model fills the machine on its own
     run = train(options.out, options.env, options.method, preset, seed=options.seed, workers=workers)
     print(render_summary(run))
     return 0
+
+
+def _print_config(options: argparse.Namespace) -> int:
+    world = make_environment(options.env).base if options.env else "household"
+    print(to_toml(_preset(options, world)))
+    return 0
+
+
+def _training_settings(options: argparse.Namespace) -> tuple[Preset, int]:
+    """Preset and number of workers."""
+    preset = _preset(options, make_environment(options.env).base)
+    return preset, options.workers or (1 if preset.lora_rank else 2)  # a large model fills the machine alone
 
 
 def _lab(options: argparse.Namespace) -> int:
@@ -339,15 +350,8 @@ def _parity(options: argparse.Namespace) -> int:
 def _fidelity(options: argparse.Namespace) -> int:
     from spa_lab.pipeline.fidelity import fidelity
 
-    print(
-        fidelity(
-            run=options.run,
-            trajectories=options.trajectories,
-            branches=options.branches,
-            workers=options.workers,
-            **({"sources": options.source} if options.source else {}),
-        )
-    )
+    counts = {name: getattr(options, name) for name in ("trajectories", "branches", "workers")}
+    print(fidelity(run=options.run, sources=options.source, **counts))
     return 0
 
 

@@ -64,7 +64,12 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[_Trained]:
     def train(*arguments: Any, **named: Any) -> None:
         calls.append(_Trained(*arguments, **named))
 
+    def demo(*arguments: Any, **named: Any) -> str:
+        calls.append(_Trained(*arguments, **named))
+        return f"table {len(calls)}"
+
     _replace(monkeypatch, "pipeline.train", train=train)
+    _replace(monkeypatch, "pipeline.demo", demo=demo)
     _replace(monkeypatch, "pipeline.report", render_summary=lambda run: f"table {len(calls)}")
     return calls
 
@@ -81,11 +86,11 @@ def test_demo_and_run_call_the_pipeline_and_print_its_table(
     assert cli.main(["demo", "--env", "webshop"]) == 0
     assert cli.main(_run("--seed", "1", "--method", "spa", "mean")) == 0
     assert cli.main(_run("--preset", "paper", "--env", "virtualhome")) == 0
-    both, tiny = ("spa", "terminal"), presets.TINY
+    methods, tiny = ("terminal", "spa", "spa_progress"), presets.TINY
     assert [(*call[:3], call.preset, call.seed, call.workers) for call in trained] == [
-        (Path("runs/demo"), "household", both, tiny, 0, 2),
-        (Path("x"), "household", both, presets.LESSON, 3, 1),
-        (Path("runs/demo-webshop"), "webshop", both, presets.preset_named("tiny", "webshop"), 0, 2),
+        (Path("runs/demo"), "household", methods, tiny, 0, 2),
+        (Path("x"), "household", methods, presets.LESSON, 3, 1),
+        (Path("runs/demo-webshop"), "webshop", methods, presets.preset_named("tiny", "webshop"), 0, 2),
         (Path("y"), "household", ["spa", "mean"], tiny, 1, 2),
         (Path("y"), "virtualhome", ["spa"], presets.PAPER, 0, 1),
     ]
@@ -133,7 +138,7 @@ def test_printed_settings_are_a_file_that_gives_them_back(
         (["--pop.lr", "1"], "--pop.lr: expected a known setting (did you mean ppo.lr"),
         (["--learning-rate", "1"], "unrecognized arguments: --learning-rate 1"),
         (["--method", "ppo"], "no training method 'ppo': it is now called 'terminal'"),
-        (["--method", "dpo"], "no training method 'dpo'; there are: sft, terminal, spa, spa_progress"),
+        (["--method", "dpo"], "no training method 'dpo'; there are: sft, terminal, spa, spa_offline"),
         (["--preset", "huge"], "no preset 'huge'; there are: tiny, lesson, paper"),
         (["--env", "chess"], "no world 'chess'; there are: household, "),
         (["--config", "none.toml"], "none.toml: No such file or directory"),

@@ -94,7 +94,7 @@ TINY = Preset(
     name="tiny",
     explore_rollout=RolloutConfig(temperature=0.7, max_new_tokens=_SHORT_STEP),
     reward=RewardConfig(beta=0.05, grounding_form="penalty", residual="last", clip=True),
-    ppo=PPOConfig(gae_level="step", gamma=1.0, lam=0.95),
+    ppo=PPOConfig(iterations=12, gae_level="step", gamma=1.0, lam=0.95),
     evaluate_rollout=RolloutConfig(temperature=0.0, max_new_tokens=_SHORT_STEP),
 )
 """Minutes on two CPU cores.
@@ -138,6 +138,7 @@ PAPER = Preset(
     explore_on="demonstrated",
     explore_rollout=RolloutConfig(temperature=0.7, max_new_tokens=512),
     estimator=EstimatorConfig(width=1024, train_backbone=False, epochs=1, lr=1e-4, batch_tokens=16_384),
+    progress=ProgressConfig(lam=0.95),
     reward=RewardConfig(residual="last", clip=True),
     ppo=PPOConfig(iterations=12, episodes=128, epochs=4, lr=1e-5, batch_tokens=16_384, kl_coef=0.3),
     evaluate_rollout=RolloutConfig(temperature=0.0, max_new_tokens=512),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from spa_lab.configs.checks import check_counts, check_not_negative, check_positive
+from spa_lab.configs.checks import SettingError, check_counts, check_not_negative, check_positive
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,10 @@ class ProgressConfig:
     """Episodes of the same task in an iteration; `ppo.episodes` must be a multiple of it. The model explains
     19, 49, 57 and 66 % of the variance of R on held-out tasks with groups of 1, 2, 4 and 8 (household, one
     cloned policy), and larger groups leave fewer tasks for an iteration."""
+    lam: float = 0.9
+    """Trace decay of the method `spa_progress`, in [0, 1], per token or step as `ppo.gae_level` says. Its
+    contributions have less noise than the TD errors of a critic that is fitted to outcomes alone: smaller
+    than `ppo.lam`."""
     replay: int = 4
     """Iterations of training whose episodes the model is fitted to before each update."""
 
@@ -38,4 +42,6 @@ class ProgressConfig:
             replay=self.replay,
         )
         check_positive(lr=self.lr)
+        if not 0 <= self.lam <= 1:
+            raise SettingError("lam", "a number in [0, 1]", self.lam)
         check_not_negative(weight_decay=self.weight_decay)

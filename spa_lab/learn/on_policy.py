@@ -35,6 +35,7 @@ from spa_lab.learn.method import TrainingInputs
 from spa_lab.learn.optimizer import Optimizer
 from spa_lab.learn.policy_gradient import Objective, update
 from spa_lab.learn.reading import read_written
+from spa_lab.learn.recorded import RecordedEpisodes
 from spa_lab.learn.update_batch import UpdateBatch, make_update_batch
 from spa_lab.types import FloatArray
 
@@ -59,6 +60,7 @@ class OnPolicyLearner:
         explored: what the source of the estimates' credits gave the explorations that it was fitted to; with
             it, every iteration reports the signs of `learn.drift`.
         stateful: further objects whose state changes during training, by name.
+        recorded: episodes to learn from instead of playing some.
 
     Raises:
         ValueError: `group_size` does not divide `preset.ppo.episodes`.
@@ -75,6 +77,7 @@ class OnPolicyLearner:
         keep: Filter = keep_all,
         explored: ContributionRange | None = None,
         stateful: Mapping[str, Stateful] | None = None,
+        recorded: RecordedEpisodes | None = None,
     ) -> None:
         self.inputs, self.policy, self.config = inputs, inputs.policy, inputs.preset.ppo
         if group_size < 1 or self.config.episodes % group_size:
@@ -85,7 +88,7 @@ class OnPolicyLearner:
         self.estimate, self.critic = estimate, critic
         self.objective = objective or Objective.of(self.config)
         self.group_size, self.keep, self.stateful = group_size, keep, dict(stateful or {})
-        self.explored = explored
+        self.explored, self.recorded = explored, recorded
         self.rollout_config = replace(inputs.preset.explore_rollout, temperature=self.config.temperature)
         self.order = inputs.stream("update order")
         self.reference = copy_policy(inputs.policy, name="reference").model.requires_grad_(False)
@@ -115,6 +118,8 @@ class OnPolicyLearner:
 
     def play(self, tasks: Sequence[Task]) -> Collected:
         """The episodes of an iteration."""
+        if self.recorded is not None:
+            return self.recorded(self.policy, self.iteration)
         return collect(
             self.policy,
             self.inputs.environment,

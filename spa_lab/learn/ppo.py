@@ -19,6 +19,7 @@ from spa_lab.learn.estimates import Estimate, gae, steps_of
 from spa_lab.learn.method import TrainingInputs
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.policy_gradient import Objective
+from spa_lab.learn.recorded import RecordedEpisodes
 from spa_lab.learn.step_rewards import FusedReward, StepReward
 from spa_lab.types import Credit, FloatArray
 
@@ -30,6 +31,7 @@ def ppo(
     objective: Objective | None = None,
     group_size: int = 1,
     keep: Filter = keep_all,
+    recorded: RecordedEpisodes | None = None,
 ) -> OnPolicyLearner:
     """A learner that improves `inputs.policy` by PPO on step rewards.
 
@@ -39,6 +41,7 @@ def ppo(
         objective: what the update optimises; None: that of `preset.ppo`.
         group_size: episodes of the same task.
         keep: chooses the episodes that are learnt from.
+        recorded: episodes to learn from instead of playing some.
     """
     critic = Critic(inputs.policy, seed=inputs.stream("critic head").randrange(2**31))
     estimate = GAEOnRewards(reward, critic, inputs.preset.ppo)
@@ -50,6 +53,7 @@ def ppo(
         group_size=group_size,
         keep=keep,
         explored=reward.explored if isinstance(reward, FusedReward) else None,
+        recorded=recorded,
     )
 
 

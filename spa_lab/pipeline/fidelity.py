@@ -21,7 +21,7 @@ from spa_lab.pipeline import measurement
 from spa_lab.pipeline.evaluations import task_records
 from spa_lab.pipeline.experiment import CLONED, ESTIMATOR, Experiment, ExperimentSource
 from spa_lab.pipeline.parallel import Report, WorkerPool, WorkerTask
-from spa_lab.pipeline.report import save_pictures
+from spa_lab.pipeline.report import draw_contributions, save_pictures
 from spa_lab.pipeline.sources import CONTINUATIONS, NO_MODEL, SOURCES, find_source, in_order
 from spa_lab.store import Run, writing
 from spa_lab.types import Credit, Trajectory
@@ -97,7 +97,7 @@ def _fidelity(
     _save_truths(experiment, chosen, branches)
     table = _scoreboard(experiment, chosen)
     experiment.run.save_results(BOARD, table.to_dict("records"))
-    _draw(experiment.run, table)
+    _draw(experiment, table)
     return table
 
 
@@ -174,9 +174,13 @@ def _tasks(
 ) -> list[WorkerTask]:
     """The measurement and the sources that are not in the run yet; sources of one model in one task."""
     ids = [trajectory.id for trajectory in chosen]
-    tasks = measurement.measure_tasks(experiment, chosen, branches)
-    labels = frozenset(task.label for task in tasks)
     missing = set(names) - _complete(experiment.run, experiment.run.credits("scored"), ids)
+    tasks = measurement.measure_tasks(experiment, chosen, 2 * branches)
+    spare: list[WorkerTask] = []
+    if any(name in SOURCES and SOURCES[name].model == CONTINUATIONS for name in missing):
+        spare = measurement.measure_tasks(experiment, chosen, measurement.SPARE, "spare")
+    labels = frozenset(task.label for task in spare)
+    tasks += spare
     groups: dict[str, list[str]] = {}
     for name in names:
         if name in missing or name not in SOURCES:
@@ -244,9 +248,10 @@ def _scoreboard(experiment: Experiment, chosen: Sequence[Trajectory]) -> pd.Data
     return table.merge(pd.DataFrame(run.results("costs")), on="source", how="left")
 
 
-def _draw(run: Run, table: pd.DataFrame) -> None:
+def _draw(experiment: Experiment, table: pd.DataFrame) -> None:
     # imported here: worker processes import this package and need no pictures
     from spa_lab.view.paper.scoreboard import draw_scoreboard
 
     titles = {name: entry.title for name, entry in SOURCES.items()}
-    save_pictures(run, {BOARD: draw_scoreboard(table, titles=titles)})
+    save_pictures(experiment.run, {BOARD: draw_scoreboard(table, titles=titles)})
+    draw_contributions(experiment)

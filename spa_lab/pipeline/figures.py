@@ -11,22 +11,23 @@ import pandas as pd
 from spa_lab.configs.presets import preset_from_dict
 from spa_lab.credit.fidelity import scoreboard
 from spa_lab.learn.methods import METHODS
+from spa_lab.pipeline.credited import credited, figure_order, long_pair
 from spa_lab.pipeline.evaluations import (
     TITLES,
     comparisons,
     evaluations,
     expert_lengths,
-    long_examples,
     main_panel,
     panel_by_length,
     panel_frame,
     policy_titles,
 )
-from spa_lab.pipeline.sources import SOURCES, in_order
+from spa_lab.pipeline.sources import SOURCES
 from spa_lab.store import Run
-from spa_lab.types import Credit, Trajectory, ValueTruth
+from spa_lab.types import Trajectory
 from spa_lab.view import paper
 from spa_lab.view.paper import Columns, PaperFigure
+from spa_lab.view.paper.contributions import CreditedTrajectory
 from spa_lab.view.paper.rows import most_sources
 from spa_lab.view.provenance import in_words, provenance_of
 from spa_lab.view.tables.advantages import AdvantageSettings
@@ -40,8 +41,6 @@ CURVES = {
     "training-ppo": ("ppo", ("success", "grounding", "length", "reward", "value", "kl")),
 }
 """Figure -> stage whose curves are drawn, and metrics."""
-OUR_SOURCE = "spa"
-"""The run's own estimator, drawn first: one column has space for no other."""
 SOURCE_TITLES = {name: entry.title for name, entry in SOURCES.items()}
 """Source -> title in figures; a source from outside the package has its name as title."""
 
@@ -64,14 +63,6 @@ class Asked(NamedTuple):
 
 
 Made = Iterator[PaperFigure | LeftOut]
-
-
-class _Credited(NamedTuple):
-    """A trajectory with its credits and its measured values."""
-
-    trajectory: Trajectory
-    credits: list[Credit]
-    truth: ValueTruth | None
 
 
 def figures(*, runs: Sequence[Path], out: Path, asked: Asked | None = None, in_caption: bool = False) -> str:
@@ -134,11 +125,11 @@ def _of_trajectories(runs: Sequence[Run], asked: Asked) -> Made:
     """Contributions, running sum and advantages of single trajectories of the first run."""
     run, columns = runs[0], asked.columns
     names = ("contributions", "running-sum", "advantages")
-    credited = _credited(run, asked)
-    if not credited:
+    entries = _credited(run, asked)
+    if not entries:
         yield LeftOut(", ".join(names), f"{run.path.name} holds no credits")
         return
-    chosen = _chosen(credited, asked, run)
+    chosen = _chosen(entries, asked, run)
     n_shown = most_sources(paper.width_of(columns))
     for kind, entry in chosen.items():
         shown, rest = entry.credits[:n_shown], entry.credits[n_shown:]
@@ -163,25 +154,20 @@ def _of_trajectories(runs: Sequence[Run], asked: Asked) -> Made:
         yield LeftOut(f"{names[0]}-{kind}", f"no {kind} has credits")
 
 
-def _credited(run: Run, asked: Asked) -> list[_Credited]:
+def _credited(run: Run, asked: Asked) -> list[CreditedTrajectory]:
     """All trajectories with credit; those that were measured first.
 
     Raises:
         ValueError: a source that is asked for gave no credit at all.
     """
-    credits, truths = run.credits(), run.truth()
+    credits = run.credits()
     for source in asked.sources:
         if source not in credits:
             names = ", ".join(credits) or "none"
             raise ValueError(f"{run.path}: no source {source!r}; there are: {names}")
-    order = asked.sources or sorted(in_order(credits), key=lambda source: source != OUR_SOURCE)
+    order = asked.sources or figure_order(credits)
     ids = {name for by_id in credits.values() for name in by_id}
-    credited = []
-    for trajectory in _trajectories(run, ids):
-        shown = [credits[source][trajectory.id] for source in order if trajectory.id in credits[source]]
-        if shown:
-            credited.append(_Credited(trajectory, shown, truths.get(trajectory.id)))
-    return sorted(credited, key=lambda entry: entry.truth is None)
+    return credited(run, _trajectories(run, ids), {source: credits[source] for source in order})
 
 
 def _trajectories(run: Run, ids: set[str]) -> list[Trajectory]:
@@ -195,17 +181,14 @@ def _trajectories(run: Run, ids: set[str]) -> list[Trajectory]:
     ]
 
 
-def _chosen(credited: Sequence[_Credited], asked: Asked, run: Run) -> dict[str, _Credited]:
+def _chosen(entries: Sequence[CreditedTrajectory], asked: Asked, run: Run) -> dict[str, CreditedTrajectory]:
     """The requested trajectory, or the longest success and the failure nearest to it in length."""
-    if asked.trajectory is not None:
-        for entry in credited:
-            if entry.trajectory.id == asked.trajectory:
-                return {"success" if entry.trajectory.success else "failure": entry}
-        raise ValueError(f"{run.path}: no trajectory {asked.trajectory!r} among {len(credited)} with credits")
-    measured = [entry for entry in credited if entry.truth] or credited
-    by_id = {entry.trajectory.id: entry for entry in measured}
-    chosen = long_examples([entry.trajectory for entry in measured])
-    return {kind: by_id[trajectory.id] for kind, trajectory in chosen.items()}
+    if asked.trajectory is None:
+        return long_pair(entries)
+    for entry in entries:
+        if entry.trajectory.id == asked.trajectory:
+            return {"success" if entry.trajectory.success else "failure": entry}
+    raise ValueError(f"{run.path}: no trajectory {asked.trajectory!r} among {len(entries)} with credits")
 
 
 def _advantage_settings(run: Run) -> AdvantageSettings:

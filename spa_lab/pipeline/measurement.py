@@ -1,14 +1,15 @@
 """Measured values of explorations: continuations of the cloned policy, saved in the run.
 
-Each history is continued 2 N + `SPARE` times: the first N outcomes give the truth, the next N an independent
-repetition of the measurement, whose agreement with the truth is the noise ceiling, and the last ones belong
-to credit sources that spend continuations. No source is scored against continuations that it has used.
+Each history is continued 2 N times: the first N outcomes give the truth, the next N an independent repetition
+of the measurement, whose agreement with the truth is the noise ceiling. Credit sources that spend
+continuations get `SPARE` others, so that no source is scored against continuations that it has used.
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import perf_counter
+from typing import Literal
 
 from spa_lab.pipeline.experiment import CLONED, Experiment, ExperimentSource
 from spa_lab.pipeline.parallel import Report, WorkerTask
@@ -24,29 +25,39 @@ MAX_IN_FLIGHT = 256
 SPARE = 8
 """Continuations for credit sources."""
 
+Purpose = Literal["truth", "spare"]
+"""What continuations are for; each purpose has its own random numbers and its own folder."""
+
 
 def measure_tasks(
-    experiment: Experiment, trajectories: Sequence[Trajectory], branches: int
+    experiment: Experiment, trajectories: Sequence[Trajectory], branches: int, purpose: Purpose = "truth"
 ) -> list[WorkerTask]:
-    """The tasks that measure what is not measured yet.
+    """The tasks that play what is not played yet.
 
     Args:
         experiment: the run.
         trajectories: explorations of the run.
-        branches: N, continuations behind each value of each measurement.
+        branches: continuations of every history.
+        purpose: what they are for.
     """
     ids = [trajectory.id for trajectory in trajectories]
     chunks = [ids[i : i + TRAJECTORIES_PER_TASK] for i in range(0, len(ids), TRAJECTORIES_PER_TASK)]
-    done = {row["chunk"]: row["continuations"] for row in experiment.run.results("timings") or ()}
+    rows = experiment.run.results("timings") or ()
+    done = {(row["chunk"], row.get("purpose", "truth")): row["continuations"] for row in rows}
+    title = {"truth": "measure", "spare": "measure for sources"}[purpose]
     return [
-        WorkerTask(f"measure {i + 1}/{len(chunks)}", measure_chunk, (experiment.source, chunk, branches))
+        WorkerTask(
+            f"{title} {i + 1}/{len(chunks)}", measure_chunk, (experiment.source, chunk, branches, purpose)
+        )
         for i, chunk in enumerate(chunks)
-        if done.get(_chunk_name(chunk), 0) < 2 * branches + SPARE
+        if done.get((_chunk_name(chunk), purpose), 0) < branches
     ]
 
 
-def measure_chunk(source: ExperimentSource, ids: Sequence[str], branches: int, *, report: Report) -> None:
-    """Measure a few explorations → `outcomes/`, and the time that it took → `results/`."""
+def measure_chunk(
+    source: ExperimentSource, ids: Sequence[str], branches: int, purpose: Purpose, *, report: Report
+) -> None:
+    """Continue a few explorations → `outcomes/`, and the time that it took → `results/`."""
     start = perf_counter()
     experiment = source.open()
     trajectories, done = explorations_of(experiment, ids), 0
@@ -56,21 +67,29 @@ def measure_chunk(source: ExperimentSource, ids: Sequence[str], branches: int, *
         done += 1
         report(done / len(ids), {})
 
-    _play(experiment, trajectories, 2 * branches + SPARE, report_progress)
-    name = _chunk_name(ids)
-    earlier = sum(row["seconds"] for row in experiment.run.results("timings") or () if row["chunk"] == name)
+    _play(experiment, trajectories, branches, purpose, report_progress)
+    chunk = _chunk_name(ids)
+    earlier = [
+        row["seconds"]
+        for row in experiment.run.results("timings") or ()
+        if (row["chunk"], row.get("purpose", "truth")) == (chunk, purpose)
+    ]
     row = {
-        "chunk": name,
-        "continuations": 2 * branches + SPARE,
+        "chunk": chunk,
+        "purpose": purpose,
+        "continuations": branches,
         "steps": sum(map(len, trajectories)),
-        "seconds": earlier + perf_counter() - start,
+        "seconds": sum(earlier) + perf_counter() - start,
     }
-    experiment.run.save_results(f"measured-{name}", [row], result="timings")
+    name = "measured" if purpose == "truth" else "spare"
+    experiment.run.save_results(f"{name}-{chunk}", [row], result="timings")
 
 
-def measured(experiment: Experiment, trajectories: Sequence[Trajectory]) -> list[BranchOutcomes]:
+def measured(
+    experiment: Experiment, trajectories: Sequence[Trajectory], purpose: Purpose = "truth"
+) -> list[BranchOutcomes]:
     """All saved outcomes of these explorations, in their order; missing ones are played."""
-    return _play(experiment, trajectories, 1, lambda outcomes: None)
+    return _play(experiment, trajectories, 1, purpose, lambda outcomes: None)
 
 
 def explorations_of(experiment: Experiment, ids: Sequence[str]) -> list[Trajectory]:
@@ -87,14 +106,11 @@ def truths(outcomes: Sequence[BranchOutcomes], start: int, stop: int) -> list[Va
 def spare_truths(
     experiment: Experiment, trajectories: Sequence[Trajectory], branches: int
 ) -> list[ValueTruth]:
-    """Values from the last continuations of every history, which no measurement uses."""
+    """Values from the first `branches` <= `SPARE` of the continuations that no measurement uses."""
     key = ("outcomes", tuple(trajectory.id for trajectory in trajectories))
     if key not in experiment.models:
-        experiment.models[key] = measured(experiment, trajectories)
-    return [
-        replace(entry, outcomes=tuple(row[-branches:] for row in entry.outcomes)).to_truth()
-        for entry in experiment.models[key]
-    ]
+        experiment.models[key] = _play(experiment, trajectories, SPARE, "spare", lambda outcomes: None)
+    return truths(experiment.models[key], 0, branches)
 
 
 def seconds_per_continuation(run: Run) -> float:
@@ -108,12 +124,14 @@ def _play(
     experiment: Experiment,
     trajectories: Sequence[Trajectory],
     branches: int,
+    purpose: Purpose,
     on_trajectory: Callable[[BranchOutcomes], object],
 ) -> list[BranchOutcomes]:
     config = replace(experiment.preset.explore_rollout, parallel=MAX_IN_FLIGHT)
+    folder = CLONED if purpose == "truth" else f"{CLONED}-{purpose}"
     return branch_outcomes(
         experiment.policy(CLONED), experiment.environment, trajectories, experiment.explore_tasks, config,
-        branches=branches, rng=experiment.rng("truth"), folder=experiment.run.outcomes / CLONED,
+        branches=branches, rng=experiment.rng(purpose), folder=experiment.run.outcomes / folder,
         on_trajectory=on_trajectory,
     )  # fmt: skip
 

@@ -15,11 +15,11 @@ from spa_lab.pipeline.evaluations import (
     comparisons,
     evaluations,
     expert_lengths,
-    long_examples,
     panel_by_length,
     panel_frame,
     policy_titles,
 )
+from spa_lab.pipeline.sources import SOURCES
 from spa_lab.store import Run, replacing
 from spa_lab.types import Credit, Trajectory
 
@@ -185,7 +185,6 @@ def _differences(played: Mapping[str, Sequence[Trajectory]], seed: int) -> list[
 
 def _draw(experiment: "Experiment") -> None:
     # imported here: the worker processes of all stages import this package and need no pictures
-    from spa_lab.view.paper.contributions import CreditedTrajectory, contributions_pair_figure
     from spa_lab.view.paper.success_by_length import success_by_length_figure
     from spa_lab.view.tables.evaluation import success_by_length
 
@@ -197,9 +196,38 @@ def _draw(experiment: "Experiment") -> None:
         frame = panel_frame(played[panel], lengths)
         if frame["expert_length"].notna().all():
             figures["success_by_length"] = success_by_length_figure(success_by_length(frame)).figure
-    if pair := long_pair(experiment):
-        success, failure = (CreditedTrajectory(*credited) for credited in pair)
-        figures["contributions"] = contributions_pair_figure(success, failure).figure
+    save_pictures(run, figures)
+    draw_contributions(experiment)
+
+
+def draw_contributions(experiment: "Experiment") -> None:
+    """`figures/contributions` of a success and a failure among the held-out explorations, if there are both.
+
+    They show the run's estimator, and measured values where there are any. With credit of several sources,
+    `contributions-success` and `contributions-failure` show as many as fit beside each other.
+    """
+    # imported here: the worker processes of all stages import this package and need no pictures
+    from spa_lab.pipeline.credited import credited, figure_order, long_pair
+    from spa_lab.view.paper.contributions import contributions_figure, contributions_pair_figure
+    from spa_lab.view.paper.page import TWO_COLUMNS
+    from spa_lab.view.paper.rows import most_sources
+
+    run, titles = experiment.run, {name: entry.title for name, entry in SOURCES.items()}
+    credits = run.credits("held_out") | run.credits("scored")
+    if not credits:
+        return
+    shown = figure_order(credits)[: most_sources(TWO_COLUMNS)]
+    entries = credited(run, experiment.explored.held_out, {source: credits[source] for source in shown})
+    pair = long_pair(entries)
+    figures = {}
+    if len(shown) > 1:
+        for kind, entry in pair.items():
+            figures[f"contributions-{kind}"] = contributions_figure(*entry, titles=titles).figure
+    if len(pair) == 2:
+        success, failure = (
+            entry._replace(credits=entry.credits[:1]) for entry in (pair["success"], pair["failure"])
+        )
+        figures["contributions"] = contributions_pair_figure(success, failure, titles=titles).figure
     save_pictures(run, figures)
 
 
@@ -212,19 +240,3 @@ def save_pictures(run: Run, figures: "Mapping[str, Figure]") -> None:
     for name, figure in figures.items():
         for ending in ("svg", "png"):
             write_picture(figure, run.path / "figures" / f"{name}.{ending}", provenance)
-
-
-def long_pair(
-    experiment: "Experiment",
-) -> tuple[tuple[Trajectory, list[Credit]], tuple[Trajectory, list[Credit]]] | None:
-    """A long success and a failure among the held-out trajectories, with credits; None if one is missing."""
-    credits = {credit.trajectory_id: credit for credit in held_out_credits(experiment.run)}
-    if not credits:
-        return None
-    chosen = long_examples(
-        [trajectory for trajectory in experiment.explored.held_out if trajectory.id in credits]
-    )
-    if len(chosen) < 2:
-        return None
-    success, failure = ((chosen[kind], [credits[chosen[kind].id]]) for kind in ("success", "failure"))
-    return success, failure

@@ -128,6 +128,7 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
         "spa_released_head": Look(BLUE, "v", _DASHED),
         "spa_prefix": Look(BLUE, "^", _DOTTED),
         "spa_linear": Look(BLUE, "s", _DASHDOT),
+        "spa_offline": Look(BLUE, "P", _LONGDOT),
         "spa_progress": Look(BLUE, "D", _LONG),
         "terminal": Look(ORANGE, "s", _DASHED),
         "base": Look(BLACK, "X", _DOTTED),

@@ -93,6 +93,6 @@ def undisturbed(data: Path, micro: ModuleType, tmp_path_factory: pytest.TempPath
         patch.setattr(run_module, "git_commit", _commit)
         patch.setattr(Run, "create", copy_new)
         patch.setattr(Run, "finish", copy_and_finish)
-        code = micro.main(["demo", "--out", str(folder / "run"), "--workers", "2"])
+        code = micro.main([*micro.RUN, "--out", str(folder / "run"), "--workers", "2"])
     assert code == 0, err.getvalue()
     return Undisturbed(folder / "run", before, out.getvalue(), err.getvalue())

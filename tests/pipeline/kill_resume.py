@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -47,12 +48,23 @@ def differing(ours: dict[str, str], theirs: dict[str, str]) -> list[str]:
     return sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
 
 
-def start(out: Path, world: str, data: Path, workers: int) -> subprocess.Popen[bytes]:
+@dataclass(frozen=True)
+class KilledRun:
+    """A small run that is killed."""
+
+    world: str
+    data: Path
+    """Folder of the base models."""
+    methods: Sequence[str] = METHODS
+    workers: int = 2
+
+
+def start(out: Path, run: KilledRun) -> subprocess.Popen[bytes]:
     """The run, or its resumption, in a session of its own."""
-    command = [sys.executable, str(HERE / "kill_resume.py"), "--only", str(out), "--world", world]
-    environment = os.environ | {"SPA_LAB_DATA": str(data), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(HERE / "kill_resume.py"), "--only", str(out), "--world", run.world]
+    environment = os.environ | {"SPA_LAB_DATA": str(run.data), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [*command, "--workers", str(workers)],
+        [*command, "--workers", str(run.workers), "--methods", *run.methods],
         env=environment,
         start_new_session=True,
         stdout=subprocess.DEVNULL,
@@ -60,27 +72,25 @@ def start(out: Path, world: str, data: Path, workers: int) -> subprocess.Popen[b
     )
 
 
-def finish(out: Path, world: str, data: Path, workers: int) -> None:
+def finish(out: Path, run: KilledRun) -> None:
     """Let the run end by itself; raises RuntimeError if it fails."""
-    process = start(out, world, data, workers)
+    process = start(out, run)
     if process.wait() != 0:
         raise RuntimeError(f"{out}: the run ended with exit code {process.returncode}")
 
 
-def measure(world: str, kills: int, seed: int, folder: Path, data: Path, workers: int) -> Outcome:
+def measure(run: KilledRun, kills: int, seed: int, folder: Path) -> Outcome:
     """Kill `kills` times and compare.
 
     Args:
-        world: name of the world.
+        run: what is killed.
         kills: number of SIGKILLs.
         seed: of the random moments.
         folder: an empty folder for the runs.
-        data: folder of the base models.
-        workers: worker processes of every attempt.
     """
     rng, outcome = random.Random(seed), Outcome()
     began = time.monotonic()
-    finish(folder / "undisturbed", world, data, workers)
+    finish(folder / "undisturbed", run)
     seconds = time.monotonic() - began
     expected = digests(folder / "undisturbed")
     out = folder / "killed"
@@ -94,7 +104,7 @@ def measure(world: str, kills: int, seed: int, folder: Path, data: Path, workers
         killed = False
 
     while outcome.kills < kills:
-        process = start(out, world, data, workers)
+        process = start(out, run)
         try:
             code = process.wait(timeout=rng.uniform(0.1, 0.9) * seconds)
         except subprocess.TimeoutExpired:
@@ -105,12 +115,12 @@ def measure(world: str, kills: int, seed: int, folder: Path, data: Path, workers
         if code:
             raise RuntimeError(f"{out}: a resumed run ended with exit code {code}")
         compare()
-    finish(out, world, data, workers)
+    finish(out, run)
     compare()
     return outcome
 
 
-def _train(out: Path, world: str, workers: int) -> None:
+def _train(out: Path, world: str, methods: Sequence[str], workers: int) -> None:
     from micro import NANO
 
     from spa_lab.pipeline.train import train
@@ -118,7 +128,7 @@ def _train(out: Path, world: str, workers: int) -> None:
 
     folder.git_commit = lambda: "0" * 40  # a commit between a run and its resumption is recorded in the run
     preset = replace(NANO, by_length_tasks=0)  # half of the time were evaluations on that panel
-    train(out, world, METHODS, preset, seed=0, workers=workers)
+    train(out, world, methods, preset, seed=0, workers=workers)
 
 
 def _main() -> None:
@@ -129,10 +139,11 @@ def _main() -> None:
     parser.add_argument("--kills", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--methods", nargs="+", default=METHODS)
     parser.add_argument("--only", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
-        _train(options.only, options.world, options.workers)
+        _train(options.only, options.world, options.methods, options.workers)
         return
     from base_models import make_data
 
@@ -141,7 +152,8 @@ def _main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data = make_data(folder / "data", _tiny_policy, (options.world,))
-        outcome = measure(options.world, options.kills, options.seed, folder, data, options.workers)
+        run = KilledRun(options.world, data, options.methods, options.workers)
+        outcome = measure(run, options.kills, options.seed, folder)
     print(  # noqa: T201
         f"{options.world}: {outcome.kills} kills, {outcome.compared} killed runs compared, "
         f"{len(outcome.differing)} files differ {sorted(set(outcome.differing))[:5]}"

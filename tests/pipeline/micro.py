@@ -1,4 +1,4 @@
-"""The command with a preset that takes seconds: `python micro.py demo --out DIR --workers 1`.
+"""The command with a preset that takes seconds: `python micro.py run --env ... --out DIR --workers 1`.
 
 As a program it can kill itself and its workers while a task is running: MICRO_KILL_IN holds the beginning of
 the task's label.
@@ -19,7 +19,7 @@ if __name__ != "__mp_main__":  # workers import the program, too, and need none 
 from spa_lab import cli
 from spa_lab.configs import presets
 from spa_lab.configs.presets import TINY, Preset
-from spa_lab.pipeline import parallel
+from spa_lab.pipeline import demo, parallel
 
 MICRO = replace(
     TINY,
@@ -44,11 +44,17 @@ NANO = replace(
     ppo=replace(MICRO.ppo, iterations=1),
     evaluation_tasks=2,
 )
+RUN = ("run", "--env", "household", "--method", "spa", "terminal")
+"""Arguments of the run that most tests share."""
 
 
 def main(argv: Sequence[str], preset: Preset = MICRO) -> int:
     """`spa-lab` with that preset as the default and only one."""
-    with patch.object(presets, "PRESETS", {"tiny": preset, preset.name: preset}):
+    with (
+        patch.object(presets, "PRESETS", {"tiny": preset, preset.name: preset}),
+        patch.object(demo, "TRAJECTORIES", 1),
+        patch.object(demo, "BRANCHES", 2),
+    ):
         return cli.main(argv)
 
 

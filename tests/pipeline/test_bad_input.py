@@ -135,7 +135,7 @@ def test_a_run_with_other_settings_is_refused(
     file = folder / "run.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     before = _content(folder)
-    assert micro.main(["demo", "--out", str(folder)]) == 2
+    assert micro.main([*micro.RUN, "--out", str(folder)]) == 2
     assert capsys.readouterr() == ("", f"spa-lab: error: {line.format(file=file)}\n")
     assert _content(folder) == before
 
@@ -144,7 +144,7 @@ def test_a_run_of_another_preset_or_method(
     undisturbed: "Undisturbed", micro: ModuleType, capsys: pytest.CaptureFixture
 ) -> None:
     before = _content(undisturbed.path)
-    assert cli.main(["demo", "--out", str(undisturbed.path)]) == 2
+    assert cli.main([*micro.RUN, "--out", str(undisturbed.path)]) == 2
     line = _complaint(capsys.readouterr().err)
     assert f"config.preset.demonstrations is 24, asked {TINY.demonstrations}" in line
     assert micro.main(_run(undisturbed.path)) == 2
@@ -160,7 +160,7 @@ def test_a_truncated_file_of_an_earlier_stage(
     file = folder / "trajectories" / "eval-spa-unseen.jsonl"
     file.write_bytes(file.read_bytes()[:-100])
     before = _content(folder)
-    assert micro.main(["demo", "--out", str(folder)]) == 2
+    assert micro.main([*micro.RUN, "--out", str(folder)]) == 2
     assert _complaint(capsys.readouterr().err).startswith(f"{file}, line 5: truncated or broken JSON")
     assert _content(folder) == before
 
@@ -190,7 +190,7 @@ def test_a_read_only_disk(
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
     monkeypatch.setattr(Path, "write_text", refuse)
-    assert micro.main(["demo", "--out", str(folder)]) == 2
+    assert micro.main([*micro.RUN, "--out", str(folder)]) == 2
     monkeypatch.undo()
     line = _complaint(capsys.readouterr().err)
     assert line.startswith(f"{folder / 'summary.json'}: cannot write: [Errno 30] Read-only file system")
@@ -214,7 +214,7 @@ def test_a_full_disk_while_a_worker_saves_its_progress(
     before = _content(begun)
     size = (undisturbed.path / "models" / "cloned" / "model.safetensors").stat().st_size
     with _full_disk(free=size // 2):
-        code = micro.main(["demo", "--out", str(begun), "--workers", "1"])
+        code = micro.main([*micro.RUN, "--out", str(begun), "--workers", "1"])
     assert code == 2
     line = _complaint(capfd.readouterr().err)
     assert line.startswith(f"{begun / 'checkpoints' / 'clone'}: cannot write: ") and "File too large" in line
@@ -259,7 +259,7 @@ def test_a_base_model_that_is_not_whole(
     (other / missing).rename(tmp_path / "gone")
     monkeypatch.setenv("SPA_LAB_DATA", str(other))
     before = _content(begun)
-    assert micro.main(["demo", "--out", str(begun), "--workers", "1"]) == 2
+    assert micro.main([*micro.RUN, "--out", str(begun), "--workers", "1"]) == 2
     assert _complaint(capfd.readouterr().err) == line.format(base=other / "base")
     assert _content(begun) == before
 

@@ -10,6 +10,7 @@ def test_killed_at_random_moments(
 ) -> None:
     """Two kills in the second half of a run; `kill_resume.py` repeats this at a larger scale."""
     harness = importable("kill_resume")
-    outcome = harness.measure("household", 2, 95, tmp_path, data, 2)
+    run = harness.KilledRun("household", data, methods=("spa", "random"))
+    outcome = harness.measure(run, 2, 95, tmp_path)
     assert outcome.kills == 2 and outcome.compared >= 1
     assert outcome.differing == []

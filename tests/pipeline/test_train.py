@@ -93,7 +93,7 @@ def test_the_table_is_printed(undisturbed: "Undisturbed", micro: ModuleType, cap
     assert "held-out episodes" in undisturbed.printed
     monkeypatch.setattr(train_module, "_do", None)
     before = {path: path.stat().st_mtime_ns for path in undisturbed.path.rglob("*")}
-    assert micro.main(["demo", "--out", str(undisturbed.path), "--workers", "1"]) == 0
+    assert micro.main([*micro.RUN, "--out", str(undisturbed.path), "--workers", "1"]) == 0
     assert capsys.readouterr() == (undisturbed.printed, "")
     assert {path: path.stat().st_mtime_ns for path in undisturbed.path.rglob("*")} == before
 
@@ -110,7 +110,7 @@ def test_bars_end_at_100_percent_and_say_what_is_left(undisturbed: "Undisturbed"
 
 def _killed_in(label: str, micro: ModuleType, folder: Path) -> None:
     """Begin or go on with the run, and be killed by SIGKILL, workers and all, in the middle of that job."""
-    command = [sys.executable, str(micro.__file__), "demo", "--out", str(folder), "--workers", "1"]
+    command = [sys.executable, str(micro.__file__), *micro.RUN, "--out", str(folder), "--workers", "1"]
     environment = os.environ | {"MICRO_KILL_IN": label, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         command, env=environment, start_new_session=True, capture_output=True, text=True, timeout=300
@@ -132,7 +132,7 @@ def test_killed_in_every_stage(undisturbed: "Undisturbed", micro: ModuleType, tm
         assert models.items() <= _models(folder).items()
         stages, models = _stages(folder), _models(folder)
     assert "spa" in models and "terminal" not in models
-    assert micro.main(["demo", "--out", str(folder), "--workers", "1"]) == 0
+    assert micro.main([*micro.RUN, "--out", str(folder), "--workers", "1"]) == 0
     assert tuple(_stages(folder)) == STAGES
     assert stages.items() <= _stages(folder).items() and models.items() <= _models(folder).items()
     assert _results(folder) == _results(undisturbed.path)

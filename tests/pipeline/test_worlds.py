@@ -33,7 +33,7 @@ def demo(
 
 
 def test_every_stage_leaves_its_files(demo: Run) -> None:
-    assert demo.names("models") == ["cloned", "estimator", "spa", "terminal"]
+    assert demo.names("models") == ["cloned", "estimator", "spa", "spa_progress", "terminal"]
     assert {trajectory.env for trajectory in demo.load_trajectories("explore")} == {demo.config["env"]}
     for name in ("eval-base-unseen", "eval-spa-unseen", "eval-spa-unseen_by_length"):
         assert len(demo.load_trajectories(name)) == 2

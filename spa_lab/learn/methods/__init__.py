@@ -43,6 +43,13 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
             "explored",
             "estimator",
         ),
+        "spa_offline": _entry(
+            "spa_offline",
+            "SPA-RL, offline",
+            "SPA-RL in one pass over the explorations, as the released code trains",
+            "explored",
+            "estimator",
+        ),
         "spa_progress": _entry(
             "spa_progress",
             "SPA-RL, progress",

@@ -37,13 +37,13 @@ class ProgressAdvantages:
             self.inputs.policy, trajectories, rows=[episode.row for episode in collected.episodes]
         )
         credits = self._model().credit(trajectories, sibling_statistics(histories))
-        config = self.inputs.preset.ppo
+        config, lam = self.inputs.preset.ppo, self.inputs.preset.progress.lam
         estimates = []
         for episode, credit in zip(collected.episodes, credits, strict=True):
             paid = rewards.fuse(episode.trajectory, credit, self.inputs.preset.reward)
             no_critic = np.zeros(len(episode.row.ids))  # (L,)
             estimate = gae(
-                episode, paid, no_critic, gamma=config.gamma, lam=config.lam, over=config.gae_over,
+                episode, paid, no_critic, gamma=config.gamma, lam=lam, over=config.gae_over,
                 level=config.gae_level,
             )  # fmt: skip
             estimates.append(Estimate(estimate.advantage, rewards=estimate.rewards, credit=credit))

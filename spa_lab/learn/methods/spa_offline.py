@@ -1,0 +1,33 @@
+"""SPA-RL in one offline pass over the cloned policy's explorations, as the released code trains.
+
+The estimator's contributions are what the paper describes. Departs from the released code, whose trainer
+never receives them (prm/rl_data_org.py:25-73 pays the outcome less the mean of the task's other rollouts) and
+multiplies every step reward by T - t - 1 (ppo/step_ppotrainer.py:396).
+"""
+
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.learn.ppo import ppo
+from spa_lab.learn.recorded import RecordedEpisodes
+from spa_lab.learn.step_rewards import fused
+
+
+def make(inputs: TrainingInputs) -> Learner:
+    """PPO on r_t = alpha * c_t + beta * g_t over the explorations that the estimator was fitted to.
+
+    Raises:
+        ValueError: there is no estimator, or there are fewer explorations than iterations.
+    """
+    if inputs.estimator is None:
+        raise ValueError("method 'spa_offline' needs a fitted progress estimator")
+    reward = fused(inputs.preset.reward, inputs.estimator.credit, explored=inputs.explored)
+    order = inputs.stream("recorded episodes")
+    return ppo(inputs, reward, recorded=RecordedEpisodes(inputs.explored, inputs.preset.ppo, rng=order))
+
+
+METHOD = TrainingMethod(
+    name="spa_offline",
+    title="SPA-RL, offline",
+    origin="arXiv:2505.20732, trained as in the released code",
+    make=make,
+    needs=frozenset({"explored", "estimator"}),
+)

@@ -1,0 +1,61 @@
+"""Episodes that were played before training, for methods that learn offline in one pass."""
+
+import random
+from collections.abc import Sequence
+
+import torch
+
+from spa_lab.agent.rollout import Episode, Policy
+from spa_lab.configs.ppo import PPOConfig
+from spa_lab.learn.collect import Collected
+from spa_lab.learn.language import logprobs_under
+from spa_lab.learn.reading import read_written
+from spa_lab.types import Trajectory
+
+
+class RecordedEpisodes:
+    """One pass over recorded trajectories, a share of them in each iteration.
+
+    The log-probabilities of their tokens are computed with the policy of the iteration, as in the released
+    code (ppo/step_ppotrainer.py:106-115): those that they were sampled at are not stored, so that the clipped
+    ratio starts at 1 although the policy has moved on.
+
+    Args:
+        trajectories: N recorded trajectories.
+        config: gives iterations, temperature, and tokens in a batch.
+        rng: draws their order.
+
+    Raises:
+        ValueError: there are fewer trajectories than iterations.
+    """
+
+    def __init__(self, trajectories: Sequence[Trajectory], config: PPOConfig, *, rng: random.Random) -> None:
+        if len(trajectories) < config.iterations:
+            raise ValueError(
+                f"{config.iterations} iterations over recorded trajectories need as many, "
+                f"got {len(trajectories)}"
+            )
+        order = rng.sample(range(len(trajectories)), len(trajectories))
+        self.trajectories, self.config = [trajectories[i] for i in order], config
+
+    def __call__(self, policy: Policy, iteration: int) -> Collected:
+        """The episodes of an iteration; further iterations begin the pass again."""
+        n, parts = len(self.trajectories), self.config.iterations
+        share = iteration % parts
+        chosen = self.trajectories[share * n // parts : (share + 1) * n // parts]
+        rows = [policy.codec.row(trajectory) for trajectory in chosen]
+        with torch.inference_mode():
+            logprobs = read_written(
+                lambda batch: logprobs_under(
+                    policy.model, batch.ids, batch.action_mask, temperature=self.config.temperature
+                ),
+                policy.codec,
+                rows,
+                limit=policy.context,
+                budget=self.config.batch_tokens,
+            )
+        episodes = [
+            Episode(trajectory, row, tuple(values.tolist()))
+            for trajectory, row, values in zip(chosen, rows, logprobs, strict=True)
+        ]
+        return Collected(episodes, range(len(episodes)))
