@@ -11,10 +11,13 @@ compares the outcome with V(h_t), lambda = 0 pays each step its own contribution
 Departs from SPA-RL (arXiv:2505.20732) in what V reads, in the refits, and in the groups of one task.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from spa_lab import rewards
-from spa_lab.credit.siblings import sibling_statistics
+from spa_lab.credit.contribution_range import ContributionRange
+from spa_lab.credit.siblings import Histories, sibling_statistics
 from spa_lab.learn.collect import Collected
 from spa_lab.learn.estimates import Estimate, gae
 from spa_lab.learn.histories import read_histories
@@ -50,6 +53,11 @@ class ProgressAdvantages:
         self.replay.add(histories)
         return estimates
 
+    def explored_range(self, histories: Sequence[Histories]) -> ContributionRange:
+        """What the first model gives the explorations, whose histories these are."""
+        credits = self._model().credit(self.inputs.explored, sibling_statistics(histories))
+        return ContributionRange.of(credits)
+
     def _model(self) -> ProgressModel:
         rng = self.inputs.stream(f"progress model {self.replay.n_added}")
         return fit_progress(self.replay.data(), self.inputs.preset.progress, rng=rng)
@@ -63,11 +71,14 @@ def make(inputs: TrainingInputs) -> Learner:
     """
     if not inputs.explored:
         raise ValueError("method 'spa_progress' needs explored trajectories")
-    replay = ProgressReplay(read_histories(inputs.policy, inputs.explored), inputs.preset.progress.replay)
+    histories = read_histories(inputs.policy, inputs.explored)
+    replay = ProgressReplay(histories, inputs.preset.progress.replay)
+    advantages = ProgressAdvantages(inputs, replay)
     return OnPolicyLearner(
         inputs,
-        ProgressAdvantages(inputs, replay),
+        advantages,
         group_size=inputs.preset.progress.group_size,
+        explored=advantages.explored_range(histories),
         stateful={"replay": replay},
     )
 
