@@ -138,7 +138,7 @@ def test_printed_settings_are_a_file_that_gives_them_back(
         (["--pop.lr", "1"], "--pop.lr: expected a known setting (did you mean ppo.lr"),
         (["--learning-rate", "1"], "unrecognized arguments: --learning-rate 1"),
         (["--method", "ppo"], "no training method 'ppo': it is now called 'terminal'"),
-        (["--method", "dpo"], "no training method 'dpo'; there are: sft, terminal, spa, spa_offline"),
+        (["--method", "dpo"], "no training method 'dpo'; there are: sft, rft, terminal, spa, spa_offline"),
         (["--preset", "huge"], "no preset 'huge'; there are: tiny, lesson, paper"),
         (["--env", "chess"], "no world 'chess'; there are: household, "),
         (["--config", "none.toml"], "none.toml: No such file or directory"),

@@ -51,6 +51,20 @@ def clone_loss(model: "PreTrainedModel", batch: TokenBatch, supervised: Tensor) 
     return CloneLoss(-logprobs.mean(), float(hits), len(logprobs))
 
 
+def marked_loss(policy: Policy, rows: Sequence[TokenRow], marks: Sequence[Sequence[bool]]) -> CloneLoss:
+    """Loss over the marked tokens of B rows; `marks` has one for each token of each row.
+
+    Raises:
+        ContextTooLong: a row does not fit into the model's context.
+        ValueError: as of `clone_loss`.
+    """
+    batch = policy.codec.batch(rows, limit=policy.context)
+    supervised = torch.zeros_like(batch.attention)  # (B, L) bool
+    for b, row in enumerate(marks):
+        supervised[b, : len(row)] = torch.tensor(row)
+    return clone_loss(policy.model, batch, supervised)
+
+
 def clone(
     policy: Policy,
     demonstrations: Sequence[Demonstration],
@@ -109,12 +123,8 @@ def fit_language(
         raise ValueError(f"none of {len(rows)} rows has a supervised token")
 
     def loss(indices: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
-        batch = policy.codec.batch([rows[kept[i]] for i in indices], limit=policy.context)
-        supervised = torch.zeros_like(batch.attention)  # (B, L) bool
-        for b, i in enumerate(indices):
-            row_marks = marks(kept[i])
-            supervised[b, : len(row_marks)] = torch.tensor(row_marks)
-        parts = clone_loss(policy.model, batch, supervised)
+        chosen = [kept[i] for i in indices]
+        parts = marked_loss(policy, [rows[i] for i in chosen], [marks(i) for i in chosen])
         return parts.loss, {"accuracy": parts.accuracy}
 
     policy.model.train()

@@ -8,22 +8,23 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 
 from spa_lab.agent.rollout import Policy
 from spa_lab.configs.presets import Preset
-from spa_lab.envs.base import Environment, Task
+from spa_lab.envs.base import Demonstration, Environment, Task
 from spa_lab.learn.checkpoint import LearnerState
 from spa_lab.learn.estimator import ProgressEstimator
 from spa_lab.types import Trajectory
 
 __all__ = ["Learner", "LearnerState", "Need", "TrainingInputs", "TrainingMethod"]
 
-Need = Literal["explored", "estimator"]
-"""Result of an earlier stage: trajectories explored by the cloned policy, the progress estimator."""
-_NEEDS = ("explored", "estimator")
+Need = Literal["explored", "estimator", "demonstrations"]
+"""Result of an earlier stage: trajectories explored by the cloned policy, the progress estimator, the expert
+episodes that the policy was cloned from."""
+_NEEDS: tuple[Need, ...] = get_args(Need)
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _RESERVED = ("base", "cloned", "estimator", "reference", "sft")
 
@@ -42,6 +43,8 @@ class TrainingInputs:
     """Trajectories of the cloned policy that models may be fitted to; empty unless needed."""
     estimator: ProgressEstimator | None = None
     """None unless needed."""
+    demonstrations: Sequence[Demonstration] = ()
+    """The expert episodes that the policy was cloned from; empty unless needed."""
     seed: int = 0
     """Seed of the run, of which `stream` makes the random numbers that all methods share."""
     generator: np.random.Generator = field(init=False)
@@ -63,7 +66,11 @@ class Learner(Protocol):
         """The trained policy, in eval mode between iterations."""
 
     def iterate(self, tasks: Sequence[Task]) -> dict[str, float]:
-        """Play episodes of `tasks`, update once over them, and return the metrics of this iteration."""
+        """Play episodes of `tasks`, update once over them, and return the metrics of this iteration.
+
+        A method that spends more than that says so in the metrics `extra_rollouts` and `extra_updates`, see
+        `learn.extra_cost`.
+        """
 
     def state(self) -> LearnerState:
         """A snapshot of everything that changes from iteration to iteration."""

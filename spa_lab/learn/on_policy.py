@@ -30,6 +30,7 @@ from spa_lab.learn.collect import Collected, Filter, collect, keep_all
 from spa_lab.learn.critic import Critic
 from spa_lab.learn.drift import drift_metrics
 from spa_lab.learn.estimates import Estimate
+from spa_lab.learn.extra_cost import ExtraCost
 from spa_lab.learn.language import logprobs_under
 from spa_lab.learn.method import TrainingInputs
 from spa_lab.learn.optimizer import Optimizer
@@ -61,6 +62,7 @@ class OnPolicyLearner:
             it, every iteration reports the signs of `learn.drift`.
         stateful: further objects whose state changes during training, by name.
         recorded: episodes to learn from instead of playing some.
+        extra: counts what making the estimates costs; reported in the metrics of every iteration.
 
     Raises:
         ValueError: `group_size` does not divide `preset.ppo.episodes`.
@@ -78,6 +80,7 @@ class OnPolicyLearner:
         explored: ContributionRange | None = None,
         stateful: Mapping[str, Stateful] | None = None,
         recorded: RecordedEpisodes | None = None,
+        extra: ExtraCost | None = None,
     ) -> None:
         self.inputs, self.policy, self.config = inputs, inputs.policy, inputs.preset.ppo
         if group_size < 1 or self.config.episodes % group_size:
@@ -88,7 +91,7 @@ class OnPolicyLearner:
         self.estimate, self.critic = estimate, critic
         self.objective = objective or Objective.of(self.config)
         self.group_size, self.keep, self.stateful = group_size, keep, dict(stateful or {})
-        self.explored, self.recorded = explored, recorded
+        self.explored, self.recorded, self.extra = explored, recorded, extra
         self.rollout_config = replace(inputs.preset.explore_rollout, temperature=self.config.temperature)
         self.order = inputs.stream("update order")
         self.reference = copy_policy(inputs.policy, name="reference").model.requires_grad_(False)
@@ -102,11 +105,11 @@ class OnPolicyLearner:
         Returns:
             Means over the played episodes: `success`, `outcome`, `grounding` (share of steps), `length`
             (steps); `reward` (per episode that was learnt from); the signs of `learn.drift` where the credit
-            was fitted; and the parts of the loss, 0 if `keep` dropped every episode.
+            was fitted; the parts of the loss, 0 if `keep` dropped every episode; and the extra cost.
         """
         played = self.play(tasks)
         kept = self.keep(played)
-        metrics = _played_metrics(played)
+        metrics = played_metrics(played)
         if kept.episodes:
             batch = self.prepare(kept)
             metrics |= {"reward": _mean_reward(batch), **batch.drift, **self.update(batch)}
@@ -114,7 +117,7 @@ class OnPolicyLearner:
             names = ("reward", "loss", "policy", "value", "kl", "clip_fraction", "approx_kl")
             metrics |= dict.fromkeys(names, 0.0)
         self.iteration += 1
-        return metrics
+        return metrics | (self.extra.taken() if self.extra else {})
 
     def play(self, tasks: Sequence[Task]) -> Collected:
         """The episodes of an iteration."""
@@ -220,7 +223,8 @@ class OnPolicyLearner:
         return {"optimizer": self.optimizer, **critic, **self.stateful}
 
 
-def _played_metrics(played: Collected) -> dict[str, float]:
+def played_metrics(played: Collected) -> dict[str, float]:
+    """Means over the episodes: `success`, `outcome`, `grounding` (share of steps), `length` (steps)."""
     trajectories = [episode.trajectory for episode in played.episodes]
     n_steps = sum(map(len, trajectories))
     return {

@@ -4,7 +4,7 @@ Departs from SPA-RL's released code: observation tokens take no part in GAE (`ga
 theirs), and see `learn.on_policy`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from spa_lab.advantages import discounted_sums, on_tokens, token_rewards
 from spa_lab.agent.rollout import Episode
 from spa_lab.configs.ppo import PPOConfig
+from spa_lab.learn.checkpoint import Stateful
 from spa_lab.learn.collect import Collected, Filter, keep_all
 from spa_lab.learn.critic import Critic
 from spa_lab.learn.estimates import Estimate, gae, steps_of
+from spa_lab.learn.extra_cost import ExtraCost
 from spa_lab.learn.method import TrainingInputs
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.policy_gradient import Objective
@@ -32,6 +34,8 @@ def ppo(
     group_size: int = 1,
     keep: Filter = keep_all,
     recorded: RecordedEpisodes | None = None,
+    extra: ExtraCost | None = None,
+    stateful: Mapping[str, Stateful] | None = None,
 ) -> OnPolicyLearner:
     """A learner that improves `inputs.policy` by PPO on step rewards.
 
@@ -42,6 +46,8 @@ def ppo(
         group_size: episodes of the same task.
         keep: chooses the episodes that are learnt from.
         recorded: episodes to learn from instead of playing some.
+        extra: counts what the reward costs.
+        stateful: further objects whose state changes during training, by name.
     """
     critic = Critic(inputs.policy, seed=inputs.stream("critic head").randrange(2**31))
     estimate = GAEOnRewards(reward, critic, inputs.preset.ppo)
@@ -54,6 +60,8 @@ def ppo(
         keep=keep,
         explored=reward.explored if isinstance(reward, FusedReward) else None,
         recorded=recorded,
+        extra=extra,
+        stateful=stateful,
     )
 
 

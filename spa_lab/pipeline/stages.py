@@ -16,7 +16,7 @@ from spa_lab.agent.lora import add_lora
 from spa_lab.agent.models import save_policy
 from spa_lab.agent.rollout import EpisodeSpec, Policy, rollout
 from spa_lab.configs.rollout import RolloutConfig
-from spa_lab.envs.base import Environment
+from spa_lab.envs.base import Demonstration, Environment
 from spa_lab.learn.cloning import clone
 from spa_lab.learn.estimator import fit_estimator, save_estimator
 from spa_lab.learn.method import TrainingInputs, TrainingMethod
@@ -63,6 +63,14 @@ def clone_stage(source: ExperimentSource, *, report: Report) -> str:
         save_policy(policy, target)
     checkpoint.remove()
     return str(policy.model.device)
+
+
+def cloned_demonstrations(experiment: Experiment) -> list[Demonstration]:
+    """The very demonstrations of stage 1: its random numbers are drawn again."""
+    rng = experiment.rng("clone")
+    if experiment.preset.lora_rank is not None:
+        rng.randrange(2**31)  # the seed of the adapters
+    return experiment.demonstrations(rng)
 
 
 def add_adapters(experiment: Experiment, policy: Policy, rng: Any) -> None:
@@ -173,6 +181,7 @@ def training_inputs(experiment: Experiment, method: TrainingMethod) -> TrainingI
         experiment.rng("training"),
         explored=experiment.explored.fitted if "explored" in method.needs else (),
         estimator=experiment.estimator() if "estimator" in method.needs else None,
+        demonstrations=cloned_demonstrations(experiment) if "demonstrations" in method.needs else (),
         seed=experiment.seed,
     )
 

@@ -123,7 +123,7 @@ def _titles(methods: Sequence[str | TrainingMethod], trained: Sequence[TrainingM
 
 def _needed_stages(methods: Sequence[TrainingMethod], until: Stage) -> list[Stage]:
     """The stages to do, in order."""
-    needs = {need for method in methods for need in method.needs}
+    needs = {need for method in methods for need in method.needs} - {"demonstrations"}
     skipped = set() if "estimator" in needs else {"estimate"}
     if not needs:
         skipped.add("explore")
@@ -195,7 +195,7 @@ def plan(
         yield StageTask("estimate", task)
     if "ppo" in wanted:
         for method in (method for method in methods if method.name not in models):
-            needs = {"explored": explored, "estimator": [*explored, ESTIMATE]}
+            needs = {"explored": explored, "estimator": [*explored, ESTIMATE], "demonstrations": []}
             after = frozenset({CLONE, *(label for need in method.needs for label in needs[need])})
             arguments = (experiment.source, method)
             yield StageTask("ppo", WorkerTask(_ppo(method.name), stages.train_stage, arguments, after))

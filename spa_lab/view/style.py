@@ -133,6 +133,7 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
         "terminal": Look(ORANGE, "s", _DASHED),
         "base": Look(BLACK, "X", _DOTTED),
         "cloned": Look(BLACK, "^", _DASHDOT),
+        "rft": Look(BLACK, "s", _LONG),
         "critic": Look(VIOLET, "D", _LONG),
         "critic_td": Look(VIOLET, "v", _DOTTED),
         "critic_gae": Look(VIOLET, "P", _DASHED),

@@ -64,14 +64,19 @@ PRESET = replace(
 
 
 @pytest.fixture(scope="module")
-def cloned(make_policy: Callable[..., Policy], make_trajectory: Callable[..., Trajectory]) -> Policy:
-    """Cloned from three episodes of "a" and one of "bb"."""
-    policy = make_policy("Choose.", "Action: a", "Action: bb", "noted", hidden=16, spread=0.2)
-    demonstrations = []
+def demonstrations(make_trajectory: Callable[..., Trajectory]) -> list[Demonstration]:
+    shown = []
     for i, action in enumerate(["a", "a", "a", "bb"]):
         steps = (Step(f"Action: {action}", "", action, "noted", True),) * 4
         trajectory = replace(make_trajectory(id=f"d{i}"), initial_observation="Choose.", steps=steps)
-        demonstrations.append(Demonstration(trajectory, (True,) * 4))
+        shown.append(Demonstration(trajectory, (True,) * 4))
+    return shown
+
+
+@pytest.fixture(scope="module")
+def cloned(make_policy: Callable[..., Policy], demonstrations: list[Demonstration]) -> Policy:
+    """Cloned from three episodes of "a" and one of "bb"."""
+    policy = make_policy("Choose.", "Action: a", "Action: bb", "noted", hidden=16, spread=0.2)
     config = CloneConfig(epochs=60, lr=0.02, muon_lr=None)
     clone(policy, demonstrations, config, rng=random.Random(0))
     return policy
@@ -92,7 +97,12 @@ Make = Callable[..., Learner]
 
 
 @pytest.fixture
-def make(cloned: Policy, explored: list[Trajectory], estimator: ProgressEstimator) -> Make:
+def make(
+    cloned: Policy,
+    explored: list[Trajectory],
+    estimator: ProgressEstimator,
+    demonstrations: list[Demonstration],
+) -> Make:
     """(method, preset) -> its learner, from a fresh copy of the cloned policy and the same seed."""
 
     def build(method: str | TrainingMethod, preset: Preset = PRESET) -> Learner:
@@ -104,6 +114,7 @@ def make(cloned: Policy, explored: list[Trajectory], estimator: ProgressEstimato
             rng=random.Random("0/training"),
             explored=explored,
             estimator=estimator,
+            demonstrations=demonstrations,
         )
         return training.make(inputs)
 
@@ -250,7 +261,10 @@ def test_methods_that_are_refused(method: str, message: str, user_module: Callab
     [
         ({"name": "My method"}, "'My method': the name must be of the form"),
         ({"name": "cloned"}, "'cloned': the name must be"),
-        ({"needs": frozenset({"branches"})}, "needs branches; only explored, estimator can be needed"),
+        (
+            {"needs": frozenset({"branches"})},
+            "needs branches; only explored, estimator, demonstrations can be needed",
+        ),
     ],
 )
 def test_bad_descriptions(facts: dict, message: str) -> None:

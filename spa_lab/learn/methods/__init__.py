@@ -35,6 +35,7 @@ def _entry(name: str, title: str, summary: str, *needs: str) -> MethodEntry:
 METHODS: Mapping[str, MethodEntry] = MappingProxyType(
     {
         "sft": MethodEntry(None, "cloned", "behaviour cloning only"),
+        "rft": _entry("rft", "RFT", "behaviour cloning on the policy's own successes", "demonstrations"),
         "terminal": _entry("terminal", "terminal reward", "PPO on the outcome, paid at the last step"),
         "spa": _entry(
             "spa",

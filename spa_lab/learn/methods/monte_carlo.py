@@ -15,6 +15,7 @@ from spa_lab import rewards
 from spa_lab.credit.methods.monte_carlo import difference
 from spa_lab.learn.collect import Collected
 from spa_lab.learn.estimates import Estimate, step_credit
+from spa_lab.learn.extra_cost import ExtraCost
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.truth.monte_carlo import branch_outcomes
@@ -28,6 +29,7 @@ def make(inputs: TrainingInputs) -> Learner:
     """Progress under the current policy, measured anew in each iteration; the world must have snapshots."""
     preset, ppo = inputs.preset, inputs.preset.ppo
     config = replace(preset.explore_rollout, temperature=ppo.temperature, parallel=IN_FLIGHT)
+    extra = ExtraCost()
 
     def estimate(collected: Collected) -> list[Estimate]:
         trajectories = [episode.trajectory for episode in collected.episodes]
@@ -35,6 +37,7 @@ def make(inputs: TrainingInputs) -> Learner:
             inputs.policy, inputs.environment, trajectories, collected.tasks, config,
             branches=ppo.branches, rng=inputs.rng, rows=[episode.row for episode in collected.episodes],
         )  # fmt: skip
+        extra.add(rollouts=sum(int(outcomes.counts.sum()) for outcomes in measured))
         credits = []
         for trajectory, outcomes in zip(trajectories, measured, strict=True):
             progress = difference(outcomes.to_truth(), "monte_carlo")
@@ -42,7 +45,7 @@ def make(inputs: TrainingInputs) -> Learner:
             credits.append(Credit(trajectory.id, "monte_carlo", paid))
         return step_credit(collected, credits)
 
-    return OnPolicyLearner(inputs, estimate)
+    return OnPolicyLearner(inputs, estimate, extra=extra)
 
 
 METHOD = TrainingMethod(
