@@ -121,6 +121,50 @@ def step_gae(
     return on_tokens(gae(step_rewards, step_values, gamma=gamma, lam=lam), step_of_token)
 
 
+def bilevel_gae(
+    step_rewards: FloatArray,
+    values: FloatArray,
+    step_of_token: NDArray[np.int64],
+    *,
+    gamma: float,
+    lam: float,
+    gamma_step: float,
+) -> FloatArray:
+    """Bi-level GAE of RAGEN (arXiv:2504.20073 and its released code): over steps, then within each step.
+
+    Steps: GAE with `gamma_step`; V of a step is the one before its last token.
+    Tokens of step t: GAE with `gamma`; the last token is paid A_t + V_t, and nothing follows it.
+
+    Departs from the released code, which takes the tokens with a reward other than 0 for the ends of steps; a
+    step that is paid 0 is no step there.
+
+    Args:
+        step_rewards: (T,) reward of each step.
+        values: (L,) V before each token.
+        step_of_token: (L,) step index of each token, -1 where the policy did not write it.
+        gamma: discount per token within a step.
+        lam: trace decay, of both levels.
+        gamma_step: discount per step.
+
+    Returns:
+        (L,) advantages, 0 where the policy did not write.
+
+    Raises:
+        ValueError: the tokens do not cover steps 0 ... T - 1.
+    """
+    n_steps = len(step_rewards)
+    backwards = first_tokens(step_of_token[::-1], n_steps)
+    at_end = values[len(step_of_token) - 1 - backwards]  # (T,)
+    targets = gae(step_rewards, at_end, gamma=gamma_step, lam=lam) + at_end  # (T,)
+    result = np.zeros(len(step_of_token))
+    for t in range(n_steps):
+        tokens = np.flatnonzero(step_of_token == t)
+        rewards = np.zeros(len(tokens))
+        rewards[-1] = targets[t]
+        result[tokens] = gae(rewards, values[tokens], gamma=gamma, lam=lam)
+    return result
+
+
 def first_tokens(step_of_token: NDArray[np.int64], n_steps: int) -> NDArray[np.int64]:
     """(T,) index of the first token of each step.
 

@@ -53,6 +53,9 @@ class PPOConfig:
     """Discount per token or step, in [0, 1]. Released code: 0.99 per token."""
     lam: float = 0.95
     """Trace decay of GAE per token or step, in [0, 1]. Released code: 0.95 per token."""
+    gamma_step: float | None = None
+    """Discount per step of bi-level GAE, in [0, 1]: `gae_level` "token" then runs over steps first and within
+    each step over its tokens, see `advantages.bilevel_gae`. None: one level. RAGEN: 0.95, optional."""
     kl_coef: float = 0.02
     """Weight of KL(policy || cloned policy), per nat. Released code: 0.3, adaptive, in the reward."""
     vf_coef: float = 0.1
@@ -74,6 +77,8 @@ class PPOConfig:
         for key in ("gamma", "lam"):
             if not 0 <= getattr(self, key) <= 1:
                 raise SettingError(key, "a number in [0, 1]", getattr(self, key))
+        if self.gamma_step is not None and not 0 <= self.gamma_step <= 1:
+            raise SettingError("gamma_step", "a number in [0, 1] or none", self.gamma_step)
         check_not_negative(kl_coef=self.kl_coef, vf_coef=self.vf_coef)
         check_choice("gae_level", self.gae_level, get_args(GAELevel))
         check_choice("gae_over", self.gae_over, get_args(GAEOver))

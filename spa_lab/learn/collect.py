@@ -1,8 +1,11 @@
 """Collecting the episodes of one iteration: in groups of the same task, filtered if wanted."""
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from spa_lab.agent.rollout import Episode, EpisodeSpec, Policy, rollout
 from spa_lab.configs.rollout import RolloutConfig
@@ -97,3 +100,27 @@ def mixed_outcomes(collected: Collected) -> Collected:
     for episode, group in zip(collected.episodes, collected.group, strict=True):
         outcomes.setdefault(group, set()).add(episode.trajectory.outcome)
     return collected.select([i for i, group in enumerate(collected.group) if len(outcomes[group]) > 1])
+
+
+def widest_spread(share: float) -> Filter:
+    """Keeps the ceil(share * groups) groups with the largest standard deviation of the outcome.
+
+    The filter of StarPO-S (arXiv:2504.20073). Groups without spread are dropped even if fewer are left, since
+    a batch of them alone would teach the critic only.
+
+    Args:
+        share: of the groups, in (0, 1].
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"the share of groups to keep must lie in (0, 1], got {share}")
+
+    def keep(collected: Collected) -> Collected:
+        outcomes: dict[int, list[float]] = {}
+        for episode, group in zip(collected.episodes, collected.group, strict=True):
+            outcomes.setdefault(group, []).append(episode.trajectory.outcome)
+        spread = {group: float(np.std(each)) for group, each in outcomes.items()}
+        widest = sorted(spread, key=lambda group: -spread[group])[: math.ceil(share * len(spread))]
+        chosen = {group for group in widest if spread[group] > 0}
+        return collected.select([i for i, group in enumerate(collected.group) if group in chosen])
+
+    return keep

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from spa_lab.advantages import first_tokens, on_tokens, step_gae, token_gae, token_rewards
+from spa_lab.advantages import bilevel_gae, first_tokens, on_tokens, step_gae, token_gae, token_rewards
 from spa_lab.agent.rollout import Episode
 from spa_lab.configs.ppo import GAELevel, GAEOver
 from spa_lab.learn.collect import Collected
@@ -45,6 +45,7 @@ def gae(
     lam: float,
     over: GAEOver = "action_tokens",
     level: GAELevel = "token",
+    gamma_step: float | None = None,
 ) -> Estimate:
     """GAE on step rewards (arXiv:1506.02438).
 
@@ -57,6 +58,7 @@ def gae(
         over: tokens that the recursion runs over, see `token_gae`; level "token" only.
         level: "token": each written token is an action. "step": each step is one action with the V before its
             first token, and all of its tokens share its advantage and its return.
+        gamma_step: discount per step of bi-level GAE, level "token" only; None: one level.
 
     Raises:
         ValueError: the number of step rewards is not T.
@@ -66,6 +68,9 @@ def gae(
     if level == "step":
         advantage = step_gae(step_rewards, values, step, gamma=gamma, lam=lam)
         baseline = on_tokens(values[first_tokens(step, len(step_rewards))], step)
+    elif gamma_step is not None:
+        advantage = bilevel_gae(step_rewards, values, step, gamma=gamma, lam=lam, gamma_step=gamma_step)
+        baseline = values
     else:
         advantage = token_gae(rewards, values, step, gamma=gamma, lam=lam, over=over)
         baseline = values

@@ -6,6 +6,7 @@ theirs), and see `learn.on_policy`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +66,12 @@ def ppo(
     )
 
 
+def with_ppo(inputs: TrainingInputs, **changes: Any) -> TrainingInputs:
+    """The same inputs with other settings of `preset.ppo`, for methods that fix some of them."""
+    preset = replace(inputs.preset, ppo=replace(inputs.preset.ppo, **changes))
+    return replace(inputs, preset=preset)
+
+
 class GAEOnRewards:
     """Episodes -> GAE estimates on their step rewards; the critic is fitted at the first call.
 
@@ -98,6 +105,7 @@ class GAEOnRewards:
                 lam=self.config.lam,
                 over=self.config.gae_over,
                 level=self.config.gae_level,
+                gamma_step=self.config.gamma_step,
             )
             estimates.append(replace(estimate, credit=credit))
         return estimates
@@ -115,6 +123,8 @@ class GAEOnRewards:
         result = np.zeros(len(step))
         if self.config.gae_level == "step":
             return on_tokens(discounted_sums(step_rewards, self.config.gamma), step)  # (T,) -> (L,)
+        if self.config.gamma_step is not None:  # the discount within a step is left out
+            return on_tokens(discounted_sums(step_rewards, self.config.gamma_step), step)
         rewards = token_rewards(step_rewards, step)[written]  # (L,) -> (n,)
         result[written] = discounted_sums(rewards, self.config.gamma)
         return result

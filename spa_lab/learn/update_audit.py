@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from spa_lab.advantages import step_gae, token_gae
+from spa_lab.advantages import bilevel_gae, step_gae, token_gae
 from spa_lab.alarms import drift_alarms
 from spa_lab.configs.ppo import PPOConfig
 from spa_lab.learn.update_batch import UpdateBatch
@@ -259,10 +259,14 @@ def _rows(batch: UpdateBatch) -> Iterator[_Row]:
 
 def _gae(rewards: FloatArray, values: FloatArray, step: NDArray[np.int64], config: PPOConfig) -> FloatArray:
     """(L,) advantages under `config`, as `estimates.gae` makes them."""
+    written = step >= 0
+    per_step = np.bincount(step[written], rewards[written]).astype(np.float64)  # (L,) -> (T,)
     if config.gae_level == "step":
-        written = step >= 0
-        per_step = np.bincount(step[written], rewards[written]).astype(np.float64)  # (L,) -> (T,)
         return step_gae(per_step, values, step, gamma=config.gamma, lam=config.lam)
+    if config.gamma_step is not None:
+        return bilevel_gae(
+            per_step, values, step, gamma=config.gamma, lam=config.lam, gamma_step=config.gamma_step
+        )
     return token_gae(rewards, values, step, gamma=config.gamma, lam=config.lam, over=config.gae_over)
 
 

@@ -51,6 +51,12 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
             "explored",
             "estimator",
         ),
+        "spa_released": _entry(
+            "spa_released",
+            "SPA-RL, released rule",
+            "what the released code trains on: outcome less the task's mean, weighted by T - t - 1, offline",
+            "explored",
+        ),
         "spa_progress": _entry(
             "spa_progress",
             "SPA-RL, progress",
@@ -62,6 +68,10 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
         ),
         "mean": _entry("mean", "outcome spread evenly", "PPO on R / T at every step"),
         "random": _entry("random", "outcome split at random", "PPO on a random split of R"),
+        "ragen": _entry("ragen", "RAGEN", "StarPO: PPO over whole episodes, token GAE without discount"),
+        "ragen_s": _entry(
+            "ragen_s", "RAGEN, StarPO-S", "StarPO on the tasks whose outcomes differ most, no KL, wider clip"
+        ),
         "rloo": _entry("rloo", "RLOO", "leave-one-out baseline over groups of a task, no critic"),
         "grpo": _entry("grpo", "GRPO", "outcomes standardised over groups of a task, no critic"),
         "gigpo": _entry("gigpo", "GiGPO", "returns compared in groups of a task and of a state, no critic"),

@@ -47,7 +47,7 @@ class ProgressAdvantages:
             no_critic = np.zeros(len(episode.row.ids))  # (L,)
             estimate = gae(
                 episode, paid, no_critic, gamma=config.gamma, lam=lam, over=config.gae_over,
-                level=config.gae_level,
+                level=config.gae_level, gamma_step=config.gamma_step,
             )  # fmt: skip
             estimates.append(Estimate(estimate.advantage, rewards=estimate.rewards, credit=credit))
         self.replay.add(histories)

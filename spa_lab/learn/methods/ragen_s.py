@@ -1,0 +1,41 @@
+"""RAGEN's StarPO-S: StarPO on the tasks whose outcomes differ most (arXiv:2504.20073).
+
+Of the groups of an iteration, the quarter with the largest standard deviation of the outcome is learnt from
+(released code: `rollout_filter_ratio` 0.25); the probability ratio is clipped at 1 - 0.2 and 1 + 0.28; there
+is no KL to the cloned policy. Otherwise as the method `ragen`, and all episodes count as played.
+
+Departs from the released code where fewer groups than that differ: groups of equal outcomes are never learnt
+from, while there ties fill the quarter.
+"""
+
+from dataclasses import replace
+
+from spa_lab.learn.collect import widest_spread
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.learn.methods.ragen import ENTROPY, starpo
+from spa_lab.learn.policy_gradient import Objective
+from spa_lab.learn.ppo import ppo
+from spa_lab.learn.step_rewards import outcome
+
+KEPT = 0.25
+"""Share of the groups that is learnt from."""
+CLIP_LOW, CLIP_HIGH = 0.2, 0.28
+
+
+def make(inputs: TrainingInputs) -> Learner:
+    """As `ragen.make`, filtered, with an asymmetric clip range and without KL."""
+    inputs = starpo(inputs)
+    config = inputs.preset.ppo
+    objective = replace(
+        Objective.of(config), clip_low=CLIP_LOW, clip_high=CLIP_HIGH, kl_coef=0.0, entropy_coef=ENTROPY
+    )
+    return ppo(
+        inputs,
+        outcome(inputs.preset.reward),
+        objective=objective,
+        group_size=config.group_size,
+        keep=widest_spread(KEPT),
+    )
+
+
+METHOD = TrainingMethod(name="ragen_s", title="RAGEN, StarPO-S", origin="arXiv:2504.20073", make=make)

@@ -1,0 +1,64 @@
+"""What the released code of SPA-RL trains on: the outcome relative to the task's other rollouts, offline.
+
+r_t = (T - t - 1) * (alpha * (R - mean R of the task's other explorations) + beta * g_t)
+
+The estimator's output never reaches the released trainer: prm/rl_data_org.py:25-73 pays every step the
+leave-one-out outcome, and grounding by the text "Nothing happens", and ppo/step_ppotrainer.py:396 multiplies
+by T - t - 1, so that the last step is paid nothing. GAE runs over all tokens, observations included, with
+0.99 and 0.95 (trl 0.10.1); log-probabilities are those of the policy of the update, see `learn.recorded`.
+
+alpha, beta and the form of the grounding are those of `preset.reward`, as in every method; the released ones
+are 1, 0.5 and "bonus". Departs from the released code, which leaves out trajectories of 35 turns and more and
+all but the first 1,596, and where the constant first reply "OK" is a step, with the largest weight.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from spa_lab import rewards
+from spa_lab.agent.codec import TokenRow
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.learn.ppo import ppo, with_ppo
+from spa_lab.learn.recorded import RecordedEpisodes
+from spa_lab.learn.step_rewards import FusedReward
+from spa_lab.types import Credit, Trajectory
+
+
+def released_reward(inputs: TrainingInputs) -> FusedReward:
+    """The released step rewards of the explorations; of no other trajectories."""
+    known = {credit.trajectory_id: credit for credit in rewards.leave_one_out(inputs.explored)}
+
+    def credits(
+        trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow] | None = None
+    ) -> list[Credit]:
+        return [known[trajectory.id] for trajectory in trajectories]
+
+    config = replace(
+        inputs.preset.reward,
+        residual="kept",
+        clip=False,
+        step_weight="remaining",
+        grounding_rule="substring",
+    )
+    return FusedReward(config, credits)
+
+
+def make(inputs: TrainingInputs) -> Learner:
+    """One pass over the explorations.
+
+    Raises:
+        ValueError: there are fewer explorations than iterations.
+    """
+    inputs = with_ppo(inputs, gae_level="token", gae_over="all_tokens", gamma=0.99, lam=0.95, gamma_step=None)
+    order = inputs.stream("recorded episodes")
+    recorded = RecordedEpisodes(inputs.explored, inputs.preset.ppo, rng=order)
+    return ppo(inputs, released_reward(inputs), recorded=recorded)
+
+
+METHOD = TrainingMethod(
+    name="spa_released",
+    title="SPA-RL, released rule",
+    origin="WangHanLinHenry/SPA-RL-Agent at ed20087",
+    make=make,
+    needs=frozenset({"explored"}),
+)
