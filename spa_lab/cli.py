@@ -78,13 +78,14 @@ def _user_errors() -> tuple[type[Exception], ...]:
 def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror}"
-    return str(error) or type(error).__name__
+    message = str(error) or type(error).__name__
+    return message if getattr(error, "has_lines", False) else " ".join(message.split())
 
 
 def _fail(message: str, code: int, *, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    print("spa-lab: error:", " ".join(message.split()), file=sys.stderr)
+    print("spa-lab: error:", message, file=sys.stderr)
     return code
 
 
@@ -257,10 +258,14 @@ def _add_figures(commands: "argparse._SubParsersAction[_Parser]") -> None:
 
 
 def _add_import(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    imported = _add(commands, "import", _import, "read the log of another agent into a run folder")
-    imported.add_argument("format", metavar="FORMAT", help="steps or chat; see spa_lab/importers/")
-    imported.add_argument("file", type=Path, metavar="FILE", help="JSON lines, an episode each")
+    imported = _add(commands, "import", _import, "read logs of other agents into a run folder")
+    imported.add_argument("files", nargs="+", metavar="FILE", help="files, folders or - (standard input)")
     imported.add_argument("--out", type=Path, required=True, metavar="DIR")
+    imported.add_argument("--format", metavar="NAME", help=f"(default: found from the content) {_OBJECT}")
+    imported.add_argument("--strict", action="store_true", help="losses and assumptions are errors")
+    imported.add_argument("--action", metavar="REGEX", help="the action in a step's text, its first group")
+    imported.add_argument("--outcome", metavar="FIELD", help="of the log, dotted: the outcome")
+    imported.add_argument("--scale", type=float, nargs=2, metavar=("LOW", "HIGH"), help="range of outcomes")
 
 
 def _count(text: str) -> int:
@@ -374,13 +379,9 @@ def _figures(options: argparse.Namespace) -> int:
 
 
 def _import(options: argparse.Namespace) -> int:
-    from spa_lab.importers import import_log
+    from spa_lab.importers.command import run_import
 
-    run, imported = import_log(options.format, options.file, options.out)
-    n_successes = sum(trajectory.success for trajectory in imported.trajectories)
-    sources = ", ".join(dict.fromkeys(credit.source for credit in imported.credits)) or "none"
-    print(f"{len(imported.trajectories)} trajectories, {n_successes} successes, credit sources: {sources}")
-    print(*imported.notes, f'inspect it: spa_lab.inspect("{run.path}")', sep="\n")
+    print(run_import(options))
     return 0
 
 

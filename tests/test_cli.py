@@ -1,5 +1,6 @@
 """The command's contract: what it calls, what it prints, how it fails."""
 
+import json
 import os
 import resource
 import subprocess
@@ -232,13 +233,33 @@ def test_import_says_what_came_in(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert cli.main(["import", "steps", str(log), "--out", str(out)]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "1 trajectories, 1 successes, credit sources: judge"
+    assert printed[1] == f"{log}: steps of this package, JSON, 1 episodes"
     assert (
-        printed[1].startswith("1 of 1 steps do not say")
-        and printed[2] == f'inspect it: spa_lab.inspect("{out}")'
+        printed[2].startswith("1 episodes, 1 steps, 0 actions empty")
+        and "1 of 1 steps do not say" in printed[3]
     )
+    assert printed[4] == f'inspect it: spa_lab.inspect("{out}")'
     log.write_text('{"outcome": 2, "steps": [{"action": "look"}]}\n')
     assert cli.main(["import", "steps", str(log), "--out", str(tmp_path / "other")]) == 2
-    assert f"{log}, line 1: trajectory 'line-1': outcome must lie" in capsys.readouterr().err
+    assert f"{log}: trajectory 'log': outcome must lie" in capsys.readouterr().err
+
+
+def test_import_finds_the_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log, out = tmp_path / "log.json", tmp_path / "run"
+    chat = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "<guess>x</guess>"}]
+    log.write_text(json.dumps([{"reward": 5, "messages": chat}, {"reward": 0, "messages": chat}]))
+    assert cli.main(["import", str(log), str(log), "--scale", "0", "10", "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert (
+        f"{log}: OpenAI chat messages, JSON list, 2 episodes" in printed
+        and "from [0, 10] to [0, 1]" in printed
+    )
+    assert cli.main(["import", str(log), "--strict", "--format", "chat", "--out", str(tmp_path / "b")]) == 0
+    log.write_text('{"turns": []}')
+    assert cli.main(["import", str(log), "--out", str(tmp_path / "c")]) == 2
+    message = capsys.readouterr().err.splitlines()
+    assert message[0].startswith("spa-lab: error: no known format fits") and message[1] == "tried:"
+    assert any(line.strip().startswith("def episode(record)") for line in message)
 
 
 def test_doctor_prints_a_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

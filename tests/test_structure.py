@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "learn": GROUND | {"agent", "envs.base", "credit", "truth"},
     "truth": GROUND | {"agent", "envs.base", "envs.episode"},
     "credit": GROUND | {"agent", "envs.base"},
-    "view": GROUND | {"paths"},
+    "view": GROUND | {"paths", "importers"},
     "importers": GROUND,
     "exercises": GROUND,
     "widgets": frozenset({"view"}),

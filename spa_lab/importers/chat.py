@@ -1,81 +1,99 @@
-"""The format `chat`: messages of a chat model, one episode per line.
+"""A record with messages as a row: the episode that they tell, and the other fields of the record.
 
     {"outcome": 1, "messages": [{"role": "user", "content": "Find the key."},
                                 {"role": "assistant", "content": "Action: open box"}, ...]}
 
-(on one line in the file)
-
 Every message of the assistant is a step. The messages before the first one, except system messages, are the
-initial observation; messages of the user or a tool after a step are its reply. A line has `messages` instead
-of `steps`; all other fields are as in `importers.steps`.
+initial observation; messages of the user or a tool after a step are its reply.
 """
 
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, get_args
 
-from spa_lab.importers.rows import FIELDS, Imported, Row, check_fields, read_rows
+from spa_lab.importers.ledger import Ledger
+from spa_lab.importers.messages import episode_of
+from spa_lab.importers.outcomes import number, outcome_in
+from spa_lab.importers.rows import FIELDS, Row, check_fields
+from spa_lab.types import Ended
 
-ROLES = ("system", "developer", "user", "assistant", "tool")
 _FIELDS = {name: kind for name, kind in FIELDS.items() if name != "steps"} | {"messages": list}
-
-
-def read_chat(path: Path) -> Imported:
-    """The trajectories and credits of a file in the format `chat`.
-
-    Raises:
-        StoreError: the file is missing or cannot be read.
-        ValueError: a row is bad; names file and line.
-    """
-    return read_rows(path, chat_row)
+_INSTRUCTIONS = ("instruction", "question", "problem_statement")
+_REWARDS = ("rewards", "step_rewards", "turn_scores", "turn_rewards")
 
 
 def chat_row(row: Row) -> Row:
-    """A row of the format `chat` as one of the format `steps`.
+    """A row with `messages` as one of the format `steps`; all other fields are as in `importers.steps`.
+
+    System messages are left out here; `importers.read_log` keeps them in meta.
 
     Raises:
         ValueError: a message is bad (names its index), or none is the assistant's.
     """
     check_fields(row, _FIELDS, ("messages", "outcome"), "row")
-    opening: list[str] = []
-    steps: list[Row] = []
-    replies: list[str] = opening
-    for index, message in enumerate(row["messages"]):
-        role, text = _message(message, f"message {index}")
-        if role == "assistant":
-            replies = []
-            steps.append(_step(message, text) | {"observation": replies})
-        elif role in ("user", "tool"):
-            replies.append(text)
-    if not steps:
-        raise ValueError(f"none of the {len(row['messages'])} messages is the assistant's")
+    told = episode_of(row["messages"], Ledger())
     plain = {name: value for name, value in row.items() if name != "messages"}
-    whole = [step | {"observation": "\n".join(step["observation"])} for step in steps]
-    return {"initial_observation": "\n".join(opening)} | plain | {"steps": whole}
+    steps = [{name: value for name, value in step.items() if name != "meta"} for step in told["steps"]]
+    return {"initial_observation": told["initial_observation"]} | plain | {"steps": steps}
 
 
-def _message(message: Any, what: str) -> tuple[str, str]:
-    """Role and text of a message."""
-    if not isinstance(message, dict) or message.get("role") not in ROLES:
-        raise ValueError(f"{what}: needs a 'role' among {', '.join(ROLES)}, got {message!r:.60}")
-    content = message.get("content")
-    if content is None and message.get("tool_calls"):
-        return message["role"], ""
-    if isinstance(content, list):  # parts of a message; a step can hold only text
-        if not all(isinstance(part, dict) and isinstance(part.get("text"), str) for part in content):
-            raise ValueError(f"{what}: 'content' has a part without text: {content!r:.60}")
-        content = "\n".join(part["text"] for part in content)
-    if not isinstance(content, str):
-        raise ValueError(f"{what}: 'content' must be text, got {content!r:.60}")
-    return message["role"], content
+def row_of_messages(record: Mapping[str, Any], name: str, ledger: Ledger) -> Row:
+    """The row of a record that has its messages under `name`.
+
+    Raises:
+        ValueError: a message is bad (names its index).
+        NoEpisode: none of them is the agent's.
+    """
+    others = {key: value for key, value in record.items() if key != name}
+    return add_fields(episode_of(record[name], ledger), others, ledger)
 
 
-def _step(message: Row, text: str) -> Row:
-    """The assistant's message as a step; tool calls are the action, and the text is then the thought."""
-    calls = message.get("tool_calls")
-    if not calls:
-        return {"text": text}
-    try:
-        actions = [f"{call['function']['name']} {call['function']['arguments']}" for call in calls]
-    except (TypeError, KeyError):
-        raise ValueError(f"tool call without a function's name and arguments: {calls!r:.60}") from None
-    return {"thought": text, "action": "; ".join(actions)}
+def add_fields(
+    row: Row, fields: Mapping[str, Any], ledger: Ledger, also: Mapping[str, Any] | None = None
+) -> Row:
+    """Add what a record says of its episode; what has no place in a row is carried in meta.
+
+    Args:
+        row: opening, steps and meta.
+        fields: the record without them.
+        ledger: counts what is carried.
+        also: where the outcome is looked for if `fields` has none.
+    """
+    left = dict(fields)
+    name, outcome = outcome_in(left)
+    if name:
+        del left[name]
+    else:
+        name, outcome = outcome_in(also or {})
+    row = row | {"outcome": outcome}
+    if name == "success":
+        row["success"] = bool(outcome)
+    for key in ("id", "task_id"):
+        if isinstance(left.get(key), str | int) and not isinstance(left[key], bool):
+            row[key] = str(left.pop(key))
+    for key in ("env", "split", "policy", "success", "seed", "initial_observation", "credits"):
+        value = left.get(key)
+        if isinstance(value, FIELDS[key]) and (key == "success") == isinstance(value, bool):
+            row[key] = left.pop(key)
+    if left.get("ended") in get_args(Ended):
+        row["ended"] = left.pop("ended")
+    elif left.get("is_truncated") is True or left.get("truncated") is True:
+        row["ended"] = "step_limit"
+    for key in _INSTRUCTIONS:
+        if isinstance(left.get(key), str) and "instruction" not in row:
+            row["instruction"] = left.pop(key)
+    _add_rewards(row, left)
+    meta = row.get("meta", {}) | ledger.carry(left)
+    return row | ({"meta": meta} if meta else {})
+
+
+def _add_rewards(row: Row, left: Row) -> None:
+    """A list with a number for every step is the steps' reward."""
+    for key in _REWARDS:
+        values = left.get(key)
+        if isinstance(values, list) and len(values) == len(row["steps"]):
+            paid = [number(value) for value in values]
+            if None not in paid:
+                for step, reward in zip(row["steps"], paid, strict=True):
+                    step["reward"] = reward
+                del left[key]
+                return

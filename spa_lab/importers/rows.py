@@ -4,11 +4,13 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from spa_lab import react
+from spa_lab.importers.ledger import Ledger
 from spa_lab.store.files import read_text
 from spa_lab.store.records import check_unique
 from spa_lab.types import Credit, Step, Trajectory
@@ -17,13 +19,17 @@ Row = dict[str, Any]
 FIELDS: Mapping[str, Any] = {
     "id": str, "task_id": str, "env": str, "split": str, "instruction": str, "initial_observation": str,
     "steps": list, "outcome": (int, float), "success": bool, "ended": str, "policy": str, "seed": int,
-    "credits": dict,
+    "credits": dict, "base_values": dict,
 }  # fmt: skip
 """Fields of a row: name -> JSON type. `steps` and `outcome` are required."""
 STEP_FIELDS: Mapping[str, Any] = {
     "text": str, "thought": str, "action": str, "observation": str, "grounded": bool,
+    "reward": (int, float),
 }  # fmt: skip
 """Fields of a step; `action` or `text` is required."""
+
+LOGGED_REWARD = "logged reward"
+"""Source of the credit made of the steps' own rewards."""
 
 
 class Imported(NamedTuple):
@@ -33,6 +39,10 @@ class Imported(NamedTuple):
     credits: list[Credit]
     notes: list[str]
     """Assumptions about what the log does not state, a sentence each."""
+    ledger: Ledger
+    """Account of what came in and what did not."""
+    meta: Mapping[str, Row] = MappingProxyType({})
+    """Trajectory id -> fields of the log that have no place in a trajectory."""
 
 
 def read_rows(path: Path, plain: Callable[[Row], Row]) -> Imported:
@@ -61,7 +71,8 @@ def read_rows(path: Path, plain: Callable[[Row], Row]) -> Imported:
         raise ValueError(f"{path}: {error}") from None
     total = sum(map(len, trajectories))
     notes = [f"{n_unmarked} of {total} steps do not say whether the world executed them: assumed grounded"]
-    return Imported(trajectories, credits, notes if n_unmarked else [])
+    ledger = Ledger(episodes=len(trajectories), steps=total)
+    return Imported(trajectories, credits, notes if n_unmarked else [], ledger)
 
 
 def trajectory_of(row: Row, name: str) -> Trajectory:
@@ -93,12 +104,19 @@ def trajectory_of(row: Row, name: str) -> Trajectory:
 
 
 def credits_of(row: Row, trajectory: Trajectory) -> list[Credit]:
-    """The credits of a row, which has one list of numbers per source.
+    """The credits of a row: one list of numbers per source, and the rewards that its steps name.
+
+    A step without a reward, where another has one, was paid 0.
 
     Raises:
         ValueError: a source has no list of finite numbers, or not one per step.
     """
     credits = []
+    bases = row.get("base_values", {})
+    rewards = [step.get("reward") for step in row["steps"]]
+    if any(reward is not None for reward in rewards):
+        paid = np.array([_to_float(reward or 0) for reward in rewards])
+        credits.append(Credit(trajectory.id, LOGGED_REWARD, paid))
     for source, values in row.get("credits", {}).items():
         if not isinstance(values, list) or any(_is_not_number(value) for value in values):
             raise ValueError(f"credits of {source!r} must be a list of numbers, got {values!r:.60}")
@@ -107,7 +125,10 @@ def credits_of(row: Row, trajectory: Trajectory) -> list[Credit]:
                 f"credits of {source!r} are {len(values)} numbers, there are {len(trajectory)} steps"
             )
         contributions = np.array([_to_float(value) for value in values])
-        credits.append(Credit(trajectory.id, source, contributions))
+        base = bases.get(source, 0)
+        if _is_not_number(base):
+            raise ValueError(f"base value of {source!r} must be a number, got {base!r:.60}")
+        credits.append(Credit(trajectory.id, source, contributions, _to_float(base)))
     return credits
 
 

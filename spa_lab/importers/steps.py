@@ -1,12 +1,12 @@
-"""The format `steps`: the smallest file that holds trajectories, one JSON object per line.
+"""The package's own format `steps`: the smallest file that holds trajectories, one JSON object per line.
 
     {"outcome": 1, "steps": [{"action": "open box", "observation": "A key."}, {"action": "take key"}]}
 
 Field of a line       | if it is missing
 ----------------------|---------------------------------------------------------------
-outcome (required)    | number in [0, 1]
+outcome               | number in [0, 1]; 0 if it is missing, and the ledger says so
 steps (required)      | list of at least one step
-id                    | "line-N"; must be unique
+id                    | "line-N", or the file's name if it holds one object; must be unique
 task_id               | the id
 instruction           | ""
 initial_observation   | ""
@@ -15,6 +15,7 @@ ended                 | "done"; else "step_limit" or "error"
 policy, env, split    | "agent", "imported", "imported"
 seed                  | 0
 credits               | none; {"source": [one number per step]}, in units of the outcome
+base_values           | none; {"source": the part of its prediction that belongs to no step}
 
 Field of a step       | if it is missing
 ----------------------|---------------------------------------------------------------
@@ -22,8 +23,9 @@ action or text        | one is required; a missing action is parsed from the tex
 thought               | parsed from the text, or ""
 observation           | "" (the world's reply to this action)
 grounded              | true, and a note says so (whether the world could execute the action)
+reward                | none; where a step has one, the rewards become the credit "logged reward"
 
-Other fields are errors, so that a misspelt one is not lost.
+Other fields are kept in `meta`, and counted; one that looks like a misspelt name is an error.
 """
 
 from pathlib import Path
@@ -32,7 +34,7 @@ from spa_lab.importers.rows import Imported, read_rows
 
 
 def read_steps(path: Path) -> Imported:
-    """The trajectories and credits of a file in the format `steps`.
+    """Trajectories and credits of JSON lines in this format, strictly: an outcome, and no other fields.
 
     Raises:
         StoreError: the file is missing or cannot be read.

@@ -21,7 +21,9 @@ from spa_lab.store.provenance import git_commit, versions
 from spa_lab.store.records import TaskRecord
 from spa_lab.types import Credit, Trajectory, ValueTruth
 
-Kind = Literal["trajectories", "credits", "truths", "tasks", "metrics", "results", "models", "checkpoints"]
+Kind = Literal[
+    "trajectories", "credits", "truths", "tasks", "metrics", "results", "imports", "models", "checkpoints"
+]
 _FOLDERS = ("models", "checkpoints")
 """Kinds of which an entry is a folder; the others are files of JSON lines."""
 _T = TypeVar("_T")
@@ -266,6 +268,25 @@ class RunFolder:
     ) -> None:
         """Replace the results saved under `name`: rows of numbers and text, as in `save_metrics`."""
         self._save("results", name, {"result": result}, map(records.encode_metrics, rows))
+
+    def save_import(
+        self, name: str, ledger: Mapping[str, Any], meta: Mapping[str, Mapping[str, Any]]
+    ) -> None:
+        """Replace the account of an import saved under `name`.
+
+        Args:
+            name: of the file; that of the trajectories that came in.
+            ledger: what came in and what did not, plain JSON values.
+            meta: trajectory id -> fields of the log that have no place in a trajectory.
+        """
+        rows = [records.encode_meta({"trajectory_id": key, "meta": fields}) for key, fields in meta.items()]
+        self._save("imports", name, {"ledger": records.encode_meta(ledger)}, rows)
+
+    def load_import(self, name: str) -> tuple[Record, dict[str, Record]]:
+        """The ledger and the meta saved under `name`."""
+        rows = self._load("imports", name, records.encode_meta)
+        header = lines.read_header(self._target("imports", name)) or {}
+        return header["ledger"], {row["trajectory_id"]: row["meta"] for row in rows}
 
     @contextmanager
     def saving_model(self, name: str) -> Iterator[Path]:

@@ -158,6 +158,18 @@ def encode_metrics(row: Mapping[str, Any]) -> Record:
     return {name: None if _not_finite(value) else value for name, value in plain.items()}
 
 
+def encode_meta(fields: Mapping[str, Any]) -> Record:
+    """Fields of a foreign log as plain JSON values: what has no JSON form becomes text, NaN becomes null.
+
+    Raises:
+        ValueError: they are nested too deeply.
+    """
+    try:
+        return {str(name): _plain(value) for name, value in fields.items()}
+    except RecursionError:
+        raise ValueError(f"nested too deeply: {', '.join(map(str, fields))}") from None
+
+
 def check_unique(ids: Sequence[str], what: str) -> None:
     """Raises ValueError naming the first duplicate id and its two positions."""
     seen: dict[str, int] = {}
@@ -165,6 +177,18 @@ def check_unique(ids: Sequence[str], what: str) -> None:
         if name in seen:
             raise ValueError(f"duplicate {what} {name!r}, at {seen[name]} and {position}")
         seen[name] = position
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return _plain(value.tolist())
+    if _not_finite(value):
+        return None
+    return value if isinstance(value, str | bool | int | float | None) else str(value)
 
 
 def _not_finite(value: object) -> bool:

@@ -6,6 +6,7 @@
     tasks/PANEL.jsonl           kind and expert length of every task that was played
     metrics/NAME.jsonl          curves of training stages, nothing else
     results/NAME.jsonl          scoreboards and costs
+    imports/NAME.jsonl          ledger of an import, and fields of the log that have no place elsewhere
     models/NAME/                what the model's own library writes
     outcomes/                   raw outcomes of branches, see `spa_lab.truth.outcome_files`
     checkpoints/NAME/           work in progress, see `spa_lab.store.checkpoint`

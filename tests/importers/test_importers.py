@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spa_lab.importers import FORMATS, import_log
-from spa_lab.importers.chat import chat_row, read_chat
+from spa_lab.importers import ImportOptions, import_log, read_log
+from spa_lab.importers.chat import chat_row
 from spa_lab.importers.steps import read_steps
 from spa_lab.store import Run, StoreError, writing
 
@@ -125,7 +125,8 @@ def test_a_chat_by_hand(log: Callable[..., Path]) -> None:
         {"role": "tool", "content": "taken"},
         {"role": "assistant", "content": "Done."},
     ]  # fmt: skip
-    imported = read_chat(log({"outcome": 1, "messages": chat, "credits": {"judge": [0, 1, 0]}}))
+    path = log({"outcome": 1, "messages": chat, "credits": {"judge": [0, 1, 0]}})
+    imported = read_log(path, ImportOptions("chat"))
     (trajectory,) = imported.trajectories
     assert trajectory.initial_observation == "Find the key.\nYou see a box."
     assert [step.action for step in trajectory.steps] == ["open box", 'take {"what": "key"}', ""]
@@ -139,8 +140,8 @@ def test_a_chat_by_hand(log: Callable[..., Path]) -> None:
     [
         ([{"role": "user", "content": "hi"}], "none of the 1 messages is the assistant's"),
         ([{"role": "robot", "content": "hi"}], "message 0: needs a 'role' among system"),
-        ([{"role": "assistant", "content": 3}], "message 0: 'content' must be text, got 3"),
-        ([{"role": "assistant", "content": [{"image": "x"}]}], "message 0: 'content' has a part without"),
+        ([{"role": "assistant", "content": 3}], "message 0: 'content' must be text or parts, got 3"),
+        ([{"role": "assistant", "content": [3]}], "message 0: 'content' has a part that is int"),
         ([{"role": "assistant", "content": "x", "tool_calls": [{}]}], "tool call without a function's name"),
     ],
 )  # fmt: skip
@@ -157,9 +158,9 @@ def test_an_imported_run_opens(log: Callable[..., Path], tmp_path: Path) -> None
     assert opened.load_trajectories("imported") == imported.trajectories
     assert opened.load_credits("imported")[0].source == "judge"
     assert (opened.config, opened.provenance["n"]) == ({"imported": "log.jsonl", "format": "steps"}, 1)
-    with pytest.raises(ValueError, match="no format 'verl'; there are: steps, chat"):
-        import_log("verl", path, tmp_path / "other")
-    assert set(FORMATS) == {"steps", "chat"} and not (tmp_path / "other").exists()
+    with pytest.raises(ValueError, match="no format 'nothing'; there are: steps, atif"):
+        import_log("nothing", path, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_folder_that_another_command_writes_into_is_left_alone(

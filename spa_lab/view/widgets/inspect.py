@@ -1,9 +1,12 @@
 """`spa_lab.inspect`: open a run, a file or trajectories in the inspector."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
+from spa_lab.importers import read_log
 from spa_lab.store import Run, StoreError
 from spa_lab.store.lines import read_lines
 from spa_lab.store.records import decode_trajectory
@@ -14,7 +17,7 @@ from spa_lab.view.widgets.selection import Selection
 
 
 def inspect(
-    what: Run | Path | str | Trajectory | Sequence[Trajectory] | Collection,
+    what: Run | Path | str | Trajectory | Sequence[Any] | Collection | Any,
     *,
     credits: Sequence[Credit] = (),
     truths: Sequence[ValueTruth] = (),
@@ -25,14 +28,16 @@ def inspect(
 
     Args:
         what: a run or its folder, with the credits and truths in it and a choice of its trajectory sets on
-            the page; a file of trajectories, which brings its run along if it is in one; or trajectories.
+            the page; a file of trajectories, which brings its run along if it is in one; trajectories; or the
+            log of another agent, of any format that `importers` knows: paths, a folder, rows in memory. What
+            came in of a log, and what did not, is printed.
         credits: of trajectories that are in memory or in a file outside a run.
         truths: measured values of them.
         kinds: task id -> task type; a run's own tasks if None, and "unknown" outside of a run.
         selection: to share with other widgets.
 
     Raises:
-        ValueError: there are no trajectories, or a file is broken (names file and line).
+        ValueError: there are no trajectories, a file is broken (names file and line), or no format fits.
         StoreError: there is no such file or folder.
     """
     if isinstance(what, Collection):
@@ -43,11 +48,20 @@ def inspect(
         opened = _open(Path(what))
         if isinstance(opened, tuple):
             return _inspect_run(*opened, kinds, selection)
-        collection = Collection.of(opened, credits, truths, kinds=kinds, name=Path(what).name)
-        return Inspector(collection, selection)
+        if opened is not None:
+            collection = Collection.of(opened, credits, truths, kinds=kinds, name=Path(what).name)
+            return Inspector(collection, selection)
     if isinstance(what, Run):
         return _inspect_run(what, "", kinds, selection)
-    return Inspector(Collection.of(what, credits, truths, kinds=kinds), selection)
+    name = Path(what).name if isinstance(what, str | Path) else "trajectories"
+    trajectories: Sequence[Trajectory]
+    if _are_trajectories(what):
+        trajectories = what  # type: ignore[assignment]
+    else:
+        imported = read_log(what)
+        print(imported.ledger.render())
+        trajectories, credits = imported.trajectories, [*imported.credits, *credits]
+    return Inspector(Collection.of(trajectories, credits, truths, kinds=kinds, name=name), selection)
 
 
 def trajectory_sets(
@@ -84,14 +98,27 @@ def _default_set(run: Run, annotations: RunAnnotations) -> str:
     return names[0]
 
 
-def _open(path: Path) -> tuple[Run, str] | list[Trajectory]:
-    """A run with the name of the file that was meant, or the trajectories of a file that is in no run."""
+def _are_trajectories(what: Any) -> bool:
+    return isinstance(what, Sequence) and all(isinstance(one, Trajectory) for one in what)
+
+
+def _open(path: Path) -> tuple[Run, str] | list[Trajectory] | None:
+    """A run with the name of the file that was meant, trajectories of a file in no run, or None for a log."""
     if path.is_dir():
-        return Run.open(path), ""
+        return (Run.open(path), "") if (path / "run.json").exists() or not any(path.iterdir()) else None
     if not path.is_file():
         raise StoreError(path, "there is no such file or folder")
     if path.parent.name == "trajectories" and (path.parent.parent / "run.json").is_file():
         return Run.open(path.parent.parent), path.stem
-    if path.suffix != ".jsonl":
-        raise ValueError(f"{path}: expected a run folder or a file of trajectories (*.jsonl)")
-    return read_lines(path, "trajectories", decode_trajectory)
+    return read_lines(path, "trajectories", decode_trajectory) if _is_ours(path) else None
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether the first line is one of a run folder's files: it names its schema."""
+    with path.open("rb") as file:
+        line = file.readline(2**24)
+    try:
+        first = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(first, dict) and isinstance(first.get("schema"), int)

@@ -184,5 +184,5 @@ def test_inspect_takes_whatever_somebody_has(drawn: Drawn, opinion: Opinion, tmp
     assert view.collection.name == "r / a"
     with pytest.raises(StoreError, match="no such file or folder"):
         spa_lab.inspect(tmp_path / "nothing")
-    with pytest.raises(ValueError, match=r"expected a run folder or a file of trajectories"):
+    with pytest.raises(ValueError, match=r"as JSON lines: line 1: broken JSON"):
         spa_lab.inspect(Path(__file__))

@@ -1,0 +1,207 @@
+"""What people have, as documents: JSON, JSON lists, JSON lines, gzip, zip, parquet, folders, rows in memory.
+
+The form is read from the content, never from the name of a file.
+"""
+
+import gzip
+import io
+import json
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spa_lab.store.files import StoreError, disk
+
+SUFFIXES = frozenset({".json", ".jsonl", ".ndjson", ".traj", ".gz", ".eval", ".zip", ".parquet"})
+"""Files that are read in a folder; a file that is named itself may be called anything."""
+MAX_UNPACKED = 4 * 2**30
+"""Bytes that a compressed file may unpack to."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """The records of one file."""
+
+    name: str
+    form: str
+    """What the content is: "JSON", "JSON list", "JSON lines", "gzip, JSON", "rows in memory", ..."""
+    records: list[Any]
+    """One JSON value each; a file that is one JSON object has one record."""
+    lines: Sequence[int] = ()
+    """Line of each record, from 1; empty unless the form is JSON lines."""
+    path: Path | None = None
+    notes: tuple[str, ...] = ()
+    """What could not be read; a sentence each."""
+
+    @property
+    def is_single(self) -> bool:
+        """Whether the file is one JSON object."""
+        return self.form.endswith("JSON")
+
+    def where(self, index: int) -> str:
+        """The place of a record, for error messages."""
+        if self.lines:
+            return f"{self.name}, line {self.lines[index]}"
+        return self.name if self.is_single else f"{self.name}, record {index}"
+
+
+def documents(what: Any) -> Iterator[Document | ValueError]:
+    """The documents of a path, several paths, a folder, "-" (standard input), or rows in memory.
+
+    Args:
+        what: path, paths, rows (mappings), or a table with `to_dict("records")` or `to_list()`.
+
+    Yields:
+        A document a file. A file that cannot be read is an error object: in a folder it is skipped.
+
+    Raises:
+        StoreError: there is no such file.
+        ValueError: rows of another type.
+    """
+    if isinstance(what, str | Path):
+        yield from _of_path(Path(what))
+    elif isinstance(what, Mapping):
+        yield Document("record in memory", "JSON", [dict(what)])
+    elif isinstance(what, Sequence) and what and all(isinstance(one, str | Path) for one in what):
+        for one in what:
+            yield from _of_path(Path(one))
+    else:
+        yield Document("rows in memory", "rows in memory", _rows(what))
+
+
+def _rows(what: Any) -> list[Any]:
+    if hasattr(what, "to_dict") and hasattr(what, "columns"):  # a DataFrame
+        what = what.to_dict("records")
+    elif hasattr(what, "to_list") and hasattr(what, "column_names"):  # a Hugging Face Dataset
+        what = what.to_list()
+    rows = list(what) if isinstance(what, Sequence) else None
+    if not rows or not all(isinstance(row, Mapping) for row in rows):
+        raise ValueError(
+            f"expected paths, a list of dicts or a table, got {type(what).__name__} {what!r:.60}"
+        )
+    return [dict(row) for row in rows]
+
+
+def _of_path(path: Path) -> Iterator[Document | ValueError]:
+    if str(path) == "-":
+        yield from _of_bytes("standard input", sys.stdin.buffer.read(), None)
+        return
+    if not path.exists():
+        raise StoreError(path, "there is no such file or folder")
+    files = [path] if not path.is_dir() else sorted(_files_in(path))
+    if not files:
+        yield ValueError(f"{path}: no files named *{', *'.join(sorted(SUFFIXES))} in the folder")
+    for file in files:
+        with disk(file, "read"):
+            content = file.read_bytes()
+        yield from _of_bytes(str(file), content, file)
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix in SUFFIXES and path.is_file() and not hidden:
+            yield path
+
+
+def _of_bytes(name: str, content: bytes, path: Path | None) -> Iterator[Document | ValueError]:
+    try:
+        if content.startswith(b"PK\x03\x04"):
+            yield from _of_zip(name, content, path)
+        elif content.startswith(b"PAR1"):
+            yield Document(name, "parquet", _parquet_rows(name, content), path=path)
+        elif content.startswith(b"\x1f\x8b"):
+            unpacked = _unpack(gzip.GzipFile(fileobj=io.BytesIO(content)), name)
+            yield _of_text(name, unpacked, path, "gzip, ")
+        else:
+            yield _of_text(name, content, path)
+    except (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile, NotImplementedError) as error:
+        yield ValueError(f"{name}: broken or unknown compression: {error}")
+    except ValueError as error:
+        yield error
+
+
+def _of_zip(name: str, content: bytes, path: Path | None) -> Iterator[Document]:
+    """The members of an archive; of an Inspect log (`.eval`) the header with its samples, as one record."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if sum(member.file_size for member in archive.infolist()) > MAX_UNPACKED:
+            raise ValueError(f"{name}: unpacks to more than {MAX_UNPACKED} bytes")
+        names = archive.namelist()
+        if "header.json" in names:
+            wanted = sorted(member for member in names if member.startswith("samples/"))
+            samples = [_of_text(member, archive.read(member), None).records[0] for member in wanted]
+            header = _of_text("header.json", archive.read("header.json"), None).records[0]
+            yield Document(name, "zip, JSON", [header | {"samples": samples}], path=path)
+            return
+        members = [member for member in names if Path(member).suffix in SUFFIXES]
+        if not members:
+            raise ValueError(f"{name}: a zip file without *{', *'.join(sorted(SUFFIXES))}")
+        for member in members:
+            yield _of_text(f"{name}/{member}", archive.read(member), None, "zip, ")
+
+
+def _unpack(file: gzip.GzipFile, name: str) -> bytes:
+    content = file.read(MAX_UNPACKED + 1)
+    if len(content) > MAX_UNPACKED:
+        raise ValueError(f"{name}: unpacks to more than {MAX_UNPACKED} bytes")
+    return content
+
+
+def _parquet_rows(name: str, content: bytes) -> list[Any]:
+    try:
+        import pyarrow.parquet as parquet  # type: ignore
+    except ImportError:
+        raise ValueError(
+            f"{name}: a parquet file; reading it needs pyarrow: pip install 'spa-lab[parquet]'"
+        ) from None
+    rows: list[Any] = parquet.read_table(io.BytesIO(content)).to_pylist()
+    return rows
+
+
+def _of_text(name: str, content: bytes, path: Path | None, packed: str = "") -> Document:
+    """JSON or JSON lines, whichever the content is; a last line that was cut off is left out and noted."""
+    text = _decoded(name, content)
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    if not lines:
+        raise ValueError(f"{name}: the file is empty")
+    whole, failure = _parsed(text) if len(lines) == 1 or _parsed(lines[0][1])[1] else (None, "")
+    if whole is not None and not failure:
+        records = whole if isinstance(whole, list) else [whole]
+        form = "JSON list" if isinstance(whole, list) else "JSON"
+        return Document(name, packed + form, records, path=path)
+    records, notes = [], []
+    for position, (number, line) in enumerate(lines):
+        record, reason = _parsed(line)
+        if not reason:
+            records.append(record)
+        elif position == len(lines) - 1 and records:
+            notes.append(f"line {number}, the last one, is cut off")
+        else:
+            tried = f"as one JSON value: {failure}; " if failure else ""
+            raise ValueError(f"{name}: {tried}as JSON lines: line {number}: {reason}")
+    numbers = [number for number, _ in lines[: len(records)]]
+    return Document(name, f"{packed}JSON lines", records, numbers, path, tuple(notes))
+
+
+def _decoded(name: str, content: bytes) -> str:
+    encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{name}: neither text (not UTF-8, byte {error.start} of {len(content)}) nor gzip, zip or parquet"
+        ) from None
+
+
+def _parsed(text: str) -> tuple[Any, str]:
+    """The JSON value, or why it is none."""
+    try:
+        return json.loads(text), ""
+    except json.JSONDecodeError as error:
+        return None, f"broken JSON at line {error.lineno}, column {error.colno}: {error.msg}"
+    except (ValueError, RecursionError) as error:  # numbers or nesting without limit
+        return None, str(error)

@@ -1,0 +1,111 @@
+"""Outcomes of a log as numbers in [0, 1]: which field, which range, and what is said where there is none."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from spa_lab.importers.adapter import Found
+from spa_lab.importers.ledger import Ledger
+from spa_lab.importers.rows import Row
+
+NAMES = (
+    "outcome", "reward", "final_reward", "agent_final_reward", "total_reward", "score", "success", "resolved",
+    "correct", "is_correct", "passed", "return",
+)  # fmt: skip
+"""Fields that hold the outcome of an episode, the first that is there counts."""
+
+
+def outcome_in(record: Mapping[str, Any]) -> tuple[str, float | None]:
+    """Name and value of the field of a record that holds its outcome; "" and None without one."""
+    for name in NAMES:
+        value = number(record.get(name))
+        if value is not None:
+            return name, value
+    return "", None
+
+
+def number(value: Any) -> float | None:
+    """A finite number, true or false, or a number in quotes, as a number; None for anything else."""
+    try:
+        found = float(value) if isinstance(value, int | float | str) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def settle_outcomes(
+    found: list[Found], ledger: Ledger, field: str | None, scale: tuple[float, float] | None
+) -> None:
+    """Give every row an outcome in [0, 1], in place; rewards and credits are scaled alike.
+
+    Args:
+        found: the rows.
+        ledger: is told what was assumed and scaled.
+        field: of `meta`, dotted; what the adapters found if None.
+        scale: the range that becomes [0, 1]; if None, the outcomes' own where one lies outside of [0, 1].
+
+    Raises:
+        ValueError: a row without the field, a scale that is no range, an outcome outside of it.
+    """
+    for where, row, _ in found:
+        if field is not None:
+            row["outcome"] = _looked_up(row.get("meta", {}), field, where)
+        elif row.get("outcome") is None:
+            _assume(row, ledger)
+        if isinstance(row["outcome"], bool):
+            row["outcome"] = float(row["outcome"])
+    foreign = [one for one in found if scale or not one.is_own]
+    values = [one.row["outcome"] for one in foreign]
+    if scale is None:
+        low, high = min(values, default=0), max(values, default=1)
+        if 0 <= low and high <= 1:
+            return
+        low, high = min(low, 0), max(high, 1)
+    else:
+        low, high = scale
+        if not low < high:
+            raise ValueError(f"scale: the low end must lie below the high end, got {low:g} and {high:g}")
+    ledger.notes.append(
+        f"outcomes reach from {min(values):g} to {max(values):g}: scaled from [{low:g}, {high:g}] to [0, 1], "
+        f"credits alike; the logged ones are in meta (logged_outcome)"
+    )
+    for where, row, _ in foreign:
+        _scale(row, low, high, where, given=scale is not None)
+
+
+def _looked_up(meta: Row, field: str, where: str) -> float:
+    value: Any = meta
+    for part in field.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    found = number(value)
+    if found is None:
+        there = ", ".join(meta) or "none"
+        raise ValueError(f"{where}: no number in the field {field!r} for the outcome; fields: {there}")
+    return found
+
+
+def _assume(row: Row, ledger: Ledger) -> None:
+    """The sum of the steps' rewards, or 0."""
+    rewards = [step["reward"] for step in row["steps"] if number(step.get("reward")) is not None]
+    row["outcome"] = float(sum(rewards))
+    what = (
+        "no outcome in the log: the sum of its rewards" if rewards else "no outcome in the log: 0, no success"
+    )
+    ledger.assumed[what] += 1
+
+
+def _scale(row: Row, low: float, high: float, where: str, *, given: bool) -> None:
+    logged, width = row["outcome"], high - low
+    if not low <= logged <= high:
+        raise ValueError(f"{where}: the outcome {logged:g} lies outside of the scale [{low:g}, {high:g}]")
+    row["meta"] = row.get("meta", {}) | {"logged_outcome": logged}
+    row["outcome"] = (logged - low) / width
+    row.setdefault("success", logged == high if given else logged >= 1)
+    for step in row["steps"]:
+        if number(step.get("reward")) is not None:
+            step["reward"] = step["reward"] / width
+    credits = row.get("credits", {})
+    for source, values in credits.items():
+        credits[source] = [value / width if number(value) is not None else value for value in values]
+    bases = row.get("base_values", {})
+    row["base_values"] = {source: value / width for source, value in bases.items()}

@@ -1,0 +1,238 @@
+"""A log of any known format as trajectories, credits, meta and a ledger."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from spa_lab.importers import styles
+from spa_lab.importers.adapter import MALFORMED, Adapter, Found
+from spa_lab.importers.adapters import ADAPTERS, adapter_named
+from spa_lab.importers.documents import Document, documents
+from spa_lab.importers.ledger import Ledger
+from spa_lab.importers.outcomes import settle_outcomes
+from spa_lab.importers.rows import Imported, Row, credits_of, trajectory_of
+from spa_lab.plugins import is_object_path
+
+_OWN = frozenset({"steps"})
+"""Formats of which every number is in the units of this package: nothing is scaled, renamed or left out."""
+
+MAPPING = """\
+A function of your own makes it fit. In a file my_log.py in this folder:
+    def episode(record):
+        turns = record["turns"]
+        steps = [{"text": turn["agent"], "observation": turn["reply"]} for turn in turns]
+        return {"id": record["id"], "outcome": record["reward"], "steps": steps}
+then: spa-lab import FILE --format my_log:episode --out DIR   (fields of a row: spa_lab/importers/steps.py)"""
+
+
+class UnknownFormat(ValueError):
+    """No format fits; the message has several lines."""
+
+    has_lines = True
+    """For the command line, whose other errors are one line."""
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """How a log is read."""
+
+    format: str | None = None
+    """Key of `ADAPTERS` or "module:function"; detected from the content if None."""
+    strict: bool = False
+    """Whether a loss or an assumption is an error."""
+    action: str | None = None
+    """Regular expression of the action in a step's text; the style is detected if None."""
+    outcome: str | None = None
+    """Field of `meta` that holds the outcome, dotted; the adapter's choice if None."""
+    scale: tuple[float, float] | None = None
+    """Range of the outcomes in the log, mapped to [0, 1]; found from the outcomes if None."""
+
+
+def read_log(what: Any, options: ImportOptions = ImportOptions()) -> Imported:
+    """Read a log: a path, several, a folder, or rows in memory.
+
+    Args:
+        what: see `importers.documents.documents`.
+        options: how to read it.
+
+    Raises:
+        UnknownFormat: no format fits.
+        LossError: `options.strict`, and something would be lost or assumed.
+        StoreError: a file is missing or cannot be read.
+        ValueError: a file is broken, a row is bad (names file and line), or nothing holds a trajectory.
+    """
+    ledger = Ledger()
+    found: list[Found] = []
+    failures: list[ValueError] = []
+    for document in documents(what):
+        try:
+            if isinstance(document, ValueError):
+                raise document
+            part = Ledger()  # a file that fails leaves no counts
+            found += _read_document(document, part, options)
+            ledger.add(part)
+        except ValueError as error:
+            failures.append(error)
+    # of several files some may hold no trajectory; a file that is named alone may not
+    if not found or (failures and isinstance(what, str) and what == "-"):
+        raise failures[0] if len(failures) == 1 else ValueError(_all_failed(failures))
+    ledger.skipped += [" ".join(str(error).splitlines()[0].split()) for error in failures]
+    imported = _finish(found, ledger, options)
+    if options.strict:
+        ledger.check_strict()
+    return imported
+
+
+def _all_failed(failures: Sequence[ValueError]) -> str:
+    if not failures:
+        return "there is nothing to read"
+    return f"none of {len(failures)} files holds a trajectory: " + "; ".join(
+        str(error).splitlines()[0] for error in failures[:5]
+    )
+
+
+def _read_document(document: Document, ledger: Ledger, options: ImportOptions) -> list[Found]:
+    """The rows of a document, with thought and action read from their texts."""
+    name, adapter = _adapter_for(document, options.format)
+    notes = list(document.notes)
+    for cut in document.notes:
+        ledger.drop("line", cut)
+    try:
+        rows = list(adapter.episodes(document, ledger))
+    except MALFORMED as error:
+        raise ValueError(f"{document.name}: not as in a log of this format: {error!r:.200}") from error
+    if not rows:
+        lost = ", ".join(f"{what} ({n})" for what, n in ledger.dropped.items())
+        raise ValueError(f"{document.name}: {adapter.title}, holds no trajectory: {lost or 'no records'}")
+    if name not in _OWN:
+        n_openings = sum(_drop_acknowledgement(row) for _, row in rows)
+        if n_openings:
+            why = "an acknowledgement of the manual, no step; its credit is a base value"
+            ledger.drop("first turn 'OK'", why, n_openings)
+    notes += _read_actions([row for _, row in rows], options.action, document.name)
+    entry = {"name": document.name, "form": document.form, "format": name, "title": adapter.title}
+    ledger.files.append(entry | {"episodes": len(rows), "notes": notes})
+    return [Found(where, row, name in _OWN) for where, row in rows]
+
+
+def _adapter_for(document: Document, wanted: str | None) -> tuple[str, Adapter]:
+    """The adapter that was asked for, or the first that fits."""
+    if wanted is not None:
+        adapter = adapter_named(wanted)
+        reason = "" if is_object_path(wanted) else _why_not(adapter, document)
+        if reason:
+            raise ValueError(f"{document.name}: not of the format {wanted}: {reason}")
+        return wanted, adapter
+    tried = []
+    for name, adapter in ADAPTERS.items():
+        reason = _why_not(adapter, document)
+        if not reason:
+            return name, adapter
+        tried.append(f"  {name:<18} {reason}")
+    found = f"{document.name}: {document.form} of {len(document.records)} records"
+    fields = document.records[0] if document.records else None
+    if isinstance(fields, dict):
+        found += f", the first with the fields {', '.join(map(str, fields))}"[:400]
+    raise UnknownFormat("\n".join([f"no known format fits {found}", "tried:", *tried, MAPPING]))
+
+
+def _why_not(adapter: Adapter, document: Document) -> str:
+    try:
+        return adapter.why_not(document)
+    except MALFORMED as error:  # a field of a type that no log of this format has
+        return f"{error!r:.80}"
+
+
+def _drop_acknowledgement(row: Row) -> bool:
+    """Leave out a first turn "OK", as in the prompts of ETO and SPA-RL; whether there was one.
+
+    What its reply says is the first observation. Credits that have a number for it keep it as base value.
+    """
+    steps = row["steps"]
+    if len(steps) < 2 or str(steps[0].get("text", "")).strip().rstrip(".!").lower() != "ok":
+        return False
+    first = steps.pop(0)
+    opening = (row.get("initial_observation", ""), first.get("observation", ""))
+    row["initial_observation"] = "\n".join(filter(None, opening))
+    for source, values in row.get("credits", {}).items():
+        if len(values) == len(steps) + 1:
+            row["credits"][source] = values[1:]
+            row.setdefault("base_values", {})[source] = values[0]
+    return True
+
+
+def _read_actions(rows: Sequence[Row], pattern: str | None, name: str) -> list[str]:
+    """Fill thought and action of the steps that have only text; the note says in which style."""
+    steps = [step for row in rows for step in row["steps"] if "action" not in step and "text" in step]
+    if not steps:
+        return []
+    texts = [str(step["text"]) for step in steps]
+    if pattern is None:
+        style, parser, n_fits = styles.detect(texts)
+        said = f"read by {style}"
+    else:
+        parser = styles.by_pattern(pattern)
+        n_fits = sum(parser(styles.without_thinking(text)[1]) is not None for text in texts)
+        said = f"read by the pattern {pattern}"
+    for step, text in zip(steps, texts, strict=True):
+        thought, action = styles.parse(text, parser)
+        step["thought"], step["action"] = step.get("thought", thought), action
+    name = name.rpartition("/")[2]
+    if not n_fits:
+        return [f"{name}: no action found in {len(texts)} plain texts (--action REGEX finds one)"]
+    return [f"{name}: actions of plain texts {said} ({n_fits} of {len(texts)} texts)"]
+
+
+def _finish(found: list[Found], ledger: Ledger, options: ImportOptions) -> Imported:
+    """Checked trajectories and credits of all rows."""
+    settle_outcomes(found, ledger, options.outcome, options.scale)
+    _settle_ids(found, ledger)
+    trajectories, credits, meta, n_unmarked = [], [], {}, 0
+    for where, row, _ in found:
+        extra = row.pop("meta", {})
+        inner = {str(t): step.pop("meta") for t, step in enumerate(row["steps"]) if "meta" in step}
+        try:
+            trajectory = trajectory_of(row, where)
+            credits += credits_of(row, trajectory)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from error
+        trajectories.append(trajectory)
+        n_unmarked += sum("grounded" not in step for step in row["steps"])
+        if extra or inner:
+            meta[trajectory.id] = extra | ({"steps": inner} if inner else {})
+    steps = [step for trajectory in trajectories for step in trajectory.steps]
+    ledger.episodes, ledger.steps = len(trajectories), len(steps)
+    ledger.empty_actions = sum(not step.action for step in steps)
+    ledger.thoughts = sum(bool(step.thought) for step in steps)
+    if n_unmarked:
+        ledger.notes.append(
+            f"{n_unmarked} of {len(steps)} steps do not say whether the world executed them: assumed grounded"
+        )
+    return Imported(trajectories, credits, ledger.all_notes(), ledger, meta)
+
+
+def _settle_ids(found: list[Found], ledger: Ledger) -> None:
+    """Texts as ids; rows without one are named after their place, trials of a task are numbered."""
+    several = len(ledger.files) > 1
+    counts: dict[str, int] = {}
+    n_repeated = 0
+    for where, row, is_own in found:
+        place, _, position = where.rpartition(", ")
+        stem = (place or position).rpartition("/")[2].partition(".")[0]
+        name = position.replace(" ", "-") if place else stem
+        if several and place:
+            name = f"{stem}/{name}"
+        identity = str(row.get("id", name))
+        row["task_id"] = str(row.get("task_id", identity))
+        if identity in counts:
+            if is_own:
+                raise ValueError(f"{where}: duplicate trajectory {identity!r}")
+            n_repeated += 1
+            first = identity
+            while identity in counts:
+                counts[first] += 1
+                identity = f"{first}#{counts[first]}"
+        counts[identity] = 1
+        row["id"] = identity
+    if n_repeated:
+        ledger.notes.append(f"{n_repeated} ids repeat an earlier one and were numbered; task_id keeps them")

@@ -1,0 +1,251 @@
+"""Every format: detected from its content, read without an option, nothing lost in silence."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spa_lab.importers import ADAPTERS, Imported, read_log
+
+LOGS = Path(__file__).parent / "logs"
+FORMATS = {
+    "openai.jsonl": "openai", "anthropic.jsonl": "anthropic", "sharegpt.json": "sharegpt",
+    "spa-rl.json": "spa-rl", "spa-rl-exploration.json": "spa-rl", "spa-rl-ppo.json": "spa-rl-ppo",
+    "atif.json": "atif", "swe-agent.traj": "swe-agent", "swe-agent-history.traj": "swe-agent",
+    "mini-swe-agent.json": "mini-swe-agent", "tau-bench.json": "tau-bench", "tau2-bench.json": "tau-bench",
+    "openhands.json": "openhands", "openhands-evaluation.jsonl": "openhands-evaluation",
+    "agentgym.json": "agentgym", "verifiers.jsonl": "verifiers", "verl.jsonl": "verl", "trl.jsonl": "trl",
+    "langsmith.jsonl": "langsmith", "claude-code.jsonl": "claude-code", "codex.jsonl": "codex",
+    "nemo-gym.jsonl": "nemo-gym", "webshop-human.jsonl": "webshop-human", "inspect.json": "inspect",
+    "agent-process-bench.jsonl": "agent-process-bench", "who-and-when.json": "who-and-when",
+    "steps.jsonl": "steps",
+}  # fmt: skip
+"""File -> format that is to be found in it."""
+
+
+def _read(name: str) -> Imported:
+    return read_log(LOGS / name)
+
+
+def _said(imported: Imported, index: int = 0) -> list[tuple[str, str, str]]:
+    """Thought, action and reply of every step."""
+    return [(step.thought, step.action, step.observation) for step in imported.trajectories[index].steps]
+
+
+def _credit(imported: Imported) -> tuple[str, list[float], float]:
+    (credit,) = imported.credits
+    return credit.source, credit.contributions.tolist(), credit.base_value
+
+
+@pytest.mark.parametrize(("name", "expected"), FORMATS.items())
+def test_the_format_is_found_from_the_content(name: str, expected: str) -> None:
+    imported = _read(name)
+    (file,) = imported.ledger.files
+    assert file["format"] == expected
+    assert imported.ledger.episodes == len(imported.trajectories) == file["episodes"] > 0
+
+
+def test_every_format_and_every_file_is_tried() -> None:
+    assert set(FORMATS.values()) == set(ADAPTERS)
+    assert set(FORMATS) == {path.name for path in LOGS.iterdir()}
+
+
+def test_openai_calls_of_every_kind() -> None:
+    imported = _read("openai.jsonl")
+    assert _said(imported) == [
+        ("Look it up.", 'find {"limit": 2, "title": "atlas"}\nlist_shelves',
+         "[2 list_shelves] A, B\n[1 find] shelf B"),
+        ("", 'go {"to": "B"}', "You see maps.\n[image]"),
+        ("", "", ""),
+    ]  # fmt: skip
+    assert imported.trajectories[0].steps[2].text == "It is on shelf B."
+    assert _credit(imported) == ("logged reward", [0.0, 0.25, 0.0], 0.0)
+    assert imported.meta["7"]["system_prompt"] == "You keep a library."
+    ledger = imported.ledger
+    assert (ledger.tool_calls, ledger.system_prompts, ledger.empty_actions) == (3, 1, 2)
+    assert list(ledger.dropped) == ["image_url part: a step holds text; a placeholder stands for it"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "action"),
+    [
+        ({"q": "x"}, 'f {"q": "x"}'),
+        ('{"q": "x"}', 'f {"q": "x"}'),
+        (None, "f"),
+        ("null", "f"),
+        ("", "f"),
+        ('"SELECT 1"', 'f "SELECT 1"'),
+        ("not JSON {", "f not JSON {"),
+    ],
+)
+@pytest.mark.parametrize("is_nested", [True, False])
+def test_arguments_read_alike(arguments: Any, action: str, is_nested: bool) -> None:
+    inner = {"name": "f", "arguments": arguments}
+    call = {"id": "c", "function": inner} if is_nested else inner
+    messages = [
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+    ]
+    imported = read_log([{"outcome": 1, "messages": messages}])
+    assert imported.trajectories[0].steps[0].action == action
+
+
+def test_a_call_without_arguments_and_calls_as_text() -> None:
+    calls = [{"function": {"name": "f"}}, '{"function": {"name": "g", "arguments": {"a": 1}}}']
+    messages = [{"role": "assistant", "content": "", "tool_calls": calls}]
+    imported = read_log([{"outcome": 1, "messages": messages}])
+    assert imported.trajectories[0].steps[0].action == 'f\ng {"a": 1}'
+
+
+def test_anthropic_blocks() -> None:
+    imported = _read("anthropic.jsonl")
+    thought, action, reply = _said(imported)[0]
+    assert (thought, action) == ("Look it up.\nOne moment.", 'find {"title": "atlas"}\nclock')
+    assert reply == "[2 clock] noon\n[1 find] shelf B"
+    assert imported.meta["a"]["steps"]["0"]["parts"] == [{"signature": "s"}]
+
+
+@pytest.mark.parametrize(
+    "name", ["sharegpt.json", "spa-rl.json", "spa-rl-exploration.json", "spa-rl-ppo.json"]
+)
+def test_the_acknowledgement_of_the_manual_is_no_step(name: str) -> None:
+    imported = _read(name)
+    trajectory = imported.trajectories[0]
+    assert [step.action for step in trajectory.steps] == ["go to shelf B", "take atlas"]
+    assert trajectory.initial_observation.endswith("and an action.\nYou are at the desk. Find the atlas.")
+    assert any(what.startswith("first turn 'OK'") for what in imported.ledger.dropped)
+
+
+def test_spa_rl_values_of_turns_are_a_credit() -> None:
+    imported = _read("spa-rl.json")
+    assert _credit(imported) == ("turn_values", [0.5, 0.25], 0.1)
+    assert (imported.trajectories[0].outcome, imported.trajectories[0].success) == (1.0, True)
+    assert _credit(_read("spa-rl-ppo.json")) == ("logged reward", [0.5, 0.25], 0.1)
+
+
+def test_spa_rl_explorations_of_a_task_are_a_group() -> None:
+    failed, solved = _read("spa-rl-exploration.json").trajectories
+    assert (failed.id, failed.task_id, failed.outcome) == ("lib_0", "lib_0", 0.0)
+    assert (solved.id, solved.task_id, solved.outcome) == ("lib_0#2", "lib_0", 1.0)
+
+
+def test_values_that_miss_a_turn_are_kept_and_said() -> None:
+    chat = [{"from": "human", "value": "q"}, {"from": "gpt", "value": "Action: a"}]
+    imported = read_log([{"id": "x", "ground_truth": 1, "turn_values": [1, 2], "conversations": chat}])
+    assert imported.credits == [] and imported.meta["x"]["turn_values"] == [1, 2]
+    assert imported.ledger.dropped == {"turn_values: not one number for every turn; kept in meta": 1}
+
+
+def test_atif() -> None:
+    imported = _read("atif.json")
+    assert _said(imported)[0] == ("Use the catalogue.\nI look it up.", 'find {"title": "atlas"}', "shelf B")
+    trajectory = imported.trajectories[0]
+    assert (trajectory.id, trajectory.policy, trajectory.success) == ("s1", "m", True)
+    assert imported.meta["s1"]["steps"]["0"] == {"step_id": 3, "metrics": {"prompt_tokens": 9}}
+
+
+def test_swe_agent() -> None:
+    imported = _read("swe-agent.traj")
+    assert _said(imported) == [("I list the files.", "ls", "a.py\n"), ("Done.", "submit", "")]
+    assert imported.trajectories[0].initial_observation == "Fix a.py."
+    assert imported.meta["swe-agent"]["info"]["submission"] == "diff"
+    assert [what.partition(":")[0] for what in imported.ledger.dropped] == ["history", "query"]
+    assert _said(_read("swe-agent-history.traj")) == [("I open it.", 'open "a.py"', "x = 1")]
+
+
+def test_mini_swe_agent() -> None:
+    imported = _read("mini-swe-agent.json")
+    assert [action for _, action, _ in _said(imported)] == ["ls\npwd", "echo done"]
+    assert imported.trajectories[0].steps[0].thought == "I look."
+    assert (imported.trajectories[0].id, imported.trajectories[0].ended) == ("proj__1", "step_limit")
+    assert imported.meta["proj__1"]["exit"] == {"extra": {"exit_status": "LimitsExceeded"}}
+
+
+def test_tau_bench_trials_of_a_task() -> None:
+    imported = _read("tau-bench.json")
+    assert [(t.id, t.task_id, t.outcome) for t in imported.trajectories] == [
+        ("3/trial-0", "3", 1.0), ("3/trial-1", "3", 0.0),
+    ]  # fmt: skip
+    assert imported.trajectories[0].instruction == "You are a reader."
+    assert imported.ledger.empty_actions == 2
+    (simulated,) = _read("tau2-bench.json").trajectories
+    assert (simulated.steps[0].action, simulated.outcome) == ('get_user {"id": "u1"}', 1.0)
+
+
+def test_openhands() -> None:
+    imported = _read("openhands.json")
+    assert _said(imported) == [("I make it.", 'run {"command": "mkdir b"}', "(no output)"), ("", "", "")]
+    assert imported.trajectories[0].initial_observation == "Make a folder."
+    assert imported.meta["openhands"]["system_prompt"] == "You write programs."
+    assert imported.ledger.assumed == {"no outcome in the log: 0, no success": 1}
+    (evaluated,) = _read("openhands-evaluation.jsonl").trajectories
+    assert (evaluated.id, evaluated.outcome) == ("proj__1", 1.0)
+
+
+def test_transitions() -> None:
+    imported = _read("agentgym.json")
+    assert _credit(imported) == ("logged reward", [0.25, 0.5], 0.0)
+    (trajectory,) = imported.trajectories
+    assert (trajectory.task_id, trajectory.outcome, trajectory.success) == ("5", 0.75, True)
+
+
+def test_verifiers_rewards_outside_of_the_unit_range() -> None:
+    imported = _read("verifiers.jsonl")
+    assert [t.outcome for t in imported.trajectories] == pytest.approx([1.0, 1 / 3])
+    assert [t.success for t in imported.trajectories] == [True, False]
+    assert _said(imported)[1] == ("Then", "C", "")
+    assert imported.ledger.dropped == {"record: none of the 1 messages is the assistant's": 1}
+    assert any("scaled from [0, 1.5] to [0, 1]" in note for note in imported.notes)
+
+
+def test_verl_texts_are_split_at_chat_markers() -> None:
+    imported = _read("verl.jsonl")
+    assert _said(imported) == [("", "go north", "a wall"), ("", "stop", "")]
+    assert _said(imported, 1) == [("", "stop", "")]
+    assert [t.outcome for t in imported.trajectories] == [0.0, 1.0]
+    assert imported.ledger.system_prompts == 2
+
+
+def test_trl_rewards_are_summed() -> None:
+    imported = _read("trl.jsonl")
+    assert imported.trajectories[0].outcome == 0.75 and imported.meta["trl"]["advantage"] == -0.1
+
+
+def test_langsmith() -> None:
+    imported = _read("langsmith.jsonl")
+    assert _said(imported)[0] == ("", 'search {"q": "x"}', "found")
+    assert (imported.trajectories[0].initial_observation, imported.trajectories[0].outcome) == (
+        "Buy it.",
+        1.0,
+    )
+
+
+def test_sessions_of_programming_agents() -> None:
+    for name in ("claude-code.jsonl", "codex.jsonl"):
+        imported = _read(name)
+        thought, action, reply = _said(imported)[0]
+        assert (thought, reply, imported.trajectories[0].id) == ("Use mkdir.", "ok", "s1")
+        assert "mkdir" in action and imported.trajectories[0].steps[1].text == "It is there."
+
+
+def test_nemo_gym() -> None:
+    assert _said(_read("nemo-gym.jsonl"))[0] == ("", "go", "gone")
+
+
+def test_webshop_pages() -> None:
+    imported = _read("webshop-human.jsonl")
+    assert [action for _, action, _ in _said(imported)] == ["search[red lamp]", "click[B1]", "click[buy now]"]
+    assert (imported.trajectories[0].instruction, imported.trajectories[0].outcome) == ("a red lamp", 0.5)
+
+
+def test_labels_are_credits() -> None:
+    assert _credit(_read("agent-process-bench.jsonl")) == ("step label", [1.0, -1.0], 0.0)
+    assert _credit(_read("who-and-when.json")) == ("mistake", [0.0, -1.0], 0.0)
+
+
+def test_inspect_epochs() -> None:
+    imported = _read("inspect.json")
+    assert [(t.id, t.task_id, t.outcome) for t in imported.trajectories] == [
+        ("1/epoch-1", "1", 1.0), ("1/epoch-2", "1", 0.0),
+    ]  # fmt: skip
+    assert _said(imported)[0] == ("I look.", 'find {"title": "atlas"}', "B")

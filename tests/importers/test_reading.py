@@ -1,0 +1,242 @@
+"""Reading a log: forms of files, styles of actions, outcomes, ids, the ledger, and the errors."""
+
+import gzip
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import spa_lab
+from spa_lab.importers import ImportOptions, LossError, UnknownFormat, import_log, read_log, styles
+from spa_lab.store import Run, StoreError
+
+ROW = {"outcome": 1, "steps": [{"action": "look"}]}
+LOGS = Path(__file__).parent / "logs"
+
+
+def _chat(text: str, **fields: Any) -> dict[str, Any]:
+    messages = [{"role": "user", "content": "q"}, {"role": "assistant", "content": text}]
+    return {"outcome": 1, "messages": messages} | fields
+
+
+@pytest.mark.parametrize(
+    ("content", "form", "n"),
+    [
+        (json.dumps(ROW, indent=2).encode(), "JSON", 1),
+        (json.dumps([ROW, ROW | {"id": "b"}]).encode(), "JSON list", 2),
+        (b"\n" + json.dumps(ROW).encode() + b"\r\n\n" + json.dumps(ROW).encode(), "JSON lines", 2),
+        (b"\xef\xbb\xbf" + json.dumps(ROW).encode(), "JSON", 1),
+        (json.dumps(ROW).encode("utf-16"), "JSON", 1),
+        (gzip.compress(json.dumps([ROW]).encode()), "gzip, JSON list", 1),
+        (json.dumps(ROW).encode() + b"\n" + json.dumps(ROW).encode()[:-4], "JSON lines", 1),
+    ],
+)
+def test_forms(tmp_path: Path, content: bytes, form: str, n: int) -> None:
+    path = tmp_path / "log.txt"
+    path.write_bytes(content)
+    imported = read_log(path)
+    assert imported.ledger.files[0]["form"] == form and len(imported.trajectories) == n
+
+
+def test_a_last_line_that_is_cut_off_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text(json.dumps(ROW) + "\n" + json.dumps(ROW)[:-4])
+    assert read_log(path).ledger.dropped == {"line: line 2, the last one, is cut off": 1}
+    with pytest.raises(LossError, match="line 2, the last one, is cut off"):
+        read_log(path, ImportOptions(strict=True))
+
+
+def test_archives(tmp_path: Path) -> None:
+    log = json.loads((LOGS / "inspect.json").read_text())
+    samples = log.pop("samples")
+    with zipfile.ZipFile(tmp_path / "log.eval", "w") as archive:
+        archive.writestr("header.json", json.dumps(log))
+        for index, sample in enumerate(samples):
+            archive.writestr(f"samples/{index}.json", json.dumps(sample))
+    assert len(read_log(tmp_path / "log.eval").trajectories) == 2
+    with zipfile.ZipFile(tmp_path / "logs.zip", "w") as archive:
+        archive.writestr("a.jsonl", json.dumps(ROW))
+        archive.writestr("b.jsonl", json.dumps(ROW))
+    assert [t.id for t in read_log(tmp_path / "logs.zip").trajectories] == ["a", "b"]
+
+
+def test_folders_and_several_files(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "a.json").write_text(json.dumps(ROW))
+    (tmp_path / "deep/b.jsonl").write_text(json.dumps(ROW) + "\n" + json.dumps(ROW))
+    (tmp_path / "result.json").write_text('{"passed": 3}')
+    (tmp_path / "readme.md").write_text("no log")
+    imported = read_log(tmp_path)
+    assert [t.id for t in imported.trajectories] == ["a", "b/line-1", "b/line-2"]
+    (skipped,) = imported.ledger.skipped
+    assert "result.json" in skipped and "no known format fits" in skipped
+    assert len(read_log([tmp_path / "a.json", str(tmp_path / "deep/b.jsonl")]).trajectories) == 3
+    with pytest.raises(LossError, match="skipped"):
+        read_log(tmp_path, ImportOptions(strict=True))
+
+
+def test_rows_in_memory() -> None:
+    assert len(read_log([ROW, ROW]).trajectories) == len(read_log(pd.DataFrame([ROW, ROW])).trajectories) == 2
+    with pytest.raises(ValueError, match="expected paths, a list of dicts or a table, got list"):
+        read_log([1])
+
+
+def test_where_nothing_fits_the_message_says_what_was_tried(tmp_path: Path) -> None:
+    path = tmp_path / "log.json"
+    path.write_text('{"turns": [{"agent": "go"}]}')
+    with pytest.raises(UnknownFormat) as caught:
+        read_log(path)
+    message = str(caught.value)
+    assert "JSON of 1 records, the first with the fields turns" in message
+    assert all(f"\n  {name} " in message for name in ("steps", "atif", "openai"))
+    assert "no 'schema_version'" in message or "no 'steps'" in message
+    assert "def episode(record):" in message and "--format my_log:episode" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty"),
+        (b"{", "as JSON lines: line 1: broken JSON at line 1, column 2"),
+        (b'{"a": 1}\nnothing\n{}', "as JSON lines: line 2: broken JSON"),
+        (b"\x80\x81", "neither text .* nor gzip, zip or parquet"),
+        (b"\x1f\x8b\x00", "broken or unknown compression"),
+        (b"PK\x03\x04zz", "broken or unknown compression"),
+        (b"PAR1zz", "parquet"),
+        (b"[" * 100_000, "recursion"),
+        (b'{"outcome": ' + b"9" * 5000 + b"}", "Exceeds the limit"),
+        (b"3", "no known format fits .*JSON of 1 records"),
+    ],
+)
+def test_broken_files(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read_log(path)
+
+
+def test_missing_files(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no such file or folder"):
+        read_log(tmp_path / "nothing")
+    with pytest.raises(ValueError, match="no files named"):
+        read_log(tmp_path)
+
+
+def test_a_format_by_name_and_by_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_own_log.py").write_text(
+        "def episode(record):\n"
+        "    steps = [{'text': turn} for turn in record['turns']]\n"
+        "    return {'id': record['n'], 'outcome': record['won'], 'steps': steps} if steps else None\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    rows = [{"n": 3, "won": True, "turns": ["Action: go"]}, {"n": 4, "won": False, "turns": []}]
+    imported = read_log(rows, ImportOptions("my_own_log:episode"))
+    (trajectory,) = imported.trajectories
+    assert (trajectory.id, trajectory.outcome, trajectory.steps[0].action) == ("3", 1.0, "go")
+    assert imported.ledger.dropped == {"record: holds no episode": 1}
+    with pytest.raises(ValueError, match="not of the format atif: no 'steps'"):
+        read_log([{"messages": []}], ImportOptions("atif"))
+    with pytest.raises(ValueError, match="no format 'nothing'; there are: steps, atif"):
+        read_log([ROW], ImportOptions("nothing"))
+    with pytest.raises(ValueError, match="not as in a log of this format: KeyError"):
+        read_log([{"n": 1}], ImportOptions("my_own_log:episode"))
+
+
+@pytest.mark.parametrize(
+    ("text", "thought", "action"),
+    [
+        ("Thought: t\nAction: go", "t", "go"),
+        ("Thought 1: t\nAction 1: go", "t", "go"),
+        ("Thought: t\nAct: go", "t", "go"),
+        ("<think>t</think><action>go</action>", "t", "go"),
+        ('t <tool_call>\n{"name": "go"}\n</tool_call>', "t", '{"name": "go"}'),
+        ("THOUGHT: t\n\n```bash\nls\npwd\n```", "t", "ls\npwd"),
+        ("Thought: t\nAction:\n```bash\nls\npwd\n```", "t", "ls\npwd"),
+        ("Thought: t", "t", ""),
+        ("plainly said", "", ""),
+    ],
+)
+def test_styles(text: str, thought: str, action: str) -> None:
+    _, parser, _ = styles.detect([text])
+    assert styles.parse(text, parser) == (thought, action)
+
+
+def test_the_style_is_said_and_can_be_given() -> None:
+    imported = read_log([_chat("<action>go</action>"), _chat("nothing")])
+    assert (
+        "rows in memory: actions of plain texts read by tags such as <action> (1 of 2 texts)"
+        in imported.notes
+    )
+    assert imported.ledger.empty_actions == 1
+    given = read_log([_chat("I choose [go].")], ImportOptions(action=r"\[(.*?)\]"))
+    assert given.trajectories[0].steps[0].action == "go"
+    with pytest.raises(ValueError, match="action pattern '\\('"):
+        read_log([_chat("x")], ImportOptions(action="("))
+
+
+def test_outcomes() -> None:
+    rows = [_chat("a", outcome=3, step_rewards=[2]), _chat("a", outcome=-1)]
+    scaled = read_log(rows)
+    assert [t.outcome for t in scaled.trajectories] == [1.0, 0.0]
+    assert scaled.credits[0].contributions.tolist() == [0.5], "in units of the outcome"
+    given = read_log(rows, ImportOptions(scale=(-1, 9)))
+    assert [t.outcome for t in given.trajectories] == pytest.approx([0.4, 0.0])
+    with pytest.raises(ValueError, match=r"record 0: the outcome 3 lies outside of the scale \[0, 2\]"):
+        read_log(rows, ImportOptions(scale=(0, 2)))
+    with pytest.raises(ValueError, match="the low end must lie below"):
+        read_log(rows, ImportOptions(scale=(1, 1)))
+    named = read_log([_chat("a", info={"judge": 0.25})], ImportOptions(outcome="info.judge"))
+    assert named.trajectories[0].outcome == 0.25
+    with pytest.raises(ValueError, match="no number in the field 'judge' for the outcome; fields: none"):
+        read_log([_chat("a")], ImportOptions(outcome="judge"))
+
+
+def test_no_outcome_is_said() -> None:
+    messages = _chat("a")["messages"]
+    imported = read_log([{"messages": messages}])
+    assert imported.ledger.assumed == {"no outcome in the log: 0, no success": 1}
+    with pytest.raises(LossError, match=r"strict import: no outcome in the log: 0, no success \(1\)"):
+        read_log([{"messages": messages}], ImportOptions(strict=True))
+    read_log([_chat("a")], ImportOptions(strict=True))
+
+
+def test_unknown_fields_are_carried_and_misspelt_ones_refused(tmp_path: Path) -> None:
+    imported = read_log([ROW | {"id": "a", "model": "m", "steps": [{"action": "x", "logprob": -1.0}]}])
+    assert imported.meta == {"a": {"model": "m", "steps": {"0": {"logprob": -1.0}}}}
+    assert imported.ledger.carried == {"model": 1, "step.logprob": 1}
+    for wrong, hint in (
+        ({"outcom": 1}, "outcome"),
+        ({"steps": [{"action": "a", "observaton": ""}]}, "observation"),
+    ):
+        with pytest.raises(ValueError, match=f"did you mean '{hint}'"):
+            read_log([ROW | wrong])
+
+
+def test_the_ledger_is_kept_in_the_run(tmp_path: Path) -> None:
+    run, imported = import_log(None, LOGS / "openai.jsonl", tmp_path / "run")
+    ledger, meta = Run.open(run.path).load_import("imported")
+    assert ledger == json.loads(json.dumps(imported.ledger.record()))
+    assert (ledger["episodes"], ledger["tool_calls"]) == (2, 3) and meta == imported.meta
+    assert imported.ledger.line().startswith(
+        "2 episodes, 4 steps, 2 actions empty, 1 thoughts, 3 tool calls, 1"
+    )
+
+
+def test_what_has_no_json_form_is_kept_as_text(tmp_path: Path) -> None:
+    frame = pd.DataFrame([ROW | {"id": "a", "when": pd.Timestamp("2026-01-01"), "score_2": float("nan")}])
+    imported = read_log(frame)
+    run = Run.create(tmp_path / "run", {}, seed=0)
+    run.save_import("imported", imported.ledger.record(), imported.meta)
+    assert run.load_import("imported")[1] == {"a": {"when": "2026-01-01 00:00:00", "score_2": None}}
+
+
+def test_inspect_opens_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    view = spa_lab.inspect(LOGS / "spa-rl.json")
+    assert view.sources == ["turn_values"] and view.collection.name == "spa-rl.json"
+    assert "SPA-RL exploration, JSON list, 1 episodes" in capsys.readouterr().out
+    assert len(spa_lab.inspect([ROW, ROW]).collection) == 2
+    (tmp_path / "a.json").write_text(json.dumps(ROW))
+    assert len(spa_lab.inspect(tmp_path).collection) == 1
