@@ -20,13 +20,13 @@ ROLES = {
     "assistant": "assistant", "gpt": "assistant", "ai": "assistant", "agent": "assistant", "bot": "assistant",
     "model": "assistant", "chatgpt": "assistant", "function_call": "assistant",
     "tool": "tool", "function": "tool", "ipython": "tool", "function_response": "tool",
-    "tool_response": "tool",
+    "tool_response": "tool", "toolresult": "tool",
     "exit": "exit",
 }  # fmt: skip
 """Role in a log -> role here."""
 _READ = {
     "role", "from", "type", "content", "value", "tool_calls", "function_call", "reasoning_content",
-    "reasoning", "thinking", "thought", "tool_call_id", "tool_call_ids",
+    "reasoning", "thinking", "thought", "tool_call_id", "tool_call_ids", "toolCallId",
 }  # fmt: skip
 _PART = {"type", "text", "thinking", "reasoning", "tool_use_id", "content"}
 _CALL = {
@@ -143,7 +143,12 @@ def read_message(given: Any, what: str, ledger: Ledger) -> Message:
         message.calls.append(_call(_loaded(text), message))
         text = ""
     if role == "tool":
-        ids = given.get("tool_call_id") or (given.get("tool_call_ids") or [""])[0] or given.get("id")
+        ids = (
+            given.get("tool_call_id")
+            or given.get("toolCallId")
+            or (given.get("tool_call_ids") or [""])[0]
+            or given.get("id")
+        )
         message.replies.append((str(ids or ""), text))
         text = ""
     ledger.tool_calls += len(message.calls)
@@ -172,7 +177,7 @@ def _parts(content: Any, message: Message, what: str, ledger: Ledger) -> tuple[l
             texts.append(part)
         elif not isinstance(part, dict):
             raise ValueError(f"{what}: 'content' has a part that is {type(part).__name__}: {part!r:.60}")
-        elif kind in ("tool_use", "server_tool_use", "tool_call"):
+        elif kind in ("tool_use", "server_tool_use", "tool_call", "toolCall"):
             message.calls.append(_call(part, message))
             continue
         elif kind in ("tool_result", "web_search_tool_result"):

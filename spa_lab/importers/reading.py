@@ -163,7 +163,12 @@ def _drop_acknowledgement(row: Row) -> bool:
 
 def _read_actions(rows: Sequence[Row], pattern: str | None, name: str) -> list[str]:
     """Fill thought and action of the steps that have only text; the note says in which style."""
-    steps = [step for row in rows for step in row["steps"] if "action" not in step and "text" in step]
+    written = [step for row in rows for step in row["steps"] if "text" in step]
+    for step in written:
+        thinking, _ = styles.without_thinking(str(step["text"]))
+        if "action" in step and thinking:
+            step.setdefault("thought", thinking)
+    steps = [step for step in written if "action" not in step]
     if not steps:
         return []
     texts = [str(step["text"]) for step in steps]

@@ -18,6 +18,7 @@ FORMATS = {
     "langsmith.jsonl": "langsmith", "claude-code.jsonl": "claude-code", "codex.jsonl": "codex",
     "nemo-gym.jsonl": "nemo-gym", "webshop-human.jsonl": "webshop-human", "inspect.json": "inspect",
     "agent-process-bench.jsonl": "agent-process-bench", "who-and-when.json": "who-and-when",
+    "session-trace.jsonl": "session-trace", "openhands-sdk.json": "openhands-sdk", "ragen.json": "ragen",
     "steps.jsonl": "steps",
 }  # fmt: skip
 """File -> format that is to be found in it."""
@@ -182,6 +183,25 @@ def test_openhands() -> None:
     assert (evaluated.id, evaluated.outcome) == ("proj__1", 1.0)
 
 
+def test_openhands_sdk_calls_of_one_response_are_one_step() -> None:
+    imported = _read("openhands-sdk.json")
+    calls = 'terminal {"command": "mkdir b"}\nterminal {"command": "ls"}'
+    assert _said(imported) == [("I make it.", calls, "[1 terminal] made\n[2 terminal] b"), ("", "", "")]
+    assert imported.ledger.system_prompts == 1
+
+
+def test_ragen_turns_and_groups() -> None:
+    imported = _read("ragen.json")
+    first, second = imported.trajectories
+    assert [step.observation for step in first.steps] == ["#_PG", "#__P"]
+    assert [step.thought for step in first.steps] == ["right", "again"]
+    assert first.initial_observation == "#P_G" and first.task_id == second.task_id == "0"
+    assert imported.credits[0].contributions.tolist() == [-0.1, 1.0]
+    assert first.outcome == 0.9 and list(imported.ledger.assumed) == [
+        "no outcome in the log: the sum of its rewards"
+    ]
+
+
 def test_transitions() -> None:
     imported = _read("agentgym.json")
     assert _credit(imported) == ("logged reward", [0.25, 0.5], 0.0)
@@ -221,7 +241,7 @@ def test_langsmith() -> None:
 
 
 def test_sessions_of_programming_agents() -> None:
-    for name in ("claude-code.jsonl", "codex.jsonl"):
+    for name in ("claude-code.jsonl", "codex.jsonl", "session-trace.jsonl"):
         imported = _read(name)
         thought, action, reply = _said(imported)[0]
         assert (thought, reply, imported.trajectories[0].id) == ("Use mkdir.", "ok", "s1")

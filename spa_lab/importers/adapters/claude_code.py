@@ -16,8 +16,8 @@ def why_not(document: Document) -> str:
     """Entries with a type, of which some hold a message of the same role."""
     entries = objects(document.records)
     spoken = [entry for entry in entries if entry.get("type") in ("user", "assistant")]
-    good = spoken and all(isinstance(entry.get("message"), dict) for entry in spoken)
-    good = good and any("uuid" in entry or "sessionId" in entry for entry in spoken)
+    marked = any("uuid" in entry or "sessionId" in entry for entry in spoken)
+    good = marked and all(isinstance(entry.get("message"), dict) for entry in spoken)
     return "" if good else "no entries of 'type' user or assistant with a 'message'"
 
 
@@ -47,13 +47,12 @@ def _messages(entries: list[Row], ledger: Ledger) -> Iterator[Row]:
     for entry in entries:
         if "toolUseResult" in entry:
             ledger.drop("toolUseResult", "tells the tool's reply again")
-        own = rest(entry, "message", "type", "toolUseResult", *_SHARED)
-        message = rest(entry["message"], "type") | {"entry": own}
+        own = {"entry": rest(entry, "message", "type", "toolUseResult", *_SHARED)}
+        message = rest(entry["message"], "type") | own
         if message.get("id") and message["id"] == waiting.get("id"):
             waiting |= message | {"content": [*waiting["content"], *message["content"]]}
             continue
-        if waiting:
-            yield waiting
+        yield from [waiting] * bool(waiting)
         waiting = message
     yield waiting
 

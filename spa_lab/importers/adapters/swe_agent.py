@@ -14,7 +14,9 @@ def why_not(record: Mapping[str, Any]) -> str:
     """Steps with a thought, or a history whose messages name their agent."""
     steps = objects(record.get("trajectory"))
     history = objects(record.get("history"))
-    if steps and all("action" in step and "observation" in step for step in steps):
+    # an environment's log may have both, too, but no text of the model
+    told = [step for step in steps if "thought" in step or "response" in step]
+    if told and all("action" in step and "observation" in step for step in steps):
         return ""
     marked = history and any("message_type" in message or "agent" in message for message in history)
     return "" if marked else "neither 'trajectory' of actions nor 'history' with 'agent'"

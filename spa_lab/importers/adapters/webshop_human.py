@@ -6,6 +6,7 @@ from urllib.parse import unquote
 from spa_lab.importers.adapter import Adapter, Located, objects, rest
 from spa_lab.importers.documents import Document
 from spa_lab.importers.ledger import Ledger
+from spa_lab.importers.outcomes import number
 from spa_lab.importers.rows import Row
 
 
@@ -26,7 +27,7 @@ def episodes(document: Document, ledger: Ledger) -> Iterator[Located]:
         step["meta"] = ledger.carry(rest(page, "page", "url", "goal", "reward"), "event.")
     row: Row = {"initial_observation": first["page"], "steps": steps, "env": "webshop", "policy": "human"}
     row |= {"instruction": str(first["goal"].get("instruction_text", "")), "id": _session(first)}
-    row |= {"outcome": pages[-1].get("reward"), "meta": ledger.carry({"goal": first["goal"]})}
+    row |= {"outcome": number(pages[-1].get("reward")), "meta": ledger.carry({"goal": first["goal"]})}
     yield document.name, row
 
 
@@ -34,10 +35,8 @@ def _action(page: Row) -> str:
     """The action in WebShop's form, as far as the page that it led to tells it."""
     content = page.get("content") or {}
     if page["page"] == "search_results":
-        number = content.get("page", 1)
-        return (
-            f"search[{' '.join(content.get('keywords') or [])}]" if number == 1 else f"click[page {number}]"
-        )
+        place = content.get("page", 1)
+        return f"search[{' '.join(content.get('keywords') or [])}]" if place == 1 else f"click[page {place}]"
     if page["page"] == "item_page":
         chosen = list((content.get("options") or {}).values())
         return f"click[{chosen[-1] if chosen else content.get('asin', '')}]"
