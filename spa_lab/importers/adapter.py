@@ -4,6 +4,7 @@ An adapter is one small file in `importers.adapters` with one entry in its table
 function `module:function` does: it takes one record and returns a row, a list of rows, or None to skip it.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -25,7 +26,7 @@ class Found(NamedTuple):
     where: str
     row: Row
     is_own: bool
-    """Whether it is in the package's own format: outcomes lie in [0, 1], ids are unique."""
+    """Whether the package's own format was asked for by name: outcomes lie in [0, 1], ids are unique."""
 
 
 class NoEpisode(ValueError):
@@ -105,6 +106,13 @@ def objects(value: Any) -> list[dict[str, Any]]:
     """A list of objects, or an empty list if the value is anything else."""
     good = isinstance(value, list) and all(isinstance(item, dict) for item in value)
     return value if good else []
+
+
+def as_text(value: Any) -> str:
+    """A text as it is, nothing as the empty text, and anything else (an object, a number) as JSON."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
 
 
 def rest(record: Mapping[str, Any], *used: str) -> Row:

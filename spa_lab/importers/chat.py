@@ -82,6 +82,9 @@ def add_fields(
         if isinstance(left.get(key), str) and "instruction" not in row:
             row["instruction"] = left.pop(key)
     _add_rewards(row, left)
+    if isinstance(left.get("system"), str) and left["system"]:
+        ledger.system_prompts += 1
+        row["meta"] = row.get("meta", {}) | {"system_prompt": left.pop("system")}
     meta = row.get("meta", {}) | ledger.carry(left)
     return row | ({"meta": meta} if meta else {})
 

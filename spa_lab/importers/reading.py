@@ -1,6 +1,6 @@
 """A log of any known format as trajectories, credits, meta and a ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +9,14 @@ from spa_lab.importers.adapter import MALFORMED, Adapter, Found
 from spa_lab.importers.adapters import ADAPTERS, adapter_named
 from spa_lab.importers.documents import Document, documents
 from spa_lab.importers.ledger import Ledger
+from spa_lab.importers.nesting import inner_documents
 from spa_lab.importers.outcomes import settle_outcomes
 from spa_lab.importers.rows import Imported, Row, credits_of, trajectory_of
 from spa_lab.plugins import is_object_path
 
 _OWN = frozenset({"steps"})
-"""Formats of which every number is in the units of this package: nothing is scaled, renamed or left out."""
+"""Formats of this package: no step is left out. Asked for by name they are read strictly: an outcome outside
+of [0, 1] and a repeated id are errors."""
 
 MAPPING = """\
 A function of your own makes it fit. In a file my_log.py in this folder:
@@ -93,7 +95,7 @@ def _all_failed(failures: Sequence[ValueError]) -> str:
 
 def _read_document(document: Document, ledger: Ledger, options: ImportOptions) -> list[Found]:
     """The rows of a document, with thought and action read from their texts."""
-    name, adapter = _adapter_for(document, options.format)
+    name, adapter, document, around = _adapter_for(document, options.format)
     notes = list(document.notes)
     for cut in document.notes:
         ledger.drop("line", cut)
@@ -104,6 +106,8 @@ def _read_document(document: Document, ledger: Ledger, options: ImportOptions) -
     if not rows:
         lost = ", ".join(f"{what} ({n})" for what, n in ledger.dropped.items())
         raise ValueError(f"{document.name}: {adapter.title}, holds no trajectory: {lost or 'no records'}")
+    if around:
+        rows[0][1]["meta"] = rows[0][1].get("meta", {}) | {"file": ledger.carry(around, "file.")}
     if name not in _OWN:
         n_openings = sum(_drop_acknowledgement(row) for _, row in rows)
         if n_openings:
@@ -112,28 +116,41 @@ def _read_document(document: Document, ledger: Ledger, options: ImportOptions) -
     notes += _read_actions([row for _, row in rows], options.action, document.name)
     entry = {"name": document.name, "form": document.form, "format": name, "title": adapter.title}
     ledger.files.append(entry | {"episodes": len(rows), "notes": notes})
-    return [Found(where, row, name in _OWN) for where, row in rows]
+    return [Found(where, row, options.format in _OWN) for where, row in rows]
 
 
-def _adapter_for(document: Document, wanted: str | None) -> tuple[str, Adapter]:
-    """The adapter that was asked for, or the first that fits."""
+def _adapter_for(document: Document, wanted: str | None) -> tuple[str, Adapter, Document, Row]:
+    """The adapter that was asked for, or the first that fits, what it fits, and the fields around that."""
     if wanted is not None:
         adapter = adapter_named(wanted)
         reason = "" if is_object_path(wanted) else _why_not(adapter, document)
+        for inner, around in _levels(document) if reason else ():
+            if not _why_not(adapter, inner):
+                return wanted, adapter, inner, around
         if reason:
             raise ValueError(f"{document.name}: not of the format {wanted}: {reason}")
-        return wanted, adapter
-    tried = []
-    for name, adapter in ADAPTERS.items():
-        reason = _why_not(adapter, document)
-        if not reason:
-            return name, adapter
-        tried.append(f"  {name:<18} {reason}")
+        return wanted, adapter, document, {}
+    for inner, around in _levels(document):
+        for name, adapter in ADAPTERS.items():
+            if not _why_not(adapter, inner):
+                return name, adapter, inner, around
+    raise _unknown(document)
+
+
+def _levels(document: Document) -> Iterator[tuple[Document, Row]]:
+    """The document, then what it holds one level deeper."""
+    yield document, {}
+    yield from inner_documents(document)
+
+
+def _unknown(document: Document) -> UnknownFormat:
+    """What was found, what was tried, and what to do."""
+    tried = [f"  {name:<20} {_why_not(adapter, document)}" for name, adapter in ADAPTERS.items()]
     found = f"{document.name}: {document.form} of {len(document.records)} records"
     fields = document.records[0] if document.records else None
     if isinstance(fields, dict):
         found += f", the first with the fields {', '.join(map(str, fields))}"[:400]
-    raise UnknownFormat("\n".join([f"no known format fits {found}", "tried:", *tried, MAPPING]))
+    return UnknownFormat("\n".join([f"no known format fits {found}", "tried:", *tried, MAPPING]))
 
 
 def _why_not(adapter: Adapter, document: Document) -> str:

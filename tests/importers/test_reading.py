@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -82,6 +84,27 @@ def test_rows_in_memory() -> None:
     assert len(read_log([ROW, ROW]).trajectories) == len(read_log(pd.DataFrame([ROW, ROW])).trajectories) == 2
     with pytest.raises(ValueError, match="expected paths, a list of dicts or a table, got list"):
         read_log([1])
+
+
+@pytest.mark.parametrize(
+    ("log", "form", "ids"),
+    [
+        ({"config": {"k": 1}, "results": [_chat("a", id="x")]}, "list 'results'", ["x"]),
+        ({"x": _chat("a"), "y": _chat("b")}, "by id", ["x", "y"]),
+        ([{"index": 3, "output": _chat("a", id="x")}], "in 'output'", ["x"]),
+        ([_chat("a")["messages"], _chat("b")["messages"]], "lists", ["record-0", "record-1"]),
+        (_chat("a")["messages"], "JSON list", ["log"]),
+    ],
+)
+def test_episodes_one_level_deeper(tmp_path: Path, log: Any, form: str, ids: list[str]) -> None:
+    (tmp_path / "log.json").write_text(json.dumps(log))
+    imported = read_log(tmp_path / "log.json")
+    assert imported.ledger.files[0]["form"].endswith(form)
+    assert [trajectory.id for trajectory in imported.trajectories] == ids
+    if form == "list 'results'":
+        assert imported.meta["x"]["file"] == {"config": {"k": 1}}
+    if form == "in 'output'":
+        assert imported.meta["x"] == {"index": 3}
 
 
 def test_where_nothing_fits_the_message_says_what_was_tried(tmp_path: Path) -> None:
@@ -194,6 +217,16 @@ def test_outcomes() -> None:
         read_log([_chat("a")], ImportOptions(outcome="judge"))
 
 
+def test_the_own_format_is_strict_if_asked_for() -> None:
+    rows = [ROW | {"id": "a"}, ROW | {"id": "a", "outcome": 4}]
+    detected = read_log(rows).trajectories
+    assert [(t.id, t.outcome) for t in detected] == [("a", 0.25), ("a#2", 1.0)]
+    with pytest.raises(ValueError, match="record 1: duplicate trajectory 'a'"):
+        read_log(rows, ImportOptions("steps"))
+    with pytest.raises(ValueError, match=r"record 0: trajectory 'b': outcome must lie in \[0, 1\], got 4"):
+        read_log([rows[1] | {"id": "b"}], ImportOptions("steps"))
+
+
 def test_no_outcome_is_said() -> None:
     messages = _chat("a")["messages"]
     imported = read_log([{"messages": messages}])
@@ -215,6 +248,24 @@ def test_unknown_fields_are_carried_and_misspelt_ones_refused(tmp_path: Path) ->
             read_log([ROW | wrong])
 
 
+def test_what_is_no_text_is_read_as_json_and_null_as_not_said() -> None:
+    row = {
+        "id": None,
+        "outcome": "0.5",
+        "steps": [{"action": {"y": 2, "x": 1}, "observation": None}, {"action": 3}],
+    }
+    (trajectory,) = read_log([row]).trajectories
+    assert (trajectory.id, trajectory.outcome) == ("record-0", 0.5)
+    assert [step.action for step in trajectory.steps] == ['{"x": 1, "y": 2}', "3"]
+
+
+def test_messages_of_langchain_and_a_system_prompt_beside_the_messages() -> None:
+    messages = [{"type": "human", "content": "q"}, {"type": "ai", "content": "Action: go"}]
+    imported = read_log([{"id": "a", "reward": 1, "system": "You walk.", "messages": messages}])
+    assert imported.trajectories[0].steps[0].action == "go"
+    assert imported.meta == {"a": {"system_prompt": "You walk."}} and imported.ledger.system_prompts == 1
+
+
 def test_the_ledger_is_kept_in_the_run(tmp_path: Path) -> None:
     run, imported = import_log(None, LOGS / "openai.jsonl", tmp_path / "run")
     ledger, meta = Run.open(run.path).load_import("imported")
@@ -231,6 +282,15 @@ def test_what_has_no_json_form_is_kept_as_text(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", {}, seed=0)
     run.save_import("imported", imported.ledger.record(), imported.meta)
     assert run.load_import("imported")[1] == {"a": {"when": "2026-01-01 00:00:00", "score_2": None}}
+
+
+def test_inspecting_a_log_needs_no_torch() -> None:
+    program = (
+        "import sys, spa_lab\n"
+        f"spa_lab.inspect({str(LOGS / 'atif.json')!r})\n"
+        "assert not {'torch', 'transformers', 'pyarrow'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=LOGS.parents[2], check=True, capture_output=True)
 
 
 def test_inspect_opens_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

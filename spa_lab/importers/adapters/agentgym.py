@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from spa_lab.importers.adapter import objects, record_adapter, rest
+from spa_lab.importers.adapter import as_text, objects, record_adapter, rest
 from spa_lab.importers.chat import add_fields
 from spa_lab.importers.ledger import Ledger
 from spa_lab.importers.outcomes import number
@@ -47,7 +47,7 @@ def _one(given: Row, ledger: Ledger) -> Row:
 
 
 def _step(given: Row, ledger: Ledger) -> Row:
-    step: Row = {"action": str(given["action"]), "observation": str(given.get("observation", ""))}
+    step: Row = {"action": as_text(given["action"]), "observation": as_text(given.get("observation"))}
     if number(given.get("reward")) is not None:
         step["reward"] = number(given["reward"])
     if isinstance(given.get("thought"), str):

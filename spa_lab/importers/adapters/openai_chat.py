@@ -13,12 +13,15 @@ from spa_lab.importers.rows import Row
 NAMES = ("messages", "conversation", "conversations", "chat", "dialog", "trajectory", "traj", "history")
 """Fields that hold messages, the first that does counts."""
 
+_LANGCHAIN = ("human", "ai", "system", "tool", "function")
+"""Types of LangChain's messages, which have no role."""
+
 
 def holder(record: Mapping[str, Any]) -> str:
     """Name of the field with the messages; empty without one."""
     for name in NAMES:
         messages = objects(record.get(name))
-        if messages and all("role" in message for message in messages):
+        if messages and all("role" in message or message.get("type") in _LANGCHAIN for message in messages):
             return name
     return ""
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from spa_lab.importers.adapter import missing, objects, record_adapter, rest
+from spa_lab.importers.adapter import as_text, missing, objects, record_adapter, rest
 from spa_lab.importers.ledger import Ledger
-from spa_lab.importers.outcomes import number, outcome_in
+from spa_lab.importers.outcomes import outcome_in
 from spa_lab.importers.rows import FIELDS, STEP_FIELDS, Row, check_fields
 
 
@@ -28,8 +28,8 @@ def row_of(record: Any, ledger: Ledger) -> Row:
         raise ValueError(f"row: expected a JSON object, got {type(record).__name__}")
     name, outcome = outcome_in(record)
     extra = rest(record, *FIELDS, "meta", *([name] if name not in FIELDS and outcome is not None else []))
-    row = {key: record[key] for key in record if key in FIELDS}
-    if isinstance(row.get("outcome"), bool) or ("outcome" not in row and outcome is not None):
+    row = {key: record[key] for key in record if key in FIELDS and record[key] is not None}
+    if outcome is not None and (name == "outcome" or "outcome" not in row):
         row["outcome"] = outcome
     row |= {key: str(row[key]) for key in ("id", "task_id") if isinstance(row.get(key), int)}
     _check_names(extra, FIELDS, "row")
@@ -44,9 +44,8 @@ def _step(given: Any, what: str, ledger: Ledger) -> Row:
         raise ValueError(f"{what}: expected a JSON object, got {type(given).__name__}")
     extra = rest(given, *STEP_FIELDS, "meta")
     _check_names(extra, STEP_FIELDS, what)
-    step = {key: given[key] for key in given if key in STEP_FIELDS}
-    if "reward" in step and number(step["reward"]) is None:
-        del step["reward"]  # null: nothing was paid or said
+    step = {key: given[key] for key in given if key in STEP_FIELDS and given[key] is not None}
+    step |= {key: as_text(step[key]) for key in ("action", "observation") if key in step}
     meta = ledger.carry(extra, "step.") | ledger.carry(given.get("meta", {}), "step.meta.")
     return step | ({"meta": meta} if meta else {})
 
