@@ -32,7 +32,7 @@ class PPOConfig:
     group_size: int = 8
     """Episodes of the same task, for methods that compare them (RLOO, GRPO, GiGPO)."""
     branches: int = 16
-    """Continuations from each step, for the method `monte_carlo`."""
+    """Continuations from each step, for the methods `monte_carlo`, `mc_value` and `mc_difference`."""
     temperature: float = 1.0
     """Sampling temperature of the episodes; log-probabilities are taken at the same temperature."""
     epochs: int = 2

@@ -210,6 +210,8 @@ class OnPolicyLearner:
         set_random_state(self.order, facts["order"])
         set_random_state(self.inputs.rng, facts["rng"])
         self.inputs.generator.bit_generator.state = facts["generator"]
+        if self.extra:
+            self.extra.taken()  # what making the learner again has cost was counted before
 
     def _drift(self, episodes: Sequence[Episode], estimates: Sequence[Estimate]) -> dict[str, float]:
         """The signs of drift; {} without a fitted credit."""

@@ -1,7 +1,7 @@
 """Step rewards: what an episode's steps are paid, before any advantage is estimated."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from spa_lab import rewards
@@ -79,6 +79,11 @@ def fused(
 def outcome(config: RewardConfig) -> FusedReward:
     """The outcome at the last step and grounding: what every method without a credit of its own is paid."""
     return FusedReward(config, _at_the_last_step)
+
+
+def paid_as_it_is(config: RewardConfig, source: CreditSource) -> FusedReward:
+    """A credit whose sum is not meant to be the outcome, such as values, and grounding; its error is kept."""
+    return FusedReward(replace(config, residual="kept", clip=False), source)
 
 
 def _at_the_last_step(

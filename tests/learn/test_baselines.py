@@ -1,62 +1,22 @@
-"""The formulas of the methods that others are compared with, by hand on three episodes."""
+"""RAGEN and the released rule by hand on three episodes."""
 
-import random
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from spa_lab.agent.codec import TokenRow
-from spa_lab.agent.rollout import Episode, Policy
-from spa_lab.configs.ppo import PPOConfig
-from spa_lab.configs.presets import TINY
+from spa_lab.agent.rollout import Episode
 from spa_lab.configs.reward import RewardConfig
-from spa_lab.envs.base import Environment
 from spa_lab.learn.collect import Collected, widest_spread
 from spa_lab.learn.estimates import gae
 from spa_lab.learn.method import TrainingInputs
-from spa_lab.learn.methods import find_method
 from spa_lab.learn.methods.spa_released import released_reward
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.types import Trajectory
 
-STEP = (-1, 0, 0, -1, 1)
-"""An opening, a step of two tokens, an observation, a step of one token."""
-WORLD = Environment(name="none", make_world=lambda: None, tasks=lambda split, n: [], step_limit=4)  # type: ignore[arg-type, return-value]
 Build = Callable[..., Episode]
-
-
-@pytest.fixture
-def build(make_trajectory: Callable[..., Trajectory]) -> Build:
-    """(outcome, id) -> an episode of two steps, the second refused."""
-
-    def make(outcome: float = 1.0, id: str = "a") -> Episode:
-        trajectory = make_trajectory(outcome, [True, False], id=id)
-        return Episode(trajectory, TokenRow(id, tuple(range(5)), STEP), (0.0,) * 5)
-
-    return make
-
-
-@pytest.fixture
-def inputs_of(make_policy: Callable[..., Policy]) -> Callable[..., TrainingInputs]:
-    """(explored, reward, other settings of PPO) -> inputs of a method."""
-
-    def make(
-        explored: Sequence[Trajectory] = (), reward: RewardConfig | None = None, **ppo: object
-    ) -> TrainingInputs:
-        config = replace(PPOConfig(iterations=1, episodes=4, group_size=2), **ppo)  # type: ignore[arg-type]
-        preset = replace(TINY, ppo=config, reward=reward or RewardConfig(beta=0.0, residual="last"))
-        policy = make_policy("You see a door.", "Action: act")
-        return TrainingInputs(policy, WORLD, preset, random.Random(0), explored=explored)
-
-    return make
-
-
-def _learner(name: str, inputs: TrainingInputs) -> OnPolicyLearner:
-    learner = find_method(name).make(inputs)
-    assert isinstance(learner, OnPolicyLearner)
-    return learner
+Make = Callable[[str, TrainingInputs], OnPolicyLearner]
 
 
 def test_bilevel_gae(build: Build) -> None:
@@ -74,10 +34,10 @@ def test_bilevel_gae(build: Build) -> None:
 
 
 def test_ragen_sums_the_outcome_over_all_tokens(
-    build: Build, inputs_of: Callable[..., TrainingInputs], monkeypatch: pytest.MonkeyPatch
+    learner_of: Make, build: Build, inputs_of: Callable[..., TrainingInputs], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """gamma = lam = 1: A = R - V at every token, whatever the preset says; outcomes 1, 0 and 1/2."""
-    learner = _learner("ragen", inputs_of(gae_level="step", gamma=0.9, lam=0.5))
+    learner = learner_of("ragen", inputs_of(gae_level="step", gamma=0.9, lam=0.5))
     values = [np.array([0.0, 0.25, 0.5, 0.0, 0.75])] * 3
     critic = learner.critic
     assert critic is not None
@@ -96,7 +56,7 @@ def test_ragen_sums_the_outcome_over_all_tokens(
 
 
 def test_starpo_s_keeps_the_groups_of_widest_spread(
-    build: Build, inputs_of: Callable[..., TrainingInputs]
+    learner_of: Make, build: Build, inputs_of: Callable[..., TrainingInputs]
 ) -> None:
     """Standard deviations 0, 1/2, 1/4 and 0 of four groups of two."""
     outcomes = [1.0, 1.0, 0.0, 1.0, 0.5, 1.0, 0.0, 0.0]
@@ -109,7 +69,7 @@ def test_starpo_s_keeps_the_groups_of_widest_spread(
 
     assert kept(0.25) == ["e2", "e3"] and kept(0.3) == kept(0.5) == ["e2", "e3", "e4", "e5"]
     assert kept(1.0) == kept(0.5), "groups of equal outcomes teach nothing"
-    learner = _learner("ragen_s", inputs_of())
+    learner = learner_of("ragen_s", inputs_of())
     assert [e.trajectory.id for e in learner.keep(collected).episodes] == ["e2", "e3"]
     objective = learner.objective
     assert (objective.clip_low, objective.clip_high, objective.kl_coef) == (0.2, 0.28, 0.0)
@@ -118,7 +78,7 @@ def test_starpo_s_keeps_the_groups_of_widest_spread(
 
 
 def test_the_released_rule(
-    make_trajectory: Callable[..., Trajectory], inputs_of: Callable[..., TrainingInputs]
+    learner_of: Make, make_trajectory: Callable[..., Trajectory], inputs_of: Callable[..., TrainingInputs]
 ) -> None:
     """Outcomes 1, 0 and 1/2 of one task: 1 - 1/4, 0 - 3/4, 1/2 - 1/2; beta 1/2 where nothing was refused.
 
@@ -141,7 +101,7 @@ def test_the_released_rule(
         [0.5 * 2, 0, 0],
     ]
     assert reward(episodes[1:2])[0].tolist() == [-0.5, -0.75, 0], "compared with all explorations"
-    learner = _learner(
+    learner = learner_of(
         "spa_released", inputs_of(explored, gae_level="step", gamma=1.0, lam=1.0, gamma_step=0.9)
     )
     config = learner.config

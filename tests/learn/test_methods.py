@@ -114,7 +114,7 @@ def make(
             rng=random.Random("0/training"),
             explored=explored,
             estimator=estimator,
-            demonstrations=demonstrations,
+            demonstrations=demonstrations * 4,
         )
         return training.make(inputs)
 

@@ -63,6 +63,24 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
             "progress by sibling rollouts and a small model refitted in each iteration, no critic",
             "explored",
         ),
+        "prm4a": _entry(
+            "prm4a",
+            "PRM4A",
+            "PPO on a process reward model of the explorations' returns, fitted anew in three rounds",
+            "explored",
+        ),
+        "archer": _entry(
+            "archer", "ArCHer", "twin critics of whole steps, learnt off-policy, as advantages", "explored"
+        ),
+        "stepagent": _entry(
+            "stepagent", "StepAgent", "prefers the expert's step to its own, without reward", "demonstrations"
+        ),
+        "stepagent_inverse": _entry(
+            "stepagent_inverse",
+            "StepAgent, inverse RL",
+            "PPO on a discriminator of the expert's and its own steps",
+            "demonstrations",
+        ),
         "critic": _entry(
             "critic", "critic's TD errors", "PPO on the TD errors of an ensemble critic", "explored"
         ),
@@ -71,6 +89,15 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
         "ragen": _entry("ragen", "RAGEN", "StarPO: PPO over whole episodes, token GAE without discount"),
         "ragen_s": _entry(
             "ragen_s", "RAGEN, StarPO-S", "StarPO on the tasks whose outcomes differ most, no KL, wider clip"
+        ),
+        "mc_value": _entry(
+            "mc_value", "Monte Carlo values", "PPO on the mean outcome of continuations after each step"
+        ),
+        "mc_difference": _entry(
+            "mc_difference", "Monte Carlo differences", "PPO on what each step changed of that mean"
+        ),
+        "progress_advantage": _entry(
+            "progress_advantage", "progress advantage", "PPO on the log-ratio of the policy to its clone"
         ),
         "rloo": _entry("rloo", "RLOO", "leave-one-out baseline over groups of a task, no critic"),
         "grpo": _entry("grpo", "GRPO", "outcomes standardised over groups of a task, no critic"),

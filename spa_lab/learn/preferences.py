@@ -1,0 +1,92 @@
+"""Preferences between two steps at one history, and the loss of direct preference optimisation (DPO)."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spa_lab.agent.codec import TokenRow
+from spa_lab.agent.rollout import Policy
+from spa_lab.agent.session import Session
+from spa_lab.learn.language import logprobs_under
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two ways to go on from one history."""
+
+    history: tuple[int, ...]
+    """Token ids before the step."""
+    chosen: tuple[int, ...]
+    rejected: tuple[int, ...]
+
+    @property
+    def n_tokens(self) -> int:
+        """Of the longer of its two rows."""
+        return len(self.history) + max(len(self.chosen), len(self.rejected))
+
+    def rows(self) -> tuple[TokenRow, TokenRow]:
+        """The history with the chosen and with the rejected step, which alone count as written."""
+        return tuple(  # type: ignore[return-value]
+            TokenRow("pair", (*self.history, *step), (*[-1] * len(self.history), *[0] * len(step)))
+            for step in (self.chosen, self.rejected)
+        )
+
+
+def dpo_loss(chosen: Tensor, rejected: Tensor, *, beta: float) -> Tensor:
+    """-log sigmoid(beta * (chosen - rejected)), the mean over B pairs (arXiv:2305.18290).
+
+    Args:
+        chosen: (B,) log pi / pi_ref of the chosen step, nats.
+        rejected: (B,) of the rejected step.
+        beta: weight of the implicit reward, > 0.
+    """
+    return -torch.nn.functional.logsigmoid(beta * (chosen - rejected)).mean()
+
+
+def step_logprobs(policy: Policy, pairs: Sequence[Pair], *, temperature: float) -> tuple[Tensor, Tensor]:
+    """(B,) log-probability of the chosen and (B,) of the rejected step of each pair, nats.
+
+    Raises:
+        ContextTooLong: a row does not fit into the model's context.
+    """
+    rows = [row for pair in pairs for row in pair.rows()]
+    batch = policy.codec.batch(rows, limit=policy.context)
+    tokens = logprobs_under(policy.model, batch.ids, batch.action_mask, temperature=temperature)  # (n,)
+    of_row = batch.action_mask.nonzero(as_tuple=True)[0].to(tokens.device)  # (n,)
+    sums = tokens.new_zeros(len(rows)).index_add(0, of_row, tokens)  # (2 B,)
+    return sums[0::2], sums[1::2]
+
+
+def write_steps(
+    policy: Policy,
+    histories: Sequence[Sequence[int]],
+    *,
+    temperature: float,
+    max_new_tokens: int,
+    parallel: int,
+    rng: random.Random,
+) -> list[tuple[int, ...]]:
+    """Token ids of one step that the policy writes after each of N histories.
+
+    Args:
+        policy: its model must be in eval mode.
+        histories: N histories as token ids, which leave room for a step.
+        temperature: of sampling.
+        max_new_tokens: longest step.
+        parallel: histories side by side.
+        rng: gives the seed of each step.
+    """
+    seeds = [rng.randrange(2**31) for _ in histories]
+    order = sorted(range(len(histories)), key=lambda i: len(histories[i]))
+    written: dict[int, tuple[int, ...]] = {}
+    for start in range(0, len(order), parallel):
+        chosen = order[start : start + parallel]
+        session = Session(policy.model, end_id=policy.codec.end_id, pad_id=policy.codec.pad_id)
+        session.extend([histories[i] for i in chosen])
+        rngs = [random.Random(seeds[i]) for i in chosen]
+        steps = session.write(rngs, temperature=temperature, max_new_tokens=max_new_tokens)
+        written |= {i: step.ids for i, step in zip(chosen, steps, strict=True)}
+    return [written[i] for i in range(len(histories))]

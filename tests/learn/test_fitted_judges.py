@@ -1,0 +1,168 @@
+"""Process rewards, critics of whole steps and discriminators by hand on three episodes."""
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from spa_lab.agent.rollout import Episode
+from spa_lab.envs.base import Demonstration
+from spa_lab.learn.collect import Collected
+from spa_lab.learn.extra_cost import ExtraCost
+from spa_lab.learn.method import TrainingInputs
+from spa_lab.learn.methods.prm4a import EPOCHS, ProcessRewards, pooled_returns
+from spa_lab.learn.methods.stepagent_inverse import Discriminator
+from spa_lab.learn.on_policy import OnPolicyLearner
+from spa_lab.learn.ppo import GAEOnRewards
+from spa_lab.learn.step_features import StepFeatures
+from spa_lab.learn.step_rewards import FusedReward
+from spa_lab.learn.utterance_critics import CriticsConfig, Transitions, UtteranceCritics
+from spa_lab.types import Credit, Trajectory
+
+Build = Callable[..., Episode]
+Make = Callable[[str, TrainingInputs], OnPolicyLearner]
+
+
+def test_visits_of_the_same_step_share_their_return(make_trajectory: Callable[..., Trajectory]) -> None:
+    """gamma 1/2; a and b begin with the same action and then differ in what they read; c is another task.
+
+    a: R = 1 after two steps, 1/2 and 1; b: R = 0. The first step of both: (1/2 + 0) / 2. c: 1/4, 1/2, 1.
+    """
+    won = make_trajectory(1.0, [True, True], id="a", observations=["open", "end"])
+    lost = make_trajectory(0.0, [True, True], id="b", observations=["shut", "end"])
+    other = make_trajectory(1.0, [True, True, True], id="c", task_id="other")
+    returns = pooled_returns([won, lost, other], 0.5)
+    assert [each.tolist() for each in returns] == [[0.25, 1.0], [0.25, 0.0], [0.25, 0.5, 1.0]]
+
+
+def test_prm4a_pays_each_step_what_the_model_says(
+    build: Build,
+    learner_of: Make,
+    make_trajectory: Callable[..., Trajectory],
+    inputs_of: Callable[..., TrainingInputs],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Discount 0: the advantage is q - V at the step's first token; nothing later is added to it."""
+    explored = [make_trajectory(1.0, [True, True], id=f"x{i}") for i in range(2)]
+    learner = learner_of("prm4a", inputs_of(explored, iterations=6))
+    assert isinstance(learner.estimate, GAEOnRewards) and learner.critic is not None
+    config = learner.config
+    assert (config.gae_level, config.gamma, config.lam) == ("step", 0.0, 0.0)
+    q = {"a": [0.5, 0.75], "b": [0.25, 0.0], "c": [1.0, 0.5]}
+    reward = learner.estimate.reward
+    assert isinstance(reward, FusedReward)
+    credits = [Credit(name, "prm4a", values) for name, values in q.items()]
+    monkeypatch.setattr(
+        learner.estimate, "reward", replace(reward, source=lambda trajectories, *, rows: credits)
+    )
+    values = [np.array([0.0, 0.25, 9.0, 0.0, 0.5])] * 3
+    monkeypatch.setattr(learner.critic, "values", lambda episodes, *, budget: values)
+    learner.critic.is_fitted = True
+    episodes = [build(outcome, name) for outcome, name in ((1.0, "a"), (0.0, "b"), (1.0, "c"))]
+    estimates = learner.estimate(Collected(episodes, [0, 0, 1]))
+    assert [estimate.advantage.tolist() for estimate in estimates] == [
+        [0, 0.25, 0.25, 0, 0.25],
+        [0, 0, 0, 0, -0.5],
+        [0, 0.75, 0.75, 0, 0],
+    ]
+
+
+def test_process_rewards_are_fitted_once_a_round(
+    make_trajectory: Callable[..., Trajectory], inputs_of: Callable[..., TrainingInputs]
+) -> None:
+    """Six iterations in three rounds; successes in the first make the second round's model pay more."""
+    lost = [make_trajectory(0.0, [True, True], id=f"x{i}") for i in range(2)]
+    won = [make_trajectory(1.0, [True, True], id=f"y{i}", task_id="won") for i in range(2)]
+    extra = ExtraCost()
+    model = ProcessRewards(inputs_of(lost, iterations=6), extra)
+    assert extra.taken()["extra_updates"] == EPOCHS
+    paid = [model(won)[0].contributions[0] for _ in range(5)]
+    assert paid[0] == paid[1] and paid[2] == paid[3] and paid[0] < paid[2] < 1
+    assert extra.taken() == {"extra_rollouts": 0.0, "extra_updates": 2.0 * EPOCHS}
+    assert paid[4] == pytest.approx(paid[2], abs=0.1) and len(model._round) == 1
+
+
+def test_twin_critics_by_hand() -> None:
+    """Three episodes of 2, 1 and 1 steps; features are single numbers, heads multiply by a constant.
+
+    gamma 1/2; slow V: 1 x and 2 x, slow Q: 3 x and 1 x; Q: 2 x and 4 x, V: 1 x and 0.
+    """
+    critics = UtteranceCritics(1, CriticsConfig(gamma=0.5, tau=0.25), rng=random.Random(0))
+    for heads, factors in (
+        (critics.heads, {"q0": 2.0, "q1": 4.0, "v0": 1.0, "v1": 0.0}),
+        (critics.slow, {"q0": 3.0, "q1": 1.0, "v0": 1.0, "v1": 2.0}),
+    ):
+        for name, factor in factors.items():
+            heads[name] = torch.nn.Linear(1, 1, bias=False)
+            torch.nn.init.constant_(heads[name].weight, factor)
+    column = [torch.tensor(values)[:, None] for values in ([1.0, 2.0], [1.0], [3.0])]
+    features = [StepFeatures(before=values, after=values + 1) for values in column]
+    paid = [np.array([0.0, 1.0]), np.array([0.0]), np.array([0.5])]
+    steps = Transitions.of(features, paid)
+    assert steps.following.flatten().tolist() == [2, 0, 0, 0] and steps.goes_on.tolist() == [1, 0, 0, 0]
+    assert critics.advantage(steps).tolist() == [4 - 0, 6 - 0, 4 - 0, 8 - 0]
+    # Q_0 = 2 (x + 1): 4, 6, 4, 8 to 0 + 1/2 * 1 * 2, 1, 0, 1/2; Q_1: twice that to 1/2 * 2 * 2, 1, 0, 1/2
+    q0 = ((4 - 1) ** 2 + (6 - 1) ** 2 + 4**2 + 7.5**2) / 4
+    q1 = ((8 - 2) ** 2 + (12 - 1) ** 2 + 8**2 + 15.5**2) / 4
+    # V_0 = x: 1, 2, 1, 3 to 3 (x + 1) = 6, 9, 6, 12; V_1 = 0 to x + 1 = 2, 3, 2, 4
+    v0 = (5**2 + 7**2 + 5**2 + 9**2) / 4
+    v1 = (2**2 + 3**2 + 2**2 + 4**2) / 4
+    assert critics.loss(steps).item() == pytest.approx(q0 + q1 + v0 + v1)
+    critics.follow()
+    assert critics.slow["q0"].weight.item() == pytest.approx(0.75 * 3 + 0.25 * 2)
+
+
+def test_archer_advantages_are_those_of_whole_steps(
+    learner_of: Make,
+    make_trajectory: Callable[..., Trajectory],
+    inputs_of: Callable[..., TrainingInputs],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """min Q - min V of a step on each of its tokens, neither summed nor discounted."""
+    explored = [make_trajectory(1.0, [True, True], id=f"x{i}") for i in range(2)]
+    learner = learner_of("archer", inputs_of(explored))
+    critics = learner.stateful["critics"]
+    advantages = torch.tensor([0.5, -0.25, 0.0, 1.0, 2.0, -1.0])
+    monkeypatch.setattr(critics, "advantage", lambda steps: advantages)
+    policy = learner.policy
+    trajectories = [
+        make_trajectory(o, [True, False], id=name) for o, name in ((1.0, "a"), (0.0, "b"), (0.5, "c"))
+    ]
+    rows = [policy.codec.row(trajectory) for trajectory in trajectories]
+    episodes = [Episode(t, row, (0.0,) * len(row.ids)) for t, row in zip(trajectories, rows, strict=True)]
+    estimates = learner.estimate(Collected(episodes, [0, 1, 2]))
+    for estimate, row, pair in zip(estimates, rows, advantages.view(3, 2).tolist(), strict=True):
+        assert estimate.advantage.tolist() == [pair[t] if t >= 0 else 0 for t in row.step]
+    assert [float(e.rewards.sum()) for e in estimates if e.rewards is not None] == [1, 0, 0.5]
+    assert learner.critic is None and learner.extra is not None
+    assert learner.extra.taken()["extra_updates"] == 40 + 10
+
+
+def test_the_discriminator_pays_log_odds(
+    make_trajectory: Callable[..., Trajectory],
+    inputs_of: Callable[..., TrainingInputs],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Three steps that look like the expert's, unlike it, and like both; the sum is not the outcome's."""
+    shown = Demonstration(make_trajectory(1.0, [True, True], id="shown"), (True, False))
+    inputs = replace(inputs_of(), demonstrations=[shown])
+    extra = ExtraCost()
+    judge = Discriminator(inputs, extra)
+    assert judge.expert.shape[0] == 1, "inserted mistakes are not the expert's"
+    judge.expert = torch.tensor([[1.0, 0.0], [0.0, 0.0]])
+    features = [torch.tensor(rows) for rows in ([[1.0, 0.0]], [[0.0, 1.0]], [[0.0, 0.0], [0.0, 1.0]])]
+    read = [StepFeatures(each, each) for each in features]
+    monkeypatch.setattr("spa_lab.learn.methods.stepagent_inverse.step_features", lambda *a, **k: read)
+    monkeypatch.setattr("spa_lab.learn.methods.stepagent_inverse.EPOCHS", 200)
+    monkeypatch.setattr("spa_lab.learn.methods.stepagent_inverse.LR", 0.02)
+    monkeypatch.setattr(inputs.rng, "choices", lambda drawn, k: [0, 0, 1, 1])
+    trajectories = [make_trajectory(0.0, [True] * n, id=name) for n, name in ((1, "a"), (1, "b"), (2, "c"))]
+    paid = [credit.contributions for credit in judge(trajectories)]
+    # of the expert's four and the agent's four: (1, 0) is drawn twice and written once: log 2
+    assert paid[0][0] == pytest.approx(np.log(2), abs=0.15)
+    assert paid[1][0] < -2 and paid[2][1] == paid[1][0], "written by the agent alone"
+    assert paid[2][0] == pytest.approx(np.log(2), abs=0.15)
+    assert extra.taken()["extra_updates"] == 200
