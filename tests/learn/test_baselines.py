@@ -1,6 +1,7 @@
 """RAGEN and the released rule by hand on three episodes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -101,6 +102,8 @@ def test_the_released_rule(
         [0.5 * 2, 0, 0],
     ]
     assert reward(episodes[1:2])[0].tolist() == [-0.5, -0.75, 0], "compared with all explorations"
+    fresh = replace(episodes[0], trajectory=replace(explored[0], id="fresh"))
+    assert reward([fresh])[0].tolist() == [2.0, 0.5, 0], "1 - (1 + 0 + 1/2) / 3, and grounding"
     learner = learner_of(
         "spa_released", inputs_of(explored, gae_level="step", gamma=1.0, lam=1.0, gamma_step=0.9)
     )

@@ -25,12 +25,15 @@ from spa_lab.types import Credit, Trajectory
 
 
 def released_reward(inputs: TrainingInputs) -> FusedReward:
-    """The released step rewards of the explorations; of no other trajectories."""
-    known = {credit.trajectory_id: credit for credit in rewards.leave_one_out(inputs.explored)}
+    """The released step rewards; trajectories are compared with all explorations of their task."""
+    explored = {trajectory.id for trajectory in inputs.explored}
 
     def credits(
         trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow] | None = None
     ) -> list[Credit]:
+        others = [trajectory for trajectory in trajectories if trajectory.id not in explored]
+        compared = rewards.leave_one_out([*inputs.explored, *others])
+        known = {credit.trajectory_id: credit for credit in compared}
         return [known[trajectory.id] for trajectory in trajectories]
 
     config = replace(
