@@ -1,5 +1,6 @@
 """Every format: detected from its content, read without an option, nothing lost in silence."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,20 @@ def test_atif() -> None:
     trajectory = imported.trajectories[0]
     assert (trajectory.id, trajectory.policy, trajectory.success) == ("s1", "m", True)
     assert imported.meta["s1"]["steps"]["0"] == {"step_id": 3, "metrics": {"prompt_tokens": 9}}
+
+
+@pytest.mark.parametrize(("name", "text"), [("reward.txt", "0.75\n"), ("reward.json", '{"reward": 0.75}')])
+def test_the_verdict_of_a_harbor_trial_lies_beside_its_trajectory(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    log = json.loads((LOGS / "atif.json").read_text())
+    del log["extra"]
+    for folder, file, content in (("agent", "trajectory.json", json.dumps(log)), ("verifier", name, text)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / file).write_text(content)
+    imported = read_log(tmp_path)
+    assert imported.trajectories[0].outcome == 0.75 and not imported.ledger.assumed
+    assert any(f"verifier/{name}" in note for note in imported.notes)
 
 
 def test_swe_agent() -> None:
