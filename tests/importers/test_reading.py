@@ -32,9 +32,10 @@ def _chat(text: str, **fields: Any) -> dict[str, Any]:
         (b"\n" + json.dumps(ROW).encode() + b"\r\n\n" + json.dumps(ROW).encode(), "JSON lines", 2),
         (b"\xef\xbb\xbf" + json.dumps(ROW).encode(), "JSON", 1),
         (json.dumps(ROW).encode("utf-16"), "JSON", 1),
-        (gzip.compress(json.dumps([ROW]).encode()), "gzip, JSON list", 1),
+        (gzip.compress(json.dumps([ROW]).encode(), mtime=0), "gzip, JSON list", 1),
         (json.dumps(ROW).encode() + b"\n" + json.dumps(ROW).encode()[:-4], "JSON lines", 1),
     ],
+    ids=["JSON", "list", "lines", "BOM", "UTF-16", "gzip", "cut off"],
 )
 def test_forms(tmp_path: Path, content: bytes, form: str, n: int) -> None:
     path = tmp_path / "log.txt"
