@@ -212,7 +212,7 @@ def _execute(
         if "parameters" in cell.metadata.get("tags", ()):
             cell.source = cell.source.replace('ENV = "household"', f"ENV = {env!r}")
             if path.stem in AGENT:
-                shrink(cell, learns=env not in OTHER_WORLDS)
+                shrink(cell)
             assert env == "household" or f"ENV = {env!r}" in cell.source
     client = NotebookClient(notebook, km=kernel, timeout=900, resources={"metadata": {"path": str(folder)}})
     try:
