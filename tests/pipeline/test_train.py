@@ -211,7 +211,7 @@ def test_cloning_alone(micro: ModuleType, tmp_path: Path, capsys) -> None:
     ("wrong", "message"),
     [
         ({"until": "cloning"}, r"no stage 'cloning'; there are: clone, explore"),
-        ({"methods": ["spa", "dpo"]}, r"no training method 'dpo'; there are: sft, terminal, spa"),
+        ({"methods": ["spa", "dpo"]}, r"no training method 'dpo'; there are: sft, rft, terminal, spa"),
         ({"world": "chess"}, r"no world 'chess'; there are: household, household-long, webshop, virtualhome"),
         ({"workers": 0}, r"at least 1 worker process, got 0"),
     ],
