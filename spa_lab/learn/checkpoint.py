@@ -92,6 +92,43 @@ def load_weights(module: nn.Module, state: LearnerState) -> None:
         parameter.data.copy_(saved)
 
 
+def training_state(
+    policy: nn.Module, parts: Mapping[str, Stateful], streams: Mapping[str, random.Random], **facts: Any
+) -> LearnerState:
+    """The state of a policy under training.
+
+    Args:
+        policy: its trained weights are saved.
+        parts: what changes with it, by name: optimizer, critic.
+        streams: random numbers that are drawn from, by name.
+        facts: further values that JSON can hold, such as the number of iterations.
+    """
+    drawn = {name: random_state(rng) for name, rng in streams.items()}
+    states = {name: part.state() for name, part in parts.items()}
+    learner = LearnerState(facts=facts | drawn)
+    return merge_states(states | {"policy": weights_state(policy), "learner": learner})
+
+
+def load_training_state(
+    state: LearnerState,
+    policy: nn.Module,
+    parts: Mapping[str, Stateful],
+    streams: Mapping[str, random.Random],
+) -> Mapping[str, Any]:
+    """Continue from `training_state` with the same arguments; returns its facts.
+
+    Raises:
+        ValueError: the state is of another kind or shape.
+    """
+    load_weights(policy, split_state(state, "policy"))
+    for name, part in parts.items():
+        part.load_state(split_state(state, name))
+    facts = split_state(state, "learner").facts
+    for name, rng in streams.items():
+        set_random_state(rng, facts[name])
+    return facts
+
+
 def random_state(rng: random.Random) -> Any:
     """The state of `rng` as JSON."""
     version, words, gauss = rng.getstate()

@@ -5,6 +5,7 @@ they were sampled at (there: one offline pass, log-probabilities recomputed); KL
 reward.
 """
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -16,16 +17,7 @@ from spa_lab.agent.models import copy_policy
 from spa_lab.agent.rollout import Episode
 from spa_lab.credit.contribution_range import ContributionRange
 from spa_lab.envs.base import Task
-from spa_lab.learn.checkpoint import (
-    LearnerState,
-    Stateful,
-    load_weights,
-    merge_states,
-    random_state,
-    set_random_state,
-    split_state,
-    weights_state,
-)
+from spa_lab.learn.checkpoint import LearnerState, Stateful, load_training_state, training_state
 from spa_lab.learn.collect import Collected, Filter, collect, keep_all
 from spa_lab.learn.critic import Critic
 from spa_lab.learn.drift import drift_metrics
@@ -186,15 +178,13 @@ class OnPolicyLearner:
 
     def state(self) -> LearnerState:
         """Weights, moments, random streams and the number of iterations; the reference does not change."""
-        facts = {
-            "iteration": self.iteration,
-            "order": random_state(self.order),
-            "rng": random_state(self.inputs.rng),
-            "generator": self.inputs.generator.bit_generator.state,
-        }
-        parts = {name: part.state() for name, part in self._parts().items()}
-        parts |= {"learner": LearnerState(facts=facts), "policy": weights_state(self.policy.model)}
-        return merge_states(parts)
+        return training_state(
+            self.policy.model,
+            self._parts(),
+            self._streams(),
+            iteration=self.iteration,
+            generator=self.inputs.generator.bit_generator.state,
+        )
 
     def load_state(self, state: LearnerState) -> None:
         """Continue from `state`, of a learner that was made with the same inputs.
@@ -202,13 +192,8 @@ class OnPolicyLearner:
         Raises:
             ValueError: the state is of another kind or shape.
         """
-        load_weights(self.policy.model, split_state(state, "policy"))
-        for name, part in self._parts().items():
-            part.load_state(split_state(state, name))
-        facts = split_state(state, "learner").facts
+        facts = load_training_state(state, self.policy.model, self._parts(), self._streams())
         self.iteration = int(facts["iteration"])
-        set_random_state(self.order, facts["order"])
-        set_random_state(self.inputs.rng, facts["rng"])
         self.inputs.generator.bit_generator.state = facts["generator"]
         if self.extra:
             self.extra.taken()  # what making the learner again has cost was counted before
@@ -219,6 +204,9 @@ class OnPolicyLearner:
         if self.explored is None or len(credits) < len(episodes):
             return {}
         return drift_metrics([episode.trajectory for episode in episodes], credits, self.explored)
+
+    def _streams(self) -> dict[str, random.Random]:
+        return {"order": self.order, "rng": self.inputs.rng}
 
     def _parts(self) -> dict[str, Stateful]:
         critic: dict[str, Stateful] = {"critic": self.critic} if self.critic else {}

@@ -35,8 +35,7 @@ class RecordedEpisodes:
                 f"{config.iterations} iterations over recorded trajectories need as many, "
                 f"got {len(trajectories)}"
             )
-        order = rng.sample(range(len(trajectories)), len(trajectories))
-        self.trajectories, self.config = [trajectories[i] for i in order], config
+        self.trajectories, self.config = rng.sample(trajectories, len(trajectories)), config
 
     def __call__(self, policy: Policy, iteration: int) -> Collected:
         """The episodes of an iteration; further iterations begin the pass again."""

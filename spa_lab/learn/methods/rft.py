@@ -9,6 +9,7 @@ methods do (the source: once, before training) and passes over its share of the 
 them are used `clone.epochs` times. How the comparison of arXiv:2505.20732 was set up is not published.
 """
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,15 +17,7 @@ from spa_lab.agent.models import copy_policy
 from spa_lab.agent.rollout import Episode
 from spa_lab.envs.base import Demonstration, Task
 from spa_lab.learn.batches import token_batches
-from spa_lab.learn.checkpoint import (
-    LearnerState,
-    load_weights,
-    merge_states,
-    random_state,
-    set_random_state,
-    split_state,
-    weights_state,
-)
+from spa_lab.learn.checkpoint import LearnerState, Stateful, load_training_state, training_state
 from spa_lab.learn.cloning import marked_loss
 from spa_lab.learn.collect import Collected, collect
 from spa_lab.learn.method import TrainingInputs, TrainingMethod
@@ -46,8 +39,7 @@ class RFTLearner:
         self.sampler = copy_policy(inputs.policy, name=inputs.policy.name)
         self.sampler.model.eval().requires_grad_(False)
         self.order = inputs.stream("update order")
-        n = len(inputs.demonstrations)
-        self.demonstrations = [inputs.demonstrations[i] for i in self.order.sample(range(n), n)]
+        self.demonstrations = self.order.sample(inputs.demonstrations, len(inputs.demonstrations))
         clone = inputs.preset.clone
         self.optimizer = Optimizer(self.policy.model, lr=clone.lr, muon_lr=clone.muon_lr)
         self.peaks = tuple(self.optimizer.peaks)
@@ -72,17 +64,18 @@ class RFTLearner:
 
     def state(self) -> LearnerState:
         """Weights, moments, the order of updates and the number of iterations."""
-        facts = {"iteration": self.iteration, "order": random_state(self.order)}
-        parts = {"policy": weights_state(self.policy.model), "optimizer": self.optimizer.state()}
-        return merge_states(parts | {"learner": LearnerState(facts=facts)})
+        return training_state(self.policy.model, self._parts(), self._streams(), iteration=self.iteration)
 
     def load_state(self, state: LearnerState) -> None:
         """Continue from `state`; raises ValueError if it is of another kind or shape."""
-        load_weights(self.policy.model, split_state(state, "policy"))
-        self.optimizer.load_state(split_state(state, "optimizer"))
-        facts = split_state(state, "learner").facts
+        facts = load_training_state(state, self.policy.model, self._parts(), self._streams())
         self.iteration = int(facts["iteration"])
-        set_random_state(self.order, facts["order"])
+
+    def _parts(self) -> dict[str, Stateful]:
+        return {"optimizer": self.optimizer}
+
+    def _streams(self) -> dict[str, random.Random]:
+        return {"order": self.order}
 
     def _play(self, tasks: Sequence[Task]) -> Collected:
         preset = self.inputs.preset

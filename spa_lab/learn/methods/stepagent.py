@@ -21,15 +21,7 @@ from spa_lab.agent.models import copy_policy
 from spa_lab.agent.rollout import Policy
 from spa_lab.envs.base import Demonstration, Task
 from spa_lab.learn.batches import token_batches
-from spa_lab.learn.checkpoint import (
-    LearnerState,
-    load_weights,
-    merge_states,
-    random_state,
-    set_random_state,
-    split_state,
-    weights_state,
-)
+from spa_lab.learn.checkpoint import LearnerState, Stateful, load_training_state, training_state
 from spa_lab.learn.method import TrainingInputs, TrainingMethod
 from spa_lab.learn.optimizer import Optimizer
 from spa_lab.learn.preferences import Pair, dpo_loss, step_logprobs, write_steps
@@ -51,8 +43,7 @@ class StepAgentLearner:
         self.reference = copy_policy(inputs.policy, name="reference")
         self.reference.model.eval().requires_grad_(False)
         self.order = inputs.stream("update order")
-        n = len(inputs.demonstrations)
-        self.demonstrations = [inputs.demonstrations[i] for i in self.order.sample(range(n), n)]
+        self.demonstrations = self.order.sample(inputs.demonstrations, len(inputs.demonstrations))
         self.optimizer = Optimizer(self.policy.model, lr=self.config.lr)
         self.iteration = 0
 
@@ -75,22 +66,18 @@ class StepAgentLearner:
 
     def state(self) -> LearnerState:
         """Weights, moments, random streams and the number of iterations; the reference does not change."""
-        facts = {
-            "iteration": self.iteration,
-            "order": random_state(self.order),
-            "rng": random_state(self.inputs.rng),
-        }
-        parts = {"policy": weights_state(self.policy.model), "optimizer": self.optimizer.state()}
-        return merge_states(parts | {"learner": LearnerState(facts=facts)})
+        return training_state(self.policy.model, self._parts(), self._streams(), iteration=self.iteration)
 
     def load_state(self, state: LearnerState) -> None:
         """Continue from `state`; raises ValueError if it is of another kind or shape."""
-        load_weights(self.policy.model, split_state(state, "policy"))
-        self.optimizer.load_state(split_state(state, "optimizer"))
-        facts = split_state(state, "learner").facts
+        facts = load_training_state(state, self.policy.model, self._parts(), self._streams())
         self.iteration = int(facts["iteration"])
-        set_random_state(self.order, facts["order"])
-        set_random_state(self.inputs.rng, facts["rng"])
+
+    def _parts(self) -> dict[str, Stateful]:
+        return {"optimizer": self.optimizer}
+
+    def _streams(self) -> dict[str, random.Random]:
+        return {"order": self.order, "rng": self.inputs.rng}
 
     def _compare(self, shown: Sequence[Demonstration]) -> list[Pair]:
         """The expert's and the policy's step at each history that leaves room for a step."""
