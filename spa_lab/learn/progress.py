@@ -72,6 +72,11 @@ class ProgressData:
         )
 
     @property
+    def tables(self) -> list[FloatArray]:
+        """N tables (T, `N_STATISTICS`), the statistics of each trajectory."""
+        return np.split(self.statistics, np.cumsum(self.lengths)[:-1])
+
+    @property
     def step(self) -> NDArray[np.int64]:
         """(n,) index t of each history."""
         return np.concatenate([np.arange(length) for length in self.lengths])

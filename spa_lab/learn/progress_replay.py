@@ -1,11 +1,9 @@
 """The last iterations' episodes, as far as the progress model is fitted to them."""
 
 from collections import deque
-from collections.abc import Sequence
 
 import torch
 
-from spa_lab.credit.siblings import Histories
 from spa_lab.learn.checkpoint import LearnerState
 from spa_lab.learn.progress import ProgressData
 
@@ -20,15 +18,15 @@ class ProgressReplay:
         iterations: that are kept.
     """
 
-    def __init__(self, explored: Sequence[Histories], iterations: int) -> None:
-        self._explored = ProgressData.of(explored)
+    def __init__(self, explored: ProgressData, iterations: int) -> None:
+        self._explored = explored
         self._recent: deque[ProgressData] = deque(maxlen=iterations)
         self.n_added = 0
         """Iterations that were added, kept or not."""
 
-    def add(self, histories: Sequence[Histories]) -> None:
+    def add(self, data: ProgressData) -> None:
         """Keep the episodes of an iteration."""
-        self._recent.append(ProgressData.of(histories))
+        self._recent.append(data)
         self.n_added += 1
 
     def data(self) -> ProgressData:

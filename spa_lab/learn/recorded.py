@@ -9,6 +9,7 @@ from spa_lab.agent.rollout import Episode, Policy
 from spa_lab.configs.ppo import PPOConfig
 from spa_lab.learn.collect import Collected
 from spa_lab.learn.language import logprobs_under
+from spa_lab.learn.method import TrainingInputs
 from spa_lab.learn.reading import read_written
 from spa_lab.types import Trajectory
 
@@ -58,3 +59,12 @@ class RecordedEpisodes:
             for trajectory, row, values in zip(chosen, rows, logprobs, strict=True)
         ]
         return Collected(episodes, range(len(episodes)))
+
+
+def recorded_explorations(inputs: TrainingInputs) -> RecordedEpisodes:
+    """The explorations, in an order that all offline methods of a run share.
+
+    Raises:
+        ValueError: there are fewer of them than iterations.
+    """
+    return RecordedEpisodes(inputs.explored, inputs.preset.ppo, rng=inputs.stream("recorded episodes"))

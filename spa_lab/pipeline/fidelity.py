@@ -21,8 +21,8 @@ from spa_lab.pipeline import measurement
 from spa_lab.pipeline.evaluations import task_records
 from spa_lab.pipeline.experiment import CLONED, ESTIMATOR, Experiment, ExperimentSource
 from spa_lab.pipeline.parallel import Report, WorkerPool, WorkerTask
-from spa_lab.pipeline.report import draw_contributions, save_pictures
-from spa_lab.pipeline.sources import CONTINUATIONS, NO_MODEL, SOURCES, find_source, in_order
+from spa_lab.pipeline.report import save_contributions, save_pictures
+from spa_lab.pipeline.sources import CONTINUATIONS, NO_MODEL, SOURCE_TITLES, SOURCES, find_source, in_order
 from spa_lab.store import Run, writing
 from spa_lab.types import Credit, Trajectory
 
@@ -252,6 +252,5 @@ def _draw(experiment: Experiment, table: pd.DataFrame) -> None:
     # imported here: worker processes import this package and need no pictures
     from spa_lab.view.paper.scoreboard import draw_scoreboard
 
-    titles = {name: entry.title for name, entry in SOURCES.items()}
-    save_pictures(experiment.run, {BOARD: draw_scoreboard(table, titles=titles)})
-    draw_contributions(experiment)
+    save_pictures(experiment.run, {BOARD: draw_scoreboard(table, titles=SOURCE_TITLES)})
+    save_contributions(experiment)

@@ -22,7 +22,7 @@ from spa_lab.pipeline.evaluations import (
     panel_frame,
     policy_titles,
 )
-from spa_lab.pipeline.sources import SOURCES
+from spa_lab.pipeline.sources import SOURCE_TITLES
 from spa_lab.store import Run
 from spa_lab.types import Trajectory
 from spa_lab.view import paper
@@ -41,8 +41,6 @@ CURVES = {
     "training-ppo": ("ppo", ("success", "grounding", "length", "reward", "value", "kl")),
 }
 """Figure -> stage whose curves are drawn, and metrics."""
-SOURCE_TITLES = {name: entry.title for name, entry in SOURCES.items()}
-"""Source -> title in figures; a source from outside the package has its name as title."""
 
 
 class LeftOut(NamedTuple):

@@ -85,11 +85,9 @@ def measure_chunk(
     experiment.run.save_results(f"{name}-{chunk}", [row], result="timings")
 
 
-def measured(
-    experiment: Experiment, trajectories: Sequence[Trajectory], purpose: Purpose = "truth"
-) -> list[BranchOutcomes]:
+def measured(experiment: Experiment, trajectories: Sequence[Trajectory]) -> list[BranchOutcomes]:
     """All saved outcomes of these explorations, in their order; missing ones are played."""
-    return _play(experiment, trajectories, 1, purpose, lambda outcomes: None)
+    return _play(experiment, trajectories, 1, "truth", lambda outcomes: None)
 
 
 def explorations_of(experiment: Experiment, ids: Sequence[str]) -> list[Trajectory]:

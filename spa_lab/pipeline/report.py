@@ -19,7 +19,7 @@ from spa_lab.pipeline.evaluations import (
     panel_frame,
     policy_titles,
 )
-from spa_lab.pipeline.sources import SOURCES
+from spa_lab.pipeline.sources import SOURCE_TITLES
 from spa_lab.store import Run, replacing
 from spa_lab.types import Credit, Trajectory
 
@@ -197,10 +197,10 @@ def _draw(experiment: "Experiment") -> None:
         if frame["expert_length"].notna().all():
             figures["success_by_length"] = success_by_length_figure(success_by_length(frame)).figure
     save_pictures(run, figures)
-    draw_contributions(experiment)
+    save_contributions(experiment)
 
 
-def draw_contributions(experiment: "Experiment") -> None:
+def save_contributions(experiment: "Experiment") -> None:
     """`figures/contributions` of a success and a failure among the held-out explorations, if there are both.
 
     They show the run's estimator, and measured values where there are any. With credit of several sources,
@@ -212,7 +212,7 @@ def draw_contributions(experiment: "Experiment") -> None:
     from spa_lab.view.paper.page import TWO_COLUMNS
     from spa_lab.view.paper.rows import most_sources
 
-    run, titles = experiment.run, {name: entry.title for name, entry in SOURCES.items()}
+    run, titles = experiment.run, SOURCE_TITLES
     credits = run.credits("held_out") | run.credits("scored")
     if not credits:
         return

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spa_lab.pipeline.evaluations import TITLES, evaluations, expert_lengths, panel_frame
+from spa_lab.pipeline.evaluations import BASELINE, TITLES, evaluations, expert_lengths, panel_frame
 from spa_lab.store import Run, replacing
 from spa_lab.view.tables.evaluation import differences_table, success_table
 
@@ -23,7 +23,6 @@ COLUMNS = (
     "grounding",
 )  # fmt: skip
 """Of a file: as in `frames.trajectories_frame`; `run_seed` is the seed of the run."""
-BASELINE = "terminal"
 
 
 def episode_results(runs: Sequence[Run]) -> pd.DataFrame:

@@ -83,6 +83,8 @@ SOURCES: Mapping[str, SourceEntry] = MappingProxyType(
     }
 )
 """From trivial to expensive: the order of tables and figures. Sources that are not here come last."""
+SOURCE_TITLES: Mapping[str, str] = MappingProxyType({name: entry.title for name, entry in SOURCES.items()})
+"""Source -> title in figures; a source from outside the package has its name as title."""
 
 
 def in_order(sources: Iterable[str]) -> list[str]:

@@ -127,18 +127,18 @@ def test_one_head_for_one_task(make_trajectory: Callable[..., Trajectory]) -> No
 
 
 def test_a_replay_holds_the_explorations_and_then_the_last_iterations() -> None:
-    replay = ProgressReplay(rollouts(range(3)), 2)
+    replay = ProgressReplay(ProgressData.of(rollouts(range(3))), 2)
     assert len(replay.data().outcomes) == 24
     for iteration in range(3):
-        replay.add(rollouts(range(iteration, iteration + 2)))
+        replay.add(ProgressData.of(rollouts(range(iteration, iteration + 2))))
     data = replay.data()
     assert (len(data.outcomes), int(data.tasks.max()) + 1, replay.n_added) == (32, 4, 3)
 
 
 def test_a_replay_continues_from_its_state() -> None:
-    explored = rollouts(range(3))
+    explored = ProgressData.of(rollouts(range(3)))
     replay, restored = ProgressReplay(explored, 2), ProgressReplay(explored, 2)
-    replay.add(rollouts(range(2)))
+    replay.add(ProgressData.of(rollouts(range(2))))
     restored.load_state(replay.state())
     assert restored.n_added == 1
     for name in ("statistics", "lengths", "outcomes", "tasks"):

@@ -6,22 +6,18 @@ multiplies every step reward by T - t - 1 (ppo/step_ppotrainer.py:396).
 """
 
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.learn.methods.spa import estimated_reward
 from spa_lab.learn.ppo import ppo
-from spa_lab.learn.recorded import RecordedEpisodes
-from spa_lab.learn.step_rewards import fused
+from spa_lab.learn.recorded import recorded_explorations
 
 
 def make(inputs: TrainingInputs) -> Learner:
-    """PPO on r_t = alpha * c_t + beta * g_t over the explorations that the estimator was fitted to.
+    """PPO on `spa.estimated_reward` over the explorations that the estimator was fitted to.
 
     Raises:
         ValueError: there is no estimator, or there are fewer explorations than iterations.
     """
-    if inputs.estimator is None:
-        raise ValueError("method 'spa_offline' needs a fitted progress estimator")
-    reward = fused(inputs.preset.reward, inputs.estimator.credit, explored=inputs.explored)
-    order = inputs.stream("recorded episodes")
-    return ppo(inputs, reward, recorded=RecordedEpisodes(inputs.explored, inputs.preset.ppo, rng=order))
+    return ppo(inputs, estimated_reward(inputs, "spa_offline"), recorded=recorded_explorations(inputs))
 
 
 METHOD = TrainingMethod(

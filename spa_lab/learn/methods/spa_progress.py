@@ -11,19 +11,16 @@ compares the outcome with V(h_t), lambda = 0 pays each step its own contribution
 Departs from SPA-RL (arXiv:2505.20732) in what V reads, in the refits, and in the groups of one task.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from spa_lab import rewards
 from spa_lab.credit.contribution_range import ContributionRange
-from spa_lab.credit.siblings import Histories, sibling_statistics
 from spa_lab.learn.collect import Collected
 from spa_lab.learn.estimates import Estimate, gae
 from spa_lab.learn.histories import read_histories
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.on_policy import OnPolicyLearner
-from spa_lab.learn.progress import ProgressModel, fit_progress
+from spa_lab.learn.progress import ProgressData, ProgressModel, fit_progress
 from spa_lab.learn.progress_replay import ProgressReplay
 
 
@@ -39,7 +36,8 @@ class ProgressAdvantages:
         histories = read_histories(
             self.inputs.policy, trajectories, rows=[episode.row for episode in collected.episodes]
         )
-        credits = self._model().credit(trajectories, sibling_statistics(histories))
+        data = ProgressData.of(histories)
+        credits = self._model().credit(trajectories, data.tables)
         config, lam = self.inputs.preset.ppo, self.inputs.preset.progress.lam
         estimates = []
         for episode, credit in zip(collected.episodes, credits, strict=True):
@@ -50,13 +48,12 @@ class ProgressAdvantages:
                 level=config.gae_level, gamma_step=config.gamma_step,
             )  # fmt: skip
             estimates.append(Estimate(estimate.advantage, rewards=estimate.rewards, credit=credit))
-        self.replay.add(histories)
+        self.replay.add(data)
         return estimates
 
-    def explored_range(self, histories: Sequence[Histories]) -> ContributionRange:
-        """What the first model gives the explorations, whose histories these are."""
-        credits = self._model().credit(self.inputs.explored, sibling_statistics(histories))
-        return ContributionRange.of(credits)
+    def explored_range(self, explored: ProgressData) -> ContributionRange:
+        """What the first model gives the explorations, whose data these are."""
+        return ContributionRange.of(self._model().credit(self.inputs.explored, explored.tables))
 
     def _model(self) -> ProgressModel:
         rng = self.inputs.stream(f"progress model {self.replay.n_added}")
@@ -71,14 +68,14 @@ def make(inputs: TrainingInputs) -> Learner:
     """
     if not inputs.explored:
         raise ValueError("method 'spa_progress' needs explored trajectories")
-    histories = read_histories(inputs.policy, inputs.explored)
-    replay = ProgressReplay(histories, inputs.preset.progress.replay)
+    explored = ProgressData.of(read_histories(inputs.policy, inputs.explored))
+    replay = ProgressReplay(explored, inputs.preset.progress.replay)
     advantages = ProgressAdvantages(inputs, replay)
     return OnPolicyLearner(
         inputs,
         advantages,
         group_size=inputs.preset.progress.group_size,
-        explored=advantages.explored_range(histories),
+        explored=advantages.explored_range(explored),
         stateful={"replay": replay},
     )
 

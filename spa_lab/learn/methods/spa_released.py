@@ -19,7 +19,7 @@ from spa_lab import rewards
 from spa_lab.agent.codec import TokenRow
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.ppo import ppo, with_ppo
-from spa_lab.learn.recorded import RecordedEpisodes
+from spa_lab.learn.recorded import recorded_explorations
 from spa_lab.learn.step_rewards import FusedReward
 from spa_lab.types import Credit, Trajectory
 
@@ -53,9 +53,7 @@ def make(inputs: TrainingInputs) -> Learner:
         ValueError: there are fewer explorations than iterations.
     """
     inputs = with_ppo(inputs, gae_level="token", gae_over="all_tokens", gamma=0.99, lam=0.95, gamma_step=None)
-    order = inputs.stream("recorded episodes")
-    recorded = RecordedEpisodes(inputs.explored, inputs.preset.ppo, rng=order)
-    return ppo(inputs, released_reward(inputs), recorded=recorded)
+    return ppo(inputs, released_reward(inputs), recorded=recorded_explorations(inputs))
 
 
 METHOD = TrainingMethod(
