@@ -133,8 +133,9 @@ class WorkerPool:
                 for task in [task for task in waiting.values() if not task.after & unfinished]:
                     if len(busy) == self.size:
                         break
-                    bar = at_end.enter_context(_bar(task))  # before the seconds that a first process takes
-                    with _deferred_interrupts():
+                    with _deferred_interrupts():  # a bar outside of `at_end` would be drawn after the error
+                        bar = at_end.enter_context(_bar(task))
+                    with _deferred_interrupts():  # apart: a first process takes seconds to start
                         connection = self._submit(waiting.pop(task.label), busy)
                         busy[connection], bars[connection] = task, bar
                 for connection, message in self._messages(busy):
