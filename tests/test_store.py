@@ -470,12 +470,12 @@ def test_shards_add_up(run, make_trajectory):
 
 def test_tasks_of_a_stage_are_timed_one_by_one(run):
     run.record("clone", "clone", 2.0)
-    run.record("clone", "judge base", 0.5)
+    run.record("clone", "evaluate base", 0.5)
     run.record("explore", "explore 1/2", 4.0)
     assert not run.finished("clone")
     run.finish("clone")
     facts = run.provenance
-    assert facts["stages"] == {"clone": {"seconds": 2.5, "tasks": {"clone": 2.0, "judge base": 0.5}}}
+    assert facts["stages"] == {"clone": {"seconds": 2.5, "tasks": {"clone": 2.0, "evaluate base": 0.5}}}
     assert facts["running"] == {"explore": {"explore 1/2": 4.0}}
     run.finish("explore")
     assert "running" not in run.provenance

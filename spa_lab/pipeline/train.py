@@ -234,7 +234,7 @@ def _evaluation(
 ) -> Iterable[StageTask]:
     """The evaluation of a policy on a panel, unless it is done."""
     if stages.evaluation_name(policy, panel) not in experiment.run.names("trajectories"):
-        label, arguments = _judge(policy, panel), (experiment.source, policy, panel)
+        label, arguments = _evaluate(policy, panel), (experiment.source, policy, panel)
         yield StageTask(stage, WorkerTask(label, stages.evaluate_stage, arguments, frozenset(after)))
 
 
@@ -242,10 +242,10 @@ def _credit(experiment: Experiment, policy: str, panel: str) -> Iterable[StageTa
     """The estimator's credit of a policy's episodes on a panel, unless it is done."""
     if stages.evaluation_name(policy, panel) not in experiment.run.names("credits"):
         arguments = (experiment.source, policy, panel)
-        after = frozenset({ESTIMATE, _judge(policy, panel)})
+        after = frozenset({ESTIMATE, _evaluate(policy, panel)})
         task = WorkerTask(f"credit {policy}, {panel}", stages.credit_stage, arguments, after)
         yield StageTask("evaluate", task)
 
 
-def _judge(policy: str, panel: str) -> str:
-    return f"judge {policy}, {panel}"
+def _evaluate(policy: str, panel: str) -> str:
+    return f"evaluate {policy}, {panel}"

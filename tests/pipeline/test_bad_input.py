@@ -292,7 +292,7 @@ def test_ctrl_c(data: Path, tmp_path: Path) -> None:
     )
     assert process.stderr is not None
     stderr = b""
-    while b"judge base" not in stderr:
+    while b"evaluate base" not in stderr:
         stderr += process.stderr.read1()
     os.killpg(process.pid, signal.SIGINT)
     _, rest = process.communicate(timeout=60)

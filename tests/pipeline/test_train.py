@@ -100,7 +100,7 @@ def test_the_table_is_printed(undisturbed: "Undisturbed", micro: ModuleType, cap
 
 def test_bars_end_at_100_percent_and_say_what_is_left(undisturbed: "Undisturbed") -> None:
     lines = undisturbed.bars.replace("\r", "\n").splitlines()
-    labels = ("clone", "explore 1/2", "explore 2/2", "estimate", "ppo: spa", "judge spa, unseen_by_length")
+    labels = ("clone", "explore 1/2", "explore 2/2", "estimate", "ppo: spa", "evaluate spa, unseen_by_length")
     for label in labels:
         shown = [line for line in lines if re.match(rf"\W*(\[A)?{label} *:", line)]
         assert "100%" in shown[-1], label
