@@ -1,9 +1,9 @@
 """From a preset to a finished run: a graph of tasks on worker processes, each done once.
 
-    clone ─┬─ explore ─┬─ estimate ── ppo: spa ── judge spa
-           │           └─ ppo: methods that need explorations ── judge
-           ├─ ppo: methods that need neither ── judge
-           └─ judge cloned                          judge base
+    clone ─┬─ explore ─┬─ estimate ── ppo: spa ── evaluate spa
+           │           └─ ppo: methods that need explorations ── evaluate
+           ├─ ppo: methods that need neither ── evaluate
+           └─ evaluate cloned                       evaluate base
 
 A task starts as soon as the results that it needs exist. Results depend neither on the order nor on the
 number of workers.
