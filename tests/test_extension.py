@@ -18,6 +18,7 @@ from spa_lab import cli
 from spa_lab.configs.presets import TINY
 from spa_lab.plugins import load_object
 from tests.examples import first_step, recency, rooms
+from tests.made_once import made_once
 
 ROOT = Path(__file__).resolve().parent.parent
 WORLD = "tests.examples.rooms:environment"
@@ -35,9 +36,9 @@ epochs = 12
 lr = 5e-3
 [explore_rollout]
 temperature = 1.0
-max_new_tokens = 40
+max_new_tokens = 20
 [evaluate_rollout]
-max_new_tokens = 40
+max_new_tokens = 20
 [estimator]
 epochs = 1
 width = 8
@@ -64,22 +65,26 @@ def _spa_lab(*argv: str) -> str:
     return printed.getvalue()
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A run in the user's world with SPA and the user's method, and the summary that was printed."""
-    folder = tmp_path_factory.mktemp("rooms")
+def _make(folder: Path) -> None:
+    """A run in the user's world with SPA and the user's method, its measured truth, and what was printed."""
     (folder / "small.toml").write_text(SETTINGS)
-    out = folder / "run"
-    argv = ["run", "--env", WORLD, "--method", "spa", METHOD, "--out", str(out), "--workers", "2"]
-    return out, _spa_lab(*argv, "--config", str(folder / "small.toml"))
+    out = str(folder / "run")
+    argv = ["run", "--env", WORLD, "--method", "spa", METHOD, "--out", out, "--workers", "2"]
+    (folder / "summary").write_text(_spa_lab(*argv, "--config", str(folder / "small.toml")))
+    argv = ["fidelity", out, "--trajectories", "3", "--branches", "4", "--workers", "1"]
+    (folder / "scoreboard").write_text(_spa_lab(*argv, "--source", "terminal", SOURCE))
 
 
 @pytest.fixture(scope="module")
-def scored(finished: tuple[Path, str]) -> tuple[Path, str]:
-    """The same run with a measured truth, and the scoreboard that was printed."""
-    out, _ = finished
-    argv = ["fidelity", str(out), "--trajectories", "3", "--branches", "4", "--workers", "1"]
-    return out, _spa_lab(*argv, "--source", "terminal", SOURCE)
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `_make` leaves."""
+    return made_once(tmp_path_factory, "rooms", _make)
+
+
+@pytest.fixture(scope="module")
+def scored(made: Path) -> Path:
+    """The run with the user's world, method and source."""
+    return made / "run"
 
 
 @pytest.mark.parametrize("module", [rooms, recency, first_step], ids=lambda module: module.__name__)
@@ -110,9 +115,8 @@ def test_the_current_folder_is_searched_for_objects_of_a_user_only(
     del sys.modules["nearby"]
 
 
-def test_the_run_has_the_world_and_the_method(finished: tuple[Path, str]) -> None:
-    out, summary = finished
-    run = spa_lab.Run.open(out)
+def test_the_run_has_the_world_and_the_method(made: Path) -> None:
+    run, summary = spa_lab.Run.open(made / "run"), (made / "summary").read_text()
     assert run.names("models") == ["cloned", "estimator", "first_step", "spa"]
     assert run.methods == {"spa": "SPA-RL", "first_step": first_step.FIRST_STEP.title}
     assert run.config["world"] == WORLD and run.config["env"] == "rooms"
@@ -121,17 +125,16 @@ def test_the_run_has_the_world_and_the_method(finished: tuple[Path, str]) -> Non
     assert "first_step" in summary or first_step.FIRST_STEP.title in summary
 
 
-def test_fidelity_lists_the_source(scored: tuple[Path, str]) -> None:
-    out, board = scored
+def test_fidelity_lists_the_source(made: Path) -> None:
+    board = (made / "scoreboard").read_text()
     names = [line.split()[0] for line in board.splitlines() if line.strip()]
     assert {"terminal", "recency"} <= set(names)
-    rows = spa_lab.Run.open(out).results("scoreboard")
+    rows = spa_lab.Run.open(made / "run").results("scoreboard")
     assert rows is not None and list(dict.fromkeys(row["source"] for row in rows))[1] == "recency"
 
 
-def test_the_inspector_shows_the_source_beside_the_truth(scored: tuple[Path, str], tmp_path: Path) -> None:
-    out, _ = scored
-    view = spa_lab.inspect(out)
+def test_the_inspector_shows_the_source_beside_the_truth(scored: Path, tmp_path: Path) -> None:
+    view = spa_lab.inspect(scored)
     assert view.truth is not None
     assert [credit.source for credit in view.credits(["recency"])] == ["recency"]
     view.save(tmp_path / "page.html")
@@ -139,9 +142,8 @@ def test_the_inspector_shows_the_source_beside_the_truth(scored: tuple[Path, str
     assert "recency" in page and "Monte Carlo (4 branches)" in page
 
 
-def test_figures_name_method_and_source(scored: tuple[Path, str], tmp_path: Path) -> None:
-    out, _ = scored
-    report = _spa_lab("figures", str(out), "--out", str(tmp_path))
+def test_figures_name_method_and_source(scored: Path, tmp_path: Path) -> None:
+    report = _spa_lab("figures", str(scored), "--out", str(tmp_path))
     assert "training-ppo" in report and "scoreboard" in report
     tables = {path.stem: path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.csv")}
     assert any(first_step.FIRST_STEP.title in table or "first_step" in table for table in tables.values())
@@ -159,8 +161,8 @@ def test_the_same_from_python(tmp_path: Path) -> None:
         rollouts_per_task=2,
         evaluation_tasks=3,
         by_length_tasks=0,
-        explore_rollout=replace(TINY.explore_rollout, temperature=1.0, max_new_tokens=40),
-        evaluate_rollout=replace(TINY.evaluate_rollout, max_new_tokens=40),
+        explore_rollout=replace(TINY.explore_rollout, temperature=1.0, max_new_tokens=20),
+        evaluate_rollout=replace(TINY.evaluate_rollout, max_new_tokens=20),
         estimator=replace(TINY.estimator, epochs=1, width=8),
         ppo=replace(TINY.ppo, iterations=1, episodes=4, epochs=1),
     )
@@ -219,11 +221,10 @@ def test_wrong_objects_are_one_line_and_nothing_is_written(
     ],
 )
 def test_wrong_sources_are_one_line(
-    scored: tuple[Path, str], source: str, message: str, capsys: pytest.CaptureFixture[str]
+    scored: Path, source: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out, _ = scored
-    before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
-    assert cli.main(["fidelity", str(out), "--source", source]) == 2
+    before = {path: path.stat().st_mtime_ns for path in scored.rglob("*") if path.is_file()}
+    assert cli.main(["fidelity", str(scored), "--source", source]) == 2
     err = capsys.readouterr().err
     assert err.startswith("spa-lab: error: ") and message in err and err.count("\n") == 1
-    assert {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()} == before
+    assert {path: path.stat().st_mtime_ns for path in scored.rglob("*") if path.is_file()} == before

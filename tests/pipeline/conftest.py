@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +17,7 @@ from spa_lab.agent.rollout import Policy
 from spa_lab.pipeline.train import STAGES
 from spa_lab.store import Run
 from spa_lab.store import folder as run_module
+from tests.made_once import made_once
 
 HERE = Path(__file__).resolve().parent
 
@@ -52,8 +54,8 @@ def data(
     importable: Callable[[str], ModuleType],
 ) -> Path:
     """A data folder with untrained base models."""
-    folder: Path = importable("base_models").make_data(tmp_path_factory.mktemp("data"), make_policy)
-    return folder
+    make = partial(importable("base_models").make_data, make_policy=make_policy)
+    return made_once(tmp_path_factory, "data", make)
 
 
 def _commit() -> str:
@@ -70,19 +72,26 @@ def _data_of_this_run(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def undisturbed(data: Path, micro: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    before: dict[str, Path] = {}
+    shared = made_once(tmp_path_factory, "undisturbed", partial(_run_undisturbed, data=data, micro=micro))
+    folder = shutil.copytree(shared, tmp_path_factory.mktemp("copy") / shared.name)
+    before = {stage: folder / f"before-{stage}" for stage in (*STAGES, "end")}
+    printed, bars = ((folder / name).read_text(encoding="utf-8") for name in ("stdout", "stderr"))
+    return Undisturbed(folder / "run", before, printed.replace(str(shared), str(folder)), bars)
+
+
+def _run_undisturbed(folder: Path, data: Path, micro: ModuleType) -> None:
+    """`run`, `before-` and the name of a stage, and what was printed."""
     create, finish = Run.create, Run.finish
 
     def copy_new(*arguments: Any, **named: Any) -> Run:
         run = create(*arguments, **named)
-        before["clone"] = shutil.copytree(run.path, folder / "before-clone")
+        shutil.copytree(run.path, folder / "before-clone")
         return run
 
     def copy_and_finish(run: Run, stage: str) -> None:
         finish(run, stage)
         following = [*STAGES, "end"][STAGES.index(stage) + 1]
-        before[following] = shutil.copytree(run.path, folder / f"before-{following}")
+        shutil.copytree(run.path, folder / f"before-{following}")
 
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -95,4 +104,5 @@ def undisturbed(data: Path, micro: ModuleType, tmp_path_factory: pytest.TempPath
         patch.setattr(Run, "finish", copy_and_finish)
         code = micro.main([*micro.RUN, "--out", str(folder / "run"), "--workers", "2"])
     assert code == 0, err.getvalue()
-    return Undisturbed(folder / "run", before, out.getvalue(), err.getvalue())
+    (folder / "stdout").write_text(out.getvalue(), encoding="utf-8")
+    (folder / "stderr").write_text(err.getvalue(), encoding="utf-8")

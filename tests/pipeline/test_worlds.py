@@ -15,6 +15,7 @@ from spa_lab.envs.worlds import make_environment
 from spa_lab.pipeline import experiment
 from spa_lab.pipeline.experiment import Experiment, config_of
 from spa_lab.store import Run
+from tests.made_once import made_once
 
 OTHER_WORLDS = ("webshop", "virtualhome")
 
@@ -24,11 +25,14 @@ def demo(
     request: pytest.FixtureRequest, data: Path, micro: ModuleType, tmp_path_factory: pytest.TempPathFactory
 ) -> Run:
     """A finished `spa-lab demo --env ...` of a few seconds."""
-    folder = tmp_path_factory.mktemp(request.param)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SPA_LAB_DATA", str(data))
-        patch.chdir(folder)
-        assert micro.main(["demo", "--env", request.param, "--workers", "1"], micro.NANO) == 0
+
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SPA_LAB_DATA", str(data))
+            patch.chdir(folder)
+            assert micro.main(["demo", "--env", request.param, "--workers", "1"], micro.NANO) == 0
+
+    folder = made_once(tmp_path_factory, request.param, make)
     return Run.open(folder / "runs" / f"demo-{request.param}")
 
 
