@@ -2,23 +2,24 @@
 
     python tests/pipeline/kill_resume.py --world household --kills 60 --seed 0
 
-Each attempt is a process group of its own, workers included. An attempt that ends before its kill is
+Each attempt is a session of its own, workers included. An attempt that ends before its kill is
 compared and a new run is started; the last one runs to its end and is compared, too.
 """
 
 import argparse
 import hashlib
-import os
 import random
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.pipeline.attempts import Attempt
 
 HERE = Path(__file__).resolve().parent
 METHODS = ("spa", "terminal", "critic", "random")
@@ -59,24 +60,20 @@ class KilledRun:
     workers: int = 2
 
 
-def start(out: Path, run: KilledRun) -> subprocess.Popen[bytes]:
-    """The run, or its resumption, in a session of its own."""
-    command = [sys.executable, str(HERE / "kill_resume.py"), "--only", str(out), "--world", run.world]
-    environment = os.environ | {"SPA_LAB_DATA": str(run.data), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [*command, "--workers", str(run.workers), "--methods", *run.methods],
-        env=environment,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+def start(out: Path, run: KilledRun) -> "Attempt":
+    """The run, or its resumption."""
+    from attempts import Attempt
+
+    environment = {"SPA_LAB_DATA": str(run.data), "OMP_NUM_THREADS": "1"}
+    arguments = (out, run.world, run.methods, run.workers)
+    return Attempt(_train, *arguments, environment=environment, log=out.with_name(f"{out.name}.log"))
 
 
 def finish(out: Path, run: KilledRun) -> None:
     """Let the run end by itself; raises RuntimeError if it fails."""
-    process = start(out, run)
-    if process.wait() != 0:
-        raise RuntimeError(f"{out}: the run ended with exit code {process.returncode}")
+    code = start(out, run).wait()
+    if code != 0:
+        raise RuntimeError(f"{out}: the run ended with exit code {code}, see {out}.log")
 
 
 def measure(run: KilledRun, kills: int, seed: int, folder: Path) -> Outcome:
@@ -104,16 +101,14 @@ def measure(run: KilledRun, kills: int, seed: int, folder: Path) -> Outcome:
         killed = False
 
     while outcome.kills < kills:
-        process = start(out, run)
-        try:
-            code = process.wait(timeout=rng.uniform(0.1, 0.9) * seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        attempt = start(out, run)
+        code = attempt.wait(rng.uniform(0.1, 0.9) * seconds)
+        if code is None:
+            attempt.kill()
             outcome.kills, killed = outcome.kills + 1, True
             continue
         if code:
-            raise RuntimeError(f"{out}: a resumed run ended with exit code {code}")
+            raise RuntimeError(f"{out}: a resumed run ended with exit code {code}, see {out}.log")
         compare()
     finish(out, run)
     compare()
@@ -140,11 +135,7 @@ def _main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--methods", nargs="+", default=METHODS)
-    parser.add_argument("--only", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.only:
-        _train(options.only, options.world, options.methods, options.workers)
-        return
     from base_models import make_data
 
     from tests.conftest import _tiny_policy

@@ -28,10 +28,10 @@ MICRO = replace(
     clone=replace(TINY.clone, epochs=4, batch_tokens=800, lr=1e-2, muon_lr=2e-2),
     explore_tasks=6,
     rollouts_per_task=2,
-    explore_rollout=replace(TINY.explore_rollout, max_new_tokens=6, parallel=4),
+    explore_rollout=replace(TINY.explore_rollout, max_new_tokens=3, parallel=4),
     estimator=replace(TINY.estimator, width=8, epochs=1, batch_tokens=2000),
     ppo=replace(TINY.ppo, iterations=2, episodes=4, epochs=1),
-    evaluate_rollout=replace(TINY.evaluate_rollout, temperature=0.7, max_new_tokens=6),
+    evaluate_rollout=replace(TINY.evaluate_rollout, temperature=0.7, max_new_tokens=3),
     evaluation_tasks=4,
     by_length_tasks=2,
 )
@@ -58,7 +58,8 @@ def main(argv: Sequence[str], preset: Preset = MICRO) -> int:
         return cli.main(argv)
 
 
-def _kill_everything_in(label: str) -> None:
+def main_killed_in(label: str, argv: Sequence[str]) -> int:
+    """`main`, which ends with SIGKILL to the group of processes while a task with such a label is running."""
     show = parallel._show
 
     def show_or_kill(bar: Any, progress: Any) -> None:
@@ -66,10 +67,10 @@ def _kill_everything_in(label: str) -> None:
             os.killpg(0, signal.SIGKILL)
         show(bar, progress)
 
-    parallel._show = show_or_kill
+    with patch.object(parallel, "_show", show_or_kill):
+        return main(argv)
 
 
 if __name__ == "__main__":
-    if os.environ.get("MICRO_KILL_IN"):
-        _kill_everything_in(os.environ["MICRO_KILL_IN"])
-    sys.exit(main(sys.argv[1:]))
+    label = os.environ.get("MICRO_KILL_IN")
+    sys.exit(main_killed_in(label, sys.argv[1:]) if label else main(sys.argv[1:]))

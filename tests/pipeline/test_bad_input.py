@@ -28,6 +28,7 @@ from spa_lab.pipeline.experiment import Experiment
 from spa_lab.pipeline.parallel import WorkerPool
 from spa_lab.pipeline.stages import clone_stage
 from spa_lab.store import Run, StoreError, writing
+from tests.pipeline.attempts import is_empty
 
 if TYPE_CHECKING:
     from tests.pipeline.conftest import Undisturbed
@@ -271,14 +272,6 @@ def test_a_truncated_recording(tmp_path: Path, capsys: pytest.CaptureFixture) ->
     assert _complaint(capsys.readouterr().err).startswith(f"{file}: cannot be read after ")
 
 
-def _is_empty(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return True
-    return False
-
-
 def _heed_interrupts() -> None:
     """A shell's background job ignores them, and its children would, too."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -299,6 +292,6 @@ def test_ctrl_c(data: Path, tmp_path: Path) -> None:
     assert process.returncode == 130
     assert _complaint((stderr + rest).decode()) == "interrupted"
     end = time.monotonic() + 30
-    while not _is_empty(process.pid):
+    while not is_empty(process.pid):
         assert time.monotonic() < end, "a process is left"
         time.sleep(0.05)

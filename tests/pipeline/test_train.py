@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -108,8 +109,8 @@ def test_bars_end_at_100_percent_and_say_what_is_left(undisturbed: "Undisturbed"
     assert "Loading" not in undisturbed.bars and "Writing" not in undisturbed.bars
 
 
-def _killed_in(label: str, micro: ModuleType, folder: Path) -> None:
-    """Begin or go on with the run, and be killed by SIGKILL, workers and all, in the middle of that job."""
+def _killed_program(label: str, micro: ModuleType, folder: Path) -> None:
+    """Begin the run as a program that is killed by SIGKILL, workers and all, in the middle of that task."""
     command = [sys.executable, str(micro.__file__), *micro.RUN, "--out", str(folder), "--workers", "1"]
     environment = os.environ | {"MICRO_KILL_IN": label, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -118,15 +119,31 @@ def _killed_in(label: str, micro: ModuleType, folder: Path) -> None:
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
-def test_killed_in_every_stage(undisturbed: "Undisturbed", micro: ModuleType, tmp_path: Path, capsys) -> None:
+def test_killed_in_every_stage(
+    undisturbed: "Undisturbed",
+    micro: ModuleType,
+    importable: Callable[[str], ModuleType],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+) -> None:
     """The same command repeatedly: nothing is lost, nothing is repeated, and the result is the same.
 
-    One worker here, two in the uninterrupted run: the result does not depend on their number either.
+    One worker here, two in the uninterrupted run: the result does not depend on their number either. The
+    first attempt is the program, later ones are spared its imports.
     """
+
+    def killed_attempt(label: str) -> None:
+        how = {"environment": {"OMP_NUM_THREADS": "1"}, "log": tmp_path / "log"}
+        argv = [*micro.RUN, "--out", str(folder), "--workers", "1"]
+        attempt = importable("attempts").Attempt(micro.main_killed_in, label, argv, **how)
+        assert attempt.wait() == -signal.SIGKILL, (tmp_path / "log").read_text()
+
     folder, stages, models = tmp_path / "run", {}, {}
+    _killed_program("clone", micro, folder)
+    assert not _stages(folder)
     # while PPO trains, the evaluation of the cloned policy, a part of the third stage, is still to come
-    for label, done in (("clone", 0), ("explore", 1), ("estimate", 2), ("ppo: terminal", 2)):
-        _killed_in(label, micro, folder)
+    for label, done in (("explore", 1), ("estimate", 2), ("ppo: terminal", 2)):
+        killed_attempt(label)
         assert tuple(_stages(folder)) == STAGES[:done]
         assert stages.items() <= _stages(folder).items()
         assert models.items() <= _models(folder).items()
