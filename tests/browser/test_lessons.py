@@ -50,7 +50,7 @@ def test_the_stages_run_in_order(lab: Any, run_notebook: Any, open_page: Any, pi
 
 
 def _run(path: Path, lab: Any, run_notebook: Any, open_page: Any, picture: Any) -> None:
-    """Run and save a notebook, and find all its widgets in the page converted from the saved file."""
+    """Run, save and use a notebook, and find all its widgets in the page converted from the saved file."""
     folder = lab.folder / "notebooks"
     folder.mkdir(exist_ok=True)
     _copy(path, folder)
@@ -61,6 +61,8 @@ def _run(path: Path, lab: Any, run_notebook: Any, open_page: Any, picture: Any) 
     )
     page.locator("mjx-container").first.wait_for(state="attached")  # formulas are typeset
     page.evaluate(SAVE)
+    if path.stem == "00_tour":
+        _use_the_tour(page, picture)
     page.close()
     static = open_page(f"file://{_as_html(folder / path.name)}", height=1400, alone=True)
     views = static.locator(".spa-lab-static")
@@ -69,6 +71,21 @@ def _run(path: Path, lab: Any, run_notebook: Any, open_page: Any, picture: Any) 
     assert static.locator(".spa-lab input, .spa-lab script, .spa-lab button:visible").count() == 0
     assert "$" in static.locator(".jp-RenderedMarkdown").evaluate_all(WRITTEN), "formulas, at least as LaTeX"
     picture(static, f"lesson-{path.stem}")
+
+
+def _use_the_tour(page: Any, picture: Any) -> None:
+    inspector, branch, lengths = (
+        page.locator(f'.spa-lab.live[aria-label="{name}"]')
+        for name in ("Trajectory inspector", "Branch from here", "Success by length")
+    )
+    inspector.locator("summary:has-text('filter and sort')").click()
+    inspector.locator("select[name=order]").select_option("largest disagreement")
+    inspector.locator("tr[data-trajectory]").first.click()
+    branch.locator("button[name=grow]").click()
+    branch.locator("tbody tr:nth-child(2) td:nth-child(4):text-is('64')").wait_for()
+    picture(inspector, "tour-inspector-1280")
+    picture(branch, "tour-branch-1280")
+    picture(lengths, "tour-lengths-1280")
 
 
 def _promised_files(path: Path) -> list[str]:

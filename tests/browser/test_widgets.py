@@ -284,21 +284,6 @@ def test_all_views(notebook: Any, lab: Any, run_notebook: Any, picture: Any, the
         assert (colour == "rgb(22, 24, 28)") is (theme == "Dark")
 
 
-def test_the_tour_runs_to_its_end(lab: Any, run_notebook: Any, picture: Any) -> None:
-    shutil.copy(HERE.parent.parent / "notebooks/00_tour.ipynb", lab.folder)
-    page = run_notebook(lab.address("00_tour.ipynb"), height=1700)
-    inspector = _view(page, "Trajectory inspector")
-    inspector.locator("summary:has-text('filter and sort')").click()
-    inspector.locator("select[name=order]").select_option("largest disagreement")
-    inspector.locator("tr[data-trajectory]").first.click()
-    branch = _view(page, "Branch from here")
-    branch.locator("button[name=grow]").click()
-    branch.locator("tbody tr:nth-child(2) td:nth-child(4):text-is('64')").wait_for()
-    picture(inspector, "tour-inspector-1280")
-    picture(branch, "tour-branch-1280")
-    picture(_view(page, "Success by length"), "tour-lengths-1280")
-
-
 def test_a_page_without_a_kernel_shows_the_same(
     notebook: Any, lab: Any, open_page: Any, picture: Any
 ) -> None:
