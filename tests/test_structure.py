@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -61,6 +62,11 @@ MAX_LINES, MAX_FUNCTION_LINES = 400, 50
 MODULES = sorted(PACKAGE.rglob("*.py"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 IGNORED = frozenset(line.strip("/") for line in (ROOT / ".gitignore").read_text().split())
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def _dotted(path: Path) -> str:
@@ -119,7 +125,7 @@ def test_imports_follow_the_table(path: Path) -> None:
     here = _dotted(path)
     package = here.partition(".")[0]
     assert package in MAY_IMPORT or package in COMPOSERS, f"{package} is in no row of the table"
-    for name in _imports(ast.parse(path.read_text(encoding="utf-8"))):
+    for name in _imports(_tree(path)):
         there = _own_module(name)
         assert there is None or _permitted(here, there), f"{here} imports {name}"
         if _is_torch_free(here) and here:  # the public API names functions that need torch
@@ -130,7 +136,7 @@ def test_no_import_cycles_even_inside_functions() -> None:
     graph: dict[str, set[str]] = {}
     for path in MODULES:
         here = _dotted(path)
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = _tree(path)
         targets = {_own_module(name) for name in _imports(tree, types_only=False)}
         graph[here] = {name for name in targets if name and name != here}
     graph.pop("")  # its names are imported when they are used, and nothing imports them from there
@@ -183,7 +189,7 @@ def test_torch_free_packages_import_without_torch(trajectory: Trajectory, tmp_pa
 def test_files_and_functions_are_short(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= MAX_LINES
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or 0) - node.lineno + 1
             assert length <= MAX_FUNCTION_LINES, f"{node.name}: {length} lines"
@@ -198,7 +204,7 @@ def test_every_folder_is_a_package_with_a_docstring() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=_dotted)
 def test_no_pickle_and_no_remote_code(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = _tree(path)
     assert not {name.partition(".")[0] for name in _imports(tree)} & {"pickle", "dill", "joblib", "shelve"}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
@@ -211,7 +217,7 @@ def test_no_pickle_and_no_remote_code(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=_dotted)
 def test_no_global_seed(path: Path) -> None:
     """Global generators are never seeded, except inside `torch.random.fork_rng`, which restores them."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = _tree(path)
     blocks = [node for node in ast.walk(tree) if isinstance(node, ast.With)]
     forks = [node for node in blocks if any("fork_rng" in ast.unparse(item) for item in node.items)]
     forked = {id(inner) for fork in forks for inner in ast.walk(fork)}
