@@ -173,23 +173,27 @@ def test_all_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert any(trajectory.success for trajectory in cloned), "the clone learnt nothing"
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, KernelManager]]:
+    """A folder, and a kernel that is emptied before each notebook: a quarter of the time were imports."""
+    folder, kernel = tmp_path_factory.mktemp("worlds"), KernelManager(kernel_name="python3")
+    with pytest.MonkeyPatch.context() as patch:
+        _prepare(folder, patch)
+        yield folder, kernel
+    if kernel.has_kernel:
+        kernel.shutdown_kernel(now=True)
+
+
 @pytest.mark.parametrize("env", OTHER_WORLDS)
 @pytest.mark.parametrize("stems", [AGENT, READING], ids=["agent", "reading"])
-def test_run_in_the_other_worlds(
-    env: str, stems: Sequence[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In one kernel, emptied before each notebook: a quarter of the time were imports."""
-    _prepare(tmp_path, monkeypatch)
-    kernel = KernelManager(kernel_name="python3")
-    try:
-        for stem in stems:
-            path = ROOT / "notebooks" / f"{stem}.ipynb"
-            notebook = _execute(path, tmp_path / "notebooks", env, kernel)
-            assert _stderr(notebook) == [], stem
-    finally:
-        kernel.shutdown_kernel(now=True)
+def test_run_in_the_other_worlds(env: str, stems: Sequence[str], shared: tuple[Path, KernelManager]) -> None:
+    folder, kernel = shared
+    for stem in stems:
+        path = ROOT / "notebooks" / f"{stem}.ipynb"
+        notebook = _execute(path, folder / "notebooks", env, kernel)
+        assert _stderr(notebook) == [], stem
     if stems is AGENT:
-        run = Run.open(tmp_path / f"runs/notebooks-{env}-lesson")
+        run = Run.open(folder / f"runs/notebooks-{env}-lesson")
         assert {trajectory.env for trajectory in run.load_trajectories("eval-spa-unseen")} == {env}
 
 

@@ -16,6 +16,9 @@ from spa_lab.store import Run
 from spa_lab.store.checkpoint import Shards
 
 
+ROOMS = "tests.examples.rooms:environment"
+
+
 def _quiet(*progress: object) -> None: ...
 
 
@@ -53,10 +56,13 @@ def _interrupted(
 def test_every_stage_goes_on_with_the_same_bits(
     micro: ModuleType, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Epochs of cloning and of the estimator, waves of exploration, iterations of three methods."""
+    """Epochs of cloning and of the estimator, waves of exploration, iterations of three methods.
+
+    In a world of short episodes; `test_train.py` kills a run in the household in every stage.
+    """
     estimator = replace(micro.MICRO.estimator, epochs=2)
     preset = replace(micro.MICRO, estimator=estimator, clone=replace(micro.MICRO.clone, epochs=2))
-    config = {"env": "household", "world": "household", "methods": [], "preset": asdict(preset)}
+    config = {"env": "rooms", "world": ROOMS, "methods": [], "preset": asdict(preset)}
     smooth = Experiment.open(Run.create(tmp_path / "smooth", config, seed=0)).source
     rough = Experiment.open(Run.create(tmp_path / "rough", config, seed=0)).source
 
