@@ -6,10 +6,12 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from spa_lab.envs.base import Task
 from spa_lab.envs.panels import length_bin
 from spa_lab.envs.virtualhome import environment, panels
 from spa_lab.envs.virtualhome.flats import make_flat
@@ -19,12 +21,17 @@ from spa_lab.envs.virtualhome.task_templates import read_sentence
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST_HASH = "64e514dcb3cc43e021dee108d0f553118c55c8e0b51c1cc90b62fe8c3fc8b18d"
-PANELS = {split: panels.tasks(split, 100) for split in panels.SPLITS}
+
+
+@cache
+def _panels() -> dict[str, list[Task]]:
+    """A hundred tasks of every split; not made where the tests are only collected."""
+    return {split: panels.tasks(split, 100) for split in panels.SPLITS}
 
 
 def test_panel_is_pinned() -> None:
     """The hash changes only with the generator; then every published panel must be renamed."""
-    assert panels.panel_hash(PANELS["train"][:20]) == FIRST_HASH
+    assert panels.panel_hash(_panels()["train"][:20]) == FIRST_HASH
 
 
 def test_panels_do_not_depend_on_the_process() -> None:
@@ -37,15 +44,15 @@ def test_panels_do_not_depend_on_the_process() -> None:
 
 
 def test_longer_panels_begin_with_shorter_ones() -> None:
-    assert panels.tasks("seen", 3) == PANELS["seen"][:3]
+    assert panels.tasks("seen", 3) == _panels()["seen"][:3]
 
 
 def test_kinds_alternate() -> None:
-    assert Counter(task.kind for task in PANELS["train"][:30]) == dict.fromkeys(KINDS, 3)
+    assert Counter(task.kind for task in _panels()["train"][:30]) == dict.fromkeys(KINDS, 3)
 
 
 def test_every_task_is_nontrivial_and_solved_by_the_expert() -> None:
-    for task in (task for panel in PANELS.values() for task in panel):
+    for task in (task for panel in _panels().values() for task in panel):
         game = read_task(task.payload)
         assert game.worth_playing
         assert panels.play_expert(task.payload, task.expert_length) == task.expert_length
@@ -60,20 +67,21 @@ def furniture_of(payload: VirtualHomeTask) -> frozenset[str]:
 
 def test_splits_do_not_overlap() -> None:
     """`unseen` shares neither flats nor combinations with `train`; `seen` shares flats but no task."""
-    graphs = {split: {task.payload.graph for task in panel} for split, panel in PANELS.items()}
+    graphs = {split: {task.payload.graph for task in panel} for split, panel in _panels().items()}
     assert sum(len(each) for each in graphs.values()) == 300
     assert len(set.union(*graphs.values())) == 300
-    flats = {split: {furniture_of(t.payload) for t in panel} for split, panel in PANELS.items()}
+    flats = {split: {furniture_of(t.payload) for t in panel} for split, panel in _panels().items()}
     assert not flats["unseen"] & (flats["train"] | flats["seen"])
     assert flats["seen"] & flats["train"]
     asked = {
-        split: {read_sentence(task.payload.description) for task in panel} for split, panel in PANELS.items()
+        split: {read_sentence(task.payload.description) for task in panel}
+        for split, panel in _panels().items()
     }
     assert not asked["unseen"] & (asked["train"] | asked["seen"])
 
 
 def test_no_class_occurs_twice() -> None:
-    for task in PANELS["unseen"]:
+    for task in _panels()["unseen"]:
         assert all(len(ids) == 1 for ids in read_task(task.payload).scene.by_name.values())
 
 

@@ -15,7 +15,6 @@ from spa_lab.pipeline.experiment import Experiment, ExperimentSource
 from spa_lab.store import Run
 from spa_lab.store.checkpoint import Shards
 
-
 ROOMS = "tests.examples.rooms:environment"
 
 
