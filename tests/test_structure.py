@@ -120,8 +120,7 @@ def _permitted(here: str, there: str) -> bool:
     return any(there == name or there.startswith(f"{name}.") for name in MAY_IMPORT[package])
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_dotted)
-def test_imports_follow_the_table(path: Path) -> None:
+def _check_imports_follow_the_table(path: Path) -> None:
     here = _dotted(path)
     package = here.partition(".")[0]
     assert package in MAY_IMPORT or package in COMPOSERS, f"{package} is in no row of the table"
@@ -185,8 +184,7 @@ def test_torch_free_packages_import_without_torch(trajectory: Trajectory, tmp_pa
     assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_dotted)
-def test_files_and_functions_are_short(path: Path) -> None:
+def _check_file_and_functions_are_short(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= MAX_LINES
     for node in ast.walk(_tree(path)):
@@ -202,8 +200,7 @@ def test_every_folder_is_a_package_with_a_docstring() -> None:
         assert ast.get_docstring(ast.parse(init.read_text(encoding="utf-8"))), f"{folder.name}: no docstring"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_dotted)
-def test_no_pickle_and_no_remote_code(path: Path) -> None:
+def _check_no_pickle_and_no_remote_code(path: Path) -> None:
     tree = _tree(path)
     assert not {name.partition(".")[0] for name in _imports(tree)} & {"pickle", "dill", "joblib", "shelve"}
     for node in ast.walk(tree):
@@ -214,8 +211,7 @@ def test_no_pickle_and_no_remote_code(path: Path) -> None:
             assert ast.unparse(node.value) == "False", f"line {node.value.lineno}: {node.arg}"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_dotted)
-def test_no_global_seed(path: Path) -> None:
+def _check_no_global_seed(path: Path) -> None:
     """Global generators are never seeded, except inside `torch.random.fork_rng`, which restores them."""
     tree = _tree(path)
     blocks = [node for node in ast.walk(tree) if isinstance(node, ast.With)]
@@ -225,6 +221,15 @@ def test_no_global_seed(path: Path) -> None:
         if isinstance(node, ast.Call) and id(node) not in forked:
             called = ast.unparse(node.func)
             assert called not in {"random.seed", "torch.manual_seed", "np.random.seed"}, f"line {node.lineno}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_dotted)
+def test_a_module_keeps_the_rules(path: Path) -> None:
+    """One test a module: there are so many that four each would cost seconds."""
+    _check_imports_follow_the_table(path)
+    _check_file_and_functions_are_short(path)
+    _check_no_pickle_and_no_remote_code(path)
+    _check_no_global_seed(path)
 
 
 def _project_files() -> list[Path]:
