@@ -62,6 +62,10 @@ class InProcessPool:
         return [task.function(*task.arguments, report=lambda *progress: None) for task in tasks]
 
 
+def _no_pictures(*_: object) -> None:
+    """They are tested where a run is scored for the first time, and drawing takes seconds."""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _in_this_process() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
@@ -130,6 +134,7 @@ def test_what_is_done_is_not_done_again(scored: tuple[Run, str], monkeypatch: py
             return []
 
     monkeypatch.setattr(module, "WorkerPool", IdlePool)
+    monkeypatch.setattr(module, "save_pictures", _no_pictures)
     assert module.fidelity(run=run.path, trajectories=2, branches=3, workers=1, world=EVEN) == printed
 
 
@@ -161,6 +166,7 @@ def test_the_run_holds_two_measurements_and_every_credit(scored: tuple[Run, str]
 def test_more_branches_extend_the_measurement(
     scored: tuple[Run, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(module, "save_pictures", _no_pictures)
     run = Run.open(shutil.copytree(scored[0].path, tmp_path / "run"))
     module.fidelity(run=run, trajectories=2, branches=4, workers=1, world=EVEN, sources=["terminal"])
     assert {truth.branches for truth in run.truth().values()} == {4}
@@ -190,6 +196,7 @@ def test_a_source_of_a_user(scored: tuple[Run, str], tmp_path: Path, monkeypatch
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(module, "save_pictures", _no_pictures)
     how = {"trajectories": 2, "branches": 3, "workers": 1, "world": EVEN}
     printed = module.fidelity(run=run, sources=["my_source:made"], **how)
     assert "all on step 0" in printed
