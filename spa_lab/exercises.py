@@ -134,6 +134,18 @@ def check_branches(mine: Callable[[float], int]) -> str:
     return _verdict(mine, [((error,), math.ceil(0.5 / error**2)) for error in (0.5, 0.3, 0.1, 0.0625, 0.033)])
 
 
+def check_going_on(mine: Callable[[float, float, int], bool]) -> str:
+    """Notebook 05c. `mine(beta, gamma, left)`: whether `left` more grounded steps pay more than finishing."""
+    # 1 + 0.5 = 3 * 0.5 and 1 + 1/16 = 17/16 are ties, exact in binary; with 0.5 the sum stays below 2 * beta
+    ties = [(0.5, 1.0, 3), (0.0625, 1.0, 17), (2.0, 0.5, 2)]
+    settings = [*ties, (0.5, 1.0, 4), (0.0625, 1.0, 18), (0.5, 0.5, 40), (2.0, 0.5, 3)]
+    return _verdict(mine, [(each, _pays_to_go_on(*each)) for each in settings])
+
+
+def _pays_to_go_on(beta: float, gamma: float, left: int) -> bool:
+    return math.fsum(beta * gamma**k for k in range(left)) > 1 + beta
+
+
 def check_within(mine: Callable[[list[list[float]], list[list[float]]], float]) -> str:
     """Notebook 05. `mine(opinions, truths)`: mean of Spearman's rho of each trajectory that has one."""
     cases: list[Case] = [
