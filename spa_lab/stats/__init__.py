@@ -4,22 +4,48 @@ Rates are fractions. Every interval carries its n and its method. An undefined s
 it is never replaced by a number.
 """
 
+from spa_lab.stats.across_tasks import improvement_interval, performance_profile, probability_of_improvement
 from spa_lab.stats.interval import Interval
+from spa_lab.stats.multiple import holm
+from spa_lab.stats.power import DifferenceVariance, difference_variance
 from spa_lab.stats.ranks import kendall_tau_b, spearman
-from spa_lab.stats.rates import minimal_detectable_difference, two_proportion_power, two_proportion_z, wilson
-from spa_lab.stats.resampling import bootstrap, crossed_bootstrap, iqm, paired_bootstrap, stratified_bootstrap
+from spa_lab.stats.rates import (
+    minimal_detectable_difference,
+    two_proportion_power,
+    two_proportion_trials,
+    two_proportion_z,
+    wilson,
+)
+from spa_lab.stats.resampling import (
+    PairedDifference,
+    bootstrap,
+    crossed_bootstrap,
+    iqm,
+    paired_bootstrap,
+    paired_difference,
+    stratified_bootstrap,
+)
 
 __all__ = [
+    "DifferenceVariance",
     "Interval",
+    "PairedDifference",
     "bootstrap",
     "crossed_bootstrap",
+    "difference_variance",
+    "holm",
+    "improvement_interval",
     "iqm",
     "kendall_tau_b",
     "minimal_detectable_difference",
     "paired_bootstrap",
+    "paired_difference",
+    "performance_profile",
+    "probability_of_improvement",
     "spearman",
     "stratified_bootstrap",
     "two_proportion_power",
+    "two_proportion_trials",
     "two_proportion_z",
     "wilson",
 ]

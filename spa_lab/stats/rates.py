@@ -83,6 +83,39 @@ def two_proportion_power(p_first: float, p_second: float, n: int, *, level: floa
     return _NORMAL.cdf(surplus / error)
 
 
+def two_proportion_trials(
+    p_first: float, p_second: float, *, level: float = 0.95, power: float = 0.8
+) -> float:
+    """Trials of each of two rates with which a two-sided z test tells them apart with the given power.
+
+    The smallest n with `two_proportion_power(p_first, p_second, n) >= power`, for independent trials:
+    episodes of two models that share no task.
+
+    Args:
+        p_first: true rate of the first, in [0, 1].
+        p_second: true rate of the second, in [0, 1].
+        level: 1 - size of the test, in (0, 1).
+        power: probability of detecting the difference, in [0.5, 1).
+
+    Returns:
+        A whole number; infinity for equal rates.
+
+    Raises:
+        ValueError: a rate, level or power out of range.
+    """
+    _check_rate(p_first, 1)
+    _check_rate(p_second, 1)
+    if not 0.5 <= power < 1:
+        raise ValueError(f"power must lie in [0.5, 1), got {power}")
+    if p_first == p_second:
+        return math.inf
+    mean_rate = (p_first + p_second) / 2
+    spread = _two_sided_z(level) * math.sqrt(2 * mean_rate * (1 - mean_rate)) + _NORMAL.inv_cdf(
+        power
+    ) * math.sqrt(p_first * (1 - p_first) + p_second * (1 - p_second))
+    return max(1.0, float(math.ceil((spread / (p_first - p_second)) ** 2)))
+
+
 def minimal_detectable_difference(n: int, p: float, *, level: float = 0.95, power: float = 0.8) -> float:
     """Smallest difference of two rates around p that a two-sided z test detects with the given power.
 

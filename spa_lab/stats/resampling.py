@@ -5,6 +5,7 @@ Symbols: K seeds (rows), tasks (columns). The intervals are percentile intervals
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,10 +43,10 @@ def bootstrap(
     rows = np.asarray(values)
     if rows.ndim == 0 or len(rows) == 0:
         raise ValueError(f"bootstrap needs at least 1 row, got shape {rows.shape}")
-    _check_resamples(resamples)
+    check_resamples(resamples)
     n = len(rows)
     replicates = np.array([statistic(rows[rng.integers(n, size=n)]) for _ in range(resamples)], dtype=float)
-    return _percentile(replicates, float(statistic(rows)), n, level, "bootstrap")
+    return percentile_interval(replicates, float(statistic(rows)), n, level, "bootstrap")
 
 
 def stratified_bootstrap(
@@ -55,11 +56,13 @@ def stratified_bootstrap(
     rng: np.random.Generator,
     level: float = 0.95,
     resamples: int = 2000,
+    tasks_too: bool = False,
 ) -> Interval:
     """A statistic over seeds and tasks with the stratified bootstrap of rliable (Agarwal et al. 2021).
 
     Seeds are resampled independently within every task; the tasks stay fixed. It estimates how this
     benchmark's score would vary if the training were repeated, and says nothing about other tasks.
+    With `tasks_too`, tasks are resampled as well (rliable's `task_bootstrap`).
 
     Args:
         scores: (K, tasks) one score per seed and task, K >= 2.
@@ -67,6 +70,7 @@ def stratified_bootstrap(
         rng: random numbers of the resamples.
         level: confidence, in (0, 1).
         resamples: number of bootstrap samples.
+        tasks_too: resample the tasks, too: the claim is about other tasks of this kind as well.
 
     Returns:
         The interval with n = K * tasks scores.
@@ -75,17 +79,46 @@ def stratified_bootstrap(
         ValueError: not a matrix, no task, a score that is not finite, or fewer than 2 seeds, of which every
             resample would be the same.
     """
-    matrix = _score_matrix(scores, "scores")
+    matrix = score_matrix(scores, "scores")
     n_seeds, n_tasks = matrix.shape
     if n_seeds < 2:
         raise ValueError(f"stratified_bootstrap needs at least 2 seeds, got {n_seeds} for {n_tasks} tasks")
-    _check_resamples(resamples)
-    columns = np.arange(n_tasks)
-    picks = (rng.integers(n_seeds, size=matrix.shape) for _ in range(resamples))
-    replicates = np.array([statistic(matrix[pick, columns]) for pick in picks], dtype=float)
-    return _percentile(
-        replicates, float(statistic(matrix)), matrix.size, level, f"stratified bootstrap, {n_seeds} seeds"
+    check_resamples(resamples)
+    replicates = np.empty(resamples)
+    for i in range(resamples):
+        columns = rng.integers(n_tasks, size=n_tasks) if tasks_too else np.arange(n_tasks)
+        replicates[i] = statistic(matrix[rng.integers(n_seeds, size=matrix.shape), columns])
+    what = f"{n_seeds} seeds and {n_tasks} tasks" if tasks_too else f"{n_seeds} seeds"
+    return percentile_interval(
+        replicates, float(statistic(matrix)), matrix.size, level, f"stratified bootstrap, {what}"
     )
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """A mean difference with its interval and a p value of the same resamples."""
+
+    interval: Interval
+    p: float
+    """Two-sided, in (0, 1]: twice the smaller share of resamples on either side of 0, each share with the
+    sample itself counted (Davison and Hinkley 1997, section 4.4). At most 0.05 where the 95 % interval
+    excludes 0, up to the resolution of the resamples, and as little to be trusted with few seeds."""
+
+
+def paired_difference(
+    ours: ArrayLike,
+    theirs: ArrayLike,
+    *,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    resamples: int = 10_000,
+) -> PairedDifference:
+    """The interval of `paired_bootstrap`, and a p value for no difference; arguments and errors as there."""
+    difference = _difference(ours, theirs)
+    replicates = _crossed_replicates(difference, rng, resamples)
+    interval = _crossed(difference, replicates, "paired bootstrap", level)
+    smaller = min(np.count_nonzero(replicates <= 0), np.count_nonzero(replicates >= 0))
+    return PairedDifference(interval, min(1.0, 2 * (1 + int(smaller)) / (1 + resamples)))
 
 
 def paired_bootstrap(
@@ -121,10 +154,7 @@ def paired_bootstrap(
         ValueError: the shapes differ, are neither vectors nor matrices or hold no task, or a score is not
             finite.
     """
-    if np.shape(ours) != np.shape(theirs):
-        raise ValueError(f"paired scores need the same shape, got {np.shape(ours)} and {np.shape(theirs)}")
-    difference = _score_matrix(np.atleast_2d(ours), "ours") - _score_matrix(np.atleast_2d(theirs), "theirs")
-    return _crossed(difference, "paired bootstrap", rng, level, resamples)
+    return paired_difference(ours, theirs, rng=rng, level=level, resamples=resamples).interval
 
 
 def crossed_bootstrap(
@@ -152,20 +182,30 @@ def crossed_bootstrap(
     Raises:
         ValueError: neither a vector nor a matrix, no task, or a score is not finite.
     """
-    return _crossed(_score_matrix(np.atleast_2d(scores), "scores"), "bootstrap", rng, level, resamples)
+    matrix = score_matrix(np.atleast_2d(scores), "scores")
+    return _crossed(matrix, _crossed_replicates(matrix, rng, resamples), "bootstrap", level)
 
 
-def _crossed(
-    matrix: FloatArray, name: str, rng: np.random.Generator, level: float, resamples: int
-) -> Interval:
-    """Rows with all their columns and, independently, columns with all their rows are resampled."""
-    _check_resamples(resamples)
+def _difference(ours: ArrayLike, theirs: ArrayLike) -> FloatArray:
+    """(K, tasks) float64; one row for vectors."""
+    if np.shape(ours) != np.shape(theirs):
+        raise ValueError(f"paired scores need the same shape, got {np.shape(ours)} and {np.shape(theirs)}")
+    return score_matrix(np.atleast_2d(ours), "ours") - score_matrix(np.atleast_2d(theirs), "theirs")
+
+
+def _crossed_replicates(matrix: FloatArray, rng: np.random.Generator, resamples: int) -> FloatArray:
+    """Means, with rows and all their columns and, independently, columns and all their rows resampled."""
+    check_resamples(resamples)
     n_seeds, n_tasks = matrix.shape
     seeds = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=resamples)  # (resamples, K)
     tasks = rng.multinomial(n_tasks, np.full(n_tasks, 1 / n_tasks), size=resamples)  # (resamples, tasks)
-    replicates = ((seeds @ matrix) * tasks).sum(axis=1) / matrix.size
+    return ((seeds @ matrix) * tasks).sum(axis=1) / matrix.size
+
+
+def _crossed(matrix: FloatArray, replicates: FloatArray, name: str, level: float) -> Interval:
+    n_seeds, n_tasks = matrix.shape
     what = f"tasks and {n_seeds} seeds" if n_seeds > 1 else "tasks"
-    return _percentile(replicates, float(matrix.mean()), n_tasks, level, f"{name} over {what}")
+    return percentile_interval(replicates, float(matrix.mean()), n_tasks, level, f"{name} over {what}")
 
 
 def iqm(values: ArrayLike) -> float:
@@ -187,8 +227,8 @@ def iqm(values: ArrayLike) -> float:
     return float(ordered[cut : ordered.size - cut].mean())
 
 
-def _percentile(replicates: FloatArray, point: float, n: int, level: float, method: str) -> Interval:
-    """Bounds between which the middle `level` of the defined replicates lies."""
+def percentile_interval(replicates: FloatArray, point: float, n: int, level: float, method: str) -> Interval:
+    """Bounds between which the middle `level` of the defined replicates lies, as an interval."""
     tail = (1 - checked_level(level)) / 2
     defined = replicates[~np.isnan(replicates)]
     n_undefined = replicates.size - defined.size
@@ -201,8 +241,8 @@ def _percentile(replicates: FloatArray, point: float, n: int, level: float, meth
     return Interval(float(low), point, float(high), n, label)
 
 
-def _score_matrix(scores: ArrayLike, name: str) -> FloatArray:
-    """(K, tasks) float64, finite, not empty."""
+def score_matrix(scores: ArrayLike, name: str) -> FloatArray:
+    """The scores as (K, tasks) float64, finite and not empty; raises ValueError naming seed and task."""
     matrix = np.asarray(scores, dtype=np.float64)
     if matrix.ndim != 2 or not matrix.size:
         raise ValueError(
@@ -215,6 +255,7 @@ def _score_matrix(scores: ArrayLike, name: str) -> FloatArray:
     return matrix
 
 
-def _check_resamples(resamples: int) -> None:
+def check_resamples(resamples: int) -> None:
+    """Raise ValueError unless there is at least one resample."""
     if resamples < 1:
         raise ValueError(f"resamples must be >= 1, got {resamples}")
