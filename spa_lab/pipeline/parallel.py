@@ -27,6 +27,8 @@ import torch
 from tqdm.auto import tqdm
 from transformers.utils.logging import disable_progress_bar
 
+from spa_lab.pipeline.usage import Meter, Usage
+
 Report = Callable[[float, dict[str, float]], object]
 """Called by a task with the finished share (0 to 1) and numbers to show beside the bar."""
 
@@ -73,6 +75,7 @@ class _Progress:
 class _Done:
     value: Any
     seconds: float
+    used: Usage
 
 
 @dataclass(frozen=True)
@@ -83,14 +86,20 @@ class _Failed:
 class WorkerPool:
     """At most `size` worker processes, started when first needed and ended with the `with` block.
 
+    Args:
+        size: number of processes.
+        bars: show a progress bar for each task.
+
     Raises:
         ValueError: `size` is below 1.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, bars: bool = True) -> None:
         if size < 1:
             raise ValueError(f"needs at least 1 worker process, got {size}")
-        self.size = size
+        self.size, self.bars = size, bars
+        self.used = Usage()
+        """By all tasks that were finished."""
         self._members: dict[Connection, BaseProcess] = {}
 
     def __enter__(self) -> Self:
@@ -134,7 +143,7 @@ class WorkerPool:
                     if len(busy) == self.size:
                         break
                     with _deferred_interrupts():  # a bar outside of `at_end` would be drawn after the error
-                        bar = at_end.enter_context(_bar(task))
+                        bar = at_end.enter_context(_bar(task, shown=self.bars))
                     with _deferred_interrupts():  # apart: a first process takes seconds to start
                         connection = self._submit(waiting.pop(task.label), busy)
                         busy[connection], bars[connection] = task, bar
@@ -144,6 +153,7 @@ class WorkerPool:
                         continue
                     label = busy.pop(connection).label
                     results[label] = message.value
+                    self.used += message.used
                     _finish(bars.pop(connection))
                     on_result(TaskResult(label, message.value, message.seconds))
             on_error.pop_all()
@@ -199,10 +209,13 @@ def _context() -> BaseContext:
     The server that forks them never runs a model. Libraries of accelerators do not survive a fork, nor do
     those of macOS: there, every process starts anew.
     """
-    if sys.platform != "linux" or torch.accelerator.is_available():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*_FORKED_WITH])
+    anew = sys.platform != "linux" or torch.accelerator.is_available()
+    context = multiprocessing.get_context("spawn" if anew else "forkserver")
+    if not anew:
+        context.set_forkserver_preload([*_FORKED_WITH])
+    if multiprocessing.get_start_method(allow_none=True) == "loky":
+        # in a worker of joblib: children are told this process's method, and know no "loky"
+        multiprocessing.set_start_method(context.get_start_method(), force=True)
     return context
 
 
@@ -250,8 +263,8 @@ def _exit_reason(process: BaseProcess) -> str:
     return f"was killed by {signal.Signals(-code).name} (out of memory?)"
 
 
-def _bar(task: WorkerTask) -> tqdm:
-    return tqdm(total=1.0, desc=f"{task.label:<24}", bar_format=_BAR)
+def _bar(task: WorkerTask, *, shown: bool) -> tqdm:
+    return tqdm(total=1.0, desc=f"{task.label:<24}", bar_format=_BAR, disable=not shown)
 
 
 def _show(bar: tqdm, progress: _Progress) -> None:
@@ -287,13 +300,13 @@ def _work(parent: Connection, environment: dict[str, str]) -> None:
             )
             parent.send(_Failed(ValueError(message)))
             raise SystemExit(1) from error
-        start = perf_counter()
+        start, meter = perf_counter(), Meter()
         try:
             value = task.function(*task.arguments, report=lambda *progress: parent.send(_Progress(*progress)))
         except Exception as error:
             parent.send(_Failed(_portable(error, task)))
             raise SystemExit(1) from error
-        parent.send(_Done(value, perf_counter() - start))
+        parent.send(_Done(value, perf_counter() - start, meter.read()))
         del value
         _release_memory()
 

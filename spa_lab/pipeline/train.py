@@ -10,6 +10,7 @@ number of workers.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -49,7 +50,7 @@ def train(
     preset: Preset,
     *,
     seed: int,
-    workers: int,
+    workers: int | WorkerPool,
     until: Stage = "report",
 ) -> Run:
     """Do everything that `methods` need; a killed run is resumed where it stopped.
@@ -61,7 +62,7 @@ def train(
             training methods; in the order of tables.
         preset: scale.
         seed: of all random numbers.
-        workers: worker processes.
+        workers: number of worker processes, or a pool of them that is open.
         until: the last stage to do; a later call with the same settings continues from there.
 
     Raises:
@@ -74,15 +75,41 @@ def train(
         raise ValueError(f"no stage {until!r}; there are: {', '.join(STAGES)}")
     environment = make_environment(world)
     trained = trained_methods(methods)
-    _check_can_be_done(environment, world, preset, trained)
+    check_can_be_done(environment, world, preset, trained)
     named = [method if isinstance(method, str) else method.name for method in methods]
-    with writing(out), WorkerPool(workers) as pool:
+    with writing(out), _pool(workers) as pool:
         run = Run.create(out, config_of(world, environment, named, preset), seed=seed)
         run.note(methods=_titles(methods, trained))
         wanted = _needed_stages(trained, until)
         if not all(run.finished(stage) for stage in wanted):
             _do(Experiment(run, environment, world=world), trained, wanted, pool)
     return run
+
+
+def prepare(
+    out: Path, world: str, preset: Preset, stages: Sequence[Stage], *, seed: int, workers: int | WorkerPool
+) -> Run:
+    """Do stages that come before any method, for runs that take their results over; see `train`.
+
+    Args:
+        out: run folder.
+        world: its name, or "package.module:attribute".
+        preset: scale.
+        stages: some of "clone", "explore", "estimate", "evaluate", in this order.
+        seed: of all random numbers.
+        workers: number of worker processes, or a pool of them that is open.
+    """
+    environment = make_environment(world)
+    check_can_be_done(environment, world, preset, ())
+    with writing(out), _pool(workers) as pool:
+        run = Run.create(out, config_of(world, environment, (), preset), seed=seed)
+        if not all(run.finished(stage) for stage in stages):
+            _do(Experiment(run, environment, world=world), (), stages, pool)
+    return run
+
+
+def _pool(workers: int | WorkerPool) -> AbstractContextManager[WorkerPool]:
+    return nullcontext(workers) if isinstance(workers, WorkerPool) else WorkerPool(workers)
 
 
 def trained_methods(methods: Sequence[str | TrainingMethod]) -> list[TrainingMethod]:
@@ -99,10 +126,10 @@ def trained_methods(methods: Sequence[str | TrainingMethod]) -> list[TrainingMet
     return trained
 
 
-def _check_can_be_done(
+def check_can_be_done(
     environment: Environment, world: str | Environment, preset: Preset, methods: Sequence[TrainingMethod]
 ) -> None:
-    """Raises ValueError for what would fail in a worker process, before anything is written."""
+    """Raise ValueError for what would fail in a worker process, before anything is written."""
     if isinstance(world, Environment):
         check_portable(f"world {environment.name!r}", world)
     for method in methods:
