@@ -214,10 +214,11 @@ class OnPolicyLearner:
 
 
 def played_metrics(played: Collected) -> dict[str, float]:
-    """Means over the episodes: `success`, `outcome`, `grounding` (share of steps), `length` (steps)."""
+    """`episodes`, their number; and means: `success`, `outcome`, `grounding` (by step), `length` (steps)."""
     trajectories = [episode.trajectory for episode in played.episodes]
     n_steps = sum(map(len, trajectories))
     return {
+        "episodes": float(len(trajectories)),
         "success": float(np.mean([trajectory.success for trajectory in trajectories])),
         "outcome": float(np.mean([trajectory.outcome for trajectory in trajectories])),
         "grounding": sum(int(trajectory.grounded.sum()) for trajectory in trajectories) / n_steps,

@@ -19,10 +19,11 @@ from spa_lab.store import Run, replacing
 from spa_lab.view.tables.evaluation import differences_table, success_table
 
 COLUMNS = (
-    "env", "run_seed", "panel", "policy", "task_id", "expert_length", "success", "outcome", "n_steps",
+    "env", "run_seed", "panel", "policy", "task_id", "kind", "expert_length", "success", "outcome", "n_steps",
     "grounding",
 )  # fmt: skip
-"""Of a file: as in `frames.trajectories_frame`; `run_seed` is the seed of the run."""
+"""Of a file: as in `frames.trajectories_frame`; `run_seed` is the seed of the run, `kind` the type of the
+task, <NA> where the run does not know it."""
 
 
 def episode_results(runs: Sequence[Run]) -> pd.DataFrame:
@@ -34,7 +35,7 @@ def episode_results(runs: Sequence[Run]) -> pd.DataFrame:
     if not runs:
         raise ValueError("results: needs at least 1 run, got 0")
     frames = [
-        panel_frame(policies, expert_lengths(run)).assign(run_seed=run.seed, panel=panel)
+        _with_kinds(panel_frame(policies, expert_lengths(run)), run).assign(run_seed=run.seed, panel=panel)
         for run in runs
         for panel, policies in evaluations(run).items()
     ]
@@ -46,6 +47,11 @@ def episode_results(runs: Sequence[Run]) -> pd.DataFrame:
             f"results: two runs have policy {first['policy']!r} of seed {first['run_seed']} in {first['env']}"
         )
     return table
+
+
+def _with_kinds(frame: pd.DataFrame, run: Run) -> pd.DataFrame:
+    kinds = {task.id: task.kind for task in run.tasks().values()}
+    return frame.assign(kind=frame["task_id"].map(kinds).astype("string"))
 
 
 def write_results(table: pd.DataFrame, file: Path) -> None:
@@ -65,7 +71,7 @@ def read_results(file: Path) -> pd.DataFrame:
     Raises:
         ValueError: it lacks a column.
     """
-    table = pd.read_csv(file, compression="gzip", dtype={"expert_length": "Int64"})
+    table = pd.read_csv(file, compression="gzip", dtype={"expert_length": "Int64", "kind": "string"})
     missing = [name for name in COLUMNS if name not in table]
     if missing:
         raise ValueError(f"{file}: lacks the columns {', '.join(missing)}")

@@ -103,9 +103,9 @@ def test_an_iteration_reports_what_was_played(policy: Policy) -> None:
 
     learner = _learner(policy, reward, episodes=7, epochs=1)
     metrics = [learner.iterate(TASKS) for _ in range(2)]
-    names = {"success", "outcome", "grounding", "length", "reward"}
+    names = {"episodes", "success", "outcome", "grounding", "length", "reward"}
     names |= {"loss", "policy", "value", "kl", "clip_fraction", "approx_kl"}
-    assert set(metrics[0]) == names
+    assert set(metrics[0]) == names and metrics[0]["episodes"] == 7
     assert [e.trajectory.task_id for e in seen[:7]] == ["f0", "f1", "f2", "f0", "f1", "f2", "f0"]
     assert len({e.trajectory.id for e in seen}) == 14
     played = [e.trajectory for e in seen[:7]]
