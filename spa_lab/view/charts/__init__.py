@@ -2,6 +2,7 @@
 
     credit_chart      contributions of every source beside the measured progress, and their running sums
     advantage_chart   rewards, advantages and reach of every step
+    comparison_chart  success of policies with intervals; profile_chart, learning_chart beside it
     branch_chart      value of a step by continuations: how its interval shrinks
     length_chart      success rate by length of the task
     gradient_chart    advantages before training: correlation with progress, efficiency
@@ -13,6 +14,7 @@ Each returns a `Chart`: what the widgets draw, and with `to_figure()` a plotly f
 from spa_lab.view.charts.advantages import advantage_chart
 from spa_lab.view.charts.branches import branch_chart
 from spa_lab.view.charts.chart import Chart
+from spa_lab.view.charts.comparison import comparison_chart, learning_chart, profile_chart
 from spa_lab.view.charts.credit import credit_chart
 from spa_lab.view.charts.gradient_fidelity import gradient_chart
 from spa_lab.view.charts.lengths import length_chart
@@ -22,8 +24,11 @@ __all__ = [
     "Chart",
     "advantage_chart",
     "branch_chart",
+    "comparison_chart",
     "credit_chart",
     "gradient_chart",
+    "learning_chart",
     "length_chart",
+    "profile_chart",
     "training_chart",
 ]

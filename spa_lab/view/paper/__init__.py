@@ -6,6 +6,7 @@ No pyplot and no global state; the same input gives the same bytes.
 """
 
 from spa_lab.view.paper.advantages import advantages_figure
+from spa_lab.view.paper.comparison import learning_figure, profile_figure
 from spa_lab.view.paper.contributions import contributions_figure, contributions_pair_figure
 from spa_lab.view.paper.gradient_fidelity import gradient_figure
 from spa_lab.view.paper.page import Columns, width_of
@@ -24,6 +25,8 @@ __all__ = [
     "contributions_pair_figure",
     "differences_figure",
     "gradient_figure",
+    "learning_figure",
+    "profile_figure",
     "running_sum_figure",
     "scoreboard_figure",
     "success_by_length_figure",

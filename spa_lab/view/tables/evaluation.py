@@ -132,7 +132,7 @@ def differences_table(
                 raise ValueError(f"{pair[0]!r} and {pair[1]!r} share no training run")
             both = pd.concat([ours, theirs])
             tasks = list(both["task_id"].unique())
-            scores = [_scores(side[side["run_seed"].isin(shared)], tasks) for side in (ours, theirs)]
+            scores = [task_scores(side[side["run_seed"].isin(shared)], tasks) for side in (ours, theirs)]
             facts = asdict(paired_bootstrap(*scores, rng=rng)) | {"n_seeds": len(shared)}
             rows.append({"ours": pair[0], "theirs": pair[1]} | facts)
     return pd.DataFrame(rows, columns=["ours", "theirs", "low", "point", "high", "n", "n_seeds", "method"])
@@ -151,7 +151,7 @@ def rate_over_runs(frame: pd.DataFrame, *, rng: np.random.Generator) -> Interval
     Raises:
         ValueError: a run lacks a task that another run played (names run and task).
     """
-    scores = _scores(frame, list(frame["task_id"].unique()))
+    scores = task_scores(frame, list(frame["task_id"].unique()))
     n_tasks = scores.shape[1]
     if scores.min() == scores.max() and scores.max() in (0.0, 1.0):
         return wilson(int(scores.max()) * n_tasks, n_tasks)
@@ -192,8 +192,12 @@ def _with_runs(frame: pd.DataFrame) -> pd.DataFrame:
     return frame if "run_seed" in frame else frame.assign(run_seed=0)
 
 
-def _scores(frame: pd.DataFrame, tasks: Sequence[str]) -> FloatArray:
-    """(K, tasks) float64: success of every run on every task, the mean over its episodes."""
+def task_scores(frame: pd.DataFrame, tasks: Sequence[str]) -> FloatArray:
+    """(K, tasks) float64: success of every run on every task, the mean over its episodes.
+
+    Raises:
+        ValueError: a run lacks a task (names run and task).
+    """
     scores = frame.groupby(["run_seed", "task_id"])["success"].mean().unstack().reindex(columns=list(tasks))
     missing = np.argwhere(scores.isna().to_numpy())
     if len(missing):

@@ -1,0 +1,100 @@
+"""The tables of a comparison as cells of text: the same for Markdown and LaTeX."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+_MINUS = "\N{MINUS SIGN}"
+
+
+class TextTable(NamedTuple):
+    """Column titles and rows of plain text."""
+
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def comparison_rows(table: pd.DataFrame, reference: str) -> TextTable:
+    """The table of `comparison.comparison_table`; rates in per cent, differences in points."""
+    heads = [
+        "policy", "success (%)", "95 %", "seeds", "tasks", "IQM (%)", "95 %", f"− {reference}", "95 %",
+        "Holm p", "P(better)", "grounded (%)", "steps",
+    ]  # fmt: skip
+    rows = [
+        [
+            row.policy, percent(row.success), interval(row.low, row.high), str(row.n_seeds),
+            str(row.n // row.n_seeds), percent(row.iqm), interval(row.iqm_low, row.iqm_high),
+            percent(row.difference, "+"), interval(row.difference_low, row.difference_high, "+"),
+            number(row.p_holm, 3), number(row.improvement, 2), percent(row.grounding),
+            number(row.mean_steps, 1),
+        ]
+        for row in table.itertuples()
+    ]  # fmt: skip
+    return TextTable(heads, rows)
+
+
+def group_rows(table: pd.DataFrame, by: str) -> TextTable:
+    """Success in per cent by the values of the column `by` ("bin", "kind"), with n in brackets."""
+    groups = list(table.loc[table["n"] > 0, by].drop_duplicates())
+    rows = []
+    for policy in table["policy"].unique():
+        rates = table[table["policy"] == policy].set_index(by)
+        cells = [
+            f"{percent(rates.at[group, 'success'])} ({rates.at[group, 'n']})" if group in rates.index else "–"
+            for group in groups
+        ]
+        rows.append([policy, *cells])
+    return TextTable(["policy", *map(str, groups)], rows)
+
+
+def cost_rows(table: pd.DataFrame) -> TextTable:
+    """The table of `comparison.cost_table`: means over the seeds."""
+    heads = [
+        "policy", "episodes", "explorations", "extra rollouts", "extra updates", "seconds", "CPU seconds",
+        "peak MB", "shared seconds", "seeds",
+    ]  # fmt: skip
+    columns = (
+        "episodes", "explorations", "extra_rollouts", "extra_updates", "seconds", "cpu_seconds", "peak_mb",
+        "shared_seconds",
+    )  # fmt: skip
+    rows = [
+        [row["policy"], *(number(row[column], 0) for column in columns), str(row["n_seeds"])]
+        for row in table.to_dict("records")
+    ]
+    return TextTable(heads, rows)
+
+
+def power_rows(table: pd.DataFrame) -> TextTable:
+    """The table of `comparison.power_table`; differences in points."""
+    margin = f"{100 * table['margin'].iloc[0]:.1f}" if len(table) else "margin"
+    heads = [
+        "policy", "seeds", "tasks", "detectable (points)", f"tasks for {margin} points",
+        f"seeds for {margin} points", "SD seed", "SD task", "SD rest",
+    ]  # fmt: skip
+    rows = [
+        [
+            row.policy, str(row.seeds), str(row.tasks), percent(row.detectable), number(row.tasks_needed, 0),
+            number(row.seeds_needed, 0), percent(row.sd_seed), percent(row.sd_task), percent(row.sd_rest),
+        ]
+        for row in table.itertuples()
+    ]  # fmt: skip
+    return TextTable(heads, rows)
+
+
+def number(value: float, places: int, sign: str = "") -> str:
+    """Fixed places; "–" for NaN, "no number" for infinity."""
+    if math.isnan(value):
+        return "–"
+    return f"{value:{sign}.{places}f}".replace("-", _MINUS) if math.isfinite(value) else "no number"
+
+
+def percent(value: float, sign: str = "") -> str:
+    """A fraction in per cent with one place, without the sign of per cent."""
+    return number(100 * value, 1, sign)
+
+
+def interval(low: float, high: float, sign: str = "") -> str:
+    """Bounds in per cent; "–" where they are undefined."""
+    return "–" if math.isnan(low) else f"[{percent(low, sign)}, {percent(high, sign)}]"

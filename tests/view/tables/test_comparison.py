@@ -1,0 +1,144 @@
+"""Tables of a comparison: numbers by hand, agreement with `stats`, and what is left undefined."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spa_lab.stats import holm, paired_difference, probability_of_improvement
+from spa_lab.view.tables.comparison import (
+    comparison_table,
+    cost_table,
+    kind_scores,
+    kind_table,
+    learning_table,
+    ordered,
+    power_table,
+    profile_table,
+)
+from spa_lab.view.tables.comparison_rows import comparison_rows, group_rows, number, power_rows
+
+OUTCOMES: Mapping[str, Mapping[int, str]] = {
+    "base": {0: "00000000", 1: "00000000"},
+    "plain": {0: "11000100", 1: "10000101"},
+    "better": {0: "11110111", 1: "11010111"},
+    "single": {0: "11000101"},
+}
+"""Policy -> seed -> outcomes of 8 tasks; the first 4 are of kind "short", the others "long"."""
+
+
+def _rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    rows = [
+        {"policy": policy, "run_seed": seed, "task_id": f"t{i}", "kind": "short" if i < 4 else "long"}
+        | {"success": won == "1", "outcome": float(won), "n_steps": 10 + i, "grounding": 0.5}
+        for policy, seeds in OUTCOMES.items()
+        for seed, outcomes in seeds.items()
+        for i, won in enumerate(outcomes)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_scores_are_rates_of_a_seed_on_a_kind(frame: pd.DataFrame) -> None:
+    scores = kind_scores(frame[frame["policy"] == "plain"])
+    np.testing.assert_array_equal(scores, [[0.25, 0.5], [0.5, 0.25]])  # long, short
+    unknown = frame.assign(kind=pd.NA)
+    np.testing.assert_array_equal(kind_scores(unknown[unknown["policy"] == "plain"]), [[3 / 8], [3 / 8]])
+
+
+def test_comparison_by_hand(frame: pd.DataFrame) -> None:
+    table = comparison_table(frame, "plain", rng=_rng(), apart=("base",)).set_index("policy")
+    assert list(table.index) == list(OUTCOMES)
+    better = table.loc["better"]
+    assert (better["success"], better["n"], better["n_seeds"]) == (13 / 16, 16, 2)
+    assert better["difference"] == 13 / 16 - 6 / 16
+    assert better["iqm"] == (0.75 + 0.75) / 2  # of .75 .75 .75 1
+    assert better["improvement"] == 1.0 and better["shared_seeds"] == 2
+    first, second = (
+        np.array([[int(won) for won in row] for row in OUTCOMES[name].values()], dtype=float)
+        for name in ("better", "plain")
+    )
+    made = paired_difference(first, second, rng=_rng())
+    assert better["p"] == pytest.approx(made.p, abs=0.01)
+    assert better["difference_low"] == pytest.approx(made.interval.low, abs=0.07)
+    compared = table["p"].dropna()
+    assert list(compared.index) == ["better", "single"]
+    assert list(table["p_holm"].dropna()) == holm(list(compared))
+    assert math.isnan(table.loc["base", "p"]) and math.isnan(table.loc["plain", "difference"])
+    assert math.isnan(table.loc["single", "iqm_low"]) and math.isnan(table.loc["single", "improvement"])
+    assert table.loc["single", "difference"] == 1 / 8 and table.loc["single", "shared_seeds"] == 1
+
+
+def test_a_missing_reference_leaves_the_comparison_undefined(frame: pd.DataFrame) -> None:
+    table = comparison_table(frame, "nobody", rng=_rng())
+    assert table["p_holm"].isna().all() and table["success"].notna().all()
+    cells = comparison_rows(table, "nobody").rows[1]
+    assert cells[0] == "plain" and cells[7:11] == ["–", "–", "–", "–"]
+
+
+def test_the_probability_is_that_of_stats(frame: pd.DataFrame) -> None:
+    table = comparison_table(frame, "better", rng=_rng()).set_index("policy")
+    ours, theirs = (kind_scores(frame[frame["policy"] == name]) for name in ("plain", "better"))
+    assert table.loc["plain", "improvement"] == probability_of_improvement(ours, theirs) == 0.0
+
+
+def test_by_kind(frame: pd.DataFrame) -> None:
+    table = kind_table(frame, rng=_rng())
+    heads, rows = group_rows(table, "kind")
+    assert heads == ["policy", "long", "short"]
+    assert list(rows[1]) == ["plain", "37.5 (8)", "37.5 (8)"]
+
+
+def test_profiles(frame: pd.DataFrame) -> None:
+    table = profile_table(frame, rng=_rng())
+    assert list(table["policy"].unique()) == ["base", "plain", "better"]  # one seed has no band
+    plain = table[table["policy"] == "plain"].set_index("threshold")
+    assert plain.loc[0.0, "value"] == 1.0 and plain.loc[0.5, "value"] == 0.0
+    assert plain["value"].iloc[15] == 0.5  # two of four rates are above .3
+    assert (table["low"] <= table["value"]).all() and (table["value"] <= table["high"]).all()
+
+
+def test_power(frame: pd.DataFrame) -> None:
+    table = power_table(frame, "plain")
+    assert list(table["policy"]) == ["base", "better"]
+    row = table.iloc[1]
+    assert (row["seeds"], row["tasks"], row["margin"]) == (2, 8, 0.015)
+    assert row["detectable"] > row["margin"] and row["tasks_needed"] > 8
+    cells = power_rows(table).rows[1]
+    assert cells[:3] == ["better", "2", "8"]
+    assert power_rows(table.iloc[:0]).rows == []
+
+
+def test_costs_are_means_over_seeds() -> None:
+    costs = pd.DataFrame(
+        {"env": "toy", "policy": ["a", "a", "b"], "run_seed": [0, 1, 0], "seconds": [1.0, 3.0, 5.0]}
+    )
+    table = cost_table(costs).set_index("policy")
+    assert table.loc["a", "seconds"] == 2.0 and table.loc["a", "n_seeds"] == 2
+    assert table.loc["b", "seconds"] == 5.0
+
+
+def test_learning_curves_leave_out_what_a_seed_lacks() -> None:
+    curves = pd.DataFrame(
+        [("a", 0, 0, 8.0, 0.2), ("a", 1, 0, 8.0, 0.4), ("a", 0, 1, 16.0, 0.6)],
+        columns=["policy", "run_seed", "iteration", "episodes", "success"],
+    )
+    (row,) = learning_table(curves).to_dict("records")
+    assert row == pytest.approx(
+        {"policy": "a", "episodes": 8.0, "value": 0.3, "low": 0.2, "high": 0.4, "n_seeds": 2}
+    )
+
+
+def test_order(frame: pd.DataFrame) -> None:
+    shown = ordered(frame, ["better", "plain", "single"])["policy"].unique()
+    assert list(shown) == ["base", "better", "plain", "single"]
+
+
+def test_numbers_as_text() -> None:
+    assert [number(x, 1) for x in (-0.25, math.nan, math.inf)] == ["−0.2", "–", "no number"]
