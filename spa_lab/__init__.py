@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from spa_lab.pipeline.fidelity import fidelity as fidelity
     from spa_lab.pipeline.figures import figures as figures
     from spa_lab.pipeline.gradient_fidelity import gradient_fidelity as gradient_fidelity
+    from spa_lab.pipeline.grid.comparison import Comparison as Comparison
+    from spa_lab.pipeline.grid.comparison import compare as compare
     from spa_lab.pipeline.notebook import watched_train as watched_train
     from spa_lab.pipeline.train import train as train
     from spa_lab.store import Run as Run
@@ -101,6 +103,8 @@ _SOURCES = {
     "watched_train": "pipeline.notebook:watched_train",
     "fidelity": "pipeline.fidelity:fidelity",
     "gradient_fidelity": "pipeline.gradient_fidelity:gradient_fidelity",
+    "compare": "pipeline.grid.comparison:compare",
+    "Comparison": "pipeline.grid.comparison:Comparison",
     "figures": "pipeline.figures:figures",
     "inspect": "view.widgets.inspect:inspect",
     # modules

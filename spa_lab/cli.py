@@ -23,6 +23,14 @@ from spa_lab.configs.flags import add_setting_flags, refuse_unknown_flags, updat
 from spa_lab.configs.presets import Preset
 from spa_lab.envs.worlds import WORLDS, make_environment
 from spa_lab.learn.methods import METHODS, check_method_name
+from spa_lab.options import (
+    OBJECT,
+    add_compare_options,
+    add_counts,
+    add_figures_options,
+    add_import_options,
+    count,
+)
 from spa_lab.pipeline.advantages import ADVANTAGES
 from spa_lab.pipeline.sources import SOURCES
 
@@ -34,8 +42,6 @@ CHECK_FAILED, USER_ERROR, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 
 DEMO_METHODS = ("terminal", "spa", "spa_progress")
 
-_OBJECT = "or package.module:attribute"
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -44,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments, without the program's name; the process's own if None.
 
     Returns:
-        The exit code: 0 is success, 1 is `parity` that found a mismatch or replayed nothing.
+        The exit code: 0 is success, 1 is `parity` that found a mismatch or replayed nothing, or `compare`
+        with a cell that failed.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments or os.environ.get("SPA_LAB_DEBUG", "0") not in ("", "0")
@@ -123,6 +130,7 @@ def _parser(*, with_docs: bool) -> argparse.ArgumentParser:
     _add_fidelity(commands)
     _add_gradient(commands)
     _add_figures(commands)
+    _add_compare(commands)
     _add_import(commands)
     _add(commands, "doctor", _doctor, "show versions, devices, base models and official data")
     return parser
@@ -131,11 +139,11 @@ def _parser(*, with_docs: bool) -> argparse.ArgumentParser:
 def _list_names() -> str:
     """Worlds, methods and presets with what they are, for the end of a help text."""
     tables: dict[str, Mapping[str, str]] = {
-        f"worlds (--env; {_OBJECT})": {
+        f"worlds (--env; {OBJECT})": {
             name: f"{entry.summary} (needs {entry.data})" if entry.data else entry.summary
             for name, entry in WORLDS.items()
         },
-        f"methods (--method; {_OBJECT})": {name: entry.summary for name, entry in METHODS.items()},
+        f"methods (--method; {OBJECT})": {name: entry.summary for name, entry in METHODS.items()},
         "presets (--preset)": {name: presets.SUMMARIES.get(name, "") for name in presets.PRESETS},
     }
     lines = []
@@ -194,7 +202,7 @@ def _add_training_options(parser: argparse.ArgumentParser, with_docs: bool) -> N
     parser.add_argument("--preset", default="tiny", metavar="NAME", help="(%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers (%(default)s)")
     parser.add_argument(
-        "--workers", type=_count, metavar="N", help="processes side by side (2; with LoRA 1); same results"
+        "--workers", type=count, metavar="N", help="processes side by side (2; with LoRA 1); same results"
     )
     add_setting_flags(parser, presets.TINY, with_docs=with_docs)
 
@@ -210,11 +218,11 @@ def _add_fidelity(commands: "argparse._SubParsersAction[_Parser]") -> None:
     rows = (f"  {name:<20} {entry.summary}" for name, entry in SOURCES.items())
     fidelity = _add(
         commands, "fidelity", _fidelity, "score credit sources against Monte Carlo values",
-        epilog="\n".join((f"credit sources (--source; {_OBJECT}):", *rows)),
+        epilog="\n".join((f"credit sources (--source; {OBJECT}):", *rows)),
     )  # fmt: skip
     fidelity.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run with an estimator")
-    fidelity.add_argument("--source", nargs="+", metavar="NAME", help=f"score only these; {_OBJECT}")
-    _add_counts(
+    fidelity.add_argument("--source", nargs="+", metavar="NAME", help=f"score only these; {OBJECT}")
+    add_counts(
         fidelity, trajectories=(40, "held-out trajectories of each outcome"),
         branches=(64, "continuations per value"), workers=(2, "processes side by side; same results"),
     )  # fmt: skip
@@ -222,7 +230,7 @@ def _add_fidelity(commands: "argparse._SubParsersAction[_Parser]") -> None:
 
 def _add_gradient(commands: "argparse._SubParsersAction[_Parser]") -> None:
     rows = (f"  {name:<20} {entry.summary}" for name, entry in ADVANTAGES.items())
-    more = f"or a training method, or step: and a credit source; each {_OBJECT}"
+    more = f"or a training method, or step: and a credit source; each {OBJECT}"
     gradient = _add(
         commands, "gradient", _gradient, "compare advantages by how well they serve the next update",
         epilog="\n".join((f"advantages (--advantage; {more}):", *rows)),
@@ -230,50 +238,29 @@ def _add_gradient(commands: "argparse._SubParsersAction[_Parser]") -> None:
     gradient.add_argument("run", type=Path, metavar="RUN", help="folder of a run with a cloned policy")
     gradient.add_argument("--advantage", nargs="+", metavar="NAME", help="compare only these")
     gradient.add_argument("--policy", default="cloned", metavar="NAME", help="model that plays (%(default)s)")
-    _add_counts(
+    add_counts(
         gradient, tasks=(64, "training tasks"), group=(8, "episodes of each task"),
         branches=(4, "continuations per value, even"), workers=(2, "processes side by side; same results"),
     )  # fmt: skip
-
-
-def _add_counts(parser: argparse.ArgumentParser, **counts: tuple[int, str]) -> None:
-    """Options with whole numbers: name -> default and meaning."""
-    for name, (default, meaning) in counts.items():
-        help = f"{meaning} (%(default)s)"
-        parser.add_argument(f"--{name}", type=_count, default=default, metavar="N", help=help)
 
 
 def _add_figures(commands: "argparse._SubParsersAction[_Parser]") -> None:
     figures = _add(
         commands, "figures", _figures, "figures and tables for a paper; runs that differ in seed are pooled"
     )
-    figures.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a finished run")
-    figures.add_argument("--out", type=Path, default="runs/figures", metavar="DIR", help="(%(default)s)")
-    figures.add_argument("--columns", type=int, choices=(1, 2), default=2, help="width (%(default)s)")
-    figures.add_argument("--trajectory", metavar="ID", help="(default: a success and a failure)")
-    figures.add_argument(
-        "--sources", nargs="+", default=(), metavar="NAME", help="credit sources (default: as many as fit)"
+    add_figures_options(figures)
+
+
+def _add_compare(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    compare = _add(
+        commands, "compare", _compare, "run a grid of arms, worlds and seeds, and compare the arms"
     )
-    figures.add_argument("--caption", action="store_true", help="put n, seeds and commit into the captions")
+    add_compare_options(compare)
 
 
 def _add_import(commands: "argparse._SubParsersAction[_Parser]") -> None:
     imported = _add(commands, "import", _import, "read logs of other agents into a run folder")
-    imported.add_argument("files", nargs="+", metavar="FILE", help="files, folders or - (standard input)")
-    imported.add_argument("--out", type=Path, required=True, metavar="DIR")
-    imported.add_argument("--format", metavar="NAME", help=f"(default: found from the content) {_OBJECT}")
-    imported.add_argument("--strict", action="store_true", help="losses and assumptions are errors")
-    imported.add_argument("--action", metavar="REGEX", help="the action in a step's text, its first group")
-    imported.add_argument("--outcome", metavar="FIELD", help="of the log, dotted: the outcome")
-    imported.add_argument("--scale", type=float, nargs=2, metavar=("LOW", "HIGH"), help="range of outcomes")
-
-
-def _count(text: str) -> int:
-    """A whole number >= 1, for argparse."""
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {count}")
-    return count
+    add_import_options(imported)
 
 
 def _preset(options: argparse.Namespace, world: str) -> Preset:
@@ -376,6 +363,14 @@ def _figures(options: argparse.Namespace) -> int:
     asked = Asked(options.columns, options.trajectory, tuple(options.sources))
     print(figures(runs=options.runs, out=options.out, asked=asked, in_caption=options.caption))
     return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from spa_lab.pipeline.grid.command import run_compare
+
+    text, complete = run_compare(options)
+    print(text)
+    return 0 if complete else CHECK_FAILED
 
 
 def _import(options: argparse.Namespace) -> int:

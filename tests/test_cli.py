@@ -144,7 +144,7 @@ def test_printed_settings_are_a_file_that_gives_them_back(
         (["--env", "chess"], "no world 'chess'; there are: household, "),
         (["--config", "none.toml"], "none.toml: No such file or directory"),
         (["--config", "a.ini"], "a.ini: expected a file that ends in .toml or .yaml or .yml"),
-        (["--workers", "two"], "argument --workers: invalid _count value: 'two'"),
+        (["--workers", "two"], "argument --workers: invalid count value: 'two'"),
     ],
 )
 def test_wrong_settings_are_one_line_and_train_nothing(

@@ -27,7 +27,7 @@ def updated_from_file(settings: T, path: Path) -> T:
         OSError: the file cannot be read.
     """
     try:
-        return updated(settings, flattened(_read(path)))
+        return updated(settings, flattened(read_mapping(path)))
     except SettingError as error:
         raise ValueError(f"{path}: {error}") from None
 
@@ -46,7 +46,13 @@ def _group(key: str) -> str:
     return key.rpartition(".")[0]
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def read_mapping(path: Path) -> Mapping[str, Any]:
+    """The top level of a TOML or YAML file, told apart by the suffix.
+
+    Raises:
+        ValueError: one line that names the file and what is wrong.
+        OSError: the file cannot be read.
+    """
     if path.suffix not in SUFFIXES:
         raise ValueError(f"{path}: expected a file that ends in {' or '.join(SUFFIXES)}")
     text = path.read_text(encoding="utf-8")
@@ -76,6 +82,8 @@ def _number_of(value: Any) -> Any:
     """YAML 1.1 reads 3e-5, which has no point, as text: make it the number that is meant."""
     if isinstance(value, dict):
         return {str(key): _number_of(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_number_of(inner) for inner in value]
     if isinstance(value, str) and value[:1] in "+-.0123456789" and "e" in value.lower():
         try:
             return float(value)

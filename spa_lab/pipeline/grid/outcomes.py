@@ -1,0 +1,157 @@
+"""Outcomes of a grid as tables: episodes, costs, learning curves, cells; what all its numbers are made of."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from spa_lab.learn.methods import find_method
+from spa_lab.pipeline.experiment import BASE, CLONED
+from spa_lab.pipeline.grid.cells import Cell, arm_cells
+from spa_lab.pipeline.grid.execute import LEDGER
+from spa_lab.pipeline.grid.ledger import Ledger, Record
+from spa_lab.pipeline.grid.spec import Arm, GridSpec
+from spa_lab.pipeline.results import COLUMNS
+from spa_lab.pipeline.train import SFT
+from spa_lab.store import Run
+
+COSTS = (
+    "env", "policy", "run_seed", "episodes", "explorations", "extra_rollouts", "extra_updates", "seconds",
+    "cpu_seconds", "peak_mb", "shared_seconds", "shared_cpu_seconds",
+)  # fmt: skip
+"""Of the table of costs."""
+CURVES = ("env", "policy", "run_seed", "iteration", "episodes", "success")
+"""Of the table of learning curves."""
+CELLS = ("cell", "policy", "state", "attempts", "seconds", "cpu_seconds", "peak_mb", "error")
+"""Of the table of cells."""
+MEGABYTE = 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """Tables of a grid, as far as it is done; a policy is an arm by its name, or "base"."""
+
+    episodes: pd.DataFrame
+    """A row per evaluation episode, `results.COLUMNS`."""
+    costs: pd.DataFrame
+    """A row per arm, world and seed, `COSTS`: episodes learnt from, explorations of the clone that the method
+    needs, what it spent beside (`learn.extra_cost`), wall and CPU seconds and the largest process of the arm
+    alone, and of the shared stages that it needs."""
+    curves: pd.DataFrame
+    """A row per iteration of training, `CURVES`; `episodes` are those learnt from so far."""
+    cells: pd.DataFrame
+    """A row per cell of the grid, `CELLS`; `policy` is empty for shared stages."""
+
+
+def grid_outcomes(out: Path, spec: GridSpec) -> Outcomes:
+    """Read what the cells of a grid left.
+
+    Args:
+        out: the grid's folder.
+        spec: of the grid.
+    """
+    ledger = Ledger(out / LEDGER)
+    episodes: list[pd.DataFrame] = []
+    costs: list[dict[str, Any]] = []
+    curves: list[dict[str, Any]] = []
+    records: dict[str, tuple[str, Record]] = {}
+    with_base: set[tuple[str, int]] = set()
+    for arm, chain in _chains(spec):
+        known = {cell.id: ledger.read(cell.id) for cell in chain}
+        records |= {cell.id: ("" if cell.stage else arm.name, known[cell.id]) for cell in chain}
+        cell = chain[-1]
+        if known[cell.id].state != "done":
+            continue
+        run = Run.open(out / cell.id)
+        wanted = {CLONED if cell.method == SFT else find_method(str(cell.method)).name: arm.name}
+        if (cell.world, cell.seed) not in with_base:
+            wanted[BASE] = BASE
+            with_base.add((cell.world, cell.seed))
+        episodes.append(_episodes(run, wanted))
+        made = _curve(run, arm)
+        curves += made
+        costs.append(_cost(run, arm, chain, known, made))
+    empty = pd.DataFrame(columns=list(COLUMNS))
+    return Outcomes(
+        pd.concat(episodes, ignore_index=True) if episodes else empty,
+        pd.DataFrame(costs, columns=list(COSTS)),
+        pd.DataFrame([{key: row[key] for key in CURVES} for row in curves], columns=list(CURVES)),
+        _cells_frame(records),
+    )
+
+
+def _chains(spec: GridSpec) -> Iterable[tuple[Arm, list[Cell]]]:
+    """Every arm with its cells, in the order of the spec."""
+    for arm in spec.arms:
+        for world in arm.worlds:
+            for seed in spec.seeds:
+                yield arm, arm_cells(spec, arm, world, seed)
+
+
+def _episodes(run: Run, wanted: dict[str, str]) -> pd.DataFrame:
+    """Evaluations of the policies `wanted`, under the names that they have there."""
+    tasks = run.tasks()
+    rows = [
+        {
+            "env": record["env"], "run_seed": run.seed, "panel": entry.panel,
+            "policy": wanted[entry.policy], "task_id": record["task_id"],
+            "kind": tasks[record["task_id"]].kind, "expert_length": tasks[record["task_id"]].expert_length,
+            "success": record["success"], "outcome": record["outcome"], "n_steps": len(record["steps"]),
+            "grounding": float(np.mean([step["grounded"] for step in record["steps"]])),
+        }
+        for entry in run.trajectory_sets()
+        if entry.role == "evaluation" and entry.policy in wanted
+        for record in entry.peek()
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    return frame.astype({"expert_length": "Int64", "kind": "string", "success": bool})
+
+
+def _curve(run: Run, arm: Arm) -> list[dict[str, Any]]:
+    """A row per iteration, with what it spent beside its episodes."""
+    rows, episodes = [], 0.0
+    for curve in run.curves():
+        if curve.method is None:
+            continue
+        for i, metrics in enumerate(curve.rows):
+            episodes += metrics.get("episodes") or 0.0
+            rows.append(
+                {"env": run.config["env"], "policy": arm.name, "run_seed": run.seed, "iteration": i}
+                | {"episodes": episodes, "success": metrics.get("success")}
+                | {name: metrics.get(name) or 0.0 for name in ("extra_rollouts", "extra_updates")}
+            )
+    return rows
+
+
+def _cost(
+    run: Run, arm: Arm, chain: Sequence[Cell], records: dict[str, Record], curve: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    *shared, cell = chain
+    own = records[cell.id]
+    preset = cell.preset
+    explored = preset.explore_tasks * preset.rollouts_per_task if len(shared) > 1 else 0
+    return {
+        "env": run.config["env"], "policy": arm.name, "run_seed": run.seed,
+        "episodes": curve[-1]["episodes"] if curve else 0.0, "explorations": float(explored),
+        "extra_rollouts": sum(row["extra_rollouts"] for row in curve),
+        "extra_updates": sum(row["extra_updates"] for row in curve),
+        "seconds": own.total("seconds"), "cpu_seconds": own.total("cpu_seconds"),
+        "peak_mb": own.peak_bytes / MEGABYTE,
+        "shared_seconds": sum(records[parent.id].total("seconds") for parent in shared),
+        "shared_cpu_seconds": sum(records[parent.id].total("cpu_seconds") for parent in shared),
+    }  # fmt: skip
+
+
+def _cells_frame(records: dict[str, tuple[str, Record]]) -> pd.DataFrame:
+    rows = [
+        {
+            "cell": cell, "policy": policy, "state": record.state, "attempts": len(record.attempts),
+            "seconds": record.total("seconds"), "cpu_seconds": record.total("cpu_seconds"),
+            "peak_mb": record.peak_bytes / MEGABYTE, "error": record.error,
+        }
+        for cell, (policy, record) in records.items()
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=list(CELLS))

@@ -1,0 +1,137 @@
+"""The report of a comparison: tables as CSV, Markdown and LaTeX, figures, and the raw outcomes."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from spa_lab.pipeline.grid.comparison import Comparison
+from spa_lab.store.files import write_text
+from spa_lab.store.provenance import git_commit, versions
+from spa_lab.view import paper
+from spa_lab.view.markdown import markdown_table
+from spa_lab.view.paper import PaperFigure
+from spa_lab.view.paper.latex import booktabs
+from spa_lab.view.tables.comparison_rows import (
+    TextTable,
+    comparison_rows,
+    cost_rows,
+    group_rows,
+    power_rows,
+)
+
+HOW_TO_READ = """\
+A policy's success has a 95 % interval by a bootstrap over seeds and tasks (one seed: Wilson's, over tasks).
+IQM is the interquartile mean of the success rates of its seeds on each type of task, with a stratified
+bootstrap over seeds. Differences are to {reference!r} on the same seeds and tasks, with a paired bootstrap
+over both. Several policies are compared with it at once: p values are adjusted by Holm's rule for their
+number in the table, so that among all differences with p <= 0.05 the chance of even one false finding is at
+most 5 %; the intervals are not adjusted. P(better) is the probability that a seed of the policy beats a
+seed of the reference on a type of task. With fewer than 5 seeds the spread over seeds is badly known, and
+intervals and p values are too small.
+"""
+_COSTS = """\
+Means over seeds: episodes learnt from; explorations of the clone that the method needs; rollouts and
+gradient steps that it spends beside these; wall and CPU seconds and the largest process of its own stages;
+and the wall seconds of the stages that it shares with other arms.
+"""
+_POWER = """\
+`detectable` is the true difference that these seeds and tasks find with probability 0.8 at level 0.05, from
+the measured variance; then what it takes to find {margin:.1f} points, the margin that the paper reports
+over its best baseline. "no number": no number of tasks makes up for so few seeds, or the reverse. Not
+adjusted for several comparisons.
+"""
+
+
+def write_report(comparison: Comparison, folder: Path) -> list[Path]:
+    """Write `report.md`, every table as CSV and LaTeX, figures, and what `Comparison.read` needs.
+
+    Args:
+        comparison: of a grid of which at least one arm is done.
+        folder: made if missing; files of these names are replaced.
+
+    Returns:
+        The report, then the pictures as PNG.
+
+    Raises:
+        ValueError: no arm is done.
+        StoreError: the disk refused.
+    """
+    if not comparison.worlds:
+        raise ValueError("no arm of the grid is done: there is nothing to report")
+    comparison.save(folder)
+    known = {
+        **comparison.facts, "n": int(comparison.outcomes.episodes["task_id"].nunique()),
+        "git_commit": git_commit(), "versions": versions(),
+    }  # fmt: skip
+    parts = [f"# {', '.join(comparison.worlds)}: {len(comparison.facts['policies'])} arms\n"]
+    parts.append(HOW_TO_READ.format(reference=comparison.reference))
+    pictures = []
+    for world in comparison.worlds:
+        parts.append(f"## {world}\n")
+        for name, title, note, table, rows in _tables(comparison, world):
+            write_text(folder / f"{name}-{world}.csv", table.to_csv(index=False))
+            write_text(folder / f"{name}-{world}.tex", booktabs(*rows))
+            parts += [f"### {title}\n", *([note] if note else []), markdown_table(*rows)]
+        for figure in _figures(comparison, world):
+            files = figure.save(folder / "figures", known)
+            pictures += [path for path in files if path.suffix == ".png"]
+            parts.append(f"![{figure.caption}](figures/{figure.name}.png)\n\n*{figure.caption}*\n")
+    parts += _failures(comparison)
+    report = folder / "report.md"
+    write_text(report, "\n".join(parts))
+    return [report, *pictures]
+
+
+def _tables(comparison: Comparison, world: str) -> Iterator[tuple[str, str, str, pd.DataFrame, TextTable]]:
+    """Name of the files, title, note, numbers and text of every table of a world."""
+    table = comparison.tables[world]
+    yield "success", "Success", "", table, comparison_rows(table, comparison.reference)
+    kinds = comparison.by_kind[world]
+    yield "success-by-kind", "Success by type of task (n)", "", kinds, group_rows(kinds, "kind")
+    if world in comparison.by_length:
+        lengths = comparison.by_length[world]
+        title = "Success by length of the expert's solution (n)"
+        yield "success-by-length", title, "", lengths, group_rows(lengths, "bin")
+    costs = comparison.costs[world]
+    yield "costs", "Costs", _COSTS, costs, cost_rows(costs)
+    if world in comparison.power:
+        power = comparison.power[world]
+        note = _POWER.format(margin=100 * power["margin"].iloc[0])
+        yield "power", "Power", note, power, power_rows(power)
+
+
+def _figures(comparison: Comparison, world: str) -> Iterator[PaperFigure]:
+    """Figures for print of a world, as far as there are numbers."""
+    table = comparison.tables[world]
+    yield paper.success_figure(table, name=f"success-{world}")
+    against = table[table["difference"].notna()]
+    if len(against):
+        yield paper.differences_figure(_as_differences(against, comparison), name=f"differences-{world}")
+    makers: tuple[tuple[dict[str, pd.DataFrame], Callable[..., PaperFigure], str], ...] = (
+        (comparison.by_length, paper.success_by_length_figure, "success-by-length"),
+        (comparison.profiles, paper.profile_figure, "profiles"),
+        (comparison.learning, paper.learning_figure, "success-by-episodes"),
+    )
+    for by_world, make, name in makers:
+        if world in by_world:
+            yield make(by_world[world], name=f"{name}-{world}")
+
+
+def _as_differences(table: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
+    """The columns of `evaluation.differences_table`."""
+    names = {"policy": "ours", "difference": "point", "difference_low": "low", "difference_high": "high"}
+    kept = table.drop(columns=["low", "high", "n_seeds"]).rename(columns=names)
+    method = "95 % paired bootstrap intervals over tasks and seeds"
+    n_tasks = table["n"] // table["n_seeds"]
+    more: dict[str, Any] = {"theirs": comparison.reference, "n_seeds": kept["shared_seeds"], "method": method}
+    return kept.assign(**more, n=n_tasks)
+
+
+def _failures(comparison: Comparison) -> list[str]:
+    failed = comparison.failed
+    if failed.empty:
+        return []
+    rows = [[row.cell, str(row.attempts), row.error] for row in failed.itertuples()]
+    return ["## Cells that failed\n", markdown_table(["cell", "attempts", "error"], rows)]

@@ -1,0 +1,46 @@
+"""Does one cell: takes over what its parent left, then the stages that are missing."""
+
+from pathlib import Path
+
+from spa_lab.envs.worlds import make_environment
+from spa_lab.pipeline.experiment import config_of
+from spa_lab.pipeline.grid.cells import Cell, SharedStage
+from spa_lab.pipeline.parallel import WorkerPool
+from spa_lab.pipeline.train import Stage, prepare, train
+from spa_lab.pipeline.usage import Meter, Usage
+from spa_lab.store import Run, writing
+from spa_lab.store.sharing import share
+
+_STAGES: dict[SharedStage, tuple[Stage, ...]] = {
+    "clone": ("clone", "evaluate"),
+    "explore": ("clone", "explore"),
+    "estimate": ("clone", "explore", "estimate", "evaluate"),
+}
+"""Shared stage -> stages of its run; those of its parent are taken over. "evaluate" evaluates the clone, and
+with an estimator credits its episodes."""
+
+
+def do_cell(out: Path, cell: Cell) -> Usage:
+    """Do a cell in the grid's folder `out`, in one worker process; what is done already is not repeated.
+
+    Returns:
+        CPU time and memory of this process and its worker.
+    """
+    meter, folder = Meter(), out / cell.id
+    if cell.parent is not None:
+        _take_over(out / cell.parent, folder, cell)
+    with WorkerPool(1, bars=False) as pool:
+        if cell.stage is not None:
+            prepare(folder, cell.world, cell.preset, _STAGES[cell.stage], seed=cell.seed, workers=pool)
+        else:
+            train(folder, cell.world, [str(cell.method)], cell.preset, seed=cell.seed, workers=pool)
+        return pool.used + meter.read()
+
+
+def _take_over(parent: Path, folder: Path, cell: Cell) -> None:
+    methods = [] if cell.method is None else [cell.method]
+    config = config_of(cell.world, make_environment(cell.world), methods, cell.preset)
+    with writing(folder):
+        run, source = Run.create(folder, config, seed=cell.seed), Run.open(parent)
+        share(source, run)
+        run.note(device=source.provenance["device"])

@@ -1,0 +1,150 @@
+"""Specs of grids and the cells that they stand for; nothing is trained."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spa_lab.configs.presets import TINY, Preset
+from spa_lab.pipeline.grid.cells import IRRELEVANT, Cell, arm_cells, grid_cells
+from spa_lab.pipeline.grid.spec import GridSpec, parse_spec, read_spec
+
+SPECS = Path(__file__).resolve().parents[2] / "data" / "specs"
+SWEEP = """
+worlds = ["household", "webshop"]
+seeds = [3, 4]
+methods = ["sft", "spa"]
+reference = "SPA-RL"
+settings."ppo.iterations" = 5
+
+[[arm]]
+name = "SPA-RL, beta {reward.beta}, {reward.grounding_form}"
+method = "spa"
+reward.beta = [0.0, 0.5]
+reward.grounding_form = ["bonus", "penalty"]
+worlds = ["household"]
+"""
+
+
+def _spec(**changes: Any) -> GridSpec:
+    return parse_spec({"worlds": ["household"], "seeds": [0], "methods": ["sft"]} | changes)
+
+
+def _cells(spec: GridSpec, name: str) -> list[Cell]:
+    (arm,) = [arm for arm in spec.arms if arm.name == name]
+    return arm_cells(spec, arm, "household", 0)
+
+
+def test_a_file_with_a_sweep(tmp_path: Path) -> None:
+    (tmp_path / "sweep.toml").write_text(SWEEP)
+    spec = read_spec(tmp_path / "sweep.toml")
+    assert [arm.name for arm in spec.arms] == [
+        "cloned",
+        "SPA-RL",
+        "SPA-RL, beta 0.0, bonus",
+        "SPA-RL, beta 0.0, penalty",
+        "SPA-RL, beta 0.5, bonus",
+        "SPA-RL, beta 0.5, penalty",
+    ]
+    preset = spec.preset_of(spec.arms[4], "household")
+    assert (preset.reward.beta, preset.reward.grounding_form, preset.ppo.iterations) == (0.5, "bonus", 5)
+    assert spec.preset_of(spec.arms[1], "webshop").demonstrations == 600  # what the world overrides
+    assert (spec.reference, spec.seeds, spec.arms[2].worlds) == ("SPA-RL", (3, 4), ("household",))
+
+
+def test_yaml_says_the_same(tmp_path: Path) -> None:
+    text = "worlds: [household]\nseeds: [0]\narm:\n- {name: slow, method: terminal, ppo.lr: [1e-5]}\n"
+    (tmp_path / "spec.yaml").write_text(text)
+    (arm,) = read_spec(tmp_path / "spec.yaml").arms
+    assert (arm.name, arm.settings) == ("slow", {"ppo.lr": 1e-5})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"world": []}, "unknown key 'world'; there are: worlds, seeds"),
+        ({"seeds": ["0"]}, r"seeds: expected a list of whole numbers, got \['0'\]"),
+        ({"seeds": []}, r"seeds: expected at least one, none twice, got \[\]"),
+        ({"worlds": ["household", "household"]}, "worlds: expected at least one, none twice"),
+        ({"worlds": ["moon"]}, "no world 'moon'"),
+        ({"methods": []}, r"no arm: expected methods or \[\[arm\]\]"),
+        ({"methods": ["ppo"]}, "it is now called 'terminal'"),
+        ({"methods": ["sft", "sft"]}, "two arms are called 'cloned'; a sweep needs its keys"),
+        ({"reference": "spa"}, "reference: no arm 'spa'; there are: cloned"),
+        ({"settings": {"ppo": {"lrr": 1}}}, r"arm 'cloned': ppo.lrr: expected a setting of 'ppo' \(.*got 1"),
+        ({"preset": "huge"}, "no preset 'huge'"),
+        ({"arm": [{"name": "x"}]}, "arm 'x': expected a method, got None"),
+        ({"arm": [{"method": "spa", "name": 3}]}, "arm of method 'spa': expected text as name, got 3"),
+        ({"arm": [{"method": "spa", "worlds": ["webshop"]}]}, "world 'webshop' is none of the grid's"),
+        ({"arm": [{"method": "spa", "name": "a {ppo.lr}"}]}, r"\{ppo.lr\} names no setting of this arm"),
+        ({"arm": [{"method": "sft", "name": "again"}]}, "arms 'cloned' and 'again' are the same"),
+    ],
+)
+def test_a_wrong_spec_is_one_line(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        _spec(**changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text("seeds = [0]\nmethods = ['sft']\n")
+    with pytest.raises(ValueError, match=r"bad\.toml: worlds: expected a list of texts, got None"):
+        read_spec(tmp_path / "bad.toml")
+
+
+def test_arms_share_the_stages_whose_settings_agree() -> None:
+    arms = [
+        {"name": "lr", "method": "terminal", "ppo": {"lr": 1e-5}},
+        {"name": "M", "method": "spa", "rollouts_per_task": 3},
+        {"name": "width", "method": "spa", "estimator.width": 7},
+        {"name": "beta", "method": "spa", "reward.beta": 0.3},
+        {"name": "more", "method": "spa", "demonstrations": 99},
+    ]
+    spec = _spec(methods=["sft", "terminal", "critic", "spa"], arm=arms)
+    clone, explore, estimate, spa = _cells(spec, "SPA-RL")
+    assert [cell.parent for cell in (clone, explore, estimate, spa)] == [
+        None,
+        clone.id,
+        explore.id,
+        estimate.id,
+    ]
+    assert [cell.stage for cell in (clone, explore, estimate, spa)] == ["clone", "explore", "estimate", None]
+    for name in ("cloned", "terminal reward", "lr"):
+        (first, _) = _cells(spec, name)
+        assert first.id == clone.id
+    assert [cell.id for cell in _cells(spec, "critic's TD errors")[:-1]] == [clone.id, explore.id]
+    assert [cell.id for cell in _cells(spec, "beta")[:-1]] == [clone.id, explore.id, estimate.id]
+    assert _cells(spec, "M")[0].id == clone.id and _cells(spec, "M")[1].id != explore.id
+    assert _cells(spec, "width")[1].id == explore.id and _cells(spec, "width")[2].id != estimate.id
+    assert _cells(spec, "more")[0].id != clone.id
+    cells = grid_cells(spec)
+    assert len({cell.id for cell in cells}) == len(cells) == 2 + 3 + 4 + 9
+    places = {cell.id: i for i, cell in enumerate(cells)}
+    assert all(cell.parent is None or places[cell.parent] < places[cell.id] for cell in cells)
+
+
+def test_an_id_is_a_folder_that_differs_between_seeds_in_its_end_only() -> None:
+    spec = _spec(seeds=[0, 12])
+    first, second = (arm_cells(spec, spec.arms[0], "household", seed)[-1] for seed in spec.seeds)
+    assert re.fullmatch(r"runs/household/sft-[0-9a-f]{8}-seed-0", first.id)
+    assert first.setting == second.setting and second.id == f"{first.setting}-seed-12"
+    assert second.title == "cloned, household, seed 12"
+
+
+def test_a_stage_does_not_depend_on_what_is_called_irrelevant() -> None:
+    """The rest of a preset is kept, so that a new setting keeps arms apart until it is listed."""
+    spec = _spec(methods=["spa"])
+    for cell in arm_cells(spec, spec.arms[0], "household", 0)[:-1]:
+        assert cell.stage is not None
+        defaults = Preset(TINY.name)
+        expected = {name: getattr(defaults, name) for name in IRRELEVANT[cell.stage]}
+        assert cell.preset == replace(TINY, **expected)
+
+
+@pytest.mark.parametrize("path", sorted(SPECS.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_examples_are_valid(path: Path) -> None:
+    spec = read_spec(path)
+    assert len(spec.arms) >= 2
+    assert len({cell.id for cell in grid_cells(replace(spec, seeds=spec.seeds[:1]))}) > len(spec.worlds)

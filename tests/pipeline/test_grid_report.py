@@ -1,0 +1,144 @@
+"""The report of a grid from made-up outcomes: what is written, read again, and drawn."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spa_lab.pipeline.grid.comparison import Comparison
+from spa_lab.pipeline.grid.outcomes import CELLS, COSTS, CURVES, Outcomes
+from spa_lab.pipeline.grid.report import write_report
+from spa_lab.view import paper
+from spa_lab.view.markdown import markdown_table
+
+RATES = {"base": 0.05, "cloned": 0.4, "terminal reward": 0.55, "SPA-RL, <b>beta</b> 0.5": 0.7}
+POLICIES = list(RATES)[1:]
+SEEDS, TASKS = (0, 1, 2), 12
+
+
+def made_up() -> Comparison:
+    """Three seeds of three arms and the base on two panels; one cell has failed."""
+    rng = np.random.default_rng(5)
+    episodes = [
+        {
+            "env": "toy", "run_seed": seed, "panel": panel, "policy": policy, "task_id": f"{panel}-{i}",
+            "kind": ("find", "carry", "heat")[i % 3], "expert_length": 3 + 2 * i,
+            "success": bool(rng.random() < rate), "outcome": 0.5, "n_steps": 9, "grounding": 0.75,
+        }
+        for policy, rate in RATES.items()
+        for seed in SEEDS
+        for panel in ("unseen", "unseen_by_length")
+        for i in range(TASKS)
+        if (policy, panel) != ("base", "unseen_by_length")
+    ]  # fmt: skip
+    costs = [
+        dict(zip(COSTS, ("toy", policy, seed, 64.0, 0.0, 0.0, 0.0, 5.0, 4.5, 300.0, 9.0, 8.0), strict=True))
+        for policy in POLICIES
+        for seed in SEEDS
+    ]
+    curves = [
+        dict(zip(CURVES, ("toy", policy, seed, i, 32.0 * (i + 1), RATES[policy]), strict=True))
+        for policy in POLICIES[1:]
+        for seed in SEEDS
+        for i in range(4)
+    ]
+    cells = [("runs/toy/a-seed-0", "terminal reward", "done", 1, 5.0, 4.5, 300.0, "")]
+    cells += [("runs/toy/b-seed-0", "broken | arm", "failed", 2, 1.0, 0.0, 0.0, "ValueError: <no> | luck")]
+    frame = pd.DataFrame(episodes).astype({"expert_length": "Int64", "kind": "string"})
+    outcomes = Outcomes(
+        frame, pd.DataFrame(costs), pd.DataFrame(curves), pd.DataFrame(cells, columns=list(CELLS))
+    )
+    facts = {"worlds": ["toy"], "seeds": list(SEEDS), "reference": "terminal reward", "policies": POLICIES}
+    return Comparison(facts, outcomes)
+
+
+@pytest.fixture(scope="module")
+def made() -> Comparison:
+    return made_up()
+
+
+@pytest.fixture(scope="module")
+def written(made: Comparison, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
+    folder = tmp_path_factory.mktemp("report")
+    return folder, write_report(made, folder)
+
+
+def test_the_report_has_every_table_and_figure(written: tuple[Path, list[Path]]) -> None:
+    folder, (report, *pictures) = written
+    text = report.read_text(encoding="utf-8")
+    for heading in ("Success", "Success by type of task (n)", "Costs", "Power", "Cells that failed"):
+        assert f"## {heading}\n" in text
+    assert "adjusted by Holm's rule" in text and "− terminal reward" in text
+    assert r"ValueError: \<no\> \| luck" in text and r"SPA-RL, \<b\>beta\</b\> 0.5" in text
+    assert [path.stem for path in pictures] == [
+        "success-toy", "differences-toy", "success-by-length-toy", "profiles-toy", "success-by-episodes-toy",
+    ]  # fmt: skip
+    for path in pictures:
+        assert f"(figures/{path.name})" in text
+        assert {other.suffix for other in path.parent.glob(f"{path.stem}.*")} >= {".pdf", ".svg", ".csv"}
+    assert "\\toprule" in (folder / "success-toy.tex").read_text()
+    table = pd.read_csv(folder / "success-toy.csv")
+    assert list(table["policy"]) == list(RATES)
+    known = json.loads((folder / "grid.json").read_text())
+    assert known["reference"] == "terminal reward"
+
+
+def test_all_numbers_come_from_the_raw_outcomes(
+    made: Comparison, written: tuple[Path, list[Path]], tmp_path: Path
+) -> None:
+    again = Comparison.read(written[0])
+    for name in ("tables", "by_kind", "by_length", "profiles", "learning", "costs", "power"):
+        ours, theirs = getattr(made, name)["toy"], getattr(again, name)["toy"]
+        pd.testing.assert_frame_equal(ours, theirs, check_dtype=False)
+    assert again.failed["error"].tolist() == ["ValueError: <no> | luck"]
+    again.save(tmp_path)
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (written[0] / path.name).read_bytes(), path.name
+
+
+def test_charts_and_notebook(made: Comparison) -> None:
+    charts = made.charts("toy")
+    assert list(charts) == ["success", "profiles", "learning", "length"]
+    for chart in charts.values():
+        json.loads(chart.to_json())
+        chart.to_figure()
+    (bars,) = charts["success"].traces
+    assert list(bars["x"]) == list(made.tables["toy"]["success"])
+    assert "&lt;b&gt;beta&lt;/b&gt;" in bars["customdata"][3] and "Holm p" in bars["customdata"][3]
+    html = made._repr_html_()
+    assert "&lt;b&gt;beta" in html and "1 done, 1 failed" in html
+    with pytest.raises(ValueError, match="nothing is done in world 'moon'; there are: toy"):
+        made.charts("moon")
+
+
+def test_one_seed_lacks_what_needs_several(made: Comparison) -> None:
+    tables = (made.outcomes.episodes, made.outcomes.curves)
+    episodes, curves = (table[table["run_seed"] == 0] for table in tables)
+    outcomes = Outcomes(episodes, made.outcomes.costs, curves, made.outcomes.cells)
+    one = Comparison({**made.facts, "seeds": [0]}, outcomes)
+    assert one.profiles == {} and one.power == {}
+    assert one.tables["toy"]["iqm_low"].isna().all() and one.tables["toy"]["p"].notna().sum() == 2
+    assert list(one.charts("toy")) == ["success", "learning", "length"]
+
+
+def test_nothing_is_reported_of_nothing(made: Comparison, tmp_path: Path) -> None:
+    nothing = (made.outcomes.episodes.iloc[:0], made.outcomes.costs.iloc[:0], made.outcomes.curves.iloc[:0])
+    with pytest.raises(ValueError, match="no arm of the grid is done"):
+        write_report(Comparison(made.facts, Outcomes(*nothing, made.outcomes.cells)), tmp_path / "report")
+    assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize("make", [paper.profile_figure, paper.learning_figure])
+def test_an_empty_table_cannot_be_drawn(make) -> None:
+    with pytest.raises(ValueError, match="no rows"):
+        make(pd.DataFrame(columns=["policy", "n_seeds"]))
+
+
+def test_markdown_is_text() -> None:
+    assert markdown_table(["a", "b"], [["x|y", "[a](b) `c`"]]) == (
+        "| a | b |\n|---|---:|\n| x\\|y | [a]\\(b) \\`c\\` |\n"
+    )
+    with pytest.raises(ValueError, match="row 0 has 1 cells, there are 2"):
+        markdown_table(["a", "b"], [["x"]])
