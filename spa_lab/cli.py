@@ -12,11 +12,11 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from spa_lab import __version__
+from spa_lab.commands import fetch, parity
 from spa_lab.configs import presets
 from spa_lab.configs.files import to_toml
 from spa_lab.configs.flags import add_setting_flags, refuse_unknown_flags, updated_from_flags
@@ -34,11 +34,8 @@ from spa_lab.options import (
 from spa_lab.pipeline.advantages import ADVANTAGES
 from spa_lab.pipeline.sources import SOURCES
 
-if TYPE_CHECKING:
-    from spa_lab.envs.parity import ParityReport
-
-CHECK_FAILED, USER_ERROR, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
-"""Exit codes: a check found something; wrong input; Ctrl-C and a closed pipe as a shell reports them."""
+USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
+"""Exit codes: wrong input; Ctrl-C and a closed pipe as a shell reports them."""
 
 DEMO_METHODS = ("terminal", "spa", "spa_progress")
 
@@ -126,7 +123,8 @@ def _parser(*, with_docs: bool) -> argparse.ArgumentParser:
     _add_demo(commands, with_docs)
     _add_run(commands, with_docs)
     _add(commands, "lab", _lab, "JupyterLab on notebooks/; further options are passed to JupyterLab")
-    _add_parity(commands)
+    for name, command in ("parity", parity), ("fetch", fetch):
+        command.configure(_add(commands, name, command.run, command.SUMMARY))
     _add_fidelity(commands)
     _add_gradient(commands)
     _add_figures(commands)
@@ -205,13 +203,6 @@ def _add_training_options(parser: argparse.ArgumentParser, with_docs: bool) -> N
         "--workers", type=count, metavar="N", help="processes side by side (2; with LoRA 1); same results"
     )
     add_setting_flags(parser, presets.TINY, with_docs=with_docs)
-
-
-def _add_parity(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    parity = _add(commands, "parity", _parity, "replay recorded episodes of the original engine in our world")
-    replayable = ", ".join(name for name, entry in WORLDS.items() if entry.parity)
-    parity.add_argument("env", metavar="WORLD", help=replayable)
-    parity.add_argument("folder", type=Path, metavar="FOLDER", help="folder of *.jsonl.gz recordings")
 
 
 def _add_fidelity(commands: "argparse._SubParsersAction[_Parser]") -> None:
@@ -325,18 +316,6 @@ def _lab(options: argparse.Namespace) -> int:
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # a container's only user; the server keeps its token
     os.execv(sys.executable, [*command, *options.unknown])
-
-
-def _parity(options: argparse.Namespace) -> int:
-    replayable = {name: entry for name, entry in WORLDS.items() if entry.parity}
-    if options.env not in replayable:
-        there = ", ".join(f"{name} (recordings of {entry.benchmark})" for name, entry in replayable.items())
-        raise ValueError(f"parity: no world {options.env!r}; there are: {there}")
-    if not options.folder.is_dir():
-        raise NotADirectoryError(f"parity: {options.folder} is not a folder")
-    report: ParityReport = import_module(replayable[options.env].parity).replay_folder(options.folder)
-    print(report.render())
-    return CHECK_FAILED if report.mismatches or not report.episodes else 0
 
 
 def _fidelity(options: argparse.Namespace) -> int:

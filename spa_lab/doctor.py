@@ -5,6 +5,7 @@ import platform
 from importlib import metadata, util
 from pathlib import Path
 
+from spa_lab.agent.fetching import PACKAGED, fetched_folder
 from spa_lab.envs.worlds import WORLDS
 from spa_lab.paths import base_folder
 from spa_lab.store.provenance import git_commit, versions
@@ -32,6 +33,7 @@ def report() -> list[tuple[str, str]]:
         ("cores", _cores()),
         ("memory", _memory()),
         *((f"base model, {env}", _base_model(env)) for env, entry in WORLDS.items() if not entry.data),
+        *((f"language model {name}", _fetched(name)) for name in PACKAGED),
         *((f"engine {name}", _engine(name)) for name in _ENGINES),
         *((entry.data, _official_data(entry.data)) for entry in WORLDS.values() if entry.data),
     ]
@@ -75,6 +77,12 @@ def _base_model(env: str) -> str:
     if not weights:
         return f"missing: no *.safetensors in {folder}"
     return f"{folder} ({sum(file.stat().st_size for file in weights) / 1e6:.1f} MB)"
+
+
+def _fetched(name: str) -> str:
+    """Where `spa-lab fetch` stored a language model."""
+    folder = fetched_folder(name)
+    return str(folder) if folder.is_dir() else f"not fetched (optional; spa-lab fetch {name})"
 
 
 def _engine(name: str) -> str:

@@ -1,6 +1,7 @@
-"""Paths of `data/` and `notebooks/`, which are in the checkout beside the package.
+"""Paths of `data/` and `notebooks/`, which are in the checkout beside the package, and of the user's cache.
 
-Both are parts of the project but not of the Python package, so an installation from a wheel has neither.
+The first two are parts of the project but not of the Python package, so an installation from a wheel has
+neither.
 """
 
 import os
@@ -52,6 +53,13 @@ def notebooks_folder() -> Path:
         FileNotFoundError: there is no such folder.
     """
     return _in_checkout("notebooks", "and open it from there")
+
+
+def cache_folder() -> Path:
+    """The folder of what was downloaded and converted, by the XDG base directory rules; it may be missing."""
+    configured = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # the rules ignore a relative path
+    return (configured if configured.is_absolute() else Path.home() / ".cache") / "spa-lab"
 
 
 def _of_world(name: str, env: str) -> Path:

@@ -140,7 +140,7 @@ def test_printed_settings_are_a_file_that_gives_them_back(
         (["--learning-rate", "1"], "unrecognized arguments: --learning-rate 1"),
         (["--method", "ppo"], "no training method 'ppo': it is now called 'terminal'"),
         (["--method", "dpo"], "no training method 'dpo'; there are: sft, rft, terminal, spa, spa_offline"),
-        (["--preset", "huge"], "no preset 'huge'; there are: tiny, lesson, paper"),
+        (["--preset", "huge"], "no preset 'huge'; there are: tiny, lesson, small, paper"),
         (["--env", "chess"], "no world 'chess'; there are: household, "),
         (["--config", "none.toml"], "none.toml: No such file or directory"),
         (["--config", "a.ini"], "a.ini: expected a file that ends in .toml or .yaml or .yml"),

@@ -48,10 +48,12 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "widgets": frozenset({"view"}),
 }
 """Package -> what it may import besides itself; everything may import the package's `__version__`."""
-COMPOSERS = frozenset({"", "pipeline", "cli", "doctor", "pretrain"})
+COMPOSERS = frozenset({"", "pipeline", "cli", "commands", "doctor", "pretrain"})
 """May import everything; only composers may import them. "" is `spa_lab/__init__.py`, the public API."""
 WORLDS = frozenset({"household", "webshop", "virtualhome"})
-TORCH_FREE = GROUND | {"paths", "options", "envs", "view", "importers", "exercises", "widgets", "cli", ""}
+TORCH_FREE = GROUND | {
+    *("paths", "options", "envs", "view", "importers", "exercises", "widgets", "cli", "commands", "")
+}
 TORCH_FREE_MODULES = frozenset(
     {"pipeline", "pipeline.sources", "pipeline.advantages", "learn", "learn.methods"}
 )

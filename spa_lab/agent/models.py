@@ -1,6 +1,7 @@
 """Loading and saving policies: a Hugging Face causal language model and its tokenizer.
 
-Nothing is downloaded unless the source begins with "hub:"; remote code is never run.
+Nothing is downloaded unless the source begins with "hub:"; remote code is never run. Models that begin with
+"fetched:" were downloaded before, by `agent.fetching`.
 """
 
 import copy
@@ -14,6 +15,7 @@ import torch
 from safetensors import SafetensorError
 
 from spa_lab.agent.codec import Codec
+from spa_lab.agent.fetching import FETCHED, fetched_folder
 from spa_lab.agent.lora import has_lora, merged
 from spa_lab.agent.rollout import Policy
 
@@ -29,7 +31,8 @@ def load_policy(source: str | Path, *, name: str, manual: str = "", device: str 
     """A policy in eval mode.
 
     Args:
-        source: a folder written by `save_policy` or by Hugging Face's `save_pretrained`, or `HUB` and a name.
+        source: a folder written by `save_policy` or by Hugging Face's `save_pretrained`, `HUB` and a name, or
+            `FETCHED` and a name.
         name: stored with every trajectory that it plays.
         manual: opens the first message (for large models that were not trained on the world).
         device: torch device of the weights.
@@ -40,9 +43,8 @@ def load_policy(source: str | Path, *, name: str, manual: str = "", device: str 
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     online = str(source).startswith(HUB)
-    if not online:
-        _check_folder(Path(source))
-    where = str(source).removeprefix(HUB)
+    check_source(source)
+    where = _place(source)
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False, local_files_only=not online)
         model = AutoModelForCausalLM.from_pretrained(
@@ -55,6 +57,27 @@ def load_policy(source: str | Path, *, name: str, manual: str = "", device: str 
     if model.dtype == torch.bfloat16 and model.device.type == "cpu":
         model = model.float()  # stored small, computed exactly
     return Policy(name, model.eval(), Codec(tokenizer, manual=manual))
+
+
+def check_source(source: str | Path) -> None:
+    """Check that `load_policy` will find a model; those of the hub are not looked up.
+
+    Raises:
+        ValueError: the folder is missing, or lacks the model's or the tokenizer's files.
+    """
+    name = str(source).removeprefix(FETCHED)
+    if name != str(source) and not fetched_folder(name).is_dir():
+        raise ValueError(f"{source}: not in {fetched_folder(name)}; get it with: spa-lab fetch {name}")
+    if not str(source).startswith(HUB):
+        _check_folder(Path(_place(source)))
+
+
+def _place(source: str | Path) -> str:
+    """What Hugging Face's library calls the source: a folder, or a name on its hub."""
+    text = str(source)
+    if text.startswith(FETCHED):
+        return str(fetched_folder(text.removeprefix(FETCHED)))
+    return text.removeprefix(HUB)
 
 
 def save_policy(policy: Policy, folder: Path, *, dtype: torch.dtype | None = None) -> None:

@@ -32,7 +32,8 @@ class Preset:
     name: str
     """Label in reports; kept when other settings change."""
     base: str = EMBEDDED
-    """Model to start from: "embedded", a folder, or "hub:" and a name on the Hugging Face hub."""
+    """Model to start from: "embedded", a folder, "fetched:" and a name of `spa-lab fetch`, or "hub:" and a
+    name on the Hugging Face hub."""
     device: Device = "cpu"
     """Where models run. "auto": the accelerator that torch finds, else the CPU. Tiny models are fastest on
     the CPU, one thread each, and give the same results on every machine."""
@@ -155,11 +156,37 @@ All stages were tried with tiny models of the same architecture; no model of bil
 trained.
 """
 
-PRESETS: Mapping[str, Preset] = MappingProxyType({preset.name: preset for preset in (TINY, LESSON, PAPER)})
+SMALL = replace(
+    PAPER,
+    name="small",
+    base="fetched:smollm2",
+    device="cpu",
+    demonstrations=150,
+    clone=replace(PAPER.clone, epochs=2, lr=1e-3, batch_tokens=4000),
+    explore_tasks=32,
+    explore_on="fresh",
+    rollouts_per_task=4,
+    explore_rollout=RolloutConfig(temperature=0.7, max_new_tokens=48, parallel=32),
+    estimator=replace(PAPER.estimator, width=128, epochs=4, lr=1e-3, batch_tokens=4000),
+    ppo=replace(PAPER.ppo, iterations=4, episodes=32, epochs=2, lr=1e-4, batch_tokens=4000, kl_coef=0.02),
+    evaluate_rollout=RolloutConfig(temperature=0.0, max_new_tokens=48, parallel=32),
+    evaluation_tasks=64,
+    by_length_tasks=0,
+)
+"""Hours on two CPU cores: a real pretrained language model of 135 million parameters, with LoRA.
+
+Differs from `paper` in the model, in the numbers of tasks, episodes and updates, in the longest step, and in
+the learning rates: adapters of a small model take larger ones.
+"""
+
+PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {preset.name: preset for preset in (TINY, LESSON, SMALL, PAPER)}
+)
 SUMMARIES: Mapping[str, str] = MappingProxyType(
     {
         "tiny": "a small pretrained model, minutes on two CPU cores",
         "lesson": "tiny with fewer tasks and updates, half a minute a stage",
+        "small": "SmolLM2-135M with LoRA, hours on two CPU cores; needs `spa-lab fetch smollm2`",
         "paper": "Llama-3.2-3B with LoRA on a GPU, the paper's settings where published",
     }
 )

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from spa_lab.configs.presets import Preset
+from spa_lab.agent.models import check_source
+from spa_lab.configs.presets import EMBEDDED, Preset
 from spa_lab.envs.base import Environment
 from spa_lab.envs.worlds import WORLDS, make_environment
 from spa_lab.learn.method import TrainingMethod
@@ -140,6 +141,8 @@ def check_can_be_done(
         raise ValueError(
             f"world {environment.name!r} has neither an expert nor demonstrations to clone{hint}"
         )
+    if preset.base != EMBEDDED:
+        check_source(preset.base)
     TaskLists(environment, preset).check(trains=bool(methods))
 
 

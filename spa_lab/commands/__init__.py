@@ -1,0 +1,4 @@
+"""Commands of `spa-lab`, one a file: `configure` adds the options, `run` does the work and returns a code.
+
+Imported by the command line before it needs torch or NumPy; what a command needs is imported inside `run`.
+"""
