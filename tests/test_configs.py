@@ -170,7 +170,7 @@ def test_every_preset_has_a_summary() -> None:
 def test_an_unknown_world_uses_the_preset_as_it_is() -> None:
     assert preset_named("tiny", "chess") is TINY
     assert preset_named("paper", "webshop") is PAPER
-    with pytest.raises(ValueError, match="no preset 'huge'; there are: tiny, lesson, paper"):
+    with pytest.raises(ValueError, match="no preset 'huge'; there are: tiny, lesson, small, paper"):
         preset_named("huge")
 
 

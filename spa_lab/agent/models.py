@@ -8,26 +8,45 @@ import copy
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
 
 from spa_lab.agent.codec import Codec
 from spa_lab.agent.fetching import FETCHED, fetched_folder
-from spa_lab.agent.lora import has_lora, merged
+from spa_lab.agent.lora import (
+    ADAPTER_CONFIG,
+    base_of_adapters,
+    copied,
+    has_lora,
+    merged,
+    save_adapters,
+    with_adapters,
+)
 from spa_lab.agent.rollout import Policy
+from spa_lab.configs.presets import Dtype
 
 if TYPE_CHECKING:
-    from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
+    from transformers import LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 HUB = "hub:"
 """Prefix of models on the Hugging Face hub, as in "hub:organisation/name"."""
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 
-def load_policy(source: str | Path, *, name: str, manual: str = "", device: str = "cpu") -> Policy:
+def load_policy(
+    source: str | Path,
+    *,
+    name: str,
+    manual: str = "",
+    device: str = "cpu",
+    dtype: Dtype = "auto",
+    checkpointing: bool = False,
+    base: Policy | None = None,
+) -> Policy:
     """A policy in eval mode.
 
     Args:
@@ -36,27 +55,56 @@ def load_policy(source: str | Path, *, name: str, manual: str = "", device: str 
         name: stored with every trajectory that it plays.
         manual: opens the first message (for large models that were not trained on the world).
         device: torch device of the weights.
+        dtype: precision of the weights, see `Preset.dtype`; adapters are float32 in any case.
+        checkpointing: recompute activations in the backward pass instead of keeping them.
+        base: for a folder of adapters, the policy that they were trained on; its weights are shared and
+            frozen. None loads what the folder names.
 
     Raises:
         ValueError: the folder is missing, or lacks the model's or the tokenizer's files.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     online = str(source).startswith(HUB)
     check_source(source)
     where = _place(source)
+    below = None if online else base_of_adapters(Path(where))
+    if below is None:
+        model = _load_model(where, source, device=device, dtype=dtype)
+        if checkpointing:
+            checkpoint_activations(model)
+    else:
+        if base is None:
+            named = below if Path(below).is_dir() else f"{HUB}{below}"
+            base = load_policy(named, name=name, device=device, dtype=dtype, checkpointing=checkpointing)
+        model = with_adapters(base.model, Path(where))
+    tokenizer = _load(where, source, "AutoTokenizer", local_files_only=not online)
+    return Policy(name, model.eval(), Codec(tokenizer, manual=manual))
+
+
+def checkpoint_activations(model: "PreTrainedModel") -> None:
+    """Let `model` recompute the activations of each layer in the backward pass; in train mode only."""
+    renamed = hasattr(model, "activation_checkpointing_enable")  # in newer releases of transformers
+    enable = model.activation_checkpointing_enable if renamed else model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
+
+
+def _load_model(where: str, source: str | Path, *, device: str, dtype: Dtype) -> "PreTrainedModel":
+    model = _load(
+        where, source, "AutoModelForCausalLM", local_files_only=not str(source).startswith(HUB),
+        use_safetensors=True, dtype=dtype if dtype == "auto" else getattr(torch, dtype),
+    )  # fmt: skip
+    model.to(device)
+    if dtype == "auto" and model.dtype == torch.bfloat16 and model.device.type == "cpu":
+        model = model.float()  # stored small, computed exactly
+    return model
+
+
+def _load(where: str, source: str | Path, loader: str, **options: Any) -> Any:
+    import transformers
+
     try:
-        tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False, local_files_only=not online)
-        model = AutoModelForCausalLM.from_pretrained(
-            where, trust_remote_code=False, local_files_only=not online, use_safetensors=True,
-            torch_dtype="auto",
-        )  # fmt: skip
+        return getattr(transformers, loader).from_pretrained(where, trust_remote_code=False, **options)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"{source}: cannot load a causal language model: {error}") from error
-    model.to(device)  # type: ignore[arg-type]  # their decorator hides `self`
-    if model.dtype == torch.bfloat16 and model.device.type == "cpu":
-        model = model.float()  # stored small, computed exactly
-    return Policy(name, model.eval(), Codec(tokenizer, manual=manual))
 
 
 def check_source(source: str | Path) -> None:
@@ -83,17 +131,30 @@ def _place(source: str | Path) -> str:
 def save_policy(policy: Policy, folder: Path, *, dtype: torch.dtype | None = None) -> None:
     """Write weights (safetensors), config and tokenizer into `folder`; `dtype` rounds the stored weights.
 
-    Adapters are merged into the weights, so that the folder loads like any other.
+    Of a model with adapters only these are written, in float32.
 
     Raises:
         OSError: a file cannot be written.
     """
-    model = merged(policy.model) if has_lora(policy.model) else policy.model
-    if dtype is not None:
-        model = copy.deepcopy(model).to(dtype)  # type: ignore[arg-type]  # their decorator hides `self`
+    model = policy.model
     with disk_refusals():
-        model.save_pretrained(folder, safe_serialization=True)
+        if has_lora(model):
+            folder.mkdir(parents=True, exist_ok=True)
+            save_adapters(model, folder)
+        else:
+            if dtype is not None:
+                model = copy.deepcopy(model).to(dtype)  # type: ignore[arg-type]  # decorator hides `self`
+            model.save_pretrained(folder, safe_serialization=True)
         policy.codec.tokenizer.save_pretrained(folder)
+
+
+def export_policy(policy: Policy, folder: Path) -> None:
+    """Write a model without adapters, in float32, for programs that load no adapters.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    save_policy(replace(policy, model=merged(policy.model)), folder)
 
 
 @contextmanager
@@ -108,8 +169,8 @@ def disk_refusals() -> Iterator[None]:
 
 
 def copy_policy(policy: Policy, *, name: str) -> Policy:
-    """An independent policy with the same weights."""
-    return Policy(name, copy.deepcopy(policy.model).eval(), policy.codec)
+    """An independent policy with the same weights; below adapters, which are copied, they are shared."""
+    return replace(policy, name=name, model=copied(policy.model).eval())
 
 
 def tiny_model(tokenizer: "PreTrainedTokenizerBase", *, seed: int) -> "LlamaForCausalLM":
@@ -178,7 +239,7 @@ def _check_folder(folder: Path) -> None:
             f" (a model of the Hugging Face hub is {HUB}{folder})" if _HUB_NAME.fullmatch(str(folder)) else ""
         )
         raise ValueError(f"{folder}: no such model folder{hint}")
-    if not (folder / "config.json").is_file():
+    if not any((folder / file).is_file() for file in ("config.json", ADAPTER_CONFIG)):
         raise ValueError(f"{folder}: not a model folder, config.json is missing")
     if not any((folder / file).is_file() for file in ("tokenizer.json", "tokenizer.model", "vocab.json")):
         raise ValueError(f"{folder}: the model has no tokenizer (tokenizer.json is missing)")

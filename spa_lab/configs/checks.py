@@ -52,6 +52,17 @@ def check_counts(**values: int) -> None:
             raise SettingError(key, "a whole number >= 1", value)
 
 
+def check_optional_counts(**values: int | None) -> None:
+    """Raise unless every value is None or at least 1.
+
+    Raises:
+        SettingError: names the first field that is not.
+    """
+    for key, value in values.items():
+        if value is not None and value < 1:
+            raise SettingError(key, "a whole number >= 1 or none", value)
+
+
 def check_choice(key: str, value: str, choices: tuple[str, ...]) -> None:
     """Raise unless `value` is one of `choices`.
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from spa_lab.configs.checks import check_counts, check_positive
+from spa_lab.configs.checks import check_counts, check_optional_counts, check_positive
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,13 @@ class CloneConfig:
     """Peak learning rate of Muon (hidden matrices); None: AdamW only, as released."""
     batch_tokens: int = 1000
     """Tokens in a batch, padding included. Released code: 16 sequences."""
+    micro_tokens: int | None = None
+    """Tokens in memory at once, padding included; gradients of a batch are summed over such parts. None: the
+    whole batch."""
 
     def __post_init__(self) -> None:
         check_counts(epochs=self.epochs, batch_tokens=self.batch_tokens)
+        check_optional_counts(micro_tokens=self.micro_tokens)
         check_positive(lr=self.lr)
         if self.muon_lr is not None:
             check_positive(muon_lr=self.muon_lr)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from spa_lab.configs.checks import check_choice, check_counts, check_positive
+from spa_lab.configs.checks import check_choice, check_counts, check_optional_counts, check_positive
 
 Head = Literal["mlp", "vocabulary"]
 
@@ -27,8 +27,12 @@ class EstimatorConfig:
     """Peak learning rate of AdamW. Released code: 3e-6 for the 3 B model."""
     batch_tokens: int = 1500
     """Tokens in a batch, padding included. Released code: 16 trajectories."""
+    micro_tokens: int | None = None
+    """Tokens in memory at once, padding included; gradients of a batch are summed over such parts. None: the
+    whole batch."""
 
     def __post_init__(self) -> None:
         check_counts(epochs=self.epochs, width=self.width, batch_tokens=self.batch_tokens)
+        check_optional_counts(micro_tokens=self.micro_tokens)
         check_positive(lr=self.lr)
         check_choice("head", self.head, get_args(Head))

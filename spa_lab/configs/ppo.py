@@ -8,6 +8,7 @@ from spa_lab.configs.checks import (
     check_choice,
     check_counts,
     check_not_negative,
+    check_optional_counts,
     check_positive,
 )
 
@@ -39,6 +40,9 @@ class PPOConfig:
     """Passes over the episodes of an iteration. Released code: 4 (library default)."""
     batch_tokens: int = 4000
     """Tokens in a minibatch, padding included."""
+    micro_tokens: int | None = None
+    """Tokens in memory at once, padding included; gradients of a minibatch are summed over such parts. None:
+    the whole minibatch."""
     similar_lengths: bool = False
     """Put episodes of similar lengths into one minibatch, which saves padding. Failures are long, so most of
     such minibatches hold one outcome only and push all of their tokens the same way."""
@@ -73,6 +77,7 @@ class PPOConfig:
             group_size=self.group_size,
             branches=self.branches,
         )
+        check_optional_counts(micro_tokens=self.micro_tokens)
         check_positive(temperature=self.temperature, lr=self.lr, clip=self.clip)
         for key in ("gamma", "lam"):
             if not 0 <= getattr(self, key) <= 1:

@@ -38,6 +38,17 @@ def token_batches(
     return batches
 
 
+def split_rows(rows: Sequence[int], lengths: Sequence[int], micro_tokens: int | None) -> list[list[int]]:
+    """A batch in parts of at most `micro_tokens` tokens, padding included; None: in one part.
+
+    Args:
+        rows: indices of the batch's rows.
+        lengths: tokens of every row.
+        micro_tokens: tokens; a single row longer than this makes a part of its own.
+    """
+    return [list(rows)] if micro_tokens is None else _cut(rows, lengths, micro_tokens)
+
+
 def _cut(rows: Sequence[int], lengths: Sequence[int], budget: int) -> list[list[int]]:
     """Consecutive runs of `rows` within the budget."""
     batches: list[list[int]] = []

@@ -19,7 +19,7 @@ from spa_lab.configs.cloning import CloneConfig
 from spa_lab.envs.base import Demonstration
 from spa_lab.learn.checkpoint import Checkpoint
 from spa_lab.learn.fitting import fit
-from spa_lab.learn.language import hidden_states, written_logits, written_logprobs
+from spa_lab.learn.language import before_written, check_predictable, hidden_states, read_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -30,8 +30,8 @@ class CloneLoss(NamedTuple):
 
     loss: Tensor
     """Mean negative log-probability, nats per supervised token."""
-    accuracy: float
-    """Share of supervised tokens that were the most likely one."""
+    accuracy: Tensor
+    """Share of supervised tokens that were the most likely one; no gradient."""
     n_tokens: int
     """Number of supervised tokens."""
 
@@ -44,11 +44,10 @@ def clone_loss(model: "PreTrainedModel", batch: TokenBatch, supervised: Tensor) 
     """
     if not supervised.any():
         raise ValueError(f"none of {len(supervised)} rows has a supervised token")
-    logits = written_logits(model, hidden_states(model, batch.ids), supervised)  # (n, V)
-    logprobs = written_logprobs(logits, batch.ids, supervised)  # (n,)
-    written = batch.ids[supervised].to(logits.device)  # (B, L) -> (n,)
-    hits = (logits.argmax(dim=-1) == written).float().mean()
-    return CloneLoss(-logprobs.mean(), float(hits), len(logprobs))
+    check_predictable(supervised)
+    features = before_written(hidden_states(model, batch.ids), supervised)  # (n, d)
+    reading = read_tokens(model, features, batch.ids[supervised].to(features.device))
+    return CloneLoss(-reading.logprobs.mean(), reading.hits.float().mean(), len(reading.logprobs))
 
 
 def marked_loss(policy: Policy, rows: Sequence[TokenRow], marks: Sequence[Sequence[bool]]) -> CloneLoss:
@@ -125,7 +124,7 @@ def fit_language(
     def loss(indices: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
         chosen = [kept[i] for i in indices]
         parts = marked_loss(policy, [rows[i] for i in chosen], [marks(i) for i in chosen])
-        return parts.loss, {"accuracy": parts.accuracy}
+        return parts.loss, {"accuracy": float(parts.accuracy)}
 
     policy.model.train()
     fit(
@@ -136,6 +135,8 @@ def fit_language(
         lr=config.lr,
         muon_lr=config.muon_lr,
         budget=config.batch_tokens,
+        micro_tokens=config.micro_tokens,
+        weight=lambda indices: sum(sum(marks(kept[i])) for i in indices),
         similar_lengths=True,
         rng=rng,
         on_update=on_update,

@@ -19,6 +19,8 @@ from spa_lab.types import FloatArray
 
 _FIT_EPISODES = 16
 """Episodes whose features are read at once before the first update."""
+_FIT_NUMBERS = 2**24
+"""Numbers of features that the head reads at once: 64 MiB in float32."""
 
 
 class Critic:
@@ -60,7 +62,7 @@ class Critic:
         )
 
     def fit(self, episodes: Sequence[Episode], returns: Sequence[FloatArray], *, passes: int = 40) -> None:
-        """Fit the head alone, by least squares on all written tokens at once.
+        """Fit the head alone, by least squares on all written tokens, with bounded memory.
 
         Args:
             episodes: N episodes.
@@ -76,17 +78,20 @@ class Critic:
                     )
                     for i in range(0, len(rows), _FIT_EPISODES)
                 ]
-            ).float()  # (n, d), n written tokens of all episodes
+            )  # (n, d), n written tokens of all episodes, in the model's precision
         written = [
             target[np.array(row.step) >= 0]  # (L,) -> (n_i,)
             for row, target in zip(rows, returns, strict=True)
         ]
         target = torch.from_numpy(np.concatenate(written)).float().to(features.device)  # (n,)
         optimizer = torch.optim.AdamW(self.head.parameters(), lr=3e-3)
+        size = max(1, _FIT_NUMBERS // features.shape[1])
+        chunks = list(zip(features.split(size), target.split(size), strict=True))
         for _ in range(passes):
-            loss = ((self(features) - target) ** 2).mean()
             optimizer.zero_grad()
-            loss.backward()
+            for part, goal in chunks:
+                loss = ((self(part) - goal) ** 2).mean()
+                (loss if len(chunks) == 1 else loss * (len(goal) / len(target))).backward()
             optimizer.step()
         self.is_fitted = True
 

@@ -10,7 +10,7 @@ estimator does. Options named in `EstimatorConfig` give the released code's vari
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -147,15 +147,13 @@ def save_estimator(estimator: ProgressEstimator, folder: Path) -> None:
         save_file(estimator.head.state_dict(), folder / _HEAD_FILE)
 
 
-def load_estimator(
-    folder: Path, config: EstimatorConfig, *, manual: str = "", device: str = "cpu"
-) -> ProgressEstimator:
-    """The estimator written by `save_estimator`; `manual` and `device` as in `load_policy`.
+def load_estimator(folder: Path, config: EstimatorConfig, **options: Any) -> ProgressEstimator:
+    """The estimator written by `save_estimator`; `options` as in `load_policy`.
 
     Raises:
         ValueError: files are missing, or `config` has another head than the saved one.
     """
-    policy = load_policy(folder, name="estimator", manual=manual, device=device)
+    policy = load_policy(folder, name="estimator", **options)
     estimator = ProgressEstimator(policy.model, policy.codec, config, seed=0)
     try:
         estimator.head.load_state_dict(load_file(folder / _HEAD_FILE))

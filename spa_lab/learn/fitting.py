@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from spa_lab.agent.rollout import Policy
-from spa_lab.learn.batches import token_batches
+from spa_lab.learn.batches import split_rows, token_batches
 from spa_lab.learn.checkpoint import (
     Checkpoint,
     LearnerState,
@@ -42,6 +42,10 @@ class FitConfig(Protocol):
     def batch_tokens(self) -> int:
         """Tokens in a batch, padding included."""
 
+    @property
+    def micro_tokens(self) -> int | None:
+        """Tokens in memory at once, see `fit`."""
+
 
 def fit(
     module: nn.Module,
@@ -52,6 +56,8 @@ def fit(
     lr: float,
     muon_lr: float | None = None,
     budget: int,
+    micro_tokens: int | None = None,
+    weight: Callable[[Sequence[int]], float] = len,
     similar_lengths: bool,
     rng: random.Random,
     on_update: Callable[[dict[str, float]], object],
@@ -67,6 +73,9 @@ def fit(
         lr: peak learning rate of AdamW; the rate falls to zero at the end.
         muon_lr: peak learning rate of Muon, see `Optimizer`.
         budget: tokens in a batch, padding included.
+        micro_tokens: tokens in memory at once: the gradients of a batch are then summed over parts. None: the
+            whole batch.
+        weight: of rows in the loss of their batch; the default is for a mean over rows.
         similar_lengths: see `token_batches`.
         rng: draws the batches of all passes, before the first update.
         on_update: called after each update with `loss`, the further metrics and `progress` (0 to 1).
@@ -85,11 +94,9 @@ def fit(
     first = 0 if saved is None else _continue_from(saved, module, optimizer, n_updates)
     for epoch in range(first, epochs):
         for indices in passes[epoch]:
-            batch_loss, metrics = loss(indices)
-            batch_loss.backward()
+            metrics = _accumulate(loss, split_rows(indices, lengths, micro_tokens), weight)
             optimizer.step()
-            progress = optimizer.done / n_updates
-            on_update({"loss": float(batch_loss.detach()), **metrics, "progress": progress})
+            on_update({**metrics, "progress": optimizer.done / n_updates})
         if checkpoint:
             checkpoint.save(_state(module, optimizer, n_updates, epoch + 1))
 
@@ -104,6 +111,7 @@ def fit_to_trajectories(
     rng: random.Random,
     on_update: Callable[[dict[str, float]], object],
     checkpoint: Checkpoint | None = None,
+    weight: Callable[[Trajectory], float] = lambda trajectory: 1.0,
 ) -> None:
     """Fit a model that reads batches of tokens to N trajectories, in place.
 
@@ -116,6 +124,7 @@ def fit_to_trajectories(
         rng: draws the order.
         on_update: as in `fit`.
         checkpoint: as in `fit`.
+        weight: of a trajectory in the loss of its batch; the default is for a mean over trajectories.
 
     Raises:
         ContextTooLong: a trajectory needs more tokens than `policy` can read.
@@ -134,6 +143,8 @@ def fit_to_trajectories(
         epochs=config.epochs,
         lr=config.lr,
         budget=config.batch_tokens,
+        micro_tokens=config.micro_tokens,
+        weight=lambda indices: sum(weight(trajectories[i]) for i in indices),
         similar_lengths=False,
         rng=rng,
         on_update=on_update,
@@ -155,6 +166,24 @@ def new_head(*sizes: int, device: torch.device, seed: int) -> nn.Sequential:
     for parameter in head.parameters():
         parameter.data *= 0.1
     return head.to(device)
+
+
+def _accumulate(
+    loss: BatchLoss, parts: Sequence[Sequence[int]], weight: Callable[[Sequence[int]], float]
+) -> dict[str, float]:
+    """Add up the gradients of the parts of a batch; returns the loss and the metrics of the whole."""
+    total: dict[str, float] = {}
+    sizes = [weight(part) for part in parts]
+    for part, size in zip(parts, sizes, strict=True):
+        value, metrics = loss(part)
+        if len(parts) == 1:
+            value.backward()
+            return {"loss": float(value.detach()), **metrics}
+        share = size / sum(sizes)
+        (value * share).backward()
+        for name, number in {"loss": float(value.detach()), **metrics}.items():
+            total[name] = total.get(name, 0.0) + share * number
+    return total
 
 
 def _state(module: nn.Module, optimizer: Optimizer, n_updates: int, epoch: int) -> LearnerState:

@@ -8,7 +8,7 @@ from torch import Tensor
 from spa_lab.agent.codec import TokenBatch, TokenRow
 from spa_lab.agent.rollout import Policy
 from spa_lab.credit.siblings import Histories
-from spa_lab.learn.language import before_written, hidden_states, logits_of, written_logprobs
+from spa_lab.learn.language import before_written, hidden_states, read_tokens
 from spa_lab.learn.reading import read_rows
 from spa_lab.learn.return_predictor import prefix_ends
 from spa_lab.types import Trajectory
@@ -51,7 +51,8 @@ def _read(policy: Policy, batch: TokenBatch) -> Tensor:
     """(n, 2 + d) of all n steps, row by row: log-probability, smallest token's, hidden state before it."""
     hidden = hidden_states(policy.model, batch.ids)  # (B, L, d)
     mask = batch.action_mask
-    logprobs = written_logprobs(logits_of(policy.model, before_written(hidden, mask)), batch.ids, mask)
+    tokens = batch.ids[mask].to(hidden.device)  # (B, L) -> (n,)
+    logprobs = read_tokens(policy.model, before_written(hidden, mask), tokens).logprobs
     total, lowest = _by_step(logprobs, batch)
     states = hidden[prefix_ends(batch, "history")].float()  # (B, L, d) -> (n, d)
     return torch.cat([total[:, None], lowest[:, None], states], dim=1)

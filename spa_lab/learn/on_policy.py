@@ -161,6 +161,7 @@ class OnPolicyLearner:
             temperature=self.config.temperature,
             rng=self.order,
             similar_lengths=self.config.similar_lengths,
+            micro_tokens=self.config.micro_tokens,
         )
 
     @torch.inference_mode()

@@ -1,10 +1,17 @@
-"""Muon for hidden matrices, AdamW for everything else, with warm-up and decay."""
+"""Muon for hidden matrices, AdamW for everything else, with warm-up and decay.
+
+Weights in bfloat16 or float16 have a master copy in float32, which takes the updates: most updates are
+smaller than half a step of the low precision and would be lost.
+"""
 
 import torch
 from torch import Tensor, nn
 
 from spa_lab.learn.checkpoint import LearnerState, snapshot
 from spa_lab.learn.language import trainable_parameters
+
+_LOW_PRECISION = (torch.bfloat16, torch.float16)
+_MASTER = "master"
 
 
 class Optimizer:
@@ -28,11 +35,16 @@ class Optimizer:
         n_updates: int | None = None,
         warmup: int = 10,
     ) -> None:
-        named = trainable_parameters(model)
+        trained = trainable_parameters(model)
+        self.parameters = [p for _, p in trained]
+        self.masters = {
+            i: p.detach().float() for i, p in enumerate(self.parameters) if p.dtype in _LOW_PRECISION
+        }
+        """Index in `parameters` -> float32 copy."""
+        named = [(name, self.masters.get(i, p)) for i, (name, p) in enumerate(trained)]
         matrices = [p for name, p in named if muon_lr is not None and p.ndim == 2 and not _is_table(name)]
         taken = set(map(id, matrices))
         rest = [p for _, p in named if id(p) not in taken]
-        self.parameters = [p for _, p in named]
         self.parts: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.95), weight_decay=0.0)
         ]
@@ -49,29 +61,40 @@ class Optimizer:
         scale = min(1.0, (self.done + 1) / max(self.warmup, 1))
         if self.n_updates is not None:
             scale *= max(0.0, 1.0 - self.done / self.n_updates)
+        for i, master in self.masters.items():
+            gradient = self.parameters[i].grad
+            master.grad = None if gradient is None else gradient.float()
         for part, peak in zip(self.parts, self.peaks, strict=True):
             part.param_groups[0]["lr"] = peak * scale
             part.step()
             part.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            for i, master in self.masters.items():
+                self.parameters[i].copy_(master)
+                self.parameters[i].grad = None
         self.done += 1
         return float(norm)
 
     def state(self) -> LearnerState:
-        """Moments and momenta of every weight, and the number of updates."""
+        """Moments and momenta of every weight, master copies, and the number of updates."""
         tensors = {
             f"{part}.{index}.{name}": snapshot(tensor)
             for part, optimizer in enumerate(self.parts)
             for index, moments in optimizer.state_dict()["state"].items()
             for name, tensor in moments.items()
         }
+        tensors |= {f"{_MASTER}.{i}": snapshot(master) for i, master in self.masters.items()}
         return LearnerState(tensors, {"done": self.done})
 
     def load_state(self, state: LearnerState) -> None:
         """Continue from `state`, of an optimiser of the same weights and rates."""
         saved: list[dict[int, dict[str, Tensor]]] = [{} for _ in self.parts]
         for key, tensor in state.tensors.items():
-            part, index, name = key.split(".")
-            saved[int(part)].setdefault(int(index), {})[name] = tensor
+            part, index, *name = key.split(".")
+            if part == _MASTER:
+                self.masters[int(index)].copy_(tensor)
+                continue
+            saved[int(part)].setdefault(int(index), {})[name[0]] = tensor
         for optimizer, moments in zip(self.parts, saved, strict=True):
             groups = optimizer.state_dict()["param_groups"]
             optimizer.load_state_dict({"state": moments, "param_groups": groups})

@@ -6,6 +6,7 @@ passes over one `UpdateBatch`.
 
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -15,13 +16,17 @@ from torch import Tensor
 
 from spa_lab.agent.rollout import Policy
 from spa_lab.configs.ppo import PPOConfig
-from spa_lab.learn.batches import token_batches
+from spa_lab.learn.batches import split_rows, token_batches
 from spa_lab.learn.critic import Critic
-from spa_lab.learn.language import before_written, hidden_states, logits_of, written_logprobs
+from spa_lab.learn.language import before_written, hidden_states, read_tokens
 from spa_lab.learn.optimizer import Optimizer
 from spa_lab.learn.update_batch import MeanOver, UpdateBatch
 
 KLForm = Literal["k2", "k3"]
+
+_CPU = torch.device("cpu")
+_NO_WEIGHT = 1e-12
+"""Sum of weights below which a mean is 0."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +83,9 @@ class Loss:
     """Squared error of the critic, squared outcome units; 0 without a critic."""
     kl: Tensor
     """KL(policy || reference), nats per token."""
-    clip_fraction: float
+    clip_fraction: Tensor
     """Share of written tokens whose ratio left the clip range."""
-    approx_kl: float
+    approx_kl: Tensor
     """KL(sampling policy || policy), nats per token, k3."""
     entropy: Tensor | None = None
     """Entropy of the policy, nats per token; None if it has no weight."""
@@ -88,11 +93,7 @@ class Loss:
     def metrics(self) -> dict[str, float]:
         """The parts as numbers, without the entropy if it has no weight."""
         parts = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {
-            name: part.item() if isinstance(part, Tensor) else part
-            for name, part in parts.items()
-            if part is not None
-        }
+        return {name: part.item() for name, part in parts.items() if part is not None}
 
 
 def clipped_loss(
@@ -140,8 +141,8 @@ def clipped_loss(
         loss = loss - objective.entropy_coef * entropy
     with torch.no_grad():
         drift = ratio - 1
-        outside = float(((drift > objective.clip_high) | (drift < -objective.clip_low)).float().mean())
-        approx_kl = float(_kl(sampled - new, "k3").mean())
+        outside = ((drift > objective.clip_high) | (drift < -objective.clip_low)).float().mean()
+        approx_kl = _kl(sampled - new, "k3").mean()
     return Loss(loss, policy, value, kl, outside, approx_kl, entropy)
 
 
@@ -157,6 +158,7 @@ def update(
     temperature: float,
     rng: random.Random,
     similar_lengths: bool = False,
+    micro_tokens: int | None = None,
 ) -> dict[str, float]:
     """Make `epochs` passes over `batch`, one optimiser update for each minibatch.
 
@@ -171,6 +173,8 @@ def update(
         temperature: at which the episodes were sampled.
         rng: draws the minibatches.
         similar_lengths: of the episodes of a minibatch, see `token_batches`.
+        micro_tokens: tokens in memory at once, padding included: the gradients of a minibatch are then summed
+            over parts. None: the whole minibatch.
 
     Returns:
         Means over the minibatches of the parts of the loss.
@@ -180,14 +184,44 @@ def update(
     for _ in range(epochs):
         minibatches = token_batches(batch.lengths, budget=budget, rng=rng, similar_lengths=similar_lengths)
         for indices in minibatches:
-            minibatch = batch.select(indices).to(policy.model.device)
-            parts = minibatch_loss(policy, minibatch, objective, critic=critic, temperature=temperature)
-            parts.loss.backward()
+            parts = [batch.select(rows) for rows in split_rows(indices, batch.lengths, micro_tokens)]
+            metrics.append(descend(policy, parts, objective, critic=critic, temperature=temperature))
             optimizer.step()
-            metrics.append(parts.metrics())
     policy.model.eval()
     means = np.mean([list(row.values()) for row in metrics], axis=0)
     return dict(zip(metrics[0], means.tolist(), strict=True))
+
+
+def descend(
+    policy: Policy,
+    parts: Sequence[UpdateBatch],
+    objective: Objective,
+    *,
+    critic: Critic | None = None,
+    temperature: float,
+) -> dict[str, float]:
+    """Add up the gradients of the parts of a minibatch; the sum is the gradient of the whole.
+
+    Returns:
+        The parts of the loss of the whole minibatch.
+    """
+    tokens = [float(part.written.sum()) for part in parts]
+    weights = [
+        n if part.weights is None else float(part.weights.sum())
+        for n, part in zip(tokens, parts, strict=True)
+    ]
+    total: dict[str, float] = {}
+    for part, n, weight in zip(parts, tokens, weights, strict=True):
+        loss = minibatch_loss(policy, part.to(_CPU), objective, critic=critic, temperature=temperature)
+        if len(parts) == 1:
+            loss.loss.backward()
+            return loss.metrics()
+        share = weight / max(sum(weights), _NO_WEIGHT)
+        (loss.loss * share).backward()
+        for name, number in loss.metrics().items():
+            of_tokens = name in ("clip_fraction", "approx_kl")
+            total[name] = total.get(name, 0.0) + number * (n / sum(tokens) if of_tokens else share)
+    return total
 
 
 def minibatch_loss(
@@ -202,20 +236,28 @@ def minibatch_loss(
     written = batch.written  # (B, L)
     hidden = hidden_states(policy.model, batch.ids)  # (B, L, d)
     features = before_written(hidden, written)  # (n, d)
-    logits = logits_of(policy.model, features) / temperature  # (n, V)
+
+    def of_written(numbers: Tensor) -> Tensor:
+        """(B, L) -> (n,), on the device of the model."""
+        return numbers[written].to(features.device)
+
+    reading = read_tokens(
+        policy.model, features, of_written(batch.ids),
+        temperature=temperature, with_entropy=objective.entropy_coef != 0,
+    )  # fmt: skip
     values, returns = None, None
     if critic is not None and batch.returns is not None:
-        values, returns = critic(features), batch.returns[written]
+        values, returns = critic(features), of_written(batch.returns)
     return clipped_loss(
-        new=written_logprobs(logits, batch.ids, written),
-        sampled=batch.sampled[written],  # (B, L) -> (n,), as returns and all below
-        reference=batch.reference[written],
-        advantage=batch.normalised[written],
+        new=reading.logprobs,
+        sampled=of_written(batch.sampled),
+        reference=of_written(batch.reference),
+        advantage=of_written(batch.normalised),
         objective=objective,
-        weights=None if batch.weights is None else batch.weights[written],
+        weights=None if batch.weights is None else of_written(batch.weights),
         values=values,
         returns=returns,
-        entropy=_entropy(logits) if objective.entropy_coef else None,
+        entropy=reading.entropy if objective.entropy_coef else None,
     )
 
 
@@ -223,7 +265,7 @@ def _mean(amounts: Tensor, weights: Tensor | None) -> Tensor:
     """The mean of (n,) numbers, weighted if there are weights; 0 if all weights are 0."""
     if weights is None:
         return amounts.mean()
-    return (amounts * weights).sum() / weights.sum().clamp(min=1e-12)
+    return (amounts * weights).sum() / weights.sum().clamp(min=_NO_WEIGHT)
 
 
 def _kl(log_ratio: Tensor, form: KLForm) -> Tensor:
@@ -231,9 +273,3 @@ def _kl(log_ratio: Tensor, form: KLForm) -> Tensor:
     if form == "k2":
         return 0.5 * log_ratio**2
     return (-log_ratio).exp() - 1 + log_ratio
-
-
-def _entropy(logits: Tensor) -> Tensor:
-    """(n,) entropy in nats of the distributions with `logits` (n, V)."""
-    log_probs = torch.log_softmax(logits, dim=-1)
-    return -(log_probs.exp() * log_probs).sum(dim=-1)  # (n, V) -> (n,)

@@ -56,6 +56,8 @@ class PredictorConfig:
     """Peak rate of AdamW."""
     batch_tokens: int = 1500
     """Tokens in a batch, padding included."""
+    micro_tokens: int | None = None
+    """Tokens in memory at once, see `fitting.fit`."""
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.width, self.batch_tokens) < 1 or self.lr <= 0:
@@ -147,6 +149,14 @@ def fit_predictor(
         return predictor.loss(outputs, batch), {}
 
     fit_to_trajectories(
-        predictor, policy, trajectories, loss, config, rng=rng, on_update=on_update, checkpoint=checkpoint
+        predictor,
+        policy,
+        trajectories,
+        loss,
+        config,
+        rng=rng,
+        on_update=on_update,
+        checkpoint=checkpoint,
+        weight=predictor.n_prefixes,
     )
     return predictor.eval()

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from spa_lab.agent.lora import ADAPTER_CONFIG
 from spa_lab.agent.models import load_policy
 from spa_lab.agent.rollout import Policy
 from spa_lab.configs.presets import EMBEDDED, Preset, preset_from_dict
@@ -151,18 +152,38 @@ class Experiment:
             StoreError: the run does not hold it yet.
             ValueError: its files are not complete.
         """
-        if name != BASE:
-            return load_policy(self.run.model(name), name=name, **self._load_kwargs())
-        source = base_folder(self.environment.base) if self.preset.base == EMBEDDED else self.preset.base
-        return load_policy(source, name=BASE, **self._load_kwargs())
+        if name == BASE:
+            return load_policy(self._base_source, name=BASE, **self._load_kwargs())
+        folder = self.run.model(name)
+        return load_policy(folder, name=name, base=self._base_of(folder), **self._load_kwargs())
 
     def estimator(self) -> ProgressEstimator:
         """The progress estimator of the run; errors as in `policy`."""
-        return load_estimator(self.run.model(ESTIMATOR), self.preset.estimator, **self._load_kwargs())
+        folder = self.run.model(ESTIMATOR)
+        return load_estimator(
+            folder, self.preset.estimator, base=self._base_of(folder), **self._load_kwargs()
+        )
 
-    def _load_kwargs(self) -> dict[str, str]:
-        manual = self.environment.manual if self.preset.use_manual else ""
-        return {"manual": manual, "device": self.device}
+    @property
+    def _base_source(self) -> str | Path:
+        return base_folder(self.environment.base) if self.preset.base == EMBEDDED else self.preset.base
+
+    def _base_of(self, folder: Path) -> Policy | None:
+        """The base below adapters, of which one copy in memory serves all models of this process."""
+        if not (folder / ADAPTER_CONFIG).is_file():
+            return None
+        if BASE not in self.models:
+            self.models[BASE] = self.policy(BASE)
+        base: Policy = self.models[BASE]
+        return base
+
+    def _load_kwargs(self) -> dict[str, Any]:
+        return {
+            "manual": self.environment.manual if self.preset.use_manual else "",
+            "device": self.device,
+            "dtype": self.preset.dtype,
+            "checkpointing": self.preset.checkpointing,
+        }
 
     # --- results ---
 

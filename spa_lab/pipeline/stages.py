@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from spa_lab.agent.lora import add_lora
+from spa_lab.agent.lora import add_lora, has_lora
 from spa_lab.agent.models import save_policy
 from spa_lab.agent.rollout import EpisodeSpec, Policy, rollout
 from spa_lab.configs.rollout import RolloutConfig
@@ -173,7 +173,8 @@ def estimate_stage(source: ExperimentSource, *, report: Report) -> None:
 def training_inputs(experiment: Experiment, method: TrainingMethod) -> TrainingInputs:
     """What a training method receives: a fresh copy of the cloned policy, and what its `needs` name."""
     policy = experiment.policy(CLONED)
-    add_adapters(experiment, policy, experiment.rng("adapters"))
+    if not has_lora(policy.model):
+        add_adapters(experiment, policy, experiment.rng("adapters"))
     return TrainingInputs(
         policy,
         experiment.environment,

@@ -1,16 +1,20 @@
-"""Adapters: they begin as nothing, they alone learn, and they are gone from what is saved."""
+"""Adapters: they begin as nothing, they alone learn and are saved, in float32, and share what is below."""
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from spa_lab.agent.lora import add_lora, has_lora, merged
-from spa_lab.agent.models import copy_policy, load_policy, save_policy
+from spa_lab.agent.models import copy_policy, export_policy, load_policy, save_policy
 from spa_lab.agent.rollout import Policy
+from spa_lab.configs.cloning import CloneConfig
 from spa_lab.configs.estimator import EstimatorConfig
+from spa_lab.envs.base import Demonstration
+from spa_lab.learn.cloning import clone
 from spa_lab.learn.estimator import ProgressEstimator, fit_estimator
 from spa_lab.learn.return_predictor import PredictorConfig, ReturnPredictor
 from spa_lab.types import Trajectory
@@ -28,12 +32,16 @@ def policy(plain: Policy) -> Policy:
     """With adapters that say something."""
     policy = copy_policy(plain, name="lora")
     add_lora(policy.model, rank=2, seed=0)
+    _say_something(policy)
+    return policy
+
+
+def _say_something(policy: Policy) -> None:
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, weight in policy.model.named_parameters():
             if "lora_B" in name:
                 weight.copy_(torch.randn(weight.shape, generator=generator))
-    return policy
 
 
 @torch.no_grad()
@@ -100,11 +108,102 @@ def test_merging_keeps_what_is_said(policy: Policy, plain: Policy) -> None:
     torch.testing.assert_close(_logits(policy), before, rtol=0, atol=0)
 
 
-def test_what_is_saved_needs_no_adapters(policy: Policy, tmp_path: Path) -> None:
-    save_policy(policy, tmp_path)
-    loaded = load_policy(tmp_path, name="again")
-    assert not has_lora(loaded.model)
-    torch.testing.assert_close(_logits(loaded), _logits(policy))
+def _saved(plain: Policy, folder: Path, dtype: torch.dtype) -> Policy:
+    """The model of `plain` in a folder and loaded from it, as every base is."""
+    save_policy(plain, folder, dtype=dtype)
+    return load_policy(folder, name="base", dtype="bfloat16" if dtype == torch.bfloat16 else "auto")
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # in peft
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+def test_adapters_are_saved_alone_and_come_back(plain: Policy, tmp_path: Path, dtype: torch.dtype) -> None:
+    """In float32, bit for bit, on their base; by our loader and by peft's."""
+    from peft import PeftModel
+
+    base = _saved(plain, tmp_path / "base", dtype)
+    policy = copy_policy(base, name="lora")
+    add_lora(policy.model, rank=2, seed=0)
+    _say_something(policy)
+    save_policy(policy, tmp_path / "lora")
+    sizes = {path.name: path.stat().st_size for path in (tmp_path / "lora").iterdir()}
+    assert "adapter_model.safetensors" in sizes and "model.safetensors" not in sizes
+    for loaded in (
+        load_policy(tmp_path / "lora", name="again", dtype=base.model.dtype.__str__().removeprefix("torch.")),
+        load_policy(tmp_path / "lora", name="again", base=base),
+    ):
+        adapters = {name: w for name, w in loaded.model.named_parameters() if ".lora_" in name}
+        assert {weight.dtype for weight in adapters.values()} == {torch.float32}
+        for name, weight in policy.model.named_parameters():
+            assert torch.equal(loaded.model.get_parameter(name), weight), name
+            assert loaded.model.get_parameter(name).requires_grad == (".lora_" in name)
+        assert loaded.model.dtype == dtype
+        assert torch.equal(_logits(loaded), _logits(policy)) and not torch.equal(
+            _logits(base), _logits(policy)
+        )
+    theirs = PeftModel.from_pretrained(copy_policy(base, name="x").model, str(tmp_path / "lora"))
+    torch.testing.assert_close(_logits(replace(base, model=theirs)), _logits(policy), rtol=0, atol=0)
+
+
+def test_adapters_on_one_base_share_it(plain: Policy, tmp_path: Path) -> None:
+    """The clone, its reference, the estimator's backbone and the policy under training: one copy below."""
+    base = _saved(plain, tmp_path / "base", torch.bfloat16)
+    first = copy_policy(base, name="lora")
+    add_lora(first.model, rank=2, seed=0)
+    save_policy(first, tmp_path / "lora")
+    policies = [load_policy(tmp_path / "lora", name=str(i), base=base) for i in range(2)]
+    policies += [copy_policy(policy, name="copy") for policy in policies]
+    reference = copy_policy(policies[0], name="reference")
+    reference.model.requires_grad_(False)
+    models = [base.model, reference.model, *(policy.model for policy in policies)]
+    storages = {w.untyped_storage().data_ptr(): w.nbytes for m in models for w in m.parameters()}
+    adapters = sum(w.nbytes for name, w in policies[0].model.named_parameters() if ".lora_" in name)
+    assert sum(storages.values()) == sum(w.nbytes for w in base.model.parameters()) + 5 * adapters
+    learning = {name for name, w in policies[0].model.named_parameters() if w.requires_grad}
+    assert learning == {name for name, _ in policies[0].model.named_parameters() if ".lora_" in name}
+    _say_something(policies[0])
+    assert torch.equal(_logits(policies[1]), _logits(reference))
+    assert not torch.equal(_logits(policies[0]), _logits(reference))
+
+
+def test_in_bfloat16_adapters_learn_all_the_same(
+    plain: Policy, tmp_path: Path, make_trajectory: Callable[..., Trajectory]
+) -> None:
+    """An update of 1e-5 is lost in bfloat16 for most weights; in float32 every weight of A moves."""
+    policy = copy_policy(_saved(plain, tmp_path / "base", torch.bfloat16), name="lora")
+    add_lora(policy.model, rank=2, seed=0)
+    _say_something(policy)
+    before = {name: weight.clone() for name, weight in policy.model.named_parameters()}
+    demonstrations = [Demonstration(make_trajectory(id=f"t{i}"), (True,) * 3) for i in range(4)]
+    config = CloneConfig(epochs=20, lr=1e-5, muon_lr=None, batch_tokens=10_000)
+    clone(policy, demonstrations, config, rng=random.Random(0))
+    moved = [w != before[name] for name, w in policy.model.named_parameters() if ".lora_A." in name]
+    assert float(torch.cat([part.flatten() for part in moved]).float().mean()) > 0.99
+    assert all(
+        torch.equal(w, before[name]) for name, w in policy.model.named_parameters() if ".lora_" not in name
+    )
+
+
+def test_adapters_of_another_model_are_refused(
+    policy: Policy, make_policy: Callable[..., Policy], tmp_path: Path
+) -> None:
+    save_policy(make_policy(layers=1), tmp_path / "base")
+    save_policy(policy, tmp_path / "lora")
+    with pytest.raises(ValueError, match=r"adapter_model.safetensors: adapters that do not fit .*base"):
+        load_policy(tmp_path / "lora", name="x", base=load_policy(tmp_path / "base", name="base"))
+    (tmp_path / "lora" / "adapter_model.safetensors").write_bytes(b"damaged")
+    with pytest.raises(ValueError, match=r"adapter_model.safetensors: adapters that do not fit"):
+        load_policy(tmp_path / "lora", name="x", base=load_policy(tmp_path / "base", name="base"))
+
+
+def test_what_is_exported_needs_no_adapters(plain: Policy, tmp_path: Path) -> None:
+    """In float32, whatever the base is stored in."""
+    policy = copy_policy(_saved(plain, tmp_path / "base", torch.bfloat16), name="lora")
+    add_lora(policy.model, rank=2, seed=0)
+    _say_something(policy)
+    export_policy(policy, tmp_path / "export")
+    loaded = load_policy(tmp_path / "export", name="again")
+    assert not has_lora(loaded.model) and loaded.model.dtype == torch.float32
+    torch.testing.assert_close(_logits(loaded), _logits(policy).float(), rtol=0.1, atol=0.1)
 
 
 def test_a_copy_has_adapters_of_its_own(policy: Policy) -> None:

@@ -15,7 +15,7 @@ from spa_lab.agent.rollout import Episode, EpisodeSpec, Policy, rollout
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Environment, Task
 from spa_lab.envs.household import environment as household
-from spa_lab.learn.language import hidden_states, written_logits, written_logprobs
+from spa_lab.learn.language import logprobs_under
 from tests.envs.quiz import Quiz
 
 
@@ -208,8 +208,7 @@ def test_logprobs_are_those_of_the_written_tokens(writer: Policy) -> None:
     for episode in episodes:
         batch = writer.codec.batch([episode.row], limit=writer.context)
         with torch.no_grad():
-            logits = written_logits(writer.model, hidden_states(writer.model, batch.ids), batch.action_mask)
-        known = written_logprobs(logits / 0.8, batch.ids, batch.action_mask)
+            known = logprobs_under(writer.model, batch.ids, batch.action_mask, temperature=0.8)
         wrote = [step >= 0 for step in episode.row.step]
         assert len(episode.logprobs) == len(wrote)
         assert [p for p, w in zip(episode.logprobs, wrote, strict=True) if w] == pytest.approx(

@@ -64,7 +64,7 @@ def test_the_loss_is_the_mean_over_supervised_tokens(
     parts = clone_loss(policy.model, batch, batch.action_mask)
     loss, accuracy, n_tokens = _slow(policy, rows, lambda i, step: step >= 0)
     assert float(parts.loss.detach()) == pytest.approx(loss, abs=1e-5)
-    assert parts.accuracy == pytest.approx(accuracy)
+    assert float(parts.accuracy) == pytest.approx(accuracy)
     assert parts.n_tokens == n_tokens
 
 

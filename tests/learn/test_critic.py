@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from spa_lab.agent.rollout import Episode, Policy
+from spa_lab.learn import critic as critic_module
 from spa_lab.learn.checkpoint import LearnerState
 from spa_lab.learn.critic import Critic
 from spa_lab.types import Trajectory
@@ -53,6 +54,20 @@ def test_the_first_fit_comes_near_to_the_returns(policy: Policy, episodes: list[
     ]
     assert np.sqrt(np.mean(np.concatenate(errors) ** 2)) < 0.1
     assert all(torch.equal(*pair) for pair in zip(before, policy.model.parameters(), strict=True))
+
+
+def test_the_first_fit_in_parts_is_the_same(
+    policy: Policy, episodes: list[Episode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    returns = [np.maximum(np.array(episode.row.step), 0) / 4.0 + 0.5 for episode in episodes]
+    heads = []
+    for numbers in (2**24, 32 * 7):
+        monkeypatch.setattr(critic_module, "_FIT_NUMBERS", numbers)
+        critic = Critic(policy, seed=0)
+        critic.fit(episodes, returns, passes=5)
+        heads.append(list(critic.head.parameters()))
+    for one, other in zip(*heads, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
 
 
 def test_the_state_of_a_critic(policy: Policy, episodes: list[Episode]) -> None:

@@ -67,10 +67,18 @@ class Toy:
         x = torch.tensor([[float(LENGTHS[i])] for i in indices])
         return ((self.model(x) - x) ** 2).mean(), {"rows": len(indices)}
 
-    def fit(self, *, epochs: int = 3, checkpoint: Checkpoint | None = None, seed: int = 0) -> torch.Tensor:
+    def fit(
+        self,
+        *,
+        epochs: int = 3,
+        checkpoint: Checkpoint | None = None,
+        seed: int = 0,
+        micro_tokens: int | None = None,
+    ) -> torch.Tensor:
         fit(
             self.model, LENGTHS, self.loss, epochs=epochs, lr=0.1, budget=12, similar_lengths=False,
             rng=random.Random(seed), on_update=self.metrics.append, checkpoint=checkpoint,
+            micro_tokens=micro_tokens,
         )  # fmt: skip
         return torch.cat([weight.detach().flatten() for weight in self.model.parameters()])
 
@@ -83,6 +91,16 @@ def test_every_row_is_used_once_a_pass() -> None:
     assert [list(metrics) for metrics in toy.metrics] == [["loss", "rows", "progress"]] * len(toy.metrics)
     assert toy.metrics[-1]["progress"] == 1.0 and sum(metrics["rows"] for metrics in toy.metrics) == 10
     assert not all(torch.equal(*pair) for pair in zip(before, toy.model.parameters(), strict=True))
+
+
+def test_in_parts_a_batch_has_the_same_update() -> None:
+    """As many updates, from more passes through the model."""
+    whole, parts = Toy(), Toy()
+    torch.testing.assert_close(parts.fit(micro_tokens=4), whole.fit())
+    assert parts.indices == whole.indices and len(parts.metrics) == len(whole.metrics)
+    for one, other in zip(parts.metrics, whole.metrics, strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], abs=1e-5)
+    assert {metrics["rows"] for metrics in parts.metrics} == {1.0} != {m["rows"] for m in whole.metrics}
 
 
 def test_an_interrupted_fit_continues_bit_for_bit(checkpoint: KeptStates) -> None:

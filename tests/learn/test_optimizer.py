@@ -67,6 +67,33 @@ def test_both_parts_move_and_the_frozen_stays() -> None:
     assert moved == [True, True, False, False]
 
 
+def test_in_bfloat16_small_updates_add_up_in_a_master_copy() -> None:
+    """A thousandth of 1 is lost in bfloat16, whose next smaller number is 0.996."""
+    model = _line().to(torch.bfloat16)
+    optimizer = Optimizer(model, lr=1e-3, warmup=1)
+    weights = []
+    for _ in range(8):
+        model(torch.ones(1, 1, dtype=torch.bfloat16)).sum().backward()
+        optimizer.step()
+        weights.append(float(model.weight.detach()))
+    assert weights[0] == 1.0 and weights[-1] == float(torch.tensor(1 - 8e-3, dtype=torch.bfloat16)) < 1
+    assert model.weight.grad is None and float(optimizer.masters[0]) == pytest.approx(1 - 8e-3)
+
+
+def test_a_master_copy_is_part_of_the_state() -> None:
+    optimizers = []
+    for n in (2, 0):
+        model = _line().to(torch.bfloat16)
+        optimizers.append(Optimizer(model, lr=1e-3, warmup=1))
+        for _ in range(n):
+            model(torch.ones(1, 1, dtype=torch.bfloat16)).sum().backward()
+            optimizers[-1].step()
+    first, second = optimizers
+    second.load_state(first.state())
+    assert torch.equal(first.masters[0], second.masters[0]) and float(second.masters[0]) < 1
+    assert second.state().tensors.keys() == first.state().tensors.keys()
+
+
 def test_gradients_are_measured_clipped_and_cleared() -> None:
     model = _line()
     optimizer = Optimizer(model, lr=1.0)

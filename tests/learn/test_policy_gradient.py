@@ -16,7 +16,7 @@ from spa_lab.agent.codec import TokenRow
 from spa_lab.agent.rollout import Episode, Policy
 from spa_lab.configs.ppo import PPOConfig
 from spa_lab.learn.estimates import Estimate
-from spa_lab.learn.policy_gradient import Loss, Objective, clipped_loss, minibatch_loss
+from spa_lab.learn.policy_gradient import Loss, Objective, clipped_loss, descend, minibatch_loss
 from spa_lab.learn.update_batch import UpdateBatch, make_update_batch
 from spa_lab.types import Trajectory
 
@@ -244,6 +244,23 @@ def test_what_the_loss_is_a_mean_over(build: Build, policy: Policy, mean_over: s
         parts = minibatch_loss(policy, same, Objective(), temperature=1.0)
     assert float(parts.policy) == pytest.approx(-np.mean(units), abs=1e-5)
     assert float(now.policy) != pytest.approx(-np.mean(units), abs=1e-3)
+
+
+@pytest.mark.parametrize("mean_over", ["token", "step", "episode"])
+def test_in_parts_a_minibatch_has_the_same_gradient(build: Build, policy: Policy, mean_over: str) -> None:
+    batch = build(mean_over=mean_over)
+
+    def gradient(*parts: UpdateBatch) -> tuple[list[torch.Tensor], dict[str, float]]:
+        policy.model.zero_grad()
+        metrics = descend(policy, parts, Objective(kl_coef=0.1, entropy_coef=0.1), temperature=0.8)
+        return [w.grad.clone() for w in policy.model.parameters() if w.grad is not None], metrics
+
+    whole, metrics = gradient(batch)
+    parts, same = gradient(batch.select([0]), batch.select([1, 2]))
+    policy.model.zero_grad()
+    assert len(whole) > 5 and metrics == pytest.approx(same, rel=1e-5)
+    for one, other in zip(whole, parts, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
 
 def test_weights_of_estimates_reach_the_loss(build: Build) -> None:

@@ -109,7 +109,7 @@ class RFTLearner:
                 parts.loss.backward()
                 self.optimizer.step()
                 losses.append(float(parts.loss.detach()))
-                accuracies.append(parts.accuracy)
+                accuracies.append(float(parts.accuracy))
         self.policy.model.eval()
         n = max(len(losses), 1)
         return {"loss": sum(losses) / n, "accuracy": sum(accuracies) / n}
