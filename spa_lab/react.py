@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from spa_lab.types import Step, Trajectory
 
+THOUGHT_OPEN, THOUGHT_CLOSED = "<think>", "</think>"
+"""Tags around what a reasoning model thinks before it replies."""
 _ACTION_LINE = re.compile(r"^[ \t]*Action:", re.MULTILINE)
 _ACTION_ANYWHERE = re.compile(r"Action:")
 _THOUGHT_START = re.compile(r"\s*Thought:")
@@ -19,7 +21,8 @@ def parse(text: str) -> tuple[str, str]:
 
     The action is one line: what follows the first line that starts with `Action:` or, if no line does, the
     first `Action:` anywhere. It is empty if there is no `Action:` or nothing after it. The thought is all
-    text before it, without a leading `Thought:`.
+    text before it, without a leading `Thought:`. What stands in <think> tags is a thought, whatever it says;
+    the action comes after the last </think>, and there is none if the last <think> is not closed.
 
     Departs from the released code, whose `Action:\s?(.*)` spans lines (DOTALL): a model that invents the
     world's next observation there sends it to the world as a part of its action.
@@ -30,9 +33,15 @@ def parse(text: str) -> tuple[str, str]:
     Returns:
         (thought, action); the action holds no newline.
     """
-    marker = _ACTION_LINE.search(text) or _ACTION_ANYWHERE.search(text)
-    before, after = (text[: marker.start()], text[marker.end() :]) if marker else (text, "")
+    inner, closed, said = text.rpartition(THOUGHT_CLOSED)
+    if THOUGHT_OPEN in said:
+        inner, closed, said = text, THOUGHT_CLOSED, ""
+    marker = _ACTION_LINE.search(said) or _ACTION_ANYWHERE.search(said)
+    before, after = (said[: marker.start()], said[marker.end() :]) if marker else (said, "")
     thought = _THOUGHT_START.sub("", before, count=1) if _THOUGHT_START.match(before) else before
+    if closed:
+        inner = inner.replace(THOUGHT_OPEN, "").replace(THOUGHT_CLOSED, "").strip()
+        thought = f"{inner}\n{thought.strip()}"
     action = after.strip().split("\n", 1)[0]
     return thought.strip(), action.strip()
 

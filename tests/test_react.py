@@ -97,3 +97,21 @@ def test_messages_are_verbatim_even_where_parsing_fails(make_trajectory):
     trajectory = make_trajectory(grounded=(True,))
     object.__setattr__(trajectory.steps[0], "text", "  gibberish \n")
     assert react.messages(trajectory)[1]["content"] == "  gibberish \n"
+
+
+@pytest.mark.parametrize(
+    ("text", "thought", "action"),
+    [
+        (
+            "<think>\nAction: look\n</think>\n\nThought: take it\nAction: take mug 1",
+            "Action: look\ntake it",
+            "take mug 1",
+        ),
+        ("Action: look\n</think>\nAction: wait", "Action: look", "wait"),  # the template opened the thought
+        ("<think>\nAction: look might be good", "Action: look might be good", ""),
+        ("<think>a</think>Action: go\n<think>Action: look", "aAction: go\nAction: look", ""),
+        ("<think>a</think>", "a", ""),
+    ],
+)
+def test_an_action_inside_a_thought_is_none(text: str, thought: str, action: str) -> None:
+    assert react.parse(text) == (thought, action)

@@ -15,13 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spa_lab.agent.template import TemplatePieces, template_pieces
+from spa_lab.configs.prompt import PromptConfig
 from spa_lab.react import opening_message
 from spa_lab.types import Trajectory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_MARKS = ("\u241eworld-one\u241e", "\u241eagent-one\u241e", "\u241eworld-two\u241e", "\u241eagent-two\u241e")
+_DEFAULT_PROMPT = PromptConfig()
 
 
 class ContextTooLong(ValueError):
@@ -74,17 +76,37 @@ class Codec:
             rewrites earlier messages (then a cache could not be kept over steps).
     """
 
-    def __init__(self, tokenizer: "PreTrainedTokenizerBase", *, manual: str = "", prefix: str = "") -> None:
-        """`manual` opens the first message; `prefix` is put before each later observation."""
+    def __init__(
+        self,
+        tokenizer: "PreTrainedTokenizerBase",
+        *,
+        manual: str = "",
+        prefix: str = "",
+        prompt: PromptConfig = _DEFAULT_PROMPT,
+        stop_ids: Iterable[int] = (),
+    ) -> None:
+        """How a chat becomes tokens.
+
+        Args:
+            tokenizer: with a chat template.
+            manual: opens the first message.
+            prefix: put before each later observation.
+            prompt: system prompt, thinking, date and longest episode.
+            stop_ids: further tokens that end a step when the policy writes them.
+        """
         self.tokenizer = tokenizer
         self.manual = manual
         self.prefix = prefix
-        opening, to_agent, to_world = _template_pieces(tokenizer)
-        self._opening = self._special(opening)
-        self._to_agent = self._special(to_agent)
-        self._to_world = self._special(to_world)
+        self.prompt = prompt
+        pieces = template_pieces(tokenizer, prompt)
+        self._opened = pieces.opened
+        self._opening = self._special(pieces.opening)
+        self._to_agent = self._special(pieces.to_agent)
+        self._to_world = self._special(pieces.to_world)
         self.end_id = self._to_world[0]
         """The token that ends a step; the policy writes it."""
+        self.stop_ids = frozenset({self.end_id, *stop_ids})
+        """All tokens that end a step."""
         added = tokenizer.added_tokens_decoder.get(self.end_id)
         if self.end_id not in tokenizer.all_special_ids and not (added and added.special):
             raise ValueError(
@@ -93,6 +115,7 @@ class Codec:
         self.pad_id = int(tokenizer.pad_token_id if tokenizer.pad_token_id is not None else self.end_id)
         self.text_ids = lru_cache(maxsize=1 << 16)(self._text_ids)
         """Token ids of plain text; special tokens spelled out in it stay plain text."""
+        self._check_opening(pieces)
 
     def opening_ids(self, initial_observation: str) -> tuple[int, ...]:
         """Everything before the policy's first token."""
@@ -104,15 +127,23 @@ class Codec:
         return (*self._to_world[1:], *self.text_ids(self.prefix + observation), *self._to_agent)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Plain text of what a policy wrote, without special tokens."""
-        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
+        """Plain text of what a policy wrote, without special tokens.
+
+        Where the template begins the reply with an open thought, so does the text.
+        """
+        written = ids[:-1] if ids and ids[-1] in self.stop_ids else ids
+        return self._opened + str(self.tokenizer.decode(list(written), skip_special_tokens=True))
+
+    def written_ids(self, text: str) -> tuple[int, ...]:
+        """Token ids with which a policy writes a step of this text; the inverse of `decode`."""
+        return (*self.text_ids(text.removeprefix(self._opened)), self.end_id)
 
     def row(self, trajectory: Trajectory) -> TokenRow:
         """Tokens of a trajectory; the observation after the last step is left out, as no step reads it."""
         ids = list(self.opening_ids(trajectory.initial_observation))
         step_of = [-1] * len(ids)
         for t, step in enumerate(trajectory.steps):
-            written = (*self.text_ids(step.text), self.end_id)
+            written = self.written_ids(step.text)
             ids += written
             step_of += [t] * len(written)
             if t + 1 < len(trajectory):
@@ -148,7 +179,7 @@ class Codec:
         ids, step = list(row.ids), list(row.step)
         for t in range(max(step) + 1):
             after = len(step) - step[::-1].index(t)
-            if ids[after - 1] == self.end_id:
+            if ids[after - 1] in self.stop_ids:
                 continue
             if after == len(ids):
                 ids.append(self.end_id)
@@ -182,33 +213,19 @@ class Codec:
         """Tokens of N trajectories as one (N, L) batch; see `row` and `batch`."""
         return self.batch([self.row(trajectory) for trajectory in trajectories], limit=limit)
 
+    def _check_opening(self, pieces: TemplatePieces) -> None:
+        """Check that tokens do not merge over the borders of messages."""
+        sample = "You are in a room.\n\nYour task is to look."
+        rendered = self._special(f"{pieces.opening}{sample}{pieces.to_agent}")
+        if rendered != (*self._opening, *self.text_ids(sample), *self._to_agent):
+            raise ValueError(
+                f"{self.tokenizer.name_or_path}: tokens merge over the border of a message, so a chat cannot "
+                "grow message by message"
+            )
+
     def _text_ids(self, text: str) -> tuple[int, ...]:
         encoded = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
         return tuple(encoded["input_ids"])
 
     def _special(self, piece: str) -> tuple[int, ...]:
         return tuple(self.tokenizer(piece, add_special_tokens=False)["input_ids"])
-
-
-def _template_pieces(tokenizer: "PreTrainedTokenizerBase") -> tuple[str, str, str]:
-    """The text before the first message, between world and agent, and between agent and world."""
-    name = tokenizer.name_or_path
-    if not tokenizer.chat_template:
-        raise ValueError(f"{name}: the tokenizer has no chat template")
-    roles = ("user", "assistant", "user", "assistant")
-    messages = [{"role": role, "content": mark} for role, mark in zip(roles, _MARKS, strict=True)]
-    text = str(tokenizer.apply_chat_template(messages, tokenize=False))
-    pieces: list[str] = []
-    for mark in _MARKS:
-        before, separator, text = text.partition(mark)
-        if not separator:
-            raise ValueError(f"{name}: the chat template drops or rewrites the message {mark!r}")
-        pieces.append(before)
-    opening, to_agent, to_world, to_agent_again = pieces
-    if to_agent != to_agent_again:
-        raise ValueError(
-            f"{name}: the chat template rewrites earlier messages ({to_agent!r} != {to_agent_again!r})"
-        )
-    if not to_world:
-        raise ValueError(f"{name}: the chat template has no text after an assistant message")
-    return opening, to_agent, to_world

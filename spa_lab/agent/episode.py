@@ -27,14 +27,14 @@ class TokenRules:
 
     def is_complete(self, written: Sequence[int]) -> bool:
         """Whether a step's tokens end it: by the end-of-turn token, or because it may not be longer."""
-        return written[-1] == self.codec.end_id or len(written) >= self.max_new_tokens
+        return written[-1] in self.codec.stop_ids or len(written) >= self.max_new_tokens
 
     def after_step(self, written: Sequence[int], observation: str) -> tuple[int, ...]:
         """Token ids that the policy reads between a complete step and its next one.
 
         A step that was cut off gets the missing end-of-turn token first; the policy did not write it.
         """
-        end = () if written[-1] == self.codec.end_id else (self.codec.end_id,)
+        end = () if written[-1] in self.codec.stop_ids else (self.codec.end_id,)
         return (*end, *self.codec.reply_ids(observation))
 
     def fits(self, n_tokens: int) -> bool:

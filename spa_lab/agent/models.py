@@ -28,6 +28,7 @@ from spa_lab.agent.lora import (
 )
 from spa_lab.agent.rollout import Policy
 from spa_lab.configs.presets import Dtype
+from spa_lab.configs.prompt import PromptConfig
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
@@ -45,6 +46,7 @@ def load_policy(
     device: str = "cpu",
     dtype: Dtype = "auto",
     checkpointing: bool = False,
+    prompt: PromptConfig | None = None,
     base: Policy | None = None,
 ) -> Policy:
     """A policy in eval mode.
@@ -57,6 +59,7 @@ def load_policy(
         device: torch device of the weights.
         dtype: precision of the weights, see `Preset.dtype`; adapters are float32 in any case.
         checkpointing: recompute activations in the backward pass instead of keeping them.
+        prompt: system prompt, thinking, date and longest episode.
         base: for a folder of adapters, the policy that they were trained on; its weights are shared and
             frozen. None loads what the folder names.
 
@@ -77,7 +80,12 @@ def load_policy(
             base = load_policy(named, name=name, device=device, dtype=dtype, checkpointing=checkpointing)
         model = with_adapters(base.model, Path(where))
     tokenizer = _load(where, source, "AutoTokenizer", local_files_only=not online)
-    return Policy(name, model.eval(), Codec(tokenizer, manual=manual))
+    stops = model.generation_config.eos_token_id
+    codec = Codec(
+        tokenizer, manual=manual, prompt=prompt or PromptConfig(),
+        stop_ids=[stops] if isinstance(stops, int) else stops or (),
+    )  # fmt: skip
+    return Policy(name, model.eval(), codec)
 
 
 def checkpoint_activations(model: "PreTrainedModel") -> None:

@@ -32,7 +32,8 @@ class Policy:
     @property
     def context(self) -> int:
         """Most tokens that the model can read."""
-        return int(self.model.config.max_position_embeddings)
+        readable = int(self.model.config.max_position_embeddings)
+        return min(readable, self.codec.prompt.context or readable)
 
     def token_rules(self, config: RolloutConfig) -> TokenRules:
         """When its steps and episodes end, in tokens."""
@@ -114,7 +115,7 @@ class _TokenEpisode:
         running, codec = self.running, self.rules.codec
         step = len(running.steps)
         text = codec.decode(written.ids)
-        self.n_reencoded += len(codec.text_ids(text)) + 1
+        self.n_reencoded += len(codec.written_ids(text))
         if running.steps and self.n_reencoded > self.rules.context:
             running.stop()
             self._drop_last_reply()
@@ -162,7 +163,7 @@ def _play_batch(
                 f"episode {episode.spec.id!r} opens with {len(episode.pending)} tokens, "
                 f"limit is {rules.limit}"
             )
-    session = Session(policy.model, end_id=policy.codec.end_id, pad_id=policy.codec.pad_id)
+    session = Session(policy.model, end_ids=policy.codec.stop_ids, pad_id=policy.codec.pad_id)
     active = list(episodes)
     while active:
         session.extend([episode.pending for episode in active])

@@ -5,7 +5,7 @@ write one step, `keep` drops, repeats or reorders rows. Knows nothing of environ
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,18 +38,18 @@ class Session:
 
     Args:
         model: in eval mode; any decoder with full attention, or with a window that the episodes fit into.
-        end_id: the end-of-turn token.
+        end_ids: the tokens that end a step.
         pad_id: fed where a row has no token; never attended to.
 
     `extend` and `write` raise a ValueError if the model's attention window is too short: a window counts
     cache columns, unused ones included, so what a row sees would depend on the other rows.
     """
 
-    def __init__(self, model: "PreTrainedModel", *, end_id: int, pad_id: int) -> None:
+    def __init__(self, model: "PreTrainedModel", *, end_ids: Collection[int], pad_id: int) -> None:
         from spa_lab.agent.cache import RowCache  # imports transformers, which takes a second
 
         self.model = model
-        self.end_id = end_id
+        self.end_ids = end_ids
         self.pad_id = pad_id
         self.window = getattr(model.config, "sliding_window", None)
         self.cache = RowCache(model.config.num_hidden_layers)
@@ -88,11 +88,13 @@ class Session:
             for row, token, logprob in zip(open_rows, tokens, token_logprobs, strict=True):
                 ids[row].append(token)
                 logprobs[row].append(logprob)
-            open_rows = [row for row in open_rows if ids[row][-1] != self.end_id]
+            open_rows = [row for row in open_rows if ids[row][-1] not in self.end_ids]
             if not open_rows or position + 1 == max_new_tokens:
                 break
             self._feed_open(open_rows, [ids[row][-1] for row in open_rows], len(rngs))
-        return [Written(tuple(i), tuple(p), i[-1] == self.end_id) for i, p in zip(ids, logprobs, strict=True)]
+        return [
+            Written(tuple(i), tuple(p), i[-1] in self.end_ids) for i, p in zip(ids, logprobs, strict=True)
+        ]
 
     def keep(self, rows: Sequence[int]) -> None:
         """Keep these rows in this order; a row that is named twice becomes two rows with the same past."""

@@ -14,6 +14,7 @@ from spa_lab.configs.cloning import CloneConfig
 from spa_lab.configs.estimator import EstimatorConfig
 from spa_lab.configs.ppo import PPOConfig
 from spa_lab.configs.progress import ProgressConfig
+from spa_lab.configs.prompt import PromptConfig
 from spa_lab.configs.reward import RewardConfig
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.configs.settings import flattened, updated
@@ -48,6 +49,7 @@ class Preset:
     """Rank of LoRA adapters; None trains all weights. Released code: 8."""
     use_manual: bool = False
     """Put the world's action templates before the first observation (large models)."""
+    prompt: PromptConfig = field(default_factory=PromptConfig)
     demonstrations: int = 200
     """Expert episodes to clone. ALFWorld's own: 3,119."""
     mistake_rate: float = 0.2
@@ -141,6 +143,7 @@ PAPER = Preset(
     checkpointing=True,
     lora_rank=8,
     use_manual=True,
+    prompt=PromptConfig(context=4096),
     demonstrations=3119,
     mistake_rate=0.0,
     clone=CloneConfig(epochs=3, lr=2e-4, muon_lr=None, batch_tokens=16_384),

@@ -84,7 +84,7 @@ def write_steps(
     written: dict[int, tuple[int, ...]] = {}
     for start in range(0, len(order), parallel):
         chosen = order[start : start + parallel]
-        session = Session(policy.model, end_id=policy.codec.end_id, pad_id=policy.codec.pad_id)
+        session = Session(policy.model, end_ids=policy.codec.stop_ids, pad_id=policy.codec.pad_id)
         session.extend([histories[i] for i in chosen])
         rngs = [random.Random(seeds[i]) for i in chosen]
         steps = session.write(rngs, temperature=temperature, max_new_tokens=max_new_tokens)

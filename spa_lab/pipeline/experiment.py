@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
@@ -179,10 +179,11 @@ class Experiment:
 
     def _load_kwargs(self) -> dict[str, Any]:
         return {
-            "manual": self.environment.manual if self.preset.use_manual else "",
+            "manual": first_message(self.environment, self.preset),
             "device": self.device,
             "dtype": self.preset.dtype,
             "checkpointing": self.preset.checkpointing,
+            "prompt": self.preset.prompt,
         }
 
     # --- results ---
@@ -224,6 +225,29 @@ class Experiment:
     def second_truth(self) -> dict[str, ValueTruth]:
         """Trajectory id -> an independent repetition of the measurement."""
         return self.run.second_truth()
+
+
+def first_message(environment: Environment, preset: Preset) -> str:
+    """What a policy reads before the first observation: the world's manual, then examples of an expert.
+
+    Raises:
+        ValueError: the world has fewer expert episodes than examples are asked for.
+    """
+    parts = [environment.manual] if preset.use_manual and environment.manual else []
+    n = preset.prompt.examples
+    shown = (
+        demonstrations(environment, replace(preset, demonstrations=n, mistake_rate=0.0), random.Random(0))
+        if n
+        else []
+    )
+    if len(shown) < n:
+        raise ValueError(f"world {environment.name!r}: {n} examples asked for, it has {len(shown)}")
+    for number, demonstration in enumerate(shown[:n], 1):
+        trajectory = demonstration.trajectory
+        lines = [trajectory.initial_observation]
+        lines += [f"{step.text}\n{step.observation}" for step in trajectory.steps]
+        parts.append(f"Example {number}:\n\n" + "\n".join(lines))
+    return "\n\n".join(parts)
 
 
 def demonstrations(environment: Environment, preset: Preset, rng: random.Random) -> list[Demonstration]:

@@ -194,7 +194,8 @@ def _follow_step(
             Divergence(step, (*recorded[:j], token), start + j, tuple(group))
             for token, group in groups.items()
         ]
-    was_longer = recorded[n:] not in ((), (policy.codec.end_id,))
+    rest = recorded[n:]
+    was_longer = len(rest) > 1 or not policy.codec.stop_ids.issuperset(rest)
     if branches and was_longer:  # the recorded step goes on where max_new_tokens now ends it
         divergences.append(Divergence(step, recorded[:n], start + n - 1, tuple(branches)))
         branches = []

@@ -207,7 +207,7 @@ def test_no_chat_template() -> None:
 @pytest.mark.parametrize(
     ("template", "message"),
     [
-        (FORGETFUL, "rewrites earlier messages"),
+        (FORGETFUL, "rewrites earlier messages .* --prompt.thinking off .* --prompt.thinking kept"),
         (
             "{% for m in messages[1:] %}<|world|>{{ m.content }}<|end|>{% endfor %}",
             "drops or rewrites",

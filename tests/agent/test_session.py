@@ -35,7 +35,7 @@ def model() -> LlamaForCausalLM:
 
 
 def _session(model: PreTrainedModel) -> Session:
-    return Session(model, end_id=END, pad_id=PAD)
+    return Session(model, end_ids={END}, pad_id=PAD)
 
 
 @torch.inference_mode()
