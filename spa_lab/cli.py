@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from spa_lab import __version__
-from spa_lab.commands import fetch, parity
+from spa_lab.commands import fetch, parity, plan
 from spa_lab.configs import presets
 from spa_lab.configs.files import to_toml
 from spa_lab.configs.flags import add_setting_flags, refuse_unknown_flags, updated_from_flags
@@ -123,7 +123,7 @@ def _parser(*, with_docs: bool) -> argparse.ArgumentParser:
     _add_demo(commands, with_docs)
     _add_run(commands, with_docs)
     _add(commands, "lab", _lab, "JupyterLab on notebooks/; further options are passed to JupyterLab")
-    for name, command in ("parity", parity), ("fetch", fetch):
+    for name, command in ("parity", parity), ("fetch", fetch), ("plan", plan):
         command.configure(_add(commands, name, command.run, command.SUMMARY))
     _add_fidelity(commands)
     _add_gradient(commands)

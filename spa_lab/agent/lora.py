@@ -105,7 +105,7 @@ def with_adapters(base: "PreTrainedModel", folder: Path) -> "PreTrainedModel":
         with torch.random.fork_rng(devices=[]):  # the weights drawn here are replaced
             _inject(model, LoraConfig.from_pretrained(str(folder)))
         saved = {name.removeprefix(_PREFIX): weight for name, weight in load_file(file).items()}
-        result = set_peft_model_state_dict(model, saved)
+        result: Any = set_peft_model_state_dict(model, saved)
     except (OSError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"{file}: adapters that do not fit {base.name_or_path}: {error}") from error
     absent = [name for name in result.missing_keys if ".lora_" in name]

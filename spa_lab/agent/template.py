@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError
 
@@ -91,7 +91,7 @@ def render(
         ValueError: the template refuses these messages.
     """
     system = [{"role": "system", "content": prompt.system}] if prompt.system else []
-    switch = {"enable_thinking": False} if prompt.thinking == "off" else {}
+    switch: dict[str, Any] = {"enable_thinking": False} if prompt.thinking == "off" else {}
     try:
         text = tokenizer.apply_chat_template(
             [*system, *map(dict, messages)], tokenize=False, add_generation_prompt=asks,

@@ -65,6 +65,9 @@ class Preset:
     """M, explorations of each task. Paper: 10; released code: 10, WebShop 5."""
     explore_rollout: RolloutConfig = field(default_factory=RolloutConfig)
     """How explorations and training episodes are generated."""
+    keep_tokens: bool = False
+    """Store the tokens that explorations were sampled as, and fit the estimator to those; else to their text,
+    which a large tokenizer can encode otherwise."""
     held_out_fraction: float = 0.25
     """Share of the explored tasks on which the estimator is evaluated instead of fitted, in (0, 1)."""
     estimator: EstimatorConfig = field(default_factory=EstimatorConfig)
@@ -150,6 +153,7 @@ PAPER = Preset(
     explore_tasks=3119,
     explore_on="demonstrated",
     explore_rollout=RolloutConfig(temperature=0.7, max_new_tokens=512),
+    keep_tokens=True,
     estimator=EstimatorConfig(width=1024, train_backbone=False, epochs=1, lr=1e-4, batch_tokens=16_384),
     progress=ProgressConfig(lam=0.95),
     reward=RewardConfig(residual="last", clip=True),

@@ -116,6 +116,7 @@ def fit_estimator(
     rng: random.Random,
     on_update: Callable[[dict[str, float]], object] = lambda metrics: None,
     checkpoint: Checkpoint | None = None,
+    rows: Sequence[TokenRow] | None = None,
 ) -> ProgressEstimator:
     """A progress estimator on a copy of `policy.model`, fitted to the outcomes of `trajectories`.
 
@@ -126,6 +127,7 @@ def fit_estimator(
         rng: draws initial weights and order.
         on_update: called with `loss`, `bias`, `share_on_last_step` and `progress` (0 to 1).
         checkpoint: where the state is saved after each epoch, see `fitting.fit`.
+        rows: the tokens that each trajectory was sampled as; without them its text is encoded.
     """
     twin = copy_policy(policy, name="estimator")
     estimator = ProgressEstimator(twin.model, twin.codec, config, seed=rng.randrange(2**31))
@@ -135,7 +137,15 @@ def fit_estimator(
         return parts.loss, {"bias": parts.bias, "share_on_last_step": parts.share_on_last_step}
 
     fit_to_trajectories(
-        estimator, policy, trajectories, loss, config, rng=rng, on_update=on_update, checkpoint=checkpoint
+        estimator,
+        policy,
+        trajectories,
+        loss,
+        config,
+        rng=rng,
+        on_update=on_update,
+        checkpoint=checkpoint,
+        sampled=rows,
     )
     return estimator.eval()
 

@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from spa_lab.agent.codec import TokenRow
 from spa_lab.agent.rollout import Policy
 from spa_lab.learn.batches import split_rows, token_batches
 from spa_lab.learn.checkpoint import (
@@ -112,6 +113,7 @@ def fit_to_trajectories(
     on_update: Callable[[dict[str, float]], object],
     checkpoint: Checkpoint | None = None,
     weight: Callable[[Trajectory], float] = lambda trajectory: 1.0,
+    sampled: Sequence[TokenRow] | None = None,
 ) -> None:
     """Fit a model that reads batches of tokens to N trajectories, in place.
 
@@ -125,12 +127,13 @@ def fit_to_trajectories(
         on_update: as in `fit`.
         checkpoint: as in `fit`.
         weight: of a trajectory in the loss of its batch; the default is for a mean over trajectories.
+        sampled: the tokens that each trajectory was sampled as; without them its text is encoded.
 
     Raises:
         ContextTooLong: a trajectory needs more tokens than `policy` can read.
         ValueError: the saved state does not belong to this fit.
     """
-    rows = [policy.codec.row(trajectory) for trajectory in trajectories]
+    rows = policy.codec.rows_of(trajectories, sampled)
 
     def batch_loss(indices: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
         outputs = model(policy.codec.batch([rows[i] for i in indices], limit=policy.context))  # (n,)

@@ -14,7 +14,7 @@ import numpy as np
 
 from spa_lab.agent.lora import add_lora, has_lora
 from spa_lab.agent.models import save_policy
-from spa_lab.agent.rollout import EpisodeSpec, Policy, rollout
+from spa_lab.agent.rollout import Episode, EpisodeSpec, Policy, rollout
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Demonstration, Environment
 from spa_lab.learn.cloning import clone
@@ -30,6 +30,7 @@ from spa_lab.pipeline.experiment import (
     ExperimentSource,
 )
 from spa_lab.pipeline.parallel import Report
+from spa_lab.pipeline.sampled_tokens import merge_waves, rows_of, save_wave
 from spa_lab.store import Run
 from spa_lab.store.checkpoint import Shards
 
@@ -92,20 +93,29 @@ def explore_specs(experiment: Experiment) -> list[EpisodeSpec]:
 def explore_stage(source: ExperimentSource, waves: Sequence[int], *, report: Report) -> None:
     """Stage 2, some of its waves: the cloned policy's own trajectories → a shard for each wave."""
     experiment = source.open()
+    run = experiment.run
+
+    def keep_tokens(wave: int, episodes: Sequence[Episode]) -> None:
+        if experiment.preset.keep_tokens:
+            save_wave(run, wave, [episode.row for episode in episodes])
+
     play_waves(
         experiment.policy(CLONED),
         experiment.environment,
         explore_specs(experiment),
         experiment.preset.explore_rollout,
-        experiment.run.shards("explore"),
+        run.shards("explore"),
         waves,
         report,
+        before_saving=keep_tokens,
     )
 
 
 def save_explorations(experiment: Experiment) -> None:
     """The shards of stage 2 → `trajectories/explore`."""
     run, shards = experiment.run, experiment.run.shards("explore")
+    if experiment.preset.keep_tokens:
+        merge_waves(run)
     explored = {trajectory.id: trajectory for i in shards.indices() for trajectory in shards.load(i)}
     run.save_tasks("train", task_records(experiment.explore_tasks))
     trajectories = [explored[name] for name in sorted(explored)]
@@ -126,6 +136,8 @@ def play_waves(
     shards: Shards,
     waves: Sequence[int],
     report: Report,
+    *,
+    before_saving: Callable[[int, Sequence[Episode]], object] = lambda wave, episodes: None,
 ) -> None:
     """Play waves of episodes and save each as a shard as soon as it is finished.
 
@@ -139,11 +151,13 @@ def play_waves(
         shards: where the waves are saved.
         waves: indices of those to play.
         report: called with the finished share.
+        before_saving: called with each wave's index and episodes; a wave whose shard is there was passed on.
     """
     total, done = len(waves), 0
     for wave in waves:
         start = wave * config.parallel
         episodes = rollout(policy, environment, specs[start : start + config.parallel], config)
+        before_saving(wave, episodes)
         shards.save(wave, [episode.trajectory for episode in episodes])
         done += 1
         report(done / total, {})
@@ -162,9 +176,11 @@ def estimate_stage(source: ExperimentSource, *, report: Report) -> None:
         rng=experiment.rng("estimate"),
         on_update=_metric_logger(run, "estimate", history, report, "loss", "share_on_last_step"),
         checkpoint=checkpoint,
+        rows=rows_of(run, explored.fitted),
     )
     run.save_metrics("estimate", history)
-    run.save_credits("held-out-spa", estimator.credit(explored.held_out), role="held_out")
+    credits = estimator.credit(explored.held_out, rows=rows_of(run, explored.held_out))
+    run.save_credits("held-out-spa", credits, role="held_out")
     with run.saving_model(ESTIMATOR) as target:
         save_estimator(estimator, target)
     checkpoint.remove()

@@ -1,0 +1,55 @@
+"""The command `spa-lab plan`: hours, memory, tokens and disk of a run, before it is started."""
+
+import argparse
+
+from spa_lab.configs import presets
+from spa_lab.configs.flags import add_setting_flags, updated_from_flags
+
+SUMMARY = "calculate hours, memory, tokens and disk of every stage of a run; runs nothing"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("--env", default="household", metavar="WORLD", help="(%(default)s)")
+    parser.add_argument("--preset", default="paper", metavar="NAME", help="(%(default)s)")
+    parser.add_argument("--methods", type=int, default=1, metavar="N", help="training methods (%(default)s)")
+    parser.add_argument(
+        "--success", type=float, default=0.5, metavar="SHARE",
+        help="of episodes that succeed; others last to the step limit (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--devices", type=int, default=1, metavar="N", help="GPUs, or 1 (%(default)s)")
+    parser.add_argument("--memory", type=float, default=80.0, metavar="GIB", help="of one (%(default)s)")
+    speeds = {
+        "train": "tokens/s of one device in training",
+        "read": "tokens/s without gradient; default: twice --train",
+        "write": "tokens/s written by all episodes side by side",
+    }
+    for name, meaning in speeds.items():
+        parser.add_argument(f"--{name}", type=float, metavar="TOKENS", required=name != "read", help=meaning)
+    add_setting_flags(parser, presets.TINY, with_docs=False)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the table."""
+    from spa_lab.configs.checks import check_counts, check_positive
+    from spa_lab.envs.worlds import make_environment
+    from spa_lab.pipeline.budget import Speed, budget, measure_episodes, render_budget
+
+    read = 2 * options.train if options.read is None else options.read
+    check_positive(train=options.train, read=read, write=options.write, memory=options.memory)
+    check_counts(methods=options.methods, devices=options.devices)
+    if not 0 <= options.success <= 1:
+        raise ValueError(f"--success: expected a share in [0, 1], got {options.success}")
+    environment = make_environment(options.env)
+    preset = updated_from_flags(presets.preset_named(options.preset, environment.base), options)
+    tokens = measure_episodes(environment, preset)
+    stages = budget(environment, preset, tokens, methods=options.methods, success=options.success)
+    speed = Speed(options.train, read, options.write)
+    print(
+        f"{environment.name}, preset {preset.name}: opening {tokens.opening:.0f} tokens, a step "
+        f"{tokens.written:.0f} written and {tokens.reply:.0f} read, "
+        f"expert {tokens.steps:.1f} of {tokens.limit} steps"
+    )
+    print(render_budget(stages, speed, devices=options.devices, memory=options.memory))
+    print("one device does it all; 'on N': N devices share the episodes of explore and evaluate by hand")
+    return 0

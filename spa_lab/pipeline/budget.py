@@ -1,0 +1,207 @@
+"""What a run will cost: tokens, hours, memory and disk of every stage, before it is started.
+
+Tokens come from expert episodes of the world and an assumed success rate: a success is as long as the
+expert's episode, a failure lasts to the step limit. A calculation, not a measurement.
+"""
+
+import random
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from spa_lab.configs.presets import Preset
+from spa_lab.envs.base import Environment
+from spa_lab.pipeline.footprint import (
+    ModelShape,
+    learning_memory,
+    local_base,
+    model_disk,
+    playing_memory,
+    shape_of,
+)
+
+_EXPERTS = 20
+"""Expert episodes whose length is measured."""
+_CHARACTERS = 4
+"""Characters of a token where the tokenizer is not on this machine."""
+_TURN = 5
+"""Tokens of the template around a message there."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Tokens per second of one device, measured on the model and the machine in question."""
+
+    train: float
+    """Read in training, forward and backward."""
+    read: float
+    """Read without gradient."""
+    write: float
+    """Written by all episodes side by side."""
+
+
+@dataclass(frozen=True)
+class EpisodeTokens:
+    """Mean tokens of a world's episodes."""
+
+    opening: float
+    """Before the first step."""
+    written: float
+    """Of one step."""
+    reply: float
+    """Between two steps."""
+    steps: float
+    """Of the expert's episode."""
+    limit: int
+    """Most steps of an episode."""
+
+    def row(self, steps: float) -> float:
+        """Tokens of an episode."""
+        return self.opening + steps * self.written + (steps - 1) * self.reply
+
+
+@dataclass(frozen=True)
+class StageBudget:
+    """What one stage needs on one device."""
+
+    stage: str
+    episodes: int = 0
+    """Played."""
+    trained: float = 0.0
+    """Tokens read in training."""
+    read: float = 0.0
+    """Tokens read without gradient."""
+    written: float = 0.0
+    """Tokens written."""
+    memory: float = 0.0
+    """GiB."""
+    disk: float = 0.0
+    """GB that stay in the run."""
+    divides: bool = False
+    """Its episodes do not depend on one another, so that devices can share them."""
+
+    def hours(self, speed: Speed, devices: int = 1) -> float:
+        """Hours; of stages that divide, on that many devices."""
+        seconds = self.trained / speed.train + self.read / speed.read + self.written / speed.write
+        return seconds / 3600 / (devices if self.divides else 1)
+
+
+def measure_episodes(environment: Environment, preset: Preset) -> EpisodeTokens:
+    """Tokens of expert episodes, with the tokenizer of the base model if it is on this machine.
+
+    Raises:
+        ValueError: the world has no expert episodes.
+    """
+    from spa_lab.pipeline.experiment import demonstrations, first_message
+
+    few = replace(preset, demonstrations=_EXPERTS, mistake_rate=0.0)
+    manual = first_message(environment, preset)
+    shown = [each.trajectory for each in demonstrations(environment, few, random.Random(0))[:_EXPERTS]]
+    folder = local_base(preset, environment.base)
+    if folder is not None and (folder / "tokenizer.json").is_file():
+        from transformers import AutoTokenizer
+
+        from spa_lab.agent.codec import Codec
+
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        codec = Codec(tokenizer, manual=manual, prompt=preset.prompt)
+        opening = [float(len(codec.opening_ids(one.initial_observation))) for one in shown]
+        written = [float(len(codec.written_ids(step.text))) for one in shown for step in one.steps]
+        reply = [float(len(codec.reply_ids(step.observation))) for one in shown for step in one.steps]
+    else:
+        opening = [_tokens(manual + one.initial_observation) + _TURN for one in shown]
+        written = [_tokens(step.text) + 1 for one in shown for step in one.steps]
+        reply = [_tokens(step.observation) + _TURN for one in shown for step in one.steps]
+    return EpisodeTokens(
+        opening=float(np.mean(opening)),
+        written=float(np.mean(written)),
+        reply=float(np.mean(reply)),
+        steps=float(np.mean([len(one) for one in shown])),
+        limit=environment.step_limit,
+    )
+
+
+def budget(
+    environment: Environment, preset: Preset, tokens: EpisodeTokens, *, methods: int = 1, success: float = 0.5
+) -> list[StageBudget]:
+    """Every stage of a run with `methods` training methods, in order.
+
+    Args:
+        environment: the world.
+        preset: all settings.
+        tokens: of its episodes.
+        methods: number of training methods that play their own episodes and no continuations.
+        success: share of played episodes that succeed, in [0, 1].
+    """
+    shape, ppo = shape_of(preset, environment.base), preset.ppo
+    steps = success * tokens.steps + (1 - success) * tokens.limit
+    row, wrote = tokens.row(steps), steps * tokens.written
+    explored = preset.explore_tasks * preset.rollouts_per_task
+    longest = _longest(shape, preset, tokens)
+    play = playing_memory(shape, preset, longest)
+    disk = model_disk(shape, preset)
+    panels = preset.evaluation_tasks + preset.by_length_tasks
+    judged = preset.evaluation_tasks * 2 + preset.by_length_tasks + methods * panels
+    estimator = preset.estimator
+    fitted = explored * row * estimator.epochs
+    played = ppo.iterations * ppo.episodes
+
+    def learn(batch: int, micro: int | None) -> float:
+        return learning_memory(shape, preset, micro or batch)
+
+    def playing(stage: str, n: int) -> StageBudget:
+        return StageBudget(
+            stage,
+            n,
+            read=n * (row - wrote),
+            written=n * wrote,
+            memory=play,
+            disk=n * row * 4e-9,
+            divides=True,
+        )
+
+    training = StageBudget(
+        "train, one method", played, trained=played * row * ppo.epochs,
+        read=played * (row - wrote) + 3 * played * row, written=played * wrote,
+        memory=max(play, learn(ppo.batch_tokens, ppo.micro_tokens)), disk=disk,
+    )  # fmt: skip
+    return [
+        StageBudget(
+            "clone", trained=preset.demonstrations * tokens.row(tokens.steps) * preset.clone.epochs,
+            memory=learn(preset.clone.batch_tokens, preset.clone.micro_tokens), disk=disk,
+        ),
+        playing("explore", explored),
+        StageBudget(
+            "estimate", trained=fitted if estimator.train_backbone else 0.0,
+            read=0.0 if estimator.train_backbone else fitted, memory=learn(estimator.batch_tokens, estimator.micro_tokens), disk=disk
+        ),
+        *[training] * methods,
+        playing("evaluate", judged),
+    ]  # fmt: skip
+
+
+def render_budget(stages: list[StageBudget], speed: Speed, *, devices: int, memory: float) -> str:
+    """A table; stages that need more than `memory` GiB are marked."""
+    head = f"{'stage':<18}{'episodes':>9}{'trained':>9}{'read':>9}{'written':>9}{'hours':>8}"
+    lines = [f"{head}{f'on {devices}':>8}{'GiB':>8}{'GB disk':>9}"]
+    for stage in stages:
+        counts = "".join(f"{count / 1e6:>8.2f}M" for count in (stage.trained, stage.read, stage.written))
+        hours = f"{stage.hours(speed):>8.2f}{stage.hours(speed, devices):>8.2f}"
+        mark = "  more than a device has" if stage.memory > memory else ""
+        lines.append(
+            f"{stage.stage:<18}{stage.episodes:>9}{counts}{hours}{stage.memory:>8.1f}{stage.disk:>9.2f}{mark}"
+        )
+    total = [sum(stage.hours(speed, n) for stage in stages) for n in (1, devices)]
+    disk = sum(stage.disk for stage in stages)
+    lines.append(f"{'sum':<18}{'':>36}{total[0]:>8.2f}{total[1]:>8.2f}{'':>8}{disk:>9.2f}")
+    return "\n".join(lines)
+
+
+def _longest(shape: ModelShape, preset: Preset, tokens: EpisodeTokens) -> int:
+    """Most tokens of an episode whose steps are all as long as they may be."""
+    most = tokens.opening + tokens.limit * (preset.explore_rollout.max_new_tokens + tokens.reply)
+    return int(min(most, preset.prompt.context or shape.context, shape.context))
+
+
+def _tokens(text: str) -> float:
+    return len(text) / _CHARACTERS
