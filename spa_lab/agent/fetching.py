@@ -130,7 +130,7 @@ def convert(gguf: Path, folder: Path) -> None:
     import torch
     import transformers
 
-    from spa_lab.agent.models import disk_refusals
+    from spa_lab.agent.disk import disk_refusals
 
     options: dict[str, object] = {"gguf_file": gguf.name, "local_files_only": True}
     plain = getattr(transformers, "GgufConfig", None)  # without it, weights are always converted

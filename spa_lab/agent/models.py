@@ -6,8 +6,6 @@ Nothing is downloaded unless the source begins with "hub:"; remote code is never
 
 import copy
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 
 from spa_lab.agent.codec import Codec
+from spa_lab.agent.disk import disk_refusals
 from spa_lab.agent.fetching import FETCHED, fetched_folder
 from spa_lab.agent.lora import (
     ADAPTER_CONFIG,
@@ -163,17 +162,6 @@ def export_policy(policy: Policy, folder: Path) -> None:
         OSError: a file cannot be written.
     """
     save_policy(replace(policy, model=merged(policy.model)), folder)
-
-
-@contextmanager
-def disk_refusals() -> Iterator[None]:
-    """Raises OSError if a file cannot be written, where Hugging Face's Rust code raises other classes."""
-    try:
-        yield
-    except Exception as error:
-        if type(error) in (SafetensorError, Exception):  # tokenizers raise the bare class
-            raise OSError(str(error)) from error
-        raise
 
 
 def copy_policy(policy: Policy, *, name: str) -> Policy:

@@ -19,8 +19,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from spa_lab.agent.codec import Codec, TokenBatch, TokenRow
+from spa_lab.agent.disk import disk_refusals
 from spa_lab.agent.lora import set_trainable
-from spa_lab.agent.models import copy_policy, disk_refusals, load_policy, save_policy
+from spa_lab.agent.models import copy_policy, load_policy, save_policy
 from spa_lab.agent.rollout import Policy
 from spa_lab.configs.estimator import EstimatorConfig
 from spa_lab.learn.checkpoint import Checkpoint

@@ -74,8 +74,7 @@ def fit(
         lr: peak learning rate of AdamW; the rate falls to zero at the end.
         muon_lr: peak learning rate of Muon, see `Optimizer`.
         budget: tokens in a batch, padding included.
-        micro_tokens: tokens in memory at once: the gradients of a batch are then summed over parts. None: the
-            whole batch.
+        micro_tokens: tokens in memory at once, see `split_rows`: gradients are summed over parts of a batch.
         weight: of rows in the loss of their batch; the default is for a mean over rows.
         similar_lengths: see `token_batches`.
         rng: draws the batches of all passes, before the first update.
@@ -97,7 +96,7 @@ def fit(
         for indices in passes[epoch]:
             metrics = _accumulate(loss, split_rows(indices, lengths, micro_tokens), weight)
             optimizer.step()
-            on_update({**metrics, "progress": optimizer.done / n_updates})
+            on_update(metrics | {"progress": optimizer.done / n_updates})
         if checkpoint:
             checkpoint.save(_state(module, optimizer, n_updates, epoch + 1))
 

@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from spa_lab.configs.cloning import CloneConfig
+from spa_lab.configs.estimator import EstimatorConfig
+from spa_lab.configs.ppo import PPOConfig
 from spa_lab.configs.presets import Preset
 from spa_lab.envs.base import Environment
 from spa_lab.pipeline.footprint import (
@@ -22,6 +25,8 @@ from spa_lab.pipeline.footprint import (
 
 _EXPERTS = 20
 """Expert episodes whose length is measured."""
+_ROW_DISK = 4e-9
+"""GB of a token in a saved trajectory."""
 _CHARACTERS = 4
 """Characters of a token where the tokenizer is not on this machine."""
 _TURN = 5
@@ -133,21 +138,10 @@ def budget(
         methods: number of training methods that play their own episodes and no continuations.
         success: share of played episodes that succeed, in [0, 1].
     """
-    shape, ppo = shape_of(preset, environment.base), preset.ppo
+    shape, estimator = shape_of(preset, environment.base), preset.estimator
     steps = success * tokens.steps + (1 - success) * tokens.limit
-    row, wrote = tokens.row(steps), steps * tokens.written
-    explored = preset.explore_tasks * preset.rollouts_per_task
-    longest = _longest(shape, preset, tokens)
-    play = playing_memory(shape, preset, longest)
-    disk = model_disk(shape, preset)
-    panels = preset.evaluation_tasks + preset.by_length_tasks
-    judged = preset.evaluation_tasks * 2 + preset.by_length_tasks + methods * panels
-    estimator = preset.estimator
-    fitted = explored * row * estimator.epochs
-    played = ppo.iterations * ppo.episodes
-
-    def learn(batch: int, micro: int | None) -> float:
-        return learning_memory(shape, preset, micro or batch)
+    row, wrote, disk = tokens.row(steps), steps * tokens.written, model_disk(shape, preset)
+    play = playing_memory(shape, preset, _longest(shape, preset, tokens))
 
     def playing(stage: str, n: int) -> StageBudget:
         return StageBudget(
@@ -156,28 +150,41 @@ def budget(
             read=n * (row - wrote),
             written=n * wrote,
             memory=play,
-            disk=n * row * 4e-9,
+            disk=n * row * _ROW_DISK,
             divides=True,
         )
 
-    training = StageBudget(
-        "train, one method", played, trained=played * row * ppo.epochs,
-        read=played * (row - wrote) + 3 * played * row, written=played * wrote,
-        memory=max(play, learn(ppo.batch_tokens, ppo.micro_tokens)), disk=disk,
-    )  # fmt: skip
+    explored = preset.explore_tasks * preset.rollouts_per_task
+    fitted = explored * row * estimator.epochs
+    panels = preset.evaluation_tasks + preset.by_length_tasks
     return [
         StageBudget(
             "clone", trained=preset.demonstrations * tokens.row(tokens.steps) * preset.clone.epochs,
-            memory=learn(preset.clone.batch_tokens, preset.clone.micro_tokens), disk=disk,
+            memory=_learning(shape, preset, preset.clone), disk=disk,
         ),
         playing("explore", explored),
         StageBudget(
             "estimate", trained=fitted if estimator.train_backbone else 0.0,
-            read=0.0 if estimator.train_backbone else fitted, memory=learn(estimator.batch_tokens, estimator.micro_tokens), disk=disk
+            read=0.0 if estimator.train_backbone else fitted,
+            memory=_learning(shape, preset, estimator), disk=disk,
         ),
-        *[training] * methods,
-        playing("evaluate", judged),
+        *[_training(shape, preset, row, wrote, play)] * methods,
+        playing("evaluate", preset.evaluation_tasks + (1 + methods) * panels),
     ]  # fmt: skip
+
+
+def _training(shape: ModelShape, preset: Preset, row: float, wrote: float, play: float) -> StageBudget:
+    """One method: its episodes are played, read by reference, critic and estimator, and learnt from."""
+    ppo = preset.ppo
+    n = ppo.iterations * ppo.episodes
+    return StageBudget(
+        "train, one method", n, trained=n * row * ppo.epochs, read=n * (row - wrote) + 3 * n * row,
+        written=n * wrote, memory=max(play, _learning(shape, preset, ppo)), disk=model_disk(shape, preset),
+    )  # fmt: skip
+
+
+def _learning(shape: ModelShape, preset: Preset, config: CloneConfig | EstimatorConfig | PPOConfig) -> float:
+    return learning_memory(shape, preset, config.micro_tokens or config.batch_tokens)
 
 
 def render_budget(stages: list[StageBudget], speed: Speed, *, devices: int, memory: float) -> str:

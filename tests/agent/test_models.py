@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from spa_lab.agent import models
+from spa_lab.agent.disk import disk_refusals
 from spa_lab.agent.models import copy_policy, load_policy, save_policy, tiny_model
 from spa_lab.agent.rollout import Policy
 
@@ -197,9 +197,9 @@ def test_a_full_disk_is_an_os_error(policy: Policy, tmp_path: Path) -> None:
     try:
         with pytest.raises(OSError, match="File too large"):
             save_policy(policy, tmp_path / "model")
-        with pytest.raises(OSError, match="File too large"), models.disk_refusals():
+        with pytest.raises(OSError, match="File too large"), disk_refusals():
             policy.codec.tokenizer.save_pretrained(tmp_path / "tokenizer")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    with pytest.raises(KeyError), models.disk_refusals():
+    with pytest.raises(KeyError), disk_refusals():
         raise KeyError("a bug is not an OSError")
