@@ -123,8 +123,7 @@ def fit_to_trajectories(
         loss: see `OutputLoss`.
         config: passes, rate, tokens in a batch.
         rng: draws the order.
-        on_update: as in `fit`.
-        checkpoint: as in `fit`.
+        on_update, checkpoint: as in `fit`.
         weight: of a trajectory in the loss of its batch; the default is for a mean over trajectories.
         sampled: the tokens that each trajectory was sampled as; without them its text is encoded.
 
