@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from spa_lab import __version__
-from spa_lab.commands import fetch, parity, plan
+from spa_lab.commands import CHECK_FAILED, fetch, parity, plan
 from spa_lab.configs import presets
 from spa_lab.configs.files import to_toml
 from spa_lab.configs.flags import add_setting_flags, refuse_unknown_flags, updated_from_flags

@@ -5,14 +5,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spa_lab.commands import CHECK_FAILED
 from spa_lab.envs.worlds import WORLDS
 
 if TYPE_CHECKING:
     from spa_lab.envs.parity import ParityReport
 
 SUMMARY = "replay recorded episodes of the original engine in our world"
-CHECK_FAILED = 1
-"""Exit code of a check that found something."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Protocol
 
@@ -85,9 +86,8 @@ def fit(
     Raises:
         ValueError: the saved state does not belong to this fit.
     """
-    passes = [
-        token_batches(lengths, budget=budget, rng=rng, similar_lengths=similar_lengths) for _ in range(epochs)
-    ]
+    batches = partial(token_batches, lengths, budget=budget, rng=rng, similar_lengths=similar_lengths)
+    passes = [batches() for _ in range(epochs)]
     n_updates = sum(map(len, passes))
     optimizer = Optimizer(module, lr=lr, muon_lr=muon_lr, n_updates=n_updates)
     saved = checkpoint.load() if checkpoint else None
@@ -123,7 +123,8 @@ def fit_to_trajectories(
         loss: see `OutputLoss`.
         config: passes, rate, tokens in a batch.
         rng: draws the order.
-        on_update, checkpoint: as in `fit`.
+        on_update: as in `fit`.
+        checkpoint: as in `fit`.
         weight: of a trajectory in the loss of its batch; the default is for a mean over trajectories.
         sampled: the tokens that each trajectory was sampled as; without them its text is encoded.
 
