@@ -169,21 +169,35 @@ def copy_policy(policy: Policy, *, name: str) -> Policy:
     return replace(policy, name=name, model=copied(policy.model).eval())
 
 
-def tiny_model(tokenizer: "PreTrainedTokenizerBase", *, seed: int) -> "LlamaForCausalLM":
-    """A fresh Llama of about 0.7 million parameters for a vocabulary of some 700 tokens.
+def tiny_model(
+    tokenizer: "PreTrainedTokenizerBase",
+    *,
+    seed: int,
+    hidden: int = 128,
+    layers: int = 4,
+    context: int = 2048,
+) -> "LlamaForCausalLM":
+    """A fresh Llama, by default of about 0.7 million parameters for a vocabulary of some 700 tokens.
 
     Four layers and two key-value heads: enough to remember where things are, small enough for one core.
+
+    Args:
+        tokenizer: of its vocabulary.
+        seed: of the weights.
+        hidden: width, a multiple of 8.
+        layers: number of layers.
+        context: most tokens that it can read.
     """
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
         vocab_size=len(tokenizer),
-        hidden_size=128,
-        intermediate_size=256,
-        num_hidden_layers=4,
+        hidden_size=hidden,
+        intermediate_size=2 * hidden,
+        num_hidden_layers=layers,
         num_attention_heads=4,
         num_key_value_heads=2,
-        max_position_embeddings=2048,
+        max_position_embeddings=context,
         rope_parameters={
             "rope_type": "default",
             "rope_theta": 500_000.0,

@@ -41,8 +41,8 @@ class Probe:
     """The rules of one small world. A variant is a word that distinguishes its tasks."""
 
     name: str
-    actions: tuple[str, str]
-    """The two actions, the same in every state."""
+    actions: tuple[str, ...]
+    """Its actions, the same in every state."""
     variants: tuple[str, ...]
     start: State
     step_limit: int

@@ -1,0 +1,158 @@
+"""Positive controls: what each training method learns where the right answer is known.
+
+    python -m spa_lab.pipeline.controls --out DIR      train what is missing, then tables and a picture
+    python -m spa_lab.pipeline.controls FILE.csv.gz    tables of a finished comparison
+
+On the probes of `envs.control_probes` the value of a policy is a finite sum, so that curves have no sampling
+error, exact credit can be trained on, and the optimum is known: 1. One process; a killed call is continued.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from spa_lab.envs.control_probes import CONTROL_PROBES
+from spa_lab.pipeline import control_start
+from spa_lab.pipeline.control_arms import ARMS, EXPLORED, PRESET, arms_of
+from spa_lab.pipeline.control_start import ControlStart
+from spa_lab.pipeline.results import write_results
+from spa_lab.store import Run, StoreError, writing
+from spa_lab.view.paper.controls import controls_figure
+from spa_lab.view.tables.controls import COLUMNS, controls_table, predictions_table, render_controls
+
+REPORTED = (0, 1, 2, 3, 4)
+"""Seeds of reported results; settings were chosen on seeds from 100 on."""
+EVERY = 2
+"""Iterations between two evaluations."""
+
+
+def controls(
+    out: Path,
+    *,
+    probes: Sequence[str] | None = None,
+    arms: Sequence[str] | None = None,
+    seeds: Sequence[int] = REPORTED,
+) -> pd.DataFrame:
+    """Train what is missing, seed by seed; each seed has a run folder in `out`.
+
+    Args:
+        out: folder, new or of a call with the same settings.
+        probes: names in `CONTROL_PROBES`; all if None.
+        arms: names in `ARMS`; those of `arms_of` each probe if None.
+        seeds: of the models, explorations and training.
+
+    Returns:
+        The curves of these probes, arms and seeds, with the columns `COLUMNS`.
+
+    Raises:
+        ValueError: a name is unknown, or the folder holds results of other settings.
+        StoreError: the disk refused, or another process writes there.
+    """
+    for given, known, what in ((probes, CONTROL_PROBES, "control probe"), (arms, ARMS, "arm")):
+        for name in given or ():
+            if name not in known:
+                raise ValueError(f"no {what} {name!r}; there are: {', '.join(known)}")
+    rows: list[dict[str, object]] = []
+    for seed in seeds:
+        with writing(out / f"seed-{seed}"):
+            run = Run.create(out / f"seed-{seed}", _config(), seed=seed)
+            for probe in probes or CONTROL_PROBES:
+                rows += _seed_and_probe(run, ControlStart(probe, seed), list(arms or arms_of(probe)))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _config() -> dict[str, object]:
+    facts = {
+        "hidden": control_start.HIDDEN,
+        "layers": control_start.LAYERS,
+        "slips": dict(control_start.SLIPS),
+        "explored": EXPLORED,
+        "evaluated_every": EVERY,
+    }
+    return {"preset": asdict(PRESET), "controls": facts}
+
+
+def _seed_and_probe(run: Run, start: ControlStart, arms: Sequence[str]) -> Iterator[dict[str, object]]:
+    """The curves of some arms, trained now unless they are in the run."""
+    for arm in arms:
+        name = f"values-{start.probe}-{arm}"
+        if name not in run.names("metrics"):
+            training, values = train_arm(start, arm)
+            run.save_metrics(f"{start.probe}-{arm}", training, stage=start.probe, method=arm)
+            run.save_metrics(name, values, stage=start.probe, method=arm)
+        for row in run.load_metrics(name):
+            yield {"probe": start.probe, "arm": arm, "seed": start.seed, **row}
+
+
+def train_arm(
+    start: ControlStart, arm: str, *, every: int = EVERY
+) -> tuple[list[dict[str, float]], list[dict[str, object]]]:
+    """Train one arm from the cloned policy.
+
+    Args:
+        start: probe and seed.
+        arm: name in `ARMS`.
+        every: iterations between two evaluations.
+
+    Returns:
+        The metrics of each iteration; and task, iteration and exact value before training and after every
+        `every` iterations.
+    """
+    learner, n = start.learner(arm), PRESET.ppo.iterations
+    training: list[dict[str, float]] = []
+    values: list[dict[str, object]] = []
+    for iteration in range(n + 1):
+        if iteration:
+            training.append(learner.iterate(start.tasks))
+        if iteration % every == 0 or iteration == n:
+            values += [
+                {"task": task_id, "iteration": iteration, "value": value}
+                for task_id, value in start.values(learner.policy).items()
+            ]
+    return training, values
+
+
+def read_curves(file: Path) -> pd.DataFrame:
+    """The curves of a file.
+
+    Raises:
+        ValueError: it lacks a column.
+    """
+    table = pd.read_csv(file, compression="gzip")
+    missing = [name for name in COLUMNS if name not in table]
+    if missing:
+        raise ValueError(f"{file}: lacks the columns {', '.join(missing)}")
+    return table
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; see the module."""
+    parser = argparse.ArgumentParser(description="Positive controls of all training methods.")
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="curves of a finished comparison")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="train what is missing there")
+    parser.add_argument("--probe", nargs="+", metavar="NAME", help=", ".join(CONTROL_PROBES))
+    parser.add_argument("--arm", nargs="+", metavar="NAME", help=", ".join(ARMS))
+    parser.add_argument("--seed", nargs="+", type=int, default=REPORTED, metavar="N", help="(0 1 2 3 4)")
+    options = parser.parse_args(argv)
+    try:
+        if (options.out is None) == (options.file is None):
+            raise ValueError("controls: name a folder with --out, or a file of curves")
+        if options.file:
+            curves = read_curves(options.file)
+        else:
+            curves = controls(options.out, probes=options.probe, arms=options.arm, seeds=options.seed)
+            write_results(curves, options.out / "curves.csv.gz")
+            controls_figure(controls_table(curves)).save(options.out / "figures")
+    except (ValueError, StoreError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    print(render_controls(controls_table(curves), predictions_table(curves)))  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

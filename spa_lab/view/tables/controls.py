@@ -1,0 +1,167 @@
+"""Positive controls as tables: what every arm learnt on a probe, and whether the predictions hold.
+
+Values of policies are exact, and every task of a probe is evaluated. Intervals are 95 %, over seeds and
+tasks.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from spa_lab.stats import Interval, crossed_bootstrap, paired_bootstrap
+from spa_lab.types import FloatArray
+
+COLUMNS = ("probe", "arm", "seed", "task", "iteration", "value")
+"""Of the curves: the exact value of the policy of an arm on a task after an iteration; 0 is the clone."""
+OPTIMUM = 1.0
+"""Value of the best policy on every probe."""
+MARGIN = 0.05
+"""Largest loss of area that counts as noise."""
+Relation = Literal["above", "not below"]
+_RNG = 0xC0
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What theory says of the areas of two arms."""
+
+    probe: str
+    ours: str
+    relation: Relation
+    """"above": larger; "not below": smaller by less than `MARGIN`, if at all."""
+    theirs: str
+
+
+def _each(probe: str, ours: Sequence[str], relation: Relation, theirs: Sequence[str]) -> list[Prediction]:
+    return [Prediction(probe, one, relation, other) for one in ours for other in theirs]
+
+
+PREDICTIONS: Sequence[Prediction] = (
+    *_each("gates", ("exact", "spa_progress", "gigpo"), "above", ("terminal", "rloo")),
+    *_each("gates", ("exact",), "above", ("shuffled",)),
+    *_each("gates", ("spa_progress_discounted",), "above", ("terminal_discounted",)),
+    *_each("signs", ("exact",), "above", ("terminal", "rloo", "gigpo", "spa_progress")),
+    *_each("search", ("terminal", "spa", "spa_progress"), "above", ("spa_published", "spa_kept")),
+    *_each("last", ("exact", "spa_progress", "gigpo"), "not below", ("terminal",)),
+)
+"""Stated before the reported seeds were run."""
+
+
+def controls_table(curves: pd.DataFrame) -> pd.DataFrame:
+    """One row for each probe and arm.
+
+    Columns:
+        probe, arm: str.
+        area, low, high: mean value over the iterations (trapezoid rule), in [0, 1].
+        start, final, final_low, final_high: value of the clone, and after the last iteration.
+        n_seeds, n_tasks: int64.
+
+    Args:
+        curves: with the columns `COLUMNS`.
+    """
+    rows = []
+    for (probe, arm), group in curves.groupby(["probe", "arm"], sort=False):
+        areas, last = crossed(areas_of(group)), group["iteration"].max()
+        final = crossed(_matrix(group[group["iteration"] == last], "value"))
+        rows.append(
+            {
+                "probe": probe, "arm": arm, "area": areas.point, "low": areas.low, "high": areas.high,
+                "start": group.loc[group["iteration"] == 0, "value"].mean(), "final": final.point,
+                "final_low": final.low, "final_high": final.high, "n_seeds": group["seed"].nunique(),
+                "n_tasks": group["task"].nunique(),
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def predictions_table(curves: pd.DataFrame, predictions: Sequence[Prediction] = PREDICTIONS) -> pd.DataFrame:
+    """Paired differences of areas, for predictions whose arms were trained with the same seeds.
+
+    Columns:
+        probe, ours, relation, theirs: str, of the prediction.
+        difference, low, high: of the areas, paired by seed and task.
+        verdict: "holds", "fails" or "open", see `verdict`.
+        n_seeds: int64.
+    """
+    rows = []
+    for each in predictions:
+        of_probe = curves[curves["probe"] == each.probe]
+        ours, theirs = (areas_of(of_probe[of_probe["arm"] == arm]) for arm in (each.ours, each.theirs))
+        if ours.size == 0 or ours.shape != theirs.shape:
+            continue
+        apart = paired_bootstrap(ours, theirs, rng=np.random.default_rng(_RNG))
+        rows.append(
+            {
+                "probe": each.probe, "ours": each.ours, "relation": each.relation, "theirs": each.theirs,
+                "difference": apart.point, "low": apart.low, "high": apart.high,
+                "verdict": verdict(each.relation, apart), "n_seeds": len(ours),
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def verdict(relation: Relation, difference: Interval) -> Literal["holds", "fails", "open"]:
+    """Whether a prediction holds, by the interval of ours - theirs.
+
+    "above" holds where the interval lies above 0, fails where it lies below, and is open where it includes 0.
+    "not below" holds where it lies above -`MARGIN`, fails where it lies below 0, else it is open.
+    """
+    least = 0.0 if relation == "above" else -MARGIN
+    if difference.low > least:
+        return "holds"
+    return "fails" if difference.high < 0 else "open"
+
+
+def areas_of(curves: pd.DataFrame) -> FloatArray:
+    """(K, tasks) mean value over the iterations, for the curves of one probe and arm."""
+    if curves.empty:
+        return np.zeros((0, 0))
+    rows = [
+        {"seed": seed, "task": task, "area": _area(group)}
+        for (seed, task), group in curves.groupby(["seed", "task"])
+    ]
+    return _matrix(pd.DataFrame(rows), "area")
+
+
+def crossed(matrix: FloatArray) -> Interval:
+    """The mean with its interval over seeds and tasks; the same numbers give the same interval."""
+    return crossed_bootstrap(matrix, rng=np.random.default_rng(_RNG))
+
+
+def render_controls(table: pd.DataFrame, predictions: pd.DataFrame) -> str:
+    """Both tables as text."""
+    lines = []
+    for probe, rows in table.groupby("probe", sort=False):
+        first = rows.iloc[0]
+        lines += [
+            f"{probe}: value of the policy, {first['n_seeds']} seeds, all {first['n_tasks']} tasks, exact; "
+            f"start {first['start']:.2f}, optimum {OPTIMUM:g}",
+            f"{'arm':<28}{'area':>6}   {'95 %':<13}{'final':>6}   {'95 %':<13}",
+        ]
+        lines += [_line(row) for row in rows.to_dict("records")] + [""]
+    if len(predictions):
+        lines.append(f"{'prediction: area':<58}{'difference':>10}   {'95 %':<16}verdict")
+    for row in predictions.to_dict("records"):
+        said = f"{row['probe']}: {row['ours']} {row['relation']} {row['theirs']}"
+        interval = f"[{row['low']:+.2f}, {row['high']:+.2f}]"
+        lines.append(f"{said:<58}{row['difference']:>+10.2f}   {interval:<16}{row['verdict']}")
+    return "\n".join(lines)
+
+
+def _line(row: Mapping[Hashable, Any]) -> str:
+    area, final = f"{row['low']:.2f} – {row['high']:.2f}", f"{row['final_low']:.2f} – {row['final_high']:.2f}"
+    return f"{row['arm']:<28}{row['area']:>6.2f}   {area:<13}{row['final']:>6.2f}   {final:<13}"
+
+
+def _area(group: pd.DataFrame) -> float:
+    ordered = group.sort_values("iteration")
+    iterations = ordered["iteration"].to_numpy(dtype=np.float64)
+    return float(np.trapezoid(ordered["value"], iterations) / (iterations[-1] - iterations[0]))
+
+
+def _matrix(rows: pd.DataFrame, column: str) -> FloatArray:
+    """(K, tasks) of one number for each seed and task."""
+    return rows.pivot(index="seed", columns="task", values=column).to_numpy(dtype=np.float64)
