@@ -82,6 +82,7 @@ ARMS: Mapping[str, Arm] = MappingProxyType(
         "terminal_discounted": Arm("terminal", DISCOUNTED),
         "spa_progress_discounted": Arm("spa_progress", DISCOUNTED),
         "spa_progress_fitted": Arm("spa_progress", FITTED),
+        "spa_progress_own": Arm("spa_progress", {**FITTED, "progress.lam": 0.0}),
     }
 )
 """In the order of tables."""
