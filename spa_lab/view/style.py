@@ -172,6 +172,7 @@ _ALIASES: Mapping[str, str] = MappingProxyType(
         "monte_carlo_values": "ipr", "monte_carlo_differences": "mc_difference",
         "monte_carlo_few": "monte_carlo", "monte_carlo_5_branches": "monte_carlo",
         "monte_carlo_again": "truth", "second_measurement": "truth",
+        "measured": "truth",
     }
 )  # fmt: skip
 """Titles and former names -> the name in `LOOKS`."""

@@ -6,10 +6,12 @@ Text of agents and worlds is data: it must not act as markup or mathematics or c
 import math
 from collections.abc import Iterable
 
-from spa_lab.types import Credit, Trajectory, ValueTruth
+from spa_lab.types import Credit, Step, Trajectory, ValueTruth
 
 NO_ACTION = "(no action)"
 UNGROUNDED = "ungrounded"
+UNKNOWN = "unknown"
+"""What nobody knows: an outcome, a success or a grounding that is None."""
 BY_LENGTH = {
     "expert_length": "length of the expert's solution (steps)",
     "n_steps": "length of the trajectory (steps)",
@@ -44,6 +46,12 @@ def step_label(trajectory: Trajectory, step: int, width: int) -> str:
     return shortened(trajectory.steps[step].action, width) or NO_ACTION
 
 
+def step_text(step: Step) -> str:
+    """The action of a step for a hover label, and whether the world refused it."""
+    refused = f" ({UNGROUNDED})" if step.grounded is False else ""
+    return (shortened(step.action, 70) or NO_ACTION) + refused
+
+
 def signed(value: float, places: int) -> str:
     """A number with its sign, "+0.21" or "−0.08"; exactly 0 is "0"."""
     return f"{value:+.{places}f}".replace("-", _MINUS) if value else "0"
@@ -55,13 +63,30 @@ def decimal_places(values: Iterable[float]) -> int:
     return min(max(1 - math.floor(math.log10(largest)), 2), 5) if largest else 2
 
 
+def verdict(success: bool | None) -> str:
+    """Strict success in a word; None is unknown."""
+    return UNKNOWN if success is None else "success" if success else "failure"
+
+
+def outcome_text(outcome: float | None) -> str:
+    """An outcome with two decimals; None or NaN is unknown."""
+    return UNKNOWN if outcome is None or math.isnan(outcome) else f"{outcome:.2f}"
+
+
+def grounding_text(trajectory: Trajectory) -> str:
+    """How many steps the world refused, as far as it is known: "2 ungrounded", "grounding unknown"."""
+    known = [step.grounded for step in trajectory.steps if step.grounded is not None]
+    if not known:
+        return f"grounding {UNKNOWN}"
+    missing = len(trajectory) - len(known)
+    return f"{known.count(False)} {UNGROUNDED}" + (f", {missing} {UNKNOWN}" if missing else "")
+
+
 def facts(trajectory: Trajectory) -> str:
     """A line under the title: outcome, length, grounding, id."""
-    refused = len(trajectory) - int(trajectory.grounded.sum())
-    end = "success" if trajectory.success else "failure"
     steps = "1 step" if len(trajectory) == 1 else f"{len(trajectory)} steps"
-    outcome = f"R = {trajectory.outcome:.2f} ({end})"
-    return f"{outcome} · {steps}, {refused} {UNGROUNDED} · {one_line(trajectory.id)}"
+    outcome = f"R = {outcome_text(trajectory.outcome)} ({verdict(trajectory.success)})"
+    return f"{outcome} · {steps}, {grounding_text(trajectory)} · {one_line(trajectory.id)}"
 
 
 def sum_caption(credit: Credit) -> str:

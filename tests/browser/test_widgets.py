@@ -16,7 +16,7 @@ sys.path.insert(0, ".")
 import scene
 from spa_lab.widgets import *
 several = scene.collection()
-selection = Selection()
+selection = Selection(trajectory_id="eval/00000")
 """
 LOOK = """
 async ([selector, act]) => {

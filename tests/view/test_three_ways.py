@@ -34,6 +34,9 @@ def test_contributions(
     trajectory = drawn(9)
     credit, truth = opinion(trajectory), measured(trajectory)
     view = Inspector(Collection.of([trajectory], [credit], [truth]))
+    sums = {trace["name"]: trace["y"] for trace in json.loads(view.chart)["data"]}
+    np.testing.assert_allclose(sums[credit.source], [credit.base_value, *credit.cumulative], rtol=1e-5)
+    view.chart_kind = "both"
     low, high = bar_span([credit], [truth])
     for page in (view.steps, view.static()):
         bars = np.array(_widths(page)) / 100 * (high - low)

@@ -1,5 +1,7 @@
 """Charts on screen: plotly figures made from `view.tables`, the same tables as the figures for print.
 
+    running_sum_chart running sums of every source and measured values, low
+    waterfall_chart   one source from its base value, step by step, to the outcome
     credit_chart      contributions of every source beside the measured progress, and their running sums
     advantage_chart   rewards, advantages and reach of every step
     comparison_chart  success of policies with intervals; profile_chart, learning_chart beside it
@@ -18,7 +20,9 @@ from spa_lab.view.charts.comparison import comparison_chart, learning_chart, pro
 from spa_lab.view.charts.credit import credit_chart
 from spa_lab.view.charts.gradient_fidelity import gradient_chart
 from spa_lab.view.charts.lengths import length_chart
+from spa_lab.view.charts.running_sum import running_sum_chart
 from spa_lab.view.charts.training import training_chart
+from spa_lab.view.charts.waterfall import waterfall_chart
 
 __all__ = [
     "Chart",
@@ -30,5 +34,7 @@ __all__ = [
     "learning_chart",
     "length_chart",
     "profile_chart",
+    "running_sum_chart",
     "training_chart",
+    "waterfall_chart",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spa_lab.types import Credit, Step, Trajectory, ValueTruth
+from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view import style
 from spa_lab.view.charts.chart import (
     Chart,
@@ -15,14 +15,20 @@ from spa_lab.view.charts.chart import (
     domains,
     error_bars,
     layout,
-    line,
-    marker,
     selected_step,
     step_ticks,
     steps_meta,
 )
+from spa_lab.view.charts.running_sum import (
+    outcome_traces,
+    source_name,
+    sum_axis,
+    sum_trace,
+    truth_marks,
+    value_trace,
+)
 from spa_lab.view.tables.trajectory import contribution_table, running_sum_table
-from spa_lab.view.text import NO_ACTION, UNGROUNDED, inert, shortened, truth_label
+from spa_lab.view.text import inert, outcome_text, step_text, truth_label
 
 HEIGHT = 310
 """Pixels, legend and axis titles included."""
@@ -30,8 +36,8 @@ PANELS = (5.0, 6.0)
 """Relative heights of contributions and running sums."""
 GAP = 1.5
 """Between them, in the same unit."""
-NAME = 28
-"""Characters of a source's name in the legend."""
+SUMS = ("x2", "y2")
+"""Axes of the running sums."""
 PATTERNS = dict(zip(style.DASHES, ("", "/", "x", ".", "\\", "-"), strict=True))
 """Dash of a source -> pattern of its bars."""
 
@@ -54,10 +60,10 @@ def credit_chart(trajectory: Trajectory, credits: Sequence[Credit], truth: Value
     sums = running_sum_table(trajectory, credits, truth)
     traces = [step_labels(trajectory)]
     for credit in credits:
-        traces += [_bars(credit, steps), _running_sum(credit, sums)]
+        traces += [_bars(credit, steps), sum_trace(credit, sums, SUMS)]
     if truth is not None:
-        traces += [_progress(steps), _values(sums)]
-    traces.append(_outcome(sums))
+        traces += [_progress(steps), value_trace(sums, SUMS)]
+    traces += outcome_traces(trajectory, SUMS)
     return Chart(traces, _layout(trajectory), _description(trajectory, credits, truth))
 
 
@@ -73,17 +79,11 @@ def step_labels(trajectory: Trajectory) -> Trace:
         "showlegend": False,
         "name": "action",
         # agents' text stands in `customdata`, never in a template, where %{x} would be filled in
-        "customdata": [_step_text(step) for step in trajectory.steps],
+        "customdata": [inert(step_text(step)) for step in trajectory.steps],
         "hovertemplate": "%{customdata}<extra></extra>",
         "xaxis": "x",
         "yaxis": "y",
     }
-
-
-def _step_text(step: Step) -> str:
-    """The action, and whether the world refused it."""
-    refused = "" if step.grounded else f" ({UNGROUNDED})"
-    return inert(shortened(step.action, 70) or NO_ACTION) + refused
 
 
 def _bars(credit: Credit, steps: pd.DataFrame) -> Trace:
@@ -92,8 +92,8 @@ def _bars(credit: Credit, steps: pd.DataFrame) -> Trace:
         "type": "bar",
         "x": steps["step"].to_numpy(),
         "y": steps[f"contribution[{source}]"].to_numpy(),
-        "name": _name(source),
-        "legendgroup": _name(source),
+        "name": source_name(source),
+        "legendgroup": source_name(source),
         "showlegend": False,
         "marker": {
             "color": look.colour,
@@ -117,27 +117,9 @@ def _bars(credit: Credit, steps: pd.DataFrame) -> Trace:
     return trace
 
 
-def _running_sum(credit: Credit, sums: pd.DataFrame) -> Trace:
-    look, name = style.look(credit.source), _name(credit.source)
-    return {
-        "type": "scatter",
-        "mode": "lines+markers" if len(sums) <= 80 else "lines",
-        "x": sums["steps_taken"].to_numpy(),
-        "y": sums[f"sum[{credit.source}]"].to_numpy(),
-        "name": name,
-        "legendgroup": name,
-        "line": line(look),
-        "marker": marker(look, size=5),
-        "cliponaxis": False,  # whole markers at both ends of the axis
-        "hovertemplate": "%{y:.3f}",
-        "xaxis": "x2",
-        "yaxis": "y2",
-    }
-
-
 def _progress(steps: pd.DataFrame) -> Trace:
     errors = steps["progress_error"].to_numpy()
-    return _truth_marks() | {
+    return truth_marks(("x", "y")) | {
         "x": steps["step"].to_numpy(),
         "y": steps["progress"].to_numpy(),
         "error_y": error_bars(errors),
@@ -145,57 +127,7 @@ def _progress(steps: pd.DataFrame) -> Trace:
         "hovertemplate": "%{y:+.3f} ± %{customdata:.3f}",
         "name": "measured Δ",
         "showlegend": False,
-        "xaxis": "x",
-        "yaxis": "y",
     }
-
-
-def _values(sums: pd.DataFrame) -> Trace:
-    errors = sums["value_error"].to_numpy()
-    return _truth_marks() | {
-        "x": sums["steps_taken"].to_numpy(),
-        "y": sums["value"].to_numpy(),
-        "error_y": error_bars(errors),
-        "customdata": errors,
-        "hovertemplate": "%{y:.3f} ± %{customdata:.3f}",
-        "name": "measured V and Δ",
-        "xaxis": "x2",
-        "yaxis": "y2",
-    }
-
-
-def _truth_marks() -> Trace:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "legendgroup": "truth",
-        "cliponaxis": False,
-        "marker": {
-            "symbol": style.TRUTH.symbol,
-            "size": 7,
-            "color": style.WHITE,
-            "line": {"color": style.TRUTH.colour, "width": 1.5},
-        },
-    }
-
-
-def _outcome(sums: pd.DataFrame) -> Trace:
-    outcome = float(sums["outcome"].iloc[0])
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": [0, len(sums) - 1],
-        "y": [outcome, outcome],
-        "line": {"color": style.INK, "width": 1.3, "dash": "dash"},
-        "name": f"R = {outcome:.2f}",
-        "hoverinfo": "skip",
-        "xaxis": "x2",
-        "yaxis": "y2",
-    }
-
-
-def _name(source: str) -> str:
-    return inert(shortened(source, NAME))
 
 
 def _layout(trajectory: Trajectory) -> dict[str, Any]:
@@ -213,13 +145,7 @@ def _layout(trajectory: Trajectory) -> dict[str, Any]:
             "", range=[-0.5, n_steps - 0.5], anchor="y", unifiedhovertitle={"text": "step %{x}"}, **common
         ),
         yaxis=axis("contribution", domain=upper, nticks=5, **numbers),
-        xaxis2=axis(
-            "steps taken",
-            range=[0, n_steps],
-            anchor="y2",
-            unifiedhovertitle={"text": "after %{x} steps"},
-            **common,
-        ),
+        xaxis2=sum_axis(n_steps, anchor="y2"),
         yaxis2=axis("running sum", domain=lower, nticks=6, anchor="x2", **numbers),
         shapes=[selected_step("x", "y", -0.5), selected_step("x2", "y2", 0.0)],
         meta=steps_meta(n_steps, {"x": -0.5, "x2": 0.0}),
@@ -230,5 +156,5 @@ def _description(trajectory: Trajectory, credits: Sequence[Credit], truth: Value
     measured = f", with values measured by {truth_label(truth)}" if truth is not None else ""
     return (
         f"Contributions and running sums of {len(credits)} credit sources over {len(trajectory)} "
-        f"steps{measured}; outcome {trajectory.outcome:.2f}"
+        f"steps{measured}; outcome {outcome_text(trajectory.outcome)}"
     )

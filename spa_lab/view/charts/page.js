@@ -107,6 +107,29 @@ function chartIn(box, { dark, step, onStep }) {
     marked = selected;
     if (shapes) globalThis.Plotly.relayout(plot, { shapes });
   }
+  /** The step under the pointer of a chart that is a scrubber; null outside of its panel. */
+  function under(event) {
+    const { xaxis, yaxis } = plot._fullLayout ?? {};
+    const { meta } = spec?.layout ?? {};
+    if (!meta?.scrub || !xaxis) return null;
+    const box = plot.getBoundingClientRect();
+    const [across, down] = [event.clientX - box.left - xaxis._offset, event.clientY - box.top - yaxis._offset];
+    if (down < 0 || down > yaxis._length || across < 0 || across > xaxis._length) return null;
+    return Math.max(0, Math.min(Math.floor(xaxis.p2d(across) - meta.edges.x), meta.n_steps - 1));
+  }
+  if (onStep) {
+    let held = false;
+    plot.addEventListener("pointerdown", (event) => {
+      const step = event.button === 0 ? under(event) : null;
+      held = step !== null;
+      if (held) onStep(step);
+    });
+    plot.addEventListener("pointermove", (event) => {
+      if (!(event.buttons & 1)) held = false;
+      const step = held ? under(event) : null;
+      if (step !== null && step !== selected) onStep(step);
+    });
+  }
   return {
     draw(json) {
       const next = json ? JSON.parse(json) : null;

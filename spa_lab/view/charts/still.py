@@ -75,7 +75,9 @@ def _panels(figure: Figure, layout: Mapping[str, Any], width: int, height: int) 
             axes.set_ylim(up["range"])
         if across.get("tickvals"):
             axes.set_xticks(across["tickvals"], [_text(label) for label in across["ticktext"]])
-        if across.get("dtick"):
+        if across.get("tickvals"):
+            axes.set_xticks(across["tickvals"], [_text(label) for label in across["ticktext"]])
+        elif across.get("dtick"):
             axes.xaxis.set_major_locator(MultipleLocator(across["dtick"]))
         if across.get("showticklabels") is False:
             axes.tick_params(labelbottom=False)
@@ -87,18 +89,21 @@ def _panels(figure: Figure, layout: Mapping[str, Any], width: int, height: int) 
 
 
 def _draw_bars(traces: list[Mapping[str, Any]], panels: Mapping[str, Axes]) -> None:
-    """Bars of one panel side by side within 0.75 of a step."""
+    """Bars of one panel within 0.75 of a step: side by side, or at their x where they have a `base`."""
     for name, axes in panels.items():
         bars = [trace for trace in traces if trace.get("xaxis", "x") == name]
-        width = 0.75 / max(len(bars), 1)
+        grouped = not any("base" in trace for trace in bars)
+        width = 0.75 / max(len(bars), 1) if grouped else 0.75
         for index, trace in enumerate(bars):
             marker = trace["marker"]
             line = marker.get("line", {})
             shape = marker.get("pattern", {}).get("shape", "")
-            places = np.array(trace["x"], dtype=float) + (index - (len(bars) - 1) / 2) * width
+            shift = (index - (len(bars) - 1) / 2) * width if grouped else 0.0
+            places = np.array(trace["x"], dtype=float) + shift
             values = np.array(trace["y"], dtype=float)
             axes.bar(
-                places, values, width, color=marker["color"], label=_label(trace), hatch=_HATCHES[shape],
+                places, values, width, trace.get("base", 0), color=marker["color"], label=_label(trace),
+                hatch=_HATCHES[shape],
                 edgecolor=style.WHITE if shape else line.get("color", marker["color"]),
                 linewidth=0.0 if shape else 0.75 * line.get("width", 0),
             )  # fmt: skip

@@ -14,10 +14,15 @@ def lane(parts: list[str], number: str, span: Span, *, look: str = "", colour: s
         look: "measured" for a track with room for a diamond below the bar.
         colour: of the bars, "#rrggbb" on a light background; that of their sign if empty.
     """
+    drawn = track(parts, span, look=look, colour=colour)
+    return f'<td class="lane" role="gridcell">{drawn}<span class="number">{number}</span></td>'
+
+
+def track(parts: list[str], span: Span, *, look: str = "", colour: str = "") -> str:
+    """Marks on an axis without their number; arguments as of `lane`."""
     tint = f' style="{tint_css(colour)}"' if colour else ""
     zero = f'<i class="zero" style="{at_css(0.0, span)}"></i>' if span[0] <= 0 <= span[1] else ""
-    drawn = f'<div class="track {look}"{tint} aria-hidden="true">{zero}{"".join(parts)}</div>'
-    return f'<td class="lane" role="gridcell">{drawn}<span class="number">{number}</span></td>'
+    return f'<div class="track {look}"{tint} aria-hidden="true">{zero}{"".join(parts)}</div>'
 
 
 def bar(value: float, span: Span) -> str:

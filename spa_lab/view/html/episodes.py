@@ -1,85 +1,131 @@
-"""The list of trajectories that an inspector shows: one row each, to be clicked."""
+"""The list of trajectories that an inspector shows: one row each, to be clicked; columns sort by a click."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from spa_lab.types import FloatArray
 from spa_lab.view.html.markup import safe
-from spa_lab.view.text import shortened
+from spa_lab.view.html.sparkline import sparkline
+from spa_lab.view.tables.collection import Collection, SortOrder, successes
+from spa_lab.view.text import outcome_text, shortened, verdict
 
 MAX_LISTED = 200
 """Trajectories listed at once."""
-_COLUMNS = {
-    "trajectory": "id",
-    "task type": "wide",
-    '<span class="wide">outcome</span>': "",
-    "R": "figure wide",
-    "steps": "figure",
-    "grounded": "figure wide",
+TAIL = 14
+"""Characters of an id that are shown: its end, which tells episodes of a task apart."""
+MARKS = {True: "✓", False: "✗", None: "?"}
+"""Strict success -> its mark."""
+NOTHING = (
+    '<p class="nothing">Nothing found. <button type="button" name="reset">Clear the filters</button></p>'
+)
+SORTS: Mapping[str, tuple[str, SortOrder, SortOrder]] = {
+    "outcome": ("R", "highest outcome", "lowest outcome"),
+    "task": ("task", "task A to Z", "task Z to A"),
+    "steps": ("steps", "longest", "shortest"),
+    "gap": ("|ĉ − Δ|", "largest disagreement", "smallest disagreement"),
 }
-"""Heading, HTML -> classes; what is "wide" is hidden where the list stands beside the steps."""
-_DISAGREEMENT = {'<span class="wide">disagreement</span><span class="narrow">|ĉ − Δ|</span>': "figure"}
+"""Column -> its heading, the order of the first click and of the second."""
 
 
 def episodes_html(
-    index: pd.DataFrame,
+    collection: Collection,
     found: Sequence[int],
     shown: int,
     *,
-    name: str,
-    disagreements: FloatArray | None = None,
+    order: SortOrder = "as saved",
+    source: str = "",
+    tags: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
     """The trajectories that a query found, the first `MAX_LISTED` of them.
 
     Args:
-        index: of a `Collection`, N rows.
-        found: positions in `index`, in the order of the list.
+        collection: N trajectories.
+        found: positions in it, in the order of the list.
         shown: position of the trajectory that is open; its row is marked.
-        name: of the collection.
-        disagreements: (N,) of the selected source with the truth, NaN where unknown; None: no such column.
+        order: marked in the head of the column that is sorted.
+        source: whose running sum is drawn where there is no truth, and whose disagreement is listed.
+        tags: trajectory id -> tags of the reader's own.
     """
     listed = found[:MAX_LISTED]
     focused = shown if shown in listed else next(iter(listed), -1)
-    columns = _COLUMNS | (_DISAGREEMENT if disagreements is not None else {})
-    heads = "".join(
-        f'<th scope="col" role="columnheader" class="{look}">{title}</th>' for title, look in columns.items()
-    )
-    rows = "".join(
-        _row(position, record, shown, position == focused, disagreements)
-        for position, record in zip(listed, index.iloc[list(listed)].to_dict("records"), strict=True)
-    )
-    total = f"{len(found):,} of {len(index):,} trajectories of {name}"
-    if not found:
-        total += ": change the search or the filters"
+    rows = [
+        row.replace(" data-state", f' tabindex="{0 if at == focused else -1}" '
+                    f'aria-selected="{str(at == shown).lower()}"', 1)
+        for at, row in zip(listed, episode_rows(collection, listed, source=source, tags=tags), strict=True)
+    ]  # fmt: skip
     left_out = f", the first {MAX_LISTED} listed" if len(found) > MAX_LISTED else ""
+    total = f"{len(found):,} of {len(collection):,} episodes of {collection.name}{left_out}"
+    nothing = "" if found else NOTHING
     return (
-        f'<p class="facts" role="status">{safe(total)}{left_out}</p><div class="scroll low" data-keep>'
-        f'<table class="found" role="grid" aria-label="trajectories"><thead><tr role="row">{heads}</tr>'
-        f"</thead><tbody>{rows}</tbody></table></div>"
+        f'<p class="facts" role="status">{safe(total)}</p>{nothing}<div class="scroll low" data-keep>'
+        f"{list_head(collection, order)}<tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def list_head(collection: Collection, order: SortOrder = "as saved") -> str:
+    """The opening of the table: a button in the head of every column that can be sorted."""
+    heads = []
+    for column, (title, down, up) in SORTS.items():
+        if column == "gap" and not collection.has_truths:
+            continue
+        if column == "steps":
+            heads.append('<th scope="col" role="columnheader" class="course">V</th>')
+        state = {down: ' aria-sort="descending"', up: ' aria-sort="ascending"'}.get(order, "")
+        number = f' class="{column} figure"' if column in ("steps", "gap") else f' class="{column}"'
+        heads.append(
+            f'<th scope="col" role="columnheader"{number}{state}>'
+            f'<button type="button" name="sort" value="{column}">{title}</button></th>'
+        )
+    return (
+        '<table class="found" role="grid" aria-label="episodes"><thead><tr role="row">'
+        f"{''.join(heads)}</tr></thead>"
+    )
+
+
+def episode_rows(
+    collection: Collection,
+    positions: Sequence[int],
+    *,
+    source: str = "",
+    tags: Mapping[str, Sequence[str]] | None = None,
+) -> list[str]:
+    """The row of each of these trajectories; ` data-state` stands where focus and selection are set."""
+    gaps = collection.disagreements(source) if collection.has_truths else None
+    records = collection.index.iloc[list(positions)].to_dict("records")
+    known = successes(collection.index.iloc[list(positions)])
+    return [
+        _row(collection, at, record, success, gaps, source, (tags or {}).get(record["trajectory_id"], ()))
+        for at, record, success in zip(positions, records, known, strict=True)
+    ]
 
 
 def _row(
+    collection: Collection,
     position: int,
-    record: Mapping[Hashable, Any],
-    shown: int,
-    focused: bool,
-    disagreements: FloatArray | None,
+    record: Mapping[Any, Any],
+    success: bool | None,
+    gaps: FloatArray | None,
+    source: str,
+    tags: Sequence[str],
 ) -> str:
+    name = str(record["trajectory_id"])
+    tail = name if len(name) <= TAIL else f"…{name[-TAIL:]}"
+    task = safe(shortened(str(record["instruction"]), 160)) or "<i>(no task sentence)</i>"
+    marks = "".join(f' <span class="badge" dir="auto">{safe(shortened(tag, 20))}</span>' for tag in tags)
+    line = sparkline(collection.path(position, source), "measured value or running sum")
+    label = safe(shortened(tail, TAIL + 1))
+    certain = success is not None and record["outcome"] == success  # R is 1 or 0: the mark says it
+    outcome = MARKS[success] if certain else f"{MARKS[success]} {outcome_text(record['outcome'])}"
     cells = [
-        f'<td class="id">{safe(shortened(str(record["trajectory_id"]), 60))}</td>',
-        f'<td class="wide">{safe(str(record["kind"]))}</td>',
-        f'<td>{"✓" if record["success"] else "✗"}<span class="wide">'
-        f"{' success' if record['success'] else ' failure'}</span></td>",
-        f'<td class="figure wide">{record["outcome"]:.2f}</td><td class="figure">{record["n_steps"]}</td>',
-        f'<td class="figure wide">{record["grounding"]:.0%}</td>',
+        f'<td title="R = {outcome_text(record["outcome"])}, {verdict(success)}">{outcome}</td>',
+        f'<td class="task"><span class="sentence" dir="auto">{task}</span>'
+        f'<span class="id" title="{safe(shortened(name, 200))}">{label}{marks}</span></td>',
+        f'<td class="course">{line}</td><td class="figure">{record["n_steps"]}</td>',
     ]
-    if disagreements is not None:
-        value = disagreements[position]
-        cells.append(f'<td class="figure">{"–" if np.isnan(value) else f"{value:.3f}"}</td>')
-    selected = str(position == shown).lower()
-    state = f'tabindex="{0 if focused else -1}" aria-selected="{selected}"'
-    return f'<tr role="row" data-trajectory="{position}" {state}>{"".join(cells)}</tr>'
+    if gaps is not None:
+        cells.append(
+            f'<td class="figure">{"–" if np.isnan(gaps[position]) else f"{gaps[position]:.2f}"}</td>'
+        )
+    return f'<tr role="row" data-trajectory="{position}" data-state>{"".join(cells)}</tr>'

@@ -72,10 +72,24 @@ def styled(body: str) -> str:
     return f'<style>{look()}</style><div class="spa-lab">{body}</div>'
 
 
+_THEME = """<style>body { margin: 0; background: #ffffff; }
+body[data-jp-theme-light="false"] { background: #16181c; }
+.spa-lab { margin: 0 auto; }</style><script>{
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const follow = () => { document.body.dataset.jpThemeLight = String(!dark.matches); };
+dark.addEventListener("change", follow);
+follow();
+}</script>"""
+"""Sets JupyterLab's attribute of the theme, which style sheet and charts know, as the reader's system is."""
+
+
 def page(title: str, body: str) -> str:
-    """A whole HTML document that needs neither network nor kernel; `title` is text, `body` HTML."""
+    """A whole HTML document that needs neither network nor kernel; `title` is text, `body` HTML.
+
+    It is dark where the reader's system is.
+    """
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{safe(title)}</title></head><body>{styled(body)}</body></html>\n"
+        f"<title>{safe(title)}</title></head><body>{_THEME}{styled(body)}</body></html>\n"
     )

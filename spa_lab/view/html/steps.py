@@ -1,18 +1,23 @@
-"""One trajectory as HTML: the text of its steps beside the contribution of every source and the truth."""
+"""One trajectory as HTML: a row per step with its action, the bars of every source, and their numbers.
 
-from collections.abc import Sequence
+In a live view a row is one line, and thought and reply appear in the selected row; in a static copy every
+row shows all of its text.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 from spa_lab.types import Credit, FloatArray, Step, Trajectory, ValueTruth
 from spa_lab.view import style
 from spa_lab.view.geometry import Span, bar_span
-from spa_lab.view.html.bar_cells import bar, lane, mark, reach, swatch
+from spa_lab.view.html.bar_cells import bar, mark, reach, swatch, track
 from spa_lab.view.html.markup import prose, safe
 from spa_lab.view.tables.frames import check_match, progress_error
 from spa_lab.view.tables.trajectory import pivotal_step
 from spa_lab.view.text import (
     NO_ACTION,
     UNGROUNDED,
+    UNKNOWN,
     decimal_places,
     facts,
     shortened,
@@ -22,16 +27,19 @@ from spa_lab.view.text import (
 )
 
 Scale = Literal["common", "own"]
-"""Whether all columns of bars share one scale, or each fills its own."""
+"""Whether the bars of all sources share one scale, or each source fills its own."""
+STRONGEST_TINT = 40
+"""Per cent of the colour behind the text of the largest contribution; the text keeps a contrast of 4.5."""
 
 
 def head_html(trajectory: Trajectory) -> str:
     """The instruction, one line of facts, and the initial observation."""
     more = f"{safe(trajectory.env)} · {safe(trajectory.split)} · {safe(trajectory.policy)}"
     first = prose(trajectory.initial_observation)
+    line = f"{safe(facts(trajectory))} · {more} · ended: {safe(str(trajectory.ended))}"
     return (
         f'<h3 dir="auto">{safe(shortened(trajectory.instruction, 300))}</h3>'
-        f'<p class="facts">{safe(facts(trajectory))} · {more} · ended: {safe(trajectory.ended)}</p>'
+        f'<p class="facts" title="{line}">{line}</p>'
         f'<details data-keep="first"><summary>initial observation</summary>{first}</details>'
     )
 
@@ -42,16 +50,20 @@ def steps_html(
     truth: ValueTruth | None = None,
     *,
     scale: Scale = "common",
+    focus: Credit | None = None,
+    rows: range | None = None,
+    labels: Mapping[int, str] | None = None,
 ) -> str:
-    """A row per step: index, text, a bar for every credit, and the measured progress.
-
-    A truth is drawn in a column of its own, with its number, and as a diamond below every bar.
+    """A row per step: index, text, a bar and a number for every credit and for the measured progress.
 
     Args:
         trajectory: T steps.
         credits: any number, all of this trajectory.
-        truth: a measurement of this trajectory.
-        scale: "common" compares the sources, "own" fits every column to its source.
+        truth: a measurement of this trajectory, drawn as diamonds with one standard error.
+        scale: "common" compares the sources, "own" fits the bars of every source to it.
+        focus: of this trajectory; its contributions tint the actions where a page asks for it.
+        rows: the steps that are shown; all if None.
+        labels: step -> a short label of the reader's own.
 
     Raises:
         ValueError: a credit or truth that does not fit the trajectory, or an unknown scale.
@@ -64,50 +76,49 @@ def steps_html(
     spans = [shared if scale == "common" else bar_span([credit]) for credit in credits]
     truth_span = shared if scale == "common" else bar_span([], truths)
     pivotal = pivotal_step(credits, truth)
-    rows = []
-    for index, step in enumerate(trajectory.steps):
-        lanes = [
-            _credit_lane(credit, index, span, truth) for credit, span in zip(credits, spans, strict=True)
-        ]
-        if truth:
-            lanes.append(_truth_lane(truth, index, truth_span))
-        rows.append(_row(index, step, lanes, pivotal=index == pivotal))
-    heads = _lane_heads(credits, spans, truth, truth_span)
+    shades = tints(focus.contributions) if focus is not None else None
+    drawn = []
+    for index in range(len(trajectory)) if rows is None else rows:
+        badges = ["pivotal"] if index == pivotal else []
+        badges += [(labels or {})[index]] if index in (labels or {}) else []
+        cells = bars_cell(credits, spans, truth, truth_span, index) + _numbers(credits, truth, index)
+        shade = "" if shades is None else shades[index]
+        drawn.append(_row(index, trajectory.steps[index], cells, badges, shade))
+    heads = _heads(credits, spans, truth, truth_span)
     return (
         '<table class="steps" role="grid" aria-label="steps of the trajectory"><thead><tr role="row">'
         '<th scope="col" role="columnheader">step</th>'
-        '<th scope="col" role="columnheader">thought, action and reply</th>'
-        f"{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        '<th scope="col" role="columnheader">action</th>'
+        f"{heads}</tr></thead><tbody>{''.join(drawn)}</tbody></table>"
     )
 
 
-def _lane_heads(
-    credits: Sequence[Credit], spans: Sequence[Span], truth: ValueTruth | None, truth_span: Span
-) -> str:
-    heads = [
-        _lane_head(credit.source, sum_caption(credit), span, style.look(credit.source).colour)
-        for credit, span in zip(credits, spans, strict=True)
+def tints(values: FloatArray) -> list[str]:
+    """Attributes that tint the text of each step: blue for positive contributions, orange for negative ones.
+
+    Args:
+        values: (T,) contributions; the largest in size gets `STRONGEST_TINT`.
+    """
+    largest = float(abs(values).max()) or 1.0
+    return [
+        f' data-tint="{"loss" if value < 0 else "gain"}" '
+        f'style="--share:{STRONGEST_TINT * abs(float(value)) / largest:.0f}%"'
+        for value in values
     ]
-    if truth:
-        caption = f"V(h₀) = {truth.offset:.2f}" + (" (± 1 s.e.)" if truth.branches else "")
-        heads.append(_lane_head(f"Δ, {truth_label(truth)}", caption, truth_span))
-    return "".join(heads)
 
 
-def _row(index: int, step: Step, lanes: Sequence[str], *, pivotal: bool) -> str:
-    mark = ' <span class="badge">pivotal</span>' if pivotal else ""
-    return (
-        f'<tr data-step="{index}" role="row" tabindex="-1" aria-selected="false">'
-        f'<th scope="row" role="rowheader">{index}{mark}</th>'
-        f'<td class="words" role="gridcell">{step_html(step)}</td>{"".join(lanes)}</tr>'
-    )
+def step_html(step: Step, shade: str = "", badges: str = "") -> str:
+    """Thought, action and reply of a step, and whether the world could execute it.
 
-
-def step_html(step: Step) -> str:
-    """Thought, action and reply of a step, and whether the world could execute it."""
-    mark = "" if step.grounded else f' <span class="refused">✗ {UNGROUNDED}</span>'
+    Args:
+        step: the step.
+        shade: attributes of the action, from `tints`.
+        badges: shown before the action, HTML.
+    """
+    mark = f'<span class="refused">✗ {UNGROUNDED}</span> ' if step.grounded is False else ""
+    mark += f'<span class="note">grounding {UNKNOWN}</span>' if step.grounded is None else ""
     action = step.action or step.text
-    shown = f'<code dir="auto">{prose(action)}</code>' if action.strip() else f"<i>{NO_ACTION}</i>"
+    shown = f'<code dir="auto"{shade}>{prose(action)}</code>' if action.strip() else f"<i>{NO_ACTION}</i>"
     kind = "action" if step.action else "no action"
     thought = (
         f'<p class="thought">{_label("thought")}<span>{prose(step.thought)}</span></p>'
@@ -115,8 +126,33 @@ def step_html(step: Step) -> str:
         else ""
     )
     return (
-        f'{thought if step.thought else ""}<p class="action">{_label(kind)}<span>{shown}{mark}</span></p>'
+        f'{thought}<p class="action">{_label(kind)}<span>{badges}{mark}{shown}</span></p>'
         f'<p class="reply">{_label("reply")}<span>{prose(step.observation)}</span></p>'
+    )
+
+
+def bars_cell(
+    credits: Sequence[Credit],
+    spans: Sequence[Span],
+    truth: ValueTruth | None,
+    truth_span: Span,
+    step: int,
+) -> str:
+    """One cell with a bar per credit, one below the other, and the measured progress as a diamond."""
+    if not credits and truth is None:
+        return ""
+    tracks = [_credit_track(credit, step, span) for credit, span in zip(credits, spans, strict=True)]
+    if truth is not None:
+        tracks.append(track([_diamond(truth, step, truth_span)], truth_span, look="measured"))
+    return f'<td class="bars" role="gridcell">{"".join(tracks)}</td>'
+
+
+def _row(index: int, step: Step, cells: str, badges: Sequence[str], shade: str) -> str:
+    marks = "".join(f'<span class="badge" dir="auto">{safe(shortened(text, 24))}</span> ' for text in badges)
+    return (
+        f'<tr data-step="{index}" role="row" tabindex="-1" aria-selected="false">'
+        f'<th scope="row" role="rowheader">{index}</th>'
+        f'<td class="words" role="gridcell">{step_html(step, shade, marks)}</td>{cells}</tr>'
     )
 
 
@@ -124,34 +160,44 @@ def _label(word: str) -> str:
     return f'<span class="label">{word}</span> '
 
 
-def _lane_head(name: str, caption: str, span: Span, colour: str | None = None) -> str:
-    """Name, sum and scale of a column; `colour` is the source's in the charts."""
-    low, high = (signed(end, decimal_places(span)) for end in span)
-    square = f"{swatch(colour)} " if colour else ""
+def _heads(
+    credits: Sequence[Credit], spans: Sequence[Span], truth: ValueTruth | None, truth_span: Span
+) -> str:
+    """The head of the bars with their scale, and of every column of numbers: name and sum."""
+    if not credits and truth is None:
+        return ""
+    shared = spans[0] if spans else truth_span
+    ends = ""
+    if all(span == shared for span in [*spans, *([truth_span] if truth else [])]):
+        low, high = (signed(end, decimal_places(shared)) for end in shared)
+        ends = f"<span>{low}</span><span>{high}</span>"
+    else:
+        ends = "<span>each on its own scale</span>"
+    heads = [f'<th scope="col" role="columnheader" class="bars"><div class="ends">{ends}</div></th>']
+    for credit in credits:
+        name = f'<b dir="auto">{safe(shortened(credit.source, 60))}</b>'
+        square = swatch(style.look(credit.source).colour)
+        heads.append(_number_head(f"{square} {name}", sum_caption(credit)))
+    if truth:
+        caption = f"V(h₀) = {truth.offset:.2f}" + (" (± 1 s.e.)" if truth.branches else "")
+        heads.append(_number_head(f"<b>◇ Δ, {safe(truth_label(truth))}</b>", caption))
+    return "".join(heads)
+
+
+def _number_head(name: str, caption: str) -> str:
     return (
-        f'<th scope="col" role="columnheader" class="lane">{square}<b dir="auto">'
-        f"{safe(shortened(name, 60))}</b><br>{safe(caption)}"
-        f'<div class="ends"><span>{low}</span><span>{high}</span></div></th>'
+        f'<th scope="col" role="columnheader" class="figure" title="{safe(caption)}">{name}'
+        f'<span class="caption"><br>{safe(caption)}</span></th>'
     )
 
 
-def _credit_lane(credit: Credit, step: int, span: Span, truth: ValueTruth | None) -> str:
+def _credit_track(credit: Credit, step: int, span: Span) -> str:
     value = float(credit.contributions[step])
     error = None if credit.standard_error is None else float(credit.standard_error[step])
     parts = [bar(value, span)]
     if error:
         parts.append(reach("sure", value - error, value + error, span))
-    if truth:
-        parts.append(_diamond(truth, step, span))
-    text = _number(value, error, credit.contributions)
-    look = "measured" if truth else ""
-    return lane(parts, text, span, look=look, colour=style.look(credit.source).colour)
-
-
-def _truth_lane(truth: ValueTruth, step: int, span: Span) -> str:
-    errors = progress_error(truth)
-    text = _number(float(truth.progress[step]), float(errors[step]), truth.progress)
-    return lane([_diamond(truth, step, span)], text, span, look="measured")
+    return track(parts, span, colour=style.look(credit.source).colour)
 
 
 def _diamond(truth: ValueTruth, step: int, span: Span) -> str:
@@ -160,6 +206,21 @@ def _diamond(truth: ValueTruth, step: int, span: Span) -> str:
     return whisker + mark("diamond", value, span)
 
 
+def _numbers(credits: Sequence[Credit], truth: ValueTruth | None, step: int) -> str:
+    """The cells of numbers of one step, with the standard error where there is one."""
+    cells = []
+    for credit in credits:
+        error = None if credit.standard_error is None else float(credit.standard_error[step])
+        cells.append(_number(float(credit.contributions[step]), error, credit.contributions))
+    if truth:
+        error = float(progress_error(truth)[step])
+        cells.append(_number(float(truth.progress[step]), error, truth.progress))
+    return "".join(cells)
+
+
 def _number(value: float, error: float | None, column: FloatArray) -> str:
     places = decimal_places(column)
-    return signed(value, places) + (f" ± {error:.{places}f}" if error else "")
+    beside = f'<span class="error"> ± {error:.{places}f}</span>' if error else ""
+    return (
+        f'<td class="figure" role="gridcell"><span class="number">{signed(value, places)}{beside}</span></td>'
+    )

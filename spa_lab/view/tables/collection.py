@@ -13,15 +13,24 @@ from spa_lab.store.lines import Record
 from spa_lab.store.records import decode_trajectory
 from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
 from spa_lab.view.tables.frames import check_match, trajectories_frame
-from spa_lab.view.tables.trajectory import disagreement
+from spa_lab.view.tables.trajectory import disagreement, running_sum
 
 Outcome = Literal["all", "success", "failure"]
 SortOrder = Literal[
-    "as saved", "longest", "shortest", "highest outcome", "lowest outcome", "largest disagreement"
+    "as saved",
+    "longest",
+    "shortest",
+    "highest outcome",
+    "lowest outcome",
+    "largest disagreement",
+    "smallest disagreement",
+    "task A to Z",
+    "task Z to A",
 ]
 COLUMNS = (
     "trajectory_id",
     "task_id",
+    "instruction",
     "kind",
     "policy",
     "n_steps",
@@ -62,6 +71,11 @@ class Query:
         if self.order not in get_args(SortOrder):
             raise ValueError(f"order must be one of {get_args(SortOrder)}, got {self.order!r}")
 
+    @property
+    def words(self) -> list[str]:
+        """Words of `text`, in lower case."""
+        return self.text.lower().split()
+
 
 class RunAnnotations(NamedTuple):
     """Credits, truths and kinds of task that a run holds, of any of its trajectories."""
@@ -88,7 +102,8 @@ class Collection:
 
     name: str
     index: pd.DataFrame
-    """A row per trajectory: `COLUMNS`, as in `frames.trajectories_frame`; `kind` is the kind of task."""
+    """A row per trajectory: `COLUMNS`, as in `frames.trajectories_frame`; `kind` is the kind of task,
+    `instruction` the task sentence (dtype object)."""
     _open: Callable[[int], Trajectory] = field(repr=False)
     _text: Callable[[int], str] = field(repr=False)
     """All texts of a trajectory."""
@@ -99,6 +114,8 @@ class Collection:
     """Trajectory id -> position."""
     _texts: list[str] = field(default_factory=list, repr=False)
     """All texts of every trajectory in lower case; filled by the first search."""
+    _groups: dict[str, dict[str, list[int]]] = field(default_factory=dict, repr=False)
+    """Column of the index -> value -> positions; filled where it is asked for."""
 
     @classmethod
     def of(
@@ -124,7 +141,8 @@ class Collection:
         """
         check_match(trajectories, credits, truths)
         held = list(trajectories)
-        index = trajectories_frame(held, expert_length=None)
+        sentences = pd.Series([trajectory.instruction for trajectory in held], dtype="object")
+        index = trajectories_frame(held, expert_length=None).assign(instruction=sentences)
         return _collection(
             name, index, kinds or {}, held.__getitem__, lambda i: _words(held[i]), credits, truths
         )
@@ -223,14 +241,50 @@ class Collection:
                 result[position] = disagreement(credit, truth)
         return result
 
+    def path(self, position: int, source: str) -> FloatArray | None:
+        """(T + 1,) float64, outcome units: measured values, or else the running sum of a recorded credit."""
+        truth = self.truth(position)
+        if truth is not None:
+            return truth.values
+        credit = self._credits.get(self._id(position), {}).get(source)
+        return None if credit is None else running_sum(credit)
+
+    def text(self, position: int) -> str:
+        """All texts of a trajectory, which a search looks through."""
+        return self._text(position)
+
+    def same_task(self, other: "Collection", position: int) -> list[int]:
+        """Positions of the episodes here of the task that another collection has at a position.
+
+        By task id where the two collections share any, else by the task sentence.
+        """
+        here, there = self._tasks("task_id"), other._tasks("task_id")
+        column = "task_id" if here.keys() & there.keys() else "instruction"
+        return self._tasks(column).get(other.index[column].iat[position], [])
+
+    def _tasks(self, column: str) -> dict[str, list[int]]:
+        """Value of a column of the index -> positions."""
+        if column not in self._groups:
+            groups: dict[str, list[int]] = {}
+            for position, value in enumerate(self.index[column]):
+                groups.setdefault(value, []).append(position)
+            self._groups[column] = groups
+        return self._groups[column]
+
     def find(self, query: Query) -> list[int]:
         """Positions of the trajectories that the query selects, in its order."""
         index = self.index
         keep = np.ones(len(self), dtype=bool)
         if query.kind:
             keep &= (index["kind"] == query.kind).to_numpy()
-        if query.outcome != "all":
-            keep &= (index["success"] == (query.outcome == "success")).to_numpy()
+        if query.outcome != "all":  # an unknown success is neither
+            keep &= np.array(
+                [
+                    known is not None and bool(known) is (query.outcome == "success")
+                    for known in successes(index)
+                ],
+                dtype=bool,
+            )
         if query.shortest is not None:
             keep &= (index["n_steps"] >= query.shortest).to_numpy()
         if query.longest is not None:
@@ -238,7 +292,7 @@ class Collection:
         if query.disagreement is not None:
             keep &= self.disagreements(query.source) >= query.disagreement  # NaN is never selected
         if query.text.strip():
-            keep &= self._containing(query.text)
+            keep &= self._containing(query.words)
         positions = np.flatnonzero(keep)
         return [int(position) for position in positions[self._sorted(positions, query)]]
 
@@ -249,24 +303,32 @@ class Collection:
     def _id(self, position: int) -> str:
         return str(self.index["trajectory_id"].iat[position])
 
-    def _containing(self, text: str) -> np.ndarray:
-        """(N,) bool: whether every word of the text occurs."""
+    def _containing(self, words: Sequence[str]) -> np.ndarray:
+        """(N,) bool: whether every word occurs."""
         if not self._texts:
             self._texts = [self._text(position).lower() for position in range(len(self))]
-        words = text.lower().split()
         return np.array([all(word in content for word in words) for content in self._texts], dtype=bool)
 
     def _sorted(self, positions: np.ndarray, query: Query) -> np.ndarray:
         """Order of the selected positions, as indices into them."""
         if query.order == "as saved":
             return np.arange(len(positions))
-        if query.order == "largest disagreement":
-            key = -self.disagreements(query.source)  # NaN goes last
+        if query.order.startswith("task"):
+            ranks = pd.factorize(self.index["instruction"].str.lower(), sort=True)[0]
+            key = ranks if query.order == "task A to Z" else -ranks
+        elif query.order.endswith("disagreement"):
+            key = self.disagreements(query.source)  # NaN goes last
+            key = -key if query.order == "largest disagreement" else key
         else:
             column = "n_steps" if query.order in ("longest", "shortest") else "outcome"
             key = self.index[column].to_numpy(dtype=np.float64)
             key = -key if query.order in ("longest", "highest outcome") else key
         return np.argsort(key[positions], kind="stable")
+
+
+def successes(index: pd.DataFrame) -> list[bool | None]:
+    """(N,) strict success of every trajectory of an index; None where it is unknown."""
+    return [None if pd.isna(value) else bool(value) for value in index["success"]]
 
 
 def _collection(
@@ -307,6 +369,7 @@ def _index_of_records(records: Sequence[Record]) -> pd.DataFrame:
         {
             "trajectory_id": column("id", "str"),
             "task_id": column("task_id", "str"),
+            "instruction": column("instruction", "object"),
             "policy": column("policy", "str"),
             "n_steps": per_record(len, "int64"),
             "outcome": column("outcome", "float64"),

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
-from spa_lab.view.tables.frames import steps_frame
+from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth, check_credit_of
+from spa_lab.view.tables.frames import progress_error, steps_frame
 from spa_lab.view.text import one_line
 
 
@@ -69,6 +69,47 @@ def running_sum_table(
 def running_sum(credit: Credit) -> FloatArray:
     """(T + 1,) float64, outcome units: base value plus the contributions of the steps taken so far."""
     return np.concatenate([[credit.base_value], credit.cumulative])
+
+
+def waterfall_table(trajectory: Trajectory, credit: Credit) -> pd.DataFrame:
+    """One row per bar of a waterfall from the base value to the outcome R.
+
+    Columns:
+        kind: str, "base", "step" (T rows), "unexplained" (only where prediction and outcome
+            differ), "outcome".
+        step: Int64, 0 to T - 1; <NA> of the other bars.
+        start, change: float64, outcome units; a bar reaches from `start` to `start + change`.
+
+    The changes of base, steps and unexplained add up to R. Where the outcome is unknown the waterfall ends
+    with the last step.
+
+    Args:
+        trajectory: T steps.
+        credit: of this trajectory.
+
+    Raises:
+        ValueError: the credit is of another trajectory.
+    """
+    check_credit_of(trajectory, credit)
+    sums = running_sum(credit)
+    rows: list[tuple[str, int | None, float, float]] = [("base", None, 0.0, credit.base_value)]
+    rows += [("step", t, sums[t], credit.contributions[t]) for t in range(len(credit))]
+    if trajectory.outcome is not None:
+        gap = trajectory.outcome - float(sums[-1])
+        if abs(gap) > 1e-9:
+            rows.append(("unexplained", None, float(sums[-1]), gap))
+        rows.append(("outcome", None, 0.0, trajectory.outcome))
+    frame = pd.DataFrame(rows, columns=["kind", "step", "start", "change"])
+    return frame.astype({"kind": "str", "step": "Int64", "start": "float64", "change": "float64"})
+
+
+MEASURED = "measured Δ"
+"""Name of the measured progress where it stands among sources of credit."""
+
+
+def as_credit(truth: ValueTruth) -> Credit:
+    """The measured progress in the form of a credit whose base value is V(h_0), with its standard errors."""
+    return Credit(truth.trajectory_id, MEASURED, truth.progress, truth.offset, progress_error(truth))
 
 
 def disagreement(credit: Credit, truth: ValueTruth) -> float:

@@ -15,15 +15,21 @@ def slider(name: str, title: str, value: float, low: float, high: float, step: f
     )
 
 
-def choice(name: str, title: str, value: str, options: Mapping[str, str] | Sequence[str]) -> str:
-    """A drop-down list; `options` maps values to labels, or lists values that are their own labels."""
+def choice(
+    name: str, title: str, value: str, options: Mapping[str, str] | Sequence[str], hint: str = ""
+) -> str:
+    """A drop-down list; `options` maps values to labels, or lists values that are their own labels.
+
+    `hint` says what it is where the title is short or empty.
+    """
+    more = f' title="{safe(hint)}" aria-label="{safe(hint)}"' if hint else ""
     shown = options if isinstance(options, Mapping) else {option: option for option in options}
     items = "".join(
         f'<option value="{safe(key)}"{" selected" if key == value else ""}>{safe(shortened(text, 60))}'
         "</option>"
         for key, text in shown.items()
     )
-    return f'<label class="control">{safe(title)}<select name="{name}">{items}</select></label>'
+    return f'<label class="control">{safe(title)}<select name="{name}"{more}>{items}</select></label>'
 
 
 def ticks(name: str, title: str, chosen: Sequence[str], options: Sequence[str]) -> str:
@@ -42,16 +48,53 @@ def field(name: str, title: str, value: str, kind: str, hint: str = "", enter: s
     """A text field of `kind` "search", "text" or "number"; `enter` names the button that Enter presses."""
     return (
         f'<label class="control">{safe(title)}<input type="{kind}" name="{name}" value="{safe(value)}" '
-        f'placeholder="{safe(hint)}" autocomplete="off" spellcheck="false" data-enter="{enter}"></label>'
+        f'aria-label="{safe(title or hint)}" placeholder="{safe(hint)}" autocomplete="off" '
+        f'spellcheck="false" data-enter="{enter}"></label>'
     )
 
 
-def button(name: str, title: str, *, key: str = "", enabled: bool = True) -> str:
-    """A button; `key` is its keyboard shortcut."""
-    hint = f" <kbd>{safe(key)}</kbd>" if key else ""
+def button(
+    name: str, title: str, *, value: str = "", key: str = "", hint: str = "", enabled: bool = True
+) -> str:
+    """A button.
+
+    Args:
+        name: under which it is reported.
+        title: on the button.
+        value: what it reports.
+        key: its keyboard shortcut.
+        hint: what it does, where the title is a sign.
+        enabled: whether it can be pressed.
+    """
+    shown = f" <kbd>{safe(key)}</kbd>" if key else ""
+    more = f' title="{safe(hint)}" aria-label="{safe(hint)}"' if hint else ""
     disabled = "" if enabled else " disabled"
     return (
-        f'<button type="button" name="{name}" data-key="{safe(key)}"{disabled}>{safe(title)}{hint}</button>'
+        f'<button type="button" name="{name}" value="{safe(value)}" data-key="{safe(key)}"{more}{disabled}>'
+        f"{safe(title)}{shown}</button>"
+    )
+
+
+def chip(name: str, title: str, value: str, *, pressed: bool) -> str:
+    """A small button that is on or off; among chips of one name one is on."""
+    return (
+        f'<button type="button" class="chip" name="{name}" value="{safe(value)}" '
+        f'aria-pressed="{str(pressed).lower()}">{safe(title)}</button>'
+    )
+
+
+def look(value: str, title: str) -> str:
+    """A checkbox that only changes how the page looks: the page answers it itself."""
+    return (
+        f'<label class="look"><input type="checkbox" name="look" value="{safe(value)}"> {safe(title)}</label>'
+    )
+
+
+def folded(name: str, title: str, body: str) -> str:
+    """Controls that open below their title, above what follows."""
+    return (
+        f'<details class="menu" data-keep="{name}"><summary>{safe(title)}</summary>'
+        f'<div class="menu-body">{body}</div></details>'
     )
 
 

@@ -18,6 +18,31 @@ function harmless(html) {
   return parsed.content;
 }
 
+/** Marks the words where they occur in the text of an element; nothing but text nodes is touched. */
+function highlight(element, words) {
+  for (const old of element.querySelectorAll("mark.hit")) old.replaceWith(...old.childNodes);
+  element.normalize();
+  if (!words.length) return;
+  const longest = [...words].sort((a, b) => b.length - a.length);
+  const pattern = new RegExp(`(${longest.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|")})`, "i");
+  for (const block of element.querySelectorAll(".prose, .sentence, h3")) {
+    const walker = document.createTreeWalker(block, NodeFilter.SHOW_TEXT);
+    const texts = [];
+    while (walker.nextNode()) texts.push(walker.currentNode);
+    for (const node of texts) {
+      const parts = node.data.split(pattern);
+      if (parts.length < 2) continue;
+      node.replaceWith(...parts.map((part, place) => {
+        if (place % 2 === 0) return document.createTextNode(part);
+        const hit = document.createElement("mark");
+        hit.className = "hit";
+        hit.textContent = part;
+        return hit;
+      }));
+    }
+  }
+}
+
 function render({ model, el }) {
   const root = document.createElement("div");
   root.className = "spa-lab live";
@@ -107,9 +132,13 @@ function render({ model, el }) {
     const open = [...pane.querySelectorAll("details[data-keep][open]")].map((item) => item.dataset.keep);
     const scrolled = [...pane.querySelectorAll(".scroll[data-keep]")].map((box) => box.scrollTop);
     pane.replaceChildren(harmless(model.get(name)));
+    for (const box of pane.querySelectorAll("input[name=look]")) box.checked = root.classList.contains(box.value);
+    highlight(pane, model.get("query_words") || []);
     for (const item of pane.querySelectorAll("details[data-keep]")) item.open = open.includes(item.dataset.keep);
     [...pane.querySelectorAll(".scroll[data-keep]")].forEach((box, i) => { box.scrollTop = scrolled[i] || 0; });
-    mark(false);
+    mark(name === "steps");
+    const listed = pane.querySelector("tr[data-trajectory][aria-selected=true]");
+    if (listed) show(listed);
     const again = key ? pane.querySelector(key + value) || pane.querySelector(key)
       : row ? pane.querySelector("tr.selected, tr[aria-selected=true]") : null;
     if (again) again.focus({ preventScroll: true });
@@ -135,6 +164,7 @@ function render({ model, el }) {
     }, 0));
   }
   listen("change:selected_step", () => mark(true));
+  listen("change:query_words", () => highlight(root, model.get("query_words") || []));
   listen("msg:custom", answered);
   mark(true);
   const asking = charts.length ? setTimeout(() => {
@@ -143,6 +173,9 @@ function render({ model, el }) {
 
   root.addEventListener("click", (event) => {
     const target = event.target;
+    for (const menu of root.querySelectorAll("details.menu[open]")) {
+      if (!menu.contains(target)) menu.open = false;
+    }
     if (target.closest("summary, a, input, select, label")) return;
     const pressed = target.closest("button[name]");
     if (pressed) return report(pressed.name, pressed.value);
@@ -158,6 +191,10 @@ function render({ model, el }) {
   root.addEventListener("input", (event) => {
     const { name, type, value } = event.target;
     if (!name) return;
+    if (name === "look") { // only the page knows how it looks
+      root.classList.toggle(value, event.target.checked);
+      return mark(true);
+    }
     if (type === "checkbox") {
       const all = [...root.querySelectorAll(`input[type=checkbox][name="${CSS.escape(name)}"]`)];
       return report(name, JSON.stringify(all.filter((box) => box.checked).map((box) => box.value)));
@@ -185,6 +222,8 @@ function render({ model, el }) {
       if (held) root.querySelector("tr.selected")?.focus({ preventScroll: true });
     } else if (event.key === "Home" || event.key === "End") {
       choose(event.key === "Home" ? 0 : model.get("n_steps") - 1);
+    } else if (event.key === "Escape") {
+      root.querySelector("button[name=reset]")?.click();
     } else if (event.key === "/") {
       root.querySelector("input[type=search]")?.focus();
     } else {

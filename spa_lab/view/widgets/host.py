@@ -49,7 +49,7 @@ class Host(anywidget.AnyWidget):
     @traitlets.default("_esm")
     def _script(self) -> str:
         host = Path(__file__).with_name("host.js").read_text(encoding="utf-8")
-        return f"{page_script()}\nconst DARK = {json.dumps(dict(style.DARK))};\n{host}"
+        return f"{page_script()}\n{dark_colours()}\n{host}"
 
     @traitlets.default("_css")
     def _style_sheet(self) -> str:
@@ -91,7 +91,11 @@ class Host(anywidget.AnyWidget):
 
     def static(self) -> str:
         """The view as HTML that needs no kernel, no script and no network."""
-        return markup.styled(self._body(_image))
+        return markup.styled(self.static_body())
+
+    def static_body(self) -> str:
+        """The same without its style sheet."""
+        return self._body(_image)
 
     def save(self, path: Path | str) -> None:
         """Write the view as a page of its own, with charts that stay interactive without a network.
@@ -100,7 +104,10 @@ class Host(anywidget.AnyWidget):
             StoreError: the disk refuses.
         """
         body = self._body(lambda chart: _interactive(chart, self.selected_step))
-        scripts = _page_scripts() if self._charts else ""
+        scripts = ""
+        if self._charts:
+            saved = Path(__file__).with_name("saved_page.js").read_text(encoding="utf-8")
+            scripts = f"{page_scripts()}<script>{page_script()}\n{dark_colours()}\n{saved}</script>"
         with replacing(Path(path)) as partial:
             partial.write_text(markup.page(self.name, body + scripts), encoding="utf-8")
 
@@ -167,11 +174,12 @@ def _interactive(chart: Chart, step: int) -> str:
     )
 
 
-def _page_scripts() -> str:
-    """plotly.js and the script that draws the charts of a saved page, once per page."""
-    saved = Path(__file__).with_name("saved_page.js").read_text(encoding="utf-8")
+def dark_colours() -> str:
+    """The constant DARK of the page's scripts: colour on a light background -> on a dark one."""
+    return f"const DARK = {json.dumps(dict(style.DARK))};"
+
+
+def page_scripts() -> str:
+    """plotly.js as a page holds it, once per page."""
     library = base64.b64encode(plotly_script()).decode()
-    return (
-        f'<script type="text/plain" id="plotly-gzip">{library}</script>'
-        f"<script>{page_script()}\n{saved}</script>"
-    )
+    return f'<script type="text/plain" id="plotly-gzip">{library}</script>'

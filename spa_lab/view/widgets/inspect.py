@@ -11,6 +11,7 @@ from spa_lab.store import Run, StoreError
 from spa_lab.store.lines import read_lines
 from spa_lab.store.records import decode_trajectory
 from spa_lab.types import Credit, Trajectory, ValueTruth
+from spa_lab.view.notes import Notes
 from spa_lab.view.tables.collection import Collection, RunAnnotations
 from spa_lab.view.widgets.inspector import Inspector
 from spa_lab.view.widgets.selection import Selection
@@ -23,6 +24,8 @@ def inspect(
     truths: Sequence[ValueTruth] = (),
     kinds: Mapping[str, str] | None = None,
     selection: Selection | None = None,
+    beside: Any = None,
+    notes: Path | str | None = None,
 ) -> Inspector:
     """Open trajectories in the inspector.
 
@@ -35,33 +38,66 @@ def inspect(
         truths: measured values of them.
         kinds: task id -> task type; a run's own tasks if None, and "unknown" outside of a run.
         selection: to share with other widgets.
+        beside: trajectories of the same tasks, of any kind that `what` may be: those of another policy or
+            run, shown side by side with these, step by step.
+        notes: file of tags, notes and labels (JSON lines); read if it exists, and written by the button of
+            the page. "notes.jsonl" in the working folder, not read, if None.
 
     Raises:
         ValueError: there are no trajectories, a file is broken (names file and line), or no format fits.
         StoreError: there is no such file or folder.
     """
+    sets, name, shown = _sets(what, credits, truths, kinds)
+    options: dict[str, Any] = {}
+    if shown:
+        options |= {"trajectory_sets": sets, "trajectory_set": name}
+    if beside is not None:
+        options |= _beside(beside, taken=set(sets))
+    if notes is not None:
+        options |= {"notes_path": notes, "notes": Notes.load(notes) if Path(notes).exists() else Notes()}
+    return Inspector(sets[name](), selection, **options)
+
+
+def _beside(what: Any, taken: set[str]) -> dict[str, Any]:
+    """Arguments of `Inspector` for the collections beside; their names differ from those that are taken."""
+    sets, name, _ = _sets(what, (), (), None)
+    titles = {
+        key: f"beside: {collection().name}" if key in taken else key for key, collection in sets.items()
+    }
+    return {"others": {titles[key]: sets[key] for key in sets}, "beside": titles[name]}
+
+
+_Sets = tuple[dict[str, Callable[[], Collection]], str, bool]
+"""Collections by name, the one to show first, and whether a page offers the choice."""
+
+
+def _sets(
+    what: Any, credits: Sequence[Credit], truths: Sequence[ValueTruth], kinds: Mapping[str, str] | None
+) -> _Sets:
+    """What can be shown of `what`; see `inspect`."""
     if isinstance(what, Collection):
-        return Inspector(what, selection)
+        return {what.name: lambda: what}, what.name, False
     if isinstance(what, Trajectory):
         what = [what]
     if isinstance(what, str | Path):
         opened = _open(Path(what))
         if isinstance(opened, tuple):
-            return _inspect_run(*opened, kinds, selection)
+            return _sets_of_run(*opened, kinds)
         if opened is not None:
             collection = Collection.of(opened, credits, truths, kinds=kinds, name=Path(what).name)
-            return Inspector(collection, selection)
+            return {collection.name: lambda: collection}, collection.name, False
     if isinstance(what, Run):
-        return _inspect_run(what, "", kinds, selection)
+        return _sets_of_run(what, "", kinds)
     name = Path(what).name if isinstance(what, str | Path) else "trajectories"
     trajectories: Sequence[Trajectory]
     if _are_trajectories(what):
-        trajectories = what  # type: ignore[assignment]
+        trajectories = what
     else:
         imported = read_log(what)
         print(imported.ledger.render())
         trajectories, credits = imported.trajectories, [*imported.credits, *credits]
-    return Inspector(Collection.of(trajectories, credits, truths, kinds=kinds, name=name), selection)
+    several = Collection.of(trajectories, credits, truths, kinds=kinds, name=name)
+    return {name: lambda: several}, name, False
 
 
 def trajectory_sets(
@@ -74,15 +110,12 @@ def trajectory_sets(
     }
 
 
-def _inspect_run(
-    run: Run, name: str, kinds: Mapping[str, str] | None, selection: Selection | None
-) -> Inspector:
+def _sets_of_run(run: Run, name: str, kinds: Mapping[str, str] | None) -> _Sets:
     annotations = RunAnnotations.of(run)
     sets = trajectory_sets(run, annotations, kinds)
     if not sets:
         raise ValueError(f"{run.path}: the run holds no trajectories yet")
-    name = name or _default_set(run, annotations)
-    return Inspector(sets[name](), selection, trajectory_sets=sets, trajectory_set=name)
+    return sets, name or _default_set(run, annotations), True
 
 
 def _default_set(run: Run, annotations: RunAnnotations) -> str:

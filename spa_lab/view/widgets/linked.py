@@ -1,7 +1,8 @@
 """Widgets that follow the trajectory and the step of a `Selection`."""
 
-from itertools import chain
 from typing import Any
+
+import numpy as np
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view.tables.collection import MODEL_FREE, Collection
@@ -102,9 +103,15 @@ class CollectionView(Linked):
 
 
 def default_index(collection: Collection) -> int:
-    """Index of the first trajectory with a truth, else of the first with a credit by a model, else 0."""
+    """Index of the trajectory with the largest measured progress of one step, which has most to show.
+
+    Without a truth, the first with a credit by a model, else 0.
+    """
     indices = range(len(collection))
+    largest = [
+        (float(np.abs(truth.progress).max()), -at) for at in indices if (truth := collection.truth(at))
+    ]
+    if largest:
+        return -max(largest)[1]
     sources = [source for source in collection.sources if source not in MODEL_FREE]
-    measured = (index for index in indices if collection.truth(index))
-    credited = (index for index in indices if collection.credits(index, sources))
-    return next(chain(measured, credited), 0)
+    return next((index for index in indices if collection.credits(index, sources)), 0)

@@ -15,7 +15,7 @@
   };
   for (const figure of document.querySelectorAll("figure.chart")) {
     const step = Number(figure.dataset.stepShown);
-    const chart = chartIn(figure.querySelector(".box"), { dark: {}, step, onStep: choose });
+    const chart = chartIn(figure.querySelector(".box"), { dark: DARK, step, onStep: choose });
     const json = figure.querySelector('script[type="application/json"]').textContent;
     plotly().then(() => chart.draw(json)); // the still image stays until then
     charts.push(chart);

@@ -1,5 +1,6 @@
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,7 +24,8 @@ DRAWN = "line|polyline|path|rect|circle|text"
 def _numbers(html: str, lane: int) -> list[str]:
     """What the given lane says of every step."""
     rows = re.findall(r'<tr data-step="\d+".*?</tr>', html, re.DOTALL)
-    return [re.findall(r'class="number">(.*?)</span>', row)[lane] for row in rows]
+    cells = [re.findall(r'class="number">(.*?)</td>', row)[lane] for row in rows]
+    return [re.sub("<[^>]*>", "", cell) for cell in cells]
 
 
 @pytest.mark.parametrize("n_steps", [1, 13, 60])
@@ -68,6 +70,26 @@ def test_every_word_of_a_step_is_there_and_refusal_is_said(trajectory: Trajector
         row = re.findall(rf'<tr data-step="{number}".*?</tr>', html, re.DOTALL)[0]
         assert all(safe(text) in row for text in (step.thought, step.action, step.observation))
         assert ("✗ ungrounded" in row) is not step.grounded
+
+
+def test_a_page_of_a_long_episode_has_only_its_rows(drawn: Drawn, opinion: Opinion) -> None:
+    html = steps.steps_html(drawn(60), [opinion(drawn(60))], rows=range(20, 30), labels={21: "<i>mine"})
+    assert re.findall(r'data-step="(\d+)"', html) == [str(step) for step in range(20, 30)]
+    assert "&lt;i&gt;mine" in html
+    assert steps.steps_html(drawn(60), []) != html
+
+
+def test_the_tint_follows_the_sign_and_size_of_a_contribution(trajectory: Trajectory) -> None:
+    html = steps.steps_html(trajectory, [], focus=Credit("t1", "spa", [0.5, -0.25, 0.0]))
+    assert re.findall(r'data-tint="(\w+)" style="--share:(\d+)%"', html) == [
+        ("gain", "40"), ("loss", "20"), ("gain", "0")
+    ]  # fmt: skip
+    assert "nan" not in "".join(steps.tints(np.zeros(2)))
+
+
+def test_what_nobody_knows_is_called_unknown(trajectory: Trajectory) -> None:
+    step = replace(trajectory.steps[0], grounded=None)  # type: ignore[arg-type]
+    assert "grounding unknown" in steps.step_html(step) and "ungrounded" not in steps.step_html(step)
 
 
 def test_no_text_of_a_stranger_becomes_markup(hostile: Trajectory) -> None:

@@ -5,11 +5,13 @@ import pytest
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view.tables.trajectory import (
+    as_credit,
     contribution_table,
     disagreement,
     pivotal_step,
     running_sum,
     running_sum_table,
+    waterfall_table,
 )
 
 
@@ -62,3 +64,18 @@ def test_the_pivotal_step(make_trajectory: Callable[..., Trajectory], truth: Val
     assert pivotal_step([Credit("t1", "even", [0.5, -0.5, 0.5])], None) is None  # no step stands out
     assert pivotal_step([Credit("t1", "one step", [0.5])], None) == 0
     assert pivotal_step([], None) is None
+
+
+def test_a_waterfall_leads_from_the_base_value_to_the_outcome(
+    trajectory: Trajectory, truth: ValueTruth
+) -> None:
+    table = waterfall_table(trajectory, Credit("t1", "spa", [0.5, -0.25, 0.25], base_value=0.125))
+    assert table["kind"].tolist() == ["base", "step", "step", "step", "unexplained", "outcome"]
+    assert table["step"].dropna().tolist() == [0, 1, 2]
+    assert table["start"].tolist() == [0, 0.125, 0.625, 0.375, 0.625, 0]
+    moving = table[table["kind"] != "outcome"]
+    assert moving["change"].sum() == trajectory.outcome == table["change"].iloc[-1]
+    measured = waterfall_table(trajectory, as_credit(truth))
+    assert "unexplained" not in set(measured["kind"]) and measured["change"].iloc[0] == 0.5
+    with pytest.raises(ValueError, match="does not belong to"):
+        waterfall_table(trajectory, Credit("other", "spa", [0.5, -0.25, 0.25]))

@@ -1,3 +1,5 @@
+import base64
+import gzip
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -5,12 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import spa_lab
 from spa_lab.store import Run, StoreError
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view.html.steps import steps_html
+from spa_lab.view.notes import Note, Notes
 from spa_lab.view.tables.collection import Collection, Query
 from spa_lab.widgets import Inspector, Selection
 
@@ -70,7 +75,7 @@ def test_the_pages_controls_do_what_they_say(collection: Collection) -> None:
     press(view, pivotal="")
     assert view.pivotal() is None and view.selected_step == 0, "no step of this truth stands out"
     press(view, outcome="failure")
-    assert view.numbers == [2]
+    assert view.numbers == [2] and view.trajectory.id == "t7", "the first hit is opened"
     press(view, outcome="all", shortest="6", order="longest")
     assert view.numbers == [2, 1]
     press(view, trajectory="2")
@@ -82,7 +87,7 @@ def test_the_pages_controls_do_what_they_say(collection: Collection) -> None:
     press(view, sources=json.dumps(["terminal", "spa", "unknown"]))
     assert view.sources == ["spa", "terminal"]
     press(view, text="no such words")
-    assert view.numbers == [] and "0 of 3 trajectories" in view.found
+    assert view.numbers == [] and "0 of 3 episodes" in view.found
     press(view, next="")  # nowhere to go
     assert view.trajectory.id == "t7"
 
@@ -111,13 +116,14 @@ def test_who_says_nothing_is_named_and_not_drawn_as_zero(drawn: Drawn, opinion: 
 
 def test_static_and_live_are_the_same_drawing(collection: Collection, tmp_path: Path) -> None:
     view = Inspector(collection)
-    table = steps_html(view.trajectory, view.credits(view.sources), view.truth)
+    table = steps_html(view.trajectory, view.credits(view.sources), view.truth, focus=view.episode.focused)
     assert table in view.steps and table in view.static()
     assert "<input" not in view.static() and "<script" not in view.static()
     assert view.static().count("data:image/png;base64") == 1 and len(view.static()) < 200_000
     view.save(tmp_path / "one.html")
     page = (tmp_path / "one.html").read_text(encoding="utf-8")
-    assert table in page and page.count('id="plotly-gzip"') == 1 and len(page) < 3_000_000
+    assert table in page, "readable without a script"
+    assert page.count('id="plotly-gzip"') == 1 and len(page) < 3_000_000
     assert not re.search(r"(src|href)=.?https?:", page), "it asks for nothing"
 
 
@@ -186,3 +192,126 @@ def test_inspect_takes_whatever_somebody_has(drawn: Drawn, opinion: Opinion, tmp
         spa_lab.inspect(tmp_path / "nothing")
     with pytest.raises(ValueError, match=r"as JSON lines: line 1: broken JSON"):
         spa_lab.inspect(Path(__file__))
+
+
+def saved(path: Path) -> dict[str, Any]:
+    """What a saved page holds."""
+    (packed,) = re.findall(r'id="episodes-gzip">([^<]*)<', path.read_text(encoding="utf-8"))
+    return json.loads(gzip.decompress(base64.b64decode(packed)))
+
+
+def test_a_saved_page_holds_every_episode_as_it_would_be_drawn(
+    collection: Collection, tmp_path: Path
+) -> None:
+    view = Inspector(collection)
+    view.notes.put(Note("t6", 2, label="here"))
+    view.save(tmp_path / "all.html")
+    data = saved(tmp_path / "all.html")
+    assert [episode["id"] for episode in data["episodes"]] == ["t4", "t6", "t7"]
+    for at, episode in enumerate(data["episodes"]):
+        press(view, trajectory=str(at))
+        for kind in ("sums", "waterfall", "both"):
+            view.chart_kind = kind
+            assert episode["charts"][kind] == view.chart
+        assert episode["head"] == view.head and episode["n_steps"] == view.n_steps
+        assert episode["pivotal"] == view.pivotal()
+    assert (
+        data["notes"] == [{"trajectory_id": "t6", "step": 2, "tags": [], "label": "here", "text": ""}]
+        and data["schema"] == 2
+    )
+    assert [episode["success"] for episode in data["episodes"]] == [True, True, False]
+    assert data["episodes"][2]["keys"]["gap"] is None
+
+
+def test_columns_sort_and_filters_reset(collection: Collection) -> None:
+    view = Inspector(collection)
+    press(view, sort="steps")
+    assert view.numbers == [2, 1, 0] and 'aria-sort="descending"' in view.found
+    press(view, sort="steps")
+    assert view.numbers == [0, 1, 2] and 'aria-sort="ascending"' in view.found
+    press(view, longest="6", text="take", kind="unknown")
+    assert view.numbers == [0, 1] and view.query_words == ["take"] and "steps ≤ 6" in view.filters
+    press(view, clear="longest")
+    assert view.numbers == [0, 1, 2] and "steps ≤ 6" not in view.filters
+    press(view, reset="")
+    assert view.query == Query(source="spa", order="shortest") and view.query_words == []
+
+
+def test_a_long_episode_is_shown_in_pages(drawn: Drawn, opinion: Opinion) -> None:
+    long = drawn(450)
+    view = Inspector(Collection.of([long], [opinion(long)]))
+    assert len(marked(view, "steps")) == 200 and "steps 0 to 199 of 450" in view.steps
+    press(view, page="2")
+    assert view.selected_step == 400 and marked(view, "steps") == [str(step) for step in range(400, 450)]
+    view.selected_step = 399  # an arrow key
+    assert marked(view, "steps")[0] == "200"
+
+
+def test_waterfall_and_measured_values_in_focus(collection: Collection) -> None:
+    view = Inspector(collection)
+    press(view, chart="waterfall")
+    names = [trace["name"] for trace in json.loads(view.chart)["data"]]
+    assert names[0] == "base value" and "outcome R" in names and "left unexplained" in names
+    press(view, focus="measured Δ")
+    names = [trace["name"] for trace in json.loads(view.chart)["data"]]
+    assert "left unexplained" not in names, "values end at the outcome"
+    press(view, trajectory="2")  # not measured: the running sums instead
+    assert "running sum" in view.chart and view.episode.focused is None
+
+
+def test_two_policies_side_by_side(drawn: Drawn, opinion: Opinion) -> None:
+    one = replace(drawn(4), task_id="a")
+    steps = (one.steps[0], replace(one.steps[1], action="<b>look</b>"), *drawn(7).steps[2:])
+    two = replace(drawn(7), id="other", task_id="a", policy="rival", steps=steps)
+    lonely = replace(drawn(6), task_id="b")
+    left = Collection.of([one, lonely], [opinion(one), opinion(lonely)], name="left")
+    right = Collection.of([two], [opinion(two)], name="right")
+    view = spa_lab.inspect(left, beside=right)
+    assert view.trajectory.id == "t4" and view.beside_set == "right"
+    assert view.steps.count("they part") == 1 and "The first 1 actions are the same." in view.steps
+    assert "&lt;b&gt;look" in view.steps and "<b>look" not in view.steps
+    assert marked(view, "steps") == ["0", "1", "2", "3"] and view.steps.count("<tr ") == 7 + 1
+    press(view, differing="")
+    assert view.numbers == [0], "the other task was not played there"
+    press(view, differing="", trajectory="1")
+    assert "no other episode of this task there" in view.controls and "they part" not in view.steps
+    press(view, beside_set="")
+    assert view.beside_set == "" and "no other episode" not in view.controls
+
+
+def test_tags_notes_and_labels_are_kept_and_exported(collection: Collection, tmp_path: Path) -> None:
+    path = tmp_path / "notes.jsonl"
+    view = spa_lab.inspect(collection, notes=path)
+    press(view, **{"tags:1": "odd, <b>, odd", "note:1": "why?", "label:0:2": "lost <i>", "text:0:2": "here"})
+    assert "&lt;b&gt;" in view.found and "lost &lt;i&gt;" in view.steps
+    press(view, tag="odd")
+    assert view.numbers == [1] and view.trajectory.id == "t6"
+    press(view, save_notes="")
+    again = spa_lab.inspect(collection, notes=path)
+    assert list(again.notes) == [
+        Note("t6", tags=("odd", "<b>"), text="why?"), Note("t4", 2, label="lost <i>", text="here")
+    ]  # fmt: skip
+    press(view, **{"tags:1": "", "note:1": ""})
+    assert len(view.notes) == 1
+    assert view.notes.to_frame()["label"].tolist() == ["lost <i>"]
+    path.write_text(path.read_text().replace('"step": 2', '"step": "2"'))
+    with pytest.raises(ValueError, match=r"notes.jsonl, line 3: note of 't4': 'step' must be an integer"):
+        Notes.load(path)
+
+
+def test_unknown_outcomes_are_drawn_as_such(drawn: Drawn, opinion: Opinion) -> None:
+    known = drawn(4)
+    unknown = replace(drawn(6))
+    for name, value in (("outcome", None), ("success", None)):
+        object.__setattr__(unknown, name, value)
+    object.__setattr__(unknown, "steps", tuple(replace(step, grounded=None) for step in unknown.steps))
+    held = Collection.of([known, drawn(6)], [opinion(unknown)])
+    held.index["success"] = pd.Series([True, None], dtype="object")
+    held.index["outcome"] = [1.0, np.nan]
+    held._open = [known, unknown].__getitem__
+    view = Inspector(held, Selection(trajectory_id="t6"), sources=["spa@run-3"])
+    assert "R = unknown (unknown)" in view.head and "grounding unknown" in view.head
+    assert "R = unknown, unknown" in view.found
+    press(view, chart="waterfall")
+    press(view, outcome="failure")
+    assert view.numbers == []
