@@ -57,6 +57,13 @@ class ScriptedPlayer:
         actions = [*(taken.action for taken in trajectory.steps[:step]), action]
         return self._play(task, actions, trajectory.seed, f"{trajectory.id}/{step}: {action}")
 
+    def admissible(self, task: Task, trajectory: Trajectory, step: int) -> list[str]:
+        """The actions that the world could execute before `step`, sorted; [] if it does not list them."""
+        episode = RunningEpisode(self.environment, task, step_limit=self.step_cap)
+        for taken in trajectory.steps[:step]:
+            episode.act(taken.thought, taken.action)
+        return episode.world.admissible()
+
     def measure(self, task: Task, trajectory: Trajectory, branches: int, *, rng: random.Random) -> ValueTruth:
         """Values before every step by `branches` continuations each; the last value is the outcome."""
         outcomes = tuple(

@@ -131,7 +131,7 @@ def test_linked_views(notebook: Any, run_notebook: Any, picture: Any, record_pro
         assert set(
             view.locator("tr[data-step].selected").evaluate_all("rows => rows.map(row => row.dataset.step)")
         ) == {"3"}
-    assert _selected(inspector) == [2.5, 3] and _selected(explorer) == [2.5] * 3
+    assert _selected(inspector) == [3] and _selected(explorer) == [2.5] * 3
     assert inspector.locator('[data-pane="chart"]').get_attribute("data-drawn") == drawn, (
         "only the mark moves"
     )
@@ -158,7 +158,7 @@ def test_linked_views(notebook: Any, run_notebook: Any, picture: Any, record_pro
     inspector.locator("tr[data-step='7']").focus()
     page.keyboard.press("/")
     page.keyboard.type("shelf heat")
-    inspector.locator("text=6 of 13 trajectories").wait_for()
+    inspector.locator("text=6 of 13 episodes").wait_for()
     inspector.locator("tr[data-trajectory]").first.focus()
     page.keyboard.press("ArrowDown")
     inspector.locator('h3:has-text("heat a mug")').wait_for()
@@ -170,12 +170,12 @@ def test_values_on_hover_and_sources_that_the_legend_hides(notebook: Any, run_no
     plot = _plot(view)
     page.mouse.move(*_point(page, view, 6))
     label = plot.locator(".hoverlayer .legend")
-    label.locator("text=step 6").wait_for()
+    label.locator("text=after 6 steps").wait_for()
     words = label.text_content()
-    assert "go to" in words and "measured Δ" in words and "±" in words and "spa" in words
+    assert "go to" in words and "measured V" in words and "±" in words and "spa" in words
     plot.locator(".infolayer .legendtoggle").nth(1).click()
     page.wait_for_function(
-        "plot => plot.data.filter(trace => trace.visible === 'legendonly').length === 2",
+        "plot => plot.data.filter(trace => trace.visible === 'legendonly').length === 1",
         arg=plot.element_handle(),
     )
     plot.hover()
@@ -199,8 +199,8 @@ def test_hostile_text_stays_inert(
     view.locator('h3:has-text("strange")').wait_for()
     page.locator(".jp-OutputArea summary:visible", has_text="R = 1.00").click()
     for step in (0, 1):
-        page.mouse.move(*_point(page, view, step))
-        _plot(view).locator(f".hoverlayer .legend >> text=step {step}").wait_for()
+        page.mouse.move(*_point(page, view, step + 1))
+        _plot(view).locator(f".hoverlayer .legend >> text=after {step + 1} steps").wait_for()
         if step == 0:
             assert "<script>window.owned = 1</script>" in _plot(view).locator(".hoverlayer").text_content()
     page.wait_for_timeout(300)
@@ -256,12 +256,13 @@ def test_all_views(notebook: Any, lab: Any, run_notebook: Any, picture: Any, the
     branch = _view(page, "Branch from here")
     branch.locator("input[name=action]").fill("go to <b>fridge 9</b>")
     branch.locator("input[name=action]").press("Enter")
-    branch.locator("text=one continuation after the other action").wait_for()
+    branch.locator("text=one of many continuations after the other action").wait_for()
+    branch.locator("button[name=grow]:not([disabled])").wait_for()  # a few were played at once
     branch.locator("button[name=grow]").click()
     branch.locator("button[name=stop]:not([disabled])").wait_for()  # it plays while the page answers
     branch.locator("button[name=grow]:not([disabled])").wait_for()
     for prefix in (1, 2, 3):
-        branch.locator(f"tbody tr:nth-child({prefix}) td:nth-child(4):text-is('64')").wait_for()
+        branch.locator(f"tbody tr:nth-child({prefix}) td:nth-child(5):text-is('72')").wait_for()
     charted = (
         "Trajectory inspector",
         "Reward and advantage explorer",
@@ -308,33 +309,87 @@ def test_a_page_without_a_kernel_shows_the_same(
     assert page.evaluate("window.owned") is None
     assert page.locator(".spa-lab input, .spa-lab script, .spa-lab button:visible").count() == 0
     still = views.first.locator("figure img")
-    assert still.evaluate("image => image.naturalWidth") > 800 and "running sums" in still.get_attribute(
+    assert still.evaluate("image => image.naturalWidth") > 800 and "Running sums" in still.get_attribute(
         "alt"
     )
     assert (lab.folder / "static.ipynb").stat().st_size < 1_000_000
     picture(page, "static-1280")
 
 
-def test_a_saved_page_is_interactive_without_a_network(open_page: Any, picture: Any, tmp_path: Path) -> None:
+def test_a_reopened_notebook_shows_the_saved_view_and_no_error(
+    notebook: Any, lab: Any, run_notebook: Any, open_page: Any, picture: Any
+) -> None:
+    """The same notebook later, when no kernel holds its widgets."""
+    page = run_notebook(notebook("reopened", "Inspector(several, selection)"))
+    _plot(_view(page, "Trajectory inspector"))
+    page.evaluate(
+        "async () => { await window.jupyterapp.commands.execute('docmanager:save');"
+        " await window.jupyterapp.shell.currentWidget.sessionContext.shutdown(); }"
+    )
+    page.close()
+    page = open_page(lab.address("reopened.ipynb"), height=1200)
+    page.locator(".spa-lab-static tr[data-step]").nth(3).wait_for()
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.jp-OutputArea-output')]"
+        ".some(output => output.textContent.startsWith('Error displaying widget'))"
+    )
+    assert page.locator("text=Error displaying widget").first.is_hidden()
+    picture(page, "reopened-1280")
+
+
+def test_a_saved_page_is_the_inspector_without_kernel_and_network(
+    open_page: Any, picture: Any, tmp_path: Path
+) -> None:
     sys.path.insert(0, str(HERE))
     from scene import collection
 
-    from spa_lab.widgets import Inspector
+    from spa_lab.widgets import Inspector, Selection
 
-    view = Inspector(collection())
+    view = Inspector(collection(), Selection(trajectory_id="eval/00000"))
     view.selection.step = 2
     view.save(tmp_path / "saved.html")
-    page = open_page(f"file://{tmp_path}/saved.html", height=1200, alone=True)
-    saved = page.locator(".spa-lab").first
-    assert _selected(saved) == [1.5, 2]
+    address = f"file://{tmp_path}/saved.html"
+    page = open_page(address, width=1440, height=900, alone=True)
+    saved = _view(page, "Trajectory inspector")
+    assert _selected(saved) == [2]
     page.locator('tr[data-step="5"]').click()
-    assert _selected(saved) == [4.5, 5]
-    page.mouse.click(*_point(page, saved, 9))
+    assert _selected(saved) == [5]
+    page.mouse.click(*_point(page, saved, 9.5))
     page.locator('tr[data-step="9"].selected').wait_for()
-    picture(page, "saved-1280")
+    assert page.url.endswith("#episode=eval%2F00000&step=9")
+    picture(page, "saved-1440")
+
+    page.keyboard.press("]")
+    page.locator('h3:has-text("heat a mug")').wait_for()
+    saved.locator("button[name=sort][value=steps]").click()
+    assert saved.locator("tr[data-trajectory]").first.get_attribute("data-trajectory") == "0"
+    saved.locator("button[name=outcome][value=failure]").click()
+    saved.locator("text=5 of 13 episodes").wait_for()
+    saved.locator("select[name=chart]").select_option("waterfall")
+    page.wait_for_function("() => document.querySelector('.js-plotly-plot').data[0].name === 'base value'")
+    page.keyboard.press("/")
+    page.keyboard.type("no such words")
+    saved.locator("text=Nothing found").wait_for()
+    saved.locator("button[name=reset]").first.click()
+    saved.locator("text=13 of 13 episodes").wait_for()
+    saved.locator("summary:has-text('tags, notes')").click()
+    saved.locator("input[name^='tags:']").fill("odd <b>")
+    saved.locator(".found .badge:has-text('odd <b>')").wait_for()
+    with page.expect_download() as download:
+        saved.locator("button[name=save_notes]").click()
+    assert '"tags":["odd <b>"]' in Path(download.value.path()).read_text()
+
+    page = open_page(f"{address}#episode=%3Ci%3Estrange%3C%2Fi%3E&step=1", alone=True)
+    page.locator('tr[data-step="1"].selected').wait_for()
+    assert page.evaluate("window.owned") is None
+    page.emulate_media(color_scheme="dark")
+    saved = _view(page, "Trajectory inspector")
+    page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
+    assert saved.evaluate("view => getComputedStyle(view).backgroundColor") == "rgb(22, 24, 28)"
+    picture(page, "saved-dark-1280")
 
 
-def test_contributions_truth_and_sums_on_one_screen(notebook: Any, run_notebook: Any, picture: Any) -> None:
+def test_the_inspector_fits_on_one_screen(notebook: Any, run_notebook: Any, picture: Any) -> None:
     """A laptop's screen, JupyterLab's side bar open: the inspector of a run with measured truths."""
     cell = "import spa_lab\nfrom spa_lab.paths import tour_folder\nspa_lab.inspect(tour_folder('household'))"
     page = run_notebook(notebook("screen", cell), width=1440, height=900)
@@ -345,21 +400,26 @@ def test_contributions_truth_and_sums_on_one_screen(notebook: Any, run_notebook:
     )
     page.wait_for_timeout(500)
     picture(page, "one-screen-1440")
-    traces = plot.evaluate("plot => plot.data.map(trace => [trace.name, trace.yaxis, 'error_y' in trace])")
-    assert ["measured Δ", "y", True] in traces
-    sums = [name for name, panel, _ in traces if panel == "y2"]
-    assert any(name.startswith("measured V") for name in sums) and any(
-        name.startswith("R = ") for name in sums
+    names = plot.evaluate("plot => plot.data.map(trace => trace.name)")
+    assert any(name.startswith("measured V") for name in names) and any(
+        name.startswith("R = ") for name in names
     )
-    assert {name for name, panel, _ in traces if panel == "y"} - {"action", "measured Δ"} <= set(sums)
-    box = plot.bounding_box()
-    bottom = page.locator(".jp-NotebookPanel-notebook").first.bounding_box()
-    end = bottom["y"] + bottom["height"]
-    assert box["y"] >= bottom["y"] - 1 and box["y"] + box["height"] <= end
+    screen = page.locator(".jp-NotebookPanel-notebook").first.bounding_box()
+    end = screen["y"] + screen["height"]
+    for part in ("[data-pane=filters]", "[data-pane=found]", "[data-pane=chart]", "[data-pane=steps]"):
+        box = view.locator(part).bounding_box()
+        assert box["y"] >= screen["y"] - 1 and box["y"] + box["height"] <= end + 1, part
     rows = view.locator("tr[data-step]").evaluate_all(
         "(rows, end) => rows.filter(row => { const box = row.getBoundingClientRect(),"
         " around = row.closest('.scroll').getBoundingClientRect();"
         " return box.top >= around.top && box.bottom <= Math.min(end, around.bottom) + 1; }).length",
         end,
     )
-    assert rows >= 1, "steps are readable below the chart"
+    assert rows >= 10, "steps are readable below the chart"
+    box = plot.bounding_box()
+    page.mouse.move(*_point(page, view, 2.5))
+    page.mouse.down()
+    page.mouse.move(*_point(page, view, 6.5), steps=4)
+    page.mouse.up()
+    view.locator('tr[data-step="6"].selected').wait_for()
+    assert plot.bounding_box() == box, "the chart stays where it is"

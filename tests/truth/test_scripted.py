@@ -47,6 +47,9 @@ def test_continuations_begin_where_they_should(
     assert [step.observation for step in other.steps[:4]] == [step.observation for step in episode.steps[:4]]
     wrong = player.what_if(task, episode, 3, "dance on the table")
     assert wrong.steps[3].action == "dance on the table" and not wrong.steps[3].grounded
+    allowed = player.admissible(task, episode, 3)
+    assert allowed == sorted(allowed) and "dance on the table" not in allowed
+    assert player.what_if(task, episode, 3, allowed[0]).steps[3].grounded
     at_the_cap = replace(episode, steps=(episode.steps * 18)[:18])
     assert len(player.outcomes(task, at_the_cap, 17, 4, rng=random.Random(0))) == 4
     with pytest.raises(ValueError, match=r"no step \d+, there are \d+"):

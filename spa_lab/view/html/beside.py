@@ -24,16 +24,14 @@ def beside_html(left: Side, right: Side, rows: range | None = None) -> str:
     shades = [None if credit is None else tints(credit.contributions) for _, credit in (left, right)]
     body = []
     for step in range(max(len(left[0]), len(right[0]))) if rows is None else rows:
+        badge = '<span class="badge">they part</span> ' if step == part else ""
         cells = "".join(
-            _cells(side, step, span, "" if shade is None or step >= len(shade) else shade[step])
+            _cells(side, step, span, "" if shade is None or step >= len(shade) else shade[step], badge)
             for side, shade in zip((left, right), shades, strict=True)
         )
-        badge = '<span class="badge">they part</span>' if step == part else ""
         place = f'data-step="{step}" tabindex="-1" aria-selected="false"' if step < len(left[0]) else ""
         look = "" if part is None or step < part else ' class="parted"' if step > part else ' class="part"'
-        body.append(
-            f'<tr {place} role="row"{look}><th scope="row" role="rowheader">{step}{badge}</th>{cells}</tr>'
-        )
+        body.append(f'<tr {place} role="row"{look}><th scope="row" role="rowheader">{step}</th>{cells}</tr>')
     summary = "The same actions to the end." if part is None else f"The first {part} actions are the same."
     return (
         f'<p class="facts">{summary}</p>'
@@ -47,20 +45,22 @@ def _head(side: Side) -> str:
     trajectory, credit = side
     result = f"R = {outcome_text(trajectory.outcome)} ({verdict(trajectory.success)})"
     name = f"<b>{safe(shortened(trajectory.policy, 40))}</b> · {result} · {len(trajectory)} steps"
-    source, total = ("", "") if credit is None else (safe(credit.source), safe(sum_caption(credit)))
+    source, total = (
+        ("", "") if credit is None else (safe(shortened(credit.source, 40)), safe(sum_caption(credit)))
+    )
     return (
         f'<th scope="col" role="columnheader" title="{safe(shortened(trajectory.id, 200))}">{name}</th>'
         f'<th scope="col" role="columnheader" class="bars">{source}</th>'
-        f'<th scope="col" role="columnheader" class="figure">{total}</th>'
+        f'<th scope="col" role="columnheader" class="figure" title="{total}">ĉ</th>'
     )
 
 
-def _cells(side: Side, step: int, span: Span, shade: str) -> str:
+def _cells(side: Side, step: int, span: Span, shade: str, badge: str) -> str:
     trajectory, credit = side
     if step >= len(trajectory):
         end = "ended" if step == len(trajectory) else ""
         return f'<td class="words" role="gridcell"><i>{end}</i></td><td></td><td></td>'
-    words = f'<td class="words" role="gridcell">{step_html(trajectory.steps[step], shade)}</td>'
+    words = f'<td class="words" role="gridcell">{step_html(trajectory.steps[step], shade, badge)}</td>'
     if credit is None:
         return f"{words}<td></td><td></td>"
     number = signed(float(credit.contributions[step]), decimal_places(credit.contributions))

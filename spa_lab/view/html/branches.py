@@ -1,38 +1,68 @@
 """Continuations in a page: the table of values, and two episodes side by side."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Hashable, Mapping, Sequence
 
 from spa_lab.types import Trajectory
 from spa_lab.view.html.markup import frame_table, safe
 from spa_lab.view.html.steps import step_html
-from spa_lab.view.tables.branches import value_interval
+from spa_lab.view.tables.branches import values_table
 from spa_lab.view.text import facts, shortened, signed
 
+MOST_DOTS = 80
+"""Continuations that have a dot each."""
 
-def values_html(outcomes: Mapping[str, Sequence[float]]) -> str:
-    """The value of every prefix with its interval, and the difference to the first.
+
+def values_html(outcomes: Mapping[str, Sequence[float]], known: Mapping[str, float] | None = None) -> str:
+    """A dot for every continuation, the value of every prefix, and the difference to the first.
 
     Args:
         outcomes: name of a prefix -> outcomes of its continuations, at least one each.
+        known: name of a prefix -> its value, where nothing is left to be played.
     """
     if not outcomes:
         return '<span class="note">No continuation has been played yet.</span>'
     rows = []
-    first: float | None = None
-    for name, values in outcomes.items():
-        low, mean, high = value_interval(values)
-        change = "–" if first is None else signed(mean - first, 3)
-        first = mean if first is None else first
-        cells = [f"{mean:.3f}", f"[{low:.3f}, {high:.3f}]", str(len(values)), change]
-        rows.append([safe(shortened(name, 60)), *cells])
-    return frame_table(["prefix", "value", "95 % interval", "n", "difference to first"], rows, numeric=4)
+    for row in values_table(outcomes, known or {}).to_dict("records"):
+        name = str(row["prefix"])
+        interval = _interval(row["low"], row["high"]) if row["n"] else "known"
+        cells = [dots(outcomes.get(name, ())), f"{row['value']:.3f}", interval, str(row["n"])]
+        rows.append([safe(shortened(name, 60)), *cells, _difference(row)])
+    columns = ["prefix", "continuations: ● success, ○ failure", "value", "95 % interval", "n"]
+    return frame_table([*columns, "difference to the first, 95 % interval"], rows, numeric=4)
+
+
+def dots(outcomes: Sequence[float]) -> str:
+    """A dot per continuation, in the order of play: full, empty, or half for an outcome between 0 and 1."""
+    signs = "".join("●" if value == 1 else "○" if value == 0 else "◐" for value in outcomes[:MOST_DOTS])
+    more = f" and {len(outcomes) - MOST_DOTS} more" if len(outcomes) > MOST_DOTS else ""
+    mean = sum(outcomes) / len(outcomes) if outcomes else 0.0
+    label = f"{len(outcomes)} continuations, mean outcome {mean:.2f}"
+    return f'<span class="dots" role="img" aria-label="{label}">{signs}</span>{more}' if outcomes else ""
+
+
+def _difference(row: Mapping[Hashable, float]) -> str:
+    """The difference with its interval, and whether that excludes 0."""
+    if math.isnan(row["difference"]):
+        return "–"
+    low, high = row["difference_low"], row["difference_high"]
+    told = "differ" if low > 0 or high < 0 else "not told apart"
+    return f"{signed(row['difference'], 3)} {_interval(low, high, sign=True)}, {told}"
+
+
+def _interval(low: float, high: float, *, sign: bool = False) -> str:
+    return f"[{signed(low, 3)}, {signed(high, 3)}]" if sign else f"[{low:.3f}, {high:.3f}]"
 
 
 def beside_html(original: Trajectory, other: Trajectory, step: int) -> str:
-    """Two episodes from a step on, side by side, with their outcomes."""
+    """What happened, and one of many continuations after another action, side by side from that step on."""
+    note = (
+        "The right side is one of many continuations after the other action: another draw may end otherwise. "
+        "The dots above show how often it succeeds."
+    )
     return (
-        f'<div class="side-by-side">{_column("what happened", original, step)}'
-        f"{_column('one continuation after the other action', other, step)}</div>"
+        f'<p class="note">{note}</p><div class="side-by-side">{_column("what happened", original, step)}'
+        f"{_column('one of many continuations after the other action', other, step)}</div>"
     )
 
 

@@ -21,6 +21,8 @@ Grow = Callable[[Trajectory, int, int], Sequence[float]]
 """(trajectory, step < T, n) -> outcomes in [0, 1] of n new continuations from before that step."""
 WhatIf = Callable[[Trajectory, int, str], Trajectory]
 """(trajectory, step, action) -> the episode with another action at that step, played to its end."""
+Actions = Callable[[Trajectory, int], Sequence[str]]
+"""(trajectory, step) -> the actions that the world allows before that step."""
 _Prefix = tuple[str, Trajectory, int]
 """A label, and the steps of an episode before the given one."""
 
@@ -35,6 +37,7 @@ class BranchView(CollectionView):
         grow: plays continuations.
         selection: shared with other widgets.
         what_if: plays on after another action; without it that box is missing.
+        actions: lists the allowed actions, which the box then offers; any other text can be tried, too.
         chunk: continuations played at a time, >= 1.
         budget: continuations of each prefix that the button plays, >= 1.
     """
@@ -51,6 +54,7 @@ class BranchView(CollectionView):
         selection: Selection | None = None,
         *,
         what_if: WhatIf | None = None,
+        actions: Actions | None = None,
         chunk: int = 8,
         budget: int = 64,
     ) -> None:
@@ -59,6 +63,7 @@ class BranchView(CollectionView):
         panes = ["controls", "status", "chart", "values", "beside"]
         super().__init__(collection, selection, panes=panes, name="Branch from here")
         self.grow, self.what_if, self.chunk, self.budget = grow, what_if, chunk, budget
+        self.actions = actions
         self.grown: dict[tuple[str, int], list[float]] = {}
         """Trajectory id and step -> outcomes."""
         self.action = ""
@@ -87,23 +92,34 @@ class BranchView(CollectionView):
             self.try_action(self.action)
 
     def try_action(self, action: str) -> None:
-        """Play on after another action at the selected step; raises ValueError if it is empty."""
+        """Play on after another action at the selected step, and a chunk of continuations of every prefix.
+
+        Raises:
+            ValueError: the action is empty.
+        """
         if not action.strip():
-            raise ValueError("type an action first")
+            raise ValueError("choose or type an action first")
         assert self.what_if is not None
+        self.stop()
         self.other = self.what_if(self.trajectory, self.step, action.strip())
         self.draw()
+        self.start(self.chunk)
 
-    def start(self) -> None:
-        """Play `budget` more continuations of every prefix shown; in the background if an event loop runs."""
+    def start(self, budget: int | None = None) -> None:
+        """Play more continuations of every prefix shown; in the background if an event loop runs.
+
+        Args:
+            budget: how many of each; that of the view if None.
+        """
         self.stop()
+        budget = self.budget if budget is None else budget
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            for _ in range(0, self.budget, self.chunk):
+            for _ in range(0, budget, self.chunk):
                 self._grow_chunk()
             return
-        self._task = loop.create_task(self._growing())
+        self._task = loop.create_task(self._growing(budget))
         self.draw()
 
     def stop(self) -> None:
@@ -116,10 +132,17 @@ class BranchView(CollectionView):
     def draw(self) -> None:
         """The values around the selected step."""
         self._draw_controls()
-        outcomes = {name: self._outcomes(trajectory, step) for name, trajectory, step in self._prefixes()}
+        prefixes = self._prefixes()
+        outcomes = {name: self.grown.get((each.id, step), []) for name, each, step in prefixes}
         outcomes = {name: values for name, values in outcomes.items() if values}
+        # after the last step nothing is left to be played: the value is the outcome
+        known = {
+            name: float(each.outcome)
+            for name, each, step in prefixes
+            if step == len(each) and each.outcome is not None
+        }
         self.draw_chart("chart", branch_chart(interval_table(outcomes, self.chunk)) if outcomes else None)
-        self.values = values_html(outcomes)
+        self.values = values_html(outcomes, known)
         self.beside = beside_html(self.trajectory, self.other, self.step) if self.other else ""
 
     def _prefixes(self) -> list[_Prefix]:
@@ -130,12 +153,6 @@ class BranchView(CollectionView):
             prefixes.append((f"after “{step_label(self.other, step, 30)}”", self.other, step + 1))
         return prefixes
 
-    def _outcomes(self, trajectory: Trajectory, step: int) -> list[float]:
-        """Outcomes of the continuations so far; after the last step the value is the outcome itself."""
-        if step == len(trajectory):
-            return [trajectory.outcome]
-        return self.grown.get((trajectory.id, step), [])
-
     def _grow_chunk(self) -> None:
         for _, trajectory, step in self._prefixes():
             if step < len(trajectory):
@@ -144,8 +161,8 @@ class BranchView(CollectionView):
                 self.grown.setdefault((trajectory.id, step), []).extend(outcomes)
         self.draw()
 
-    async def _growing(self) -> None:
-        for _ in range(0, self.budget, self.chunk):
+    async def _growing(self, budget: int) -> None:
+        for _ in range(0, budget, self.chunk):
             await asyncio.sleep(0.01)  # let the page's messages through
             try:
                 self._grow_chunk()
@@ -169,8 +186,13 @@ class BranchView(CollectionView):
             controls.button("stop", "Stop", key="s", enabled=busy),
         ]
         if self.what_if is not None:
+            allowed = self.actions(self.trajectory, self.step) if self.actions is not None else ()
+            hint = f"{len(allowed)} are allowed" if allowed else ""
             parts.append(
-                controls.field("action", "another action here", self.action, "text", enter="what_if")
-            )
+                controls.field(
+                    "action", "another action here", self.action, "text", hint, "what_if", allowed,
+                    f"actions-{self.uid}",
+                )
+            )  # fmt: skip
             parts.append(controls.button("what_if", "Try it", enabled=not busy))
         self.controls = f"<h4>step {self.step}: <code>{label}</code></h4>{controls.row(*parts)}"

@@ -44,12 +44,35 @@ def ticks(name: str, title: str, chosen: Sequence[str], options: Sequence[str]) 
     )
 
 
-def field(name: str, title: str, value: str, kind: str, hint: str = "", enter: str = "") -> str:
-    """A text field of `kind` "search", "text" or "number"; `enter` names the button that Enter presses."""
+def field(
+    name: str,
+    title: str,
+    value: str,
+    kind: str,
+    hint: str = "",
+    enter: str = "",
+    options: Sequence[str] = (),
+    list_id: str = "",
+) -> str:
+    """A text field.
+
+    Args:
+        name: under which it is reported.
+        title: beside it.
+        value: what stands in it.
+        kind: "search", "text" or "number".
+        hint: shown while it is empty.
+        enter: name of the button that Enter presses.
+        options: offered while the user types.
+        list_id: id of the list of options, unique in the page.
+    """
+    offered = "".join(f'<option value="{safe(option)}"></option>' for option in options)
+    known = f' list="{safe(list_id)}"' if options else ""
+    choices = f'<datalist id="{safe(list_id)}">{offered}</datalist>' if options else ""
     return (
         f'<label class="control">{safe(title)}<input type="{kind}" name="{name}" value="{safe(value)}" '
         f'aria-label="{safe(title or hint)}" placeholder="{safe(hint)}" autocomplete="off" '
-        f'spellcheck="false" data-enter="{enter}"></label>'
+        f'spellcheck="false" data-enter="{enter}"{known}></label>{choices}'
     )
 
 
@@ -63,10 +86,10 @@ def button(
         title: on the button.
         value: what it reports.
         key: its keyboard shortcut.
-        hint: what it does, where the title is a sign.
+        hint: what it does and its key, where the title is short; the key is then not shown.
         enabled: whether it can be pressed.
     """
-    shown = f" <kbd>{safe(key)}</kbd>" if key else ""
+    shown = f" <kbd>{safe(key)}</kbd>" if key and not hint else ""
     more = f' title="{safe(hint)}" aria-label="{safe(hint)}"' if hint else ""
     disabled = "" if enabled else " disabled"
     return (

@@ -91,9 +91,9 @@ def drawing_html(
         "scale", "scale of the bars", scale, get_args(Scale)
     )
     return controls.row(
-        controls.button("previous", "◂", key="[", hint="previous episode"),
-        controls.button("next", "▸", key="]", hint="next episode"),
-        controls.button("pivotal", "Pivotal", key="p", enabled=pivotal),
+        controls.button("previous", "◂", key="[", hint="previous episode, key ["),
+        controls.button("next", "▸", key="]", hint="next episode, key ]"),
+        controls.button("pivotal", "Pivotal", key="p", hint="pivotal step, key p", enabled=pivotal),
         controls.choice("chart", "", chart, CHARTS, "chart"),
         controls.choice("focus", "of", focus, focuses, "source of the waterfall and of the tint"),
         controls.folded("sources", f"credit by {len(sources)} of {len(known)}", drawing),
@@ -112,9 +112,9 @@ def saved_drawing_html(chart: str, focus: str) -> str:
     """
     titles = CHARTS | {"waterfall": f"waterfall of {shortened(focus, 40)}"}
     return controls.row(
-        controls.button("previous", "◂", key="[", hint="previous episode"),
-        controls.button("next", "▸", key="]", hint="next episode"),
-        controls.button("pivotal", "Pivotal", key="p"),
+        controls.button("previous", "◂", key="[", hint="previous episode, key ["),
+        controls.button("next", "▸", key="]", hint="next episode, key ]"),
+        controls.button("pivotal", "Pivotal", key="p", hint="pivotal step, key p"),
         controls.choice("chart", "", chart, titles, "chart"),
         controls.look("full", "all text"),
         controls.look("tinted", f"tint by {shortened(focus, 40)}"),

@@ -7,7 +7,7 @@ import pytest
 from spa_lab.stats import wilson
 from spa_lab.types import Trajectory
 from spa_lab.view.html.branches import values_html
-from spa_lab.view.tables.branches import value_interval
+from spa_lab.view.tables.branches import difference_interval, value_interval, values_table
 from spa_lab.view.tables.collection import Collection
 from spa_lab.widgets import BranchView
 
@@ -33,6 +33,29 @@ def test_interval_by_hand() -> None:
     assert "No continuation has been played" in values_html({})
 
 
+def test_the_interval_of_a_difference() -> None:
+    """Newcombe (1998), table II: 56 of 70 against 48 of 80, method 10 without continuity correction."""
+    rates = [(rate.low, rate.point, rate.high) for rate in (wilson(56, 70), wilson(48, 80))]
+    assert difference_interval(*rates) == pytest.approx((0.0524, 0.2, 0.3339), abs=5e-5)
+    table = values_table({"before": [1.0, 0.0], "after": [1.0] * 8}, {"end": 1.0})
+    assert table["n"].tolist() == [2, 8, 0] and table["difference"].isna().tolist() == [True, False, False]
+    end = table.iloc[2]
+    assert end["difference"] == 0.5 and end["difference_high"] == pytest.approx(1 - wilson(1, 2).low)
+    page = values_html({"before": [1.0, 0.0, 0.5], "after": [0.0] * 90})
+    assert "●○◐" in page and "and 10 more" in page
+
+
+def test_allowed_actions_are_offered(trajectory: Trajectory) -> None:
+    view = BranchView(
+        Collection.of([trajectory]), _grow, what_if=_what_if, actions=lambda trajectory, step: ["<b>", "go"]
+    )
+    assert (
+        view.controls.count("<option") == 2
+        and "&lt;b&gt;" in view.controls
+        and "2 are allowed" in view.controls
+    )
+
+
 def test_growing_shrinks_the_interval(trajectory: Trajectory, press: Press) -> None:
     view = BranchView(Collection.of([trajectory]), _grow, budget=16)
     press(view, grow="")
@@ -45,12 +68,13 @@ def test_growing_shrinks_the_interval(trajectory: Trajectory, press: Press) -> N
     view.selection.step = 2  # the last one: what comes after it is known
     press(view, grow="")
     assert ("t1", 3) not in view.grown and len(view.grown["t1", 2]) == 16
+    assert "known" in view.values and view.values.count("●") == 8 + 1  # the head explains the signs
 
 
 def test_another_action_stands_beside_the_original(trajectory: Trajectory, press: Press) -> None:
     view = BranchView(Collection.of([trajectory]), _grow, what_if=_what_if, budget=8)
     press(view, what_if="")
-    assert "type an action first" in view.status
+    assert "choose or type an action first" in view.status
     press(view, action="<b>jump</b>", what_if="")
     assert view.other is not None and view.other.steps[0].action == "<b>jump</b>"
     assert "&lt;b&gt;jump&lt;/b&gt;" in view.beside and "<b>jump" not in view.beside + view.values
@@ -62,20 +86,21 @@ def test_another_action_stands_beside_the_original(trajectory: Trajectory, press
 
 def test_growing_can_be_stopped_and_bad_outcomes_are_said(trajectory: Trajectory) -> None:
     async def some() -> BranchView:
-        view = BranchView(Collection.of([trajectory]), _grow, budget=80)
+        view = BranchView(Collection.of([trajectory]), _grow, budget=8000)
         view.start()
-        await asyncio.sleep(0.05)
+        while not view.grown:
+            await asyncio.sleep(0.01)
         view.stop()
-        await asyncio.sleep(0.05)
         return view
 
     view = asyncio.run(some())
-    assert 0 < len(view.grown["t1", 0]) < 80
+    assert 0 < len(view.grown["t1", 0]) < 8000
 
     async def bad() -> BranchView:
         view = BranchView(Collection.of([trajectory]), lambda trajectory, step, n: [7.0] * n)
         view.start()
-        await asyncio.sleep(0.05)
+        while not view.status:
+            await asyncio.sleep(0.01)
         return view
 
     view = asyncio.run(bad())

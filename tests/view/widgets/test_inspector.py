@@ -268,7 +268,7 @@ def test_two_policies_side_by_side(drawn: Drawn, opinion: Opinion) -> None:
     right = Collection.of([two], [opinion(two)], name="right")
     view = spa_lab.inspect(left, beside=right)
     assert view.trajectory.id == "t4" and view.beside_set == "right"
-    assert view.steps.count("they part") == 1 and "The first 1 actions are the same." in view.steps
+    assert view.steps.count("they part<") == 2 and "The first 1 actions are the same." in view.steps
     assert "&lt;b&gt;look" in view.steps and "<b>look" not in view.steps
     assert marked(view, "steps") == ["0", "1", "2", "3"] and view.steps.count("<tr ") == 7 + 1
     press(view, differing="")
