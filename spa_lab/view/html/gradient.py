@@ -21,12 +21,21 @@ LANES = {
 
 
 def alarms_html(alarms: Sequence[Any]) -> str:
-    """One line each, the raised ones first; `alarms` have `raised` and `text`."""
-    lines = []
-    for alarm in sorted(alarms, key=lambda alarm: not alarm.raised):
-        word = '<b class="refused">⚠ alarm</b>' if alarm.raised else "✓ fine"
-        lines.append(f"<li>{word} · {safe(alarm.text)}</li>")
-    return f'<ul class="alarms">{"".join(lines)}</ul>'
+    """A line for every alarm that is raised; the checks that passed are counted, and fold out.
+
+    Args:
+        alarms: with `raised` and `text`.
+    """
+    raised = [f'<li><b class="refused">⚠ alarm</b> · {safe(one.text)}</li>' for one in alarms if one.raised]
+    passed = [f"<li>✓ {safe(one.text)}</li>" for one in alarms if not one.raised]
+    parts = [f'<ul class="alarms">{"".join(raised)}</ul>'] if raised else []
+    if passed:
+        count = "1 check passed" if len(passed) == 1 else f"{len(passed)} checks passed"
+        parts.append(
+            f'<details data-keep="passed"><summary>✓ {count}</summary>'
+            f'<ul class="alarms">{"".join(passed)}</ul></details>'
+        )
+    return "".join(parts)
 
 
 def update_steps_html(steps: pd.DataFrame, words: Sequence[str]) -> str:

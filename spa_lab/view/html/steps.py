@@ -177,7 +177,8 @@ def _heads(
     for credit in credits:
         name = f'<b dir="auto">{safe(shortened(credit.source, 60))}</b>'
         square = swatch(style.look(credit.source).colour)
-        heads.append(_number_head(f"{square} {name}", sum_caption(credit)))
+        caption = f"{sum_caption(credit)}: predicts R = {credit.predicted_outcome:.2f}"
+        heads.append(_number_head(f"{square} {name}", caption))
     if truth:
         caption = f"V(h₀) = {truth.offset:.2f}" + (" (± 1 s.e.)" if truth.branches else "")
         heads.append(_number_head(f"<b>◇ Δ, {safe(truth_label(truth))}</b>", caption))

@@ -6,9 +6,11 @@ from types import MappingProxyType
 
 from spa_lab.view import style
 
+LEARNT = "#dce8f4"
+"""Background of a token over which the loss is taken."""
 _LOOKS = MappingProxyType(
     {
-        "learnt": f"background:{style.POSITIVE};color:{style.WHITE};font-weight:bold",
+        "learnt": f"background:{LEARNT};color:{style.INK};border-bottom:2px solid {style.POSITIVE}",
         "read": f"color:{style.MUTED}",
         "masked": f"color:{style.INK};text-decoration:line-through",
     }

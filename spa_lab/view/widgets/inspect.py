@@ -61,9 +61,10 @@ def inspect(
 def _beside(what: Any, taken: set[str]) -> dict[str, Any]:
     """Arguments of `Inspector` for the collections beside; their names differ from those that are taken."""
     sets, name, _ = _sets(what, (), (), None)
-    titles = {
-        key: f"beside: {collection().name}" if key in taken else key for key, collection in sets.items()
-    }
+    whose = (
+        Path(what).name if isinstance(what, str | Path) else what.path.name if isinstance(what, Run) else ""
+    )
+    titles = {key: f"{whose or 'beside'} / {key}" if key in taken else key for key in sets}
     return {"others": {titles[key]: sets[key] for key in sets}, "beside": titles[name]}
 
 

@@ -17,6 +17,25 @@ MOST_KINDS = 100
 """Kinds of tasks that are offered."""
 
 
+LEGEND = {
+    "R": "outcome of the episode, 0 to 1",
+    "ĉ": "contribution of a step, as a source of credit says; bars, hatched where negative",
+    "V": "measured probability of success (expected outcome) before a step; white diamonds",
+    "Δ": "progress, the measured V after a step minus the V before it; ± is one standard error",
+    "base": "the part of a prediction that belongs to no step",
+    "running sum": "base + Σĉ so far; its end is the predicted outcome, beside the actual R",
+    "pivotal": "the step with the largest measured |Δ|, or without a truth with the largest |ĉ|",
+    "✗ ungrounded": "the world could not execute the action",
+}
+"""What the signs of the inspector mean."""
+
+
+def legend_html() -> str:
+    """The legend, folded."""
+    entries = "".join(f"<dt>{safe(sign)}</dt><dd>{safe(meaning)}</dd>" for sign, meaning in LEGEND.items())
+    return controls.folded("legend", "?", f"<dl>{entries}</dl>")
+
+
 def filters_html(
     collection: Collection,
     query: Query,
@@ -100,6 +119,7 @@ def drawing_html(
         controls.look("full", "all text"),
         controls.look("tinted", "tint"),
         beside,
+        legend_html(),
     )
 
 
@@ -118,6 +138,7 @@ def saved_drawing_html(chart: str, focus: str) -> str:
         controls.choice("chart", "", chart, titles, "chart"),
         controls.look("full", "all text"),
         controls.look("tinted", f"tint by {shortened(focus, 40)}"),
+        legend_html(),
     )
 
 

@@ -1,5 +1,6 @@
 """The run browser: the runs of a folder, side by side; one of them opens in the inspector."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,11 @@ NUMBERS = ("seed", "n", "stages", "seconds", "trajectories")
 class RunBrowser(Host):
     """Every run below a folder: its settings, duration and contents.
 
+    Two runs that are ticked open side by side, the episodes of the same task beside one another.
+
     Args:
         folder: the folder of the runs, e.g. "runs".
-        opened: called with the inspector of the run that was chosen.
+        opened: called with the inspector of the run that was chosen, or of two that were ticked.
 
     Raises:
         ValueError: there is no run.
@@ -39,6 +42,8 @@ class RunBrowser(Host):
         if self.frame.empty:
             raise ValueError(f"{self.folder}: no run (a folder with a run.json) was found in it")
         self.inspector: Inspector | None = None
+        self.ticked: list[str] = []
+        """Names of the runs to open side by side."""
         super().__init__(panes=["status", "found", "details"], name="Runs")
         self._list(-1)
 
@@ -47,7 +52,13 @@ class RunBrowser(Host):
         return self.frame.copy()
 
     def on_control(self, name: str, value: str) -> None:
-        """A row of the page was chosen."""
+        """A row of the page was chosen, or runs were ticked."""
+        if name == "ticked":
+            known = list(self.frame["run"])
+            self.ticked = [run for run in json.loads(value) if run in known]
+            if len(self.ticked) == 2:
+                self._open_beside(*self.ticked)
+            return
         if name != "trajectory":  # rows of every list report under this name
             return
         index = int(value)
@@ -60,21 +71,34 @@ class RunBrowser(Host):
             self.inspector = inspect(run)
             self.opened(self.inspector)
 
+    def _open_beside(self, first: str, second: str) -> None:
+        """Two runs side by side."""
+        if self.opened is not None:
+            self.inspector = inspect(Run.open(self.folder / first), beside=Run.open(self.folder / second))
+            self.opened(self.inspector)
+
     def _list(self, chosen: int) -> None:
         looks = {name: " class=figure" if name in NUMBERS else "" for name in self.frame.columns}
         heads = "".join(
             f'<th scope="col" role="columnheader"{look}>{name}</th>' for name, look in looks.items()
         )
+        both = ", or tick two to see them side by side" if self.opened is not None else ""
+        if both:
+            heads = f'<th scope="col" role="columnheader">beside</th>{heads}'
         rows = []
         for index, row in enumerate(self.frame.to_dict("records")):
             cells = "".join(f"<td{looks[name]}>{safe(_shown(value))}</td>" for name, value in row.items())
+            name = str(row["run"])
+            state = " checked" if name in self.ticked else ""
+            box = f'<td><input type="checkbox" name="ticked" value="{safe(name)}"{state}></td>'
+            cells = f"{box}{cells}" if self.opened is not None else cells
             focus = 0 if index == max(chosen, 0) else -1
             rows.append(
                 f'<tr role="row" data-trajectory="{index}" tabindex="{focus}" '
                 f'aria-selected="{str(index == chosen).lower()}">{cells}</tr>'
             )
         self.found = (
-            f'<p class="facts" role="status">{len(rows)} found; choose one</p>'
+            f'<p class="facts" role="status">{len(rows)} found; choose one{both}</p>'
             f'<div class="scroll low" data-keep>'
             f'<table class="found" role="grid" aria-label="runs"><thead><tr role="row">{heads}</tr></thead>'
             f"<tbody>{''.join(rows)}</tbody></table></div>"

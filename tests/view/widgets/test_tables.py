@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 
 from spa_lab.store import Run
 from spa_lab.types import Trajectory
+from spa_lab.view.html.gradient import alarms_html
 from spa_lab.widgets import GradientInspector, Monitor, RunBrowser, Scoreboard, Selection
 
 Press = Callable[..., None]
@@ -31,6 +33,16 @@ def board() -> pd.DataFrame:
         rest = {"n_trajectories": 40, "title": metric.title(), "best": 1.0, "chance": 0.0}
         rows.append({"source": source, "outcome": outcome, "metric": metric} | numbers | rest)
     return pd.DataFrame(rows)
+
+
+def test_checks_that_passed_are_counted_and_folded() -> None:
+    alarms = [SimpleNamespace(raised=raised, text=f"<{number}>") for number, raised in enumerate([0, 1, 0])]
+    page = alarms_html(alarms)
+    assert (
+        "2 checks passed" in page
+        and page.count("⚠") == 1
+        and page.index("&lt;1&gt;") < page.index("<details")
+    )
 
 
 def test_scoreboard_shows_every_number(board: pd.DataFrame, press: Press, tmp_path: Path) -> None:
@@ -151,6 +163,11 @@ def test_run_browser_opens_what_is_chosen(tmp_path: Path, trajectory: Trajectory
     assert "&lt;b&gt;toy" in view.found and "<b>toy" not in view.found
     press(view, trajectory="1")
     assert "run a" in view.details and opened == [view.inspector]
+    press(view, ticked=json.dumps(["b", "nonsense"]))
+    assert len(opened) == 1
+    press(view, ticked=json.dumps(["b", "deep/a"]))
+    assert len(opened) == 2 and view.inspector.beside_set == "a / seen"
+    assert "The same actions to the end." in view.inspector.steps
     press(view, trajectory="7")
     assert "no run 7, there are 2" in view.status
     with pytest.raises(ValueError, match="no run"):
