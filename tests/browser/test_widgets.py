@@ -118,6 +118,7 @@ def test_linked_views(notebook: Any, run_notebook: Any, picture: Any, record_pro
     assert inspector.locator(".track .bar").count() == 100  # two sources, 50 steps
     _plot(inspector)
     _plot(explorer)
+    gradient.locator("tr[data-step]").first.wait_for()
     assert page.locator('script[src^="blob:"]').count() == 1, "plotly is loaded once"
     picture(page, "inspector-1280")
     picture(explorer, "explorer-1280")
@@ -256,7 +257,7 @@ def test_all_views(notebook: Any, lab: Any, run_notebook: Any, picture: Any, the
     branch = _view(page, "Branch from here")
     branch.locator("input[name=action]").fill("go to <b>fridge 9</b>")
     branch.locator("input[name=action]").press("Enter")
-    branch.locator("text=one of many continuations after the other action").wait_for()
+    branch.locator("h4:has-text('one of many continuations')").wait_for()
     branch.locator("button[name=grow]:not([disabled])").wait_for()  # a few were played at once
     branch.locator("button[name=grow]").click()
     branch.locator("button[name=stop]:not([disabled])").wait_for()  # it plays while the page answers
@@ -364,7 +365,7 @@ def test_a_saved_page_is_the_inspector_without_kernel_and_network(
     saved.locator("button[name=sort][value=steps]").click()
     assert saved.locator("tr[data-trajectory]").first.get_attribute("data-trajectory") == "0"
     saved.locator("button[name=outcome][value=failure]").click()
-    saved.locator("text=5 of 13 episodes").wait_for()
+    saved.locator("text=3 of 13 episodes").wait_for()
     saved.locator("select[name=chart]").select_option("waterfall")
     page.wait_for_function("() => document.querySelector('.js-plotly-plot').data[0].name === 'base value'")
     page.keyboard.press("/")

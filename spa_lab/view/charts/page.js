@@ -117,17 +117,20 @@ function chartIn(box, { dark, step, onStep }) {
     if (down < 0 || down > yaxis._length || across < 0 || across > xaxis._length) return null;
     return Math.max(0, Math.min(Math.floor(xaxis.p2d(across) - meta.edges.x), meta.n_steps - 1));
   }
+  const scrub = (event) => {
+    const step = under(event);
+    if (step !== null && step !== selected) onStep(step);
+  };
+  const release = () => {
+    removeEventListener("pointermove", scrub, true);
+    removeEventListener("pointerup", release, true);
+  };
   if (onStep) {
-    let held = false;
     plot.addEventListener("pointerdown", (event) => {
-      const step = event.button === 0 ? under(event) : null;
-      held = step !== null;
-      if (held) onStep(step);
-    });
-    plot.addEventListener("pointermove", (event) => {
-      if (!(event.buttons & 1)) held = false;
-      const step = held ? under(event) : null;
-      if (step !== null && step !== selected) onStep(step);
+      if (event.button !== 0 || under(event) === null) return;
+      scrub(event);
+      addEventListener("pointermove", scrub, true); // of the window: while a button is held, plotly covers the page
+      addEventListener("pointerup", release, true);
     });
   }
   return {
@@ -151,6 +154,7 @@ function chartIn(box, { dark, step, onStep }) {
       frame ??= requestAnimationFrame(() => { frame = null; mark(); }); // after the message to the kernel is sent
     },
     remove() {
+      release();
       resizing.disconnect();
       theme.disconnect();
       if (globalThis.Plotly && plot.classList.contains("js-plotly-plot")) globalThis.Plotly.purge(plot);

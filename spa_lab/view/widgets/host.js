@@ -52,13 +52,18 @@ function render({ model, el }) {
   root.setAttribute("aria-label", model.get("name"));
   root.setAttribute("data-lm-suppress-shortcuts", "true"); // or Lab takes the arrow keys
   const hide = document.createElement("style"); // the static copy, while this live view exists
-  hide.textContent = `.spa-lab-static[data-for="${CSS.escape(model.get("uid"))}"] { display: none; }`;
+  const hideCopy = () => {
+    hide.textContent = `.spa-lab-static[data-for="${CSS.escape(model.get("uid"))}"] { display: none; }`;
+  };
+  hideCopy();
   el.append(hide, root);
   const listening = [];
   const listen = (event, answer) => {
     model.on(event, answer);
     listening.push([event, answer]);
   };
+
+  listen("change:uid", hideCopy);
 
   const waiting = {};
   let busy = 0;
@@ -171,6 +176,10 @@ function render({ model, el }) {
     if (!globalThis.Plotly && !CHARTS.loading) model.send({ plotly: true });
   }, PATIENCE) : null;
 
+  // Panes are filled by updates that follow the model's creation; a busy page was seen to miss them.
+  const isEmpty = () => model.get("panes").every((name) => !model.get(name));
+  const asksState = setTimeout(() => { if (isEmpty()) model.send({ state: true }); }, 2000);
+
   root.addEventListener("click", (event) => {
     const target = event.target;
     for (const menu of root.querySelectorAll("details.menu[open]")) {
@@ -236,6 +245,7 @@ function render({ model, el }) {
 
   return () => {
     clearTimeout(asking);
+    clearTimeout(asksState);
     charts.forEach((chart) => chart.remove());
     listening.forEach(([event, answer]) => model.off(event, answer));
   };

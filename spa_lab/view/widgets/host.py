@@ -123,10 +123,13 @@ class Host(anywidget.AnyWidget):
         return "".join(parts)
 
     def _answer(self, _: Any, content: Any, buffers: Any) -> None:
-        """Handle a message of the page: the controls used since the last message, or a request for plotly."""
+        """Handle a message of the page: the controls used since the last one, or what it lacks."""
         content = content if isinstance(content, dict) else {}
         if content.get("plotly"):
             send_plotly(again=True)
+            return
+        if content.get("state"):
+            self.send_state([*self.panes, "uid", "n_steps", "selected_step"])
             return
         try:
             for name, value in (content.get("moves") or {}).items():
