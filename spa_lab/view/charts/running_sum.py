@@ -167,7 +167,7 @@ def sum_layout(trajectory: Trajectory, n_steps: int) -> dict[str, Any]:
     return layout(
         HEIGHT,
         subject=inert(trajectory.id),
-        margin={"l": 44, "r": 12, "t": 24, "b": 36},
+        margin={"l": 54, "r": 12, "t": 24, "b": 36},
         dragmode=False,
         xaxis=sum_axis(n_steps, anchor="y"),
         yaxis=axis("running sum", nticks=5, ticks="outside", ticklen=4, tickcolor=style.WHITE),

@@ -117,7 +117,7 @@ def _layout(trajectory: Trajectory, credit: Credit, table: pd.DataFrame, place: 
     return layout(
         HEIGHT,
         subject=inert(trajectory.id),
-        margin={"l": 44, "r": 12, "t": 26, "b": 36},
+        margin={"l": 54, "r": 12, "t": 26, "b": 36},
         dragmode=False,
         barmode="overlay",
         hovermode="closest",

@@ -315,7 +315,9 @@ class Inspector(CollectionView):
                     f"R = {outcome_text(row['outcome'])}, {shortened(row['trajectory_id'], 60)}"
                 )
             chosen = str(self.partner if self.partner in positions else next(iter(positions), ""))
-        beside = beside_choice(self._beside_sets(), self.beside_set, partners, chosen)
+        sets = self._beside_sets()
+        possible = len(sets) > 1 or self.collection.index["task_id"].duplicated().any()
+        beside = beside_choice(sets, self.beside_set, partners, chosen) if possible else ""
         if pair is not None and not partners:
             beside += '<span class="facts">no other episode of this task there</span>'
         self.controls = drawing_html(

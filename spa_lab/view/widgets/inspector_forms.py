@@ -115,7 +115,7 @@ def drawing_html(
         controls.button("pivotal", "Pivotal", key="p", hint="pivotal step, key p", enabled=pivotal),
         controls.choice("chart", "", chart, CHARTS, "chart"),
         controls.choice("focus", "of", focus, focuses, "source of the waterfall and of the tint"),
-        controls.folded("sources", f"credit by {len(sources)} of {len(known)}", drawing),
+        controls.folded("sources", f"credit by {len(sources)}/{len(known)}", drawing),
         controls.look("full", "all text"),
         controls.look("tinted", "tint"),
         beside,

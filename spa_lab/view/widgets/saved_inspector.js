@@ -32,7 +32,7 @@ class SavedModel {
     };
     this.kind = data.chart;
     this.on("change:selected_step", () => this.drawStep());
-    this.open(data.shown, data.step);
+    if (!this.follow()) this.open(data.shown, data.step);
   }
 
   // What host.js asks of a model.
@@ -95,12 +95,13 @@ class SavedModel {
     history.replaceState(null, "", `#episode=${encodeURIComponent(this.episode.id)}&step=${step}`);
   }
 
-  /** Opens the episode and step that the address names. */
+  /** Opens the episode and step that the address names; false if it names none. */
   follow() {
     const wanted = new URLSearchParams(location.hash.slice(1));
     const index = this.data.episodes.findIndex((episode) => episode.id === wanted.get("episode"));
     const step = Number.parseInt(wanted.get("step") ?? "0", 10) || 0;
     if (index >= 0 && (index !== this.shown || step !== this.state.selected_step)) this.open(index, step);
+    return index >= 0;
   }
 
   search() {
@@ -205,7 +206,6 @@ class SavedModel {
   const packed = atob(document.getElementById("plotly-gzip").textContent);
   providePlotly(Uint8Array.from(packed, (character) => character.charCodeAt(0)));
   const model = new SavedModel(await unpacked("episodes-gzip"));
-  model.follow();
   const el = document.getElementById("spa-lab-page");
   el.replaceChildren();
   render({ model, el });
