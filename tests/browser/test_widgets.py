@@ -419,8 +419,10 @@ def test_the_inspector_fits_on_one_screen(notebook: Any, run_notebook: Any, pict
     assert rows >= 10, "steps are readable below the chart"
     box = plot.bounding_box()
     page.mouse.move(*_point(page, view, 2.5))
+    there = _point(page, view, 6.5)
     page.mouse.down()
-    page.mouse.move(*_point(page, view, 6.5), steps=4)
-    page.mouse.up()
+    view.locator('tr[data-step="2"].selected').wait_for()
+    page.mouse.move(*there, steps=4)
     view.locator('tr[data-step="6"].selected').wait_for()
+    page.mouse.up()
     assert plot.bounding_box() == box, "the chart stays where it is"
