@@ -1,7 +1,8 @@
 """`python -m benchmarks`: speed of worlds, rollouts and continuations, each against a plain implementation.
 
 Ratios are paired: both implementations run alternately in one process, their outputs are compared first, and
-medians are reported, so that other load on the machine slows both alike.
+medians are reported; times are CPU times of this process. Other load on the machine still slows both through
+shared caches and memory.
 """
 
 import argparse
@@ -42,7 +43,7 @@ def worlds(options: argparse.Namespace) -> None:
 
 
 def rollouts(options: argparse.Namespace) -> None:
-    """Rollouts with a cache kept over steps, against `model.generate` on the whole text at each step."""
+    """Rollouts, against `model.generate` on the whole text at each step."""
     policy, short = _base(), replace(environment(), step_limit=STEPS)
     for parallel in options.parallel:
         tasks = short.tasks("unseen", parallel)
@@ -67,7 +68,7 @@ def main() -> None:
     """Measure the speed of worlds, rollouts and continuations, and print it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=main.__doc__)
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)} (default: all)")
-    parser.add_argument("--parallel", type=int, nargs="+", default=[32], help="episodes side by side")
+    parser.add_argument("--parallel", type=int, nargs="+", default=[1, 32, 64], help="episodes side by side")
     parser.add_argument("--rounds", type=int, default=3, help="paired rounds of the rollouts")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):

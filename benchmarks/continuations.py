@@ -33,16 +33,16 @@ def compare(
     values, differences, variances = [], [], []
     for _ in range(rounds):
         for trajectory, task in zip(trajectories, tasks, strict=True):
-            start = time.perf_counter()
+            start = time.process_time()
             (shared,) = branch_outcomes(
                 policy, environment, [trajectory], [task], config, branches=branches, rng=rng
             )
-            middle = time.perf_counter()
+            middle = time.process_time()
             outcomes = plain_outcomes(
                 policy, environment, trajectory, task, config, branches=branches, rng=rng
             )
             shared_seconds += middle - start
-            plain_seconds += time.perf_counter() - middle
+            plain_seconds += time.process_time() - middle
             plain = replace(shared, outcomes=outcomes)
             values += shared.values.tolist()
             differences += (shared.values - plain.values)[:-1].tolist()

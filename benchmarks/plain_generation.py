@@ -1,16 +1,21 @@
-"""The plain implementation: `model.generate` reads the whole text again at each step."""
+"""The plain implementation: `model.generate`, which reads the whole text again unless it is given a cache."""
 
 from collections.abc import Sequence
 
 import torch
-from transformers import GenerationConfig
+from transformers import DynamicCache, GenerationConfig
 
 from spa_lab.agent.rollout import Policy
 
 
 @torch.inference_mode()
 def generate_step(
-    policy: Policy, texts: Sequence[Sequence[int]], *, max_new_tokens: int, temperature: float
+    policy: Policy,
+    texts: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int,
+    temperature: float,
+    cache: DynamicCache | None = None,
 ) -> list[tuple[int, ...]]:
     """One step of B episodes.
 
@@ -19,6 +24,7 @@ def generate_step(
         texts: B sequences of token ids, the episodes so far.
         max_new_tokens: longest step.
         temperature: 0 is greedy; else sampling draws from torch's global generator.
+        cache: of the texts at the step before, extended in place; None: everything is read.
 
     Returns:
         B sequences of token ids, up to and including the end-of-turn token.
@@ -37,7 +43,7 @@ def generate_step(
         **sampling,
     )
     out = policy.model.generate(  # type: ignore[operator]
-        ids.to(device), attention_mask=mask.to(device), generation_config=settings
+        ids.to(device), attention_mask=mask.to(device), generation_config=settings, past_key_values=cache
     )
     rows = out[:, longest:].tolist()
     return [tuple(row[: row.index(codec.end_id) + 1] if codec.end_id in row else row) for row in rows]

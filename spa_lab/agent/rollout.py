@@ -4,14 +4,19 @@ Returns each `Trajectory` together with the tokens that were sampled, so that tr
 text.
 """
 
+import itertools
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import torch
+from torch import Tensor
+
 from spa_lab.agent.codec import Codec, ContextTooLong, TokenRow
+from spa_lab.agent.engine import Engine
 from spa_lab.agent.episode import TokenRules
-from spa_lab.agent.session import Session, Written
+from spa_lab.agent.row import Branch, Row, Written
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Environment, Task
 from spa_lab.envs.episode import RunningEpisode
@@ -58,6 +63,8 @@ class Episode:
     row: TokenRow
     logprobs: tuple[float, ...]
     """(L,) natural log-probability of each written token at the sampling temperature; 0 for other tokens."""
+    hidden: Tensor | None = field(default=None, compare=False, repr=False)
+    """(n, d) hidden state of the policy before each of the n written tokens, if they were kept."""
 
 
 def rollout(
@@ -67,6 +74,7 @@ def rollout(
     config: RolloutConfig,
     *,
     on_episodes: Callable[[int], object] = lambda n: None,
+    keep_hidden: bool = False,
 ) -> list[Episode]:
     """Play N episodes.
 
@@ -76,38 +84,49 @@ def rollout(
         specs: the N episodes.
         config: temperature, longest step, episodes side by side.
         on_episodes: called with the number of newly finished episodes (for progress bars).
+        keep_hidden: keep the hidden states that tokens are predicted from (`Episode.hidden`).
 
     Returns:
         N episodes, in the order of `specs`.
 
     Raises:
         ContextTooLong: the first observation leaves no room for a step.
+        ValueError: an episode needs more than `config.cached_tokens`.
     """
-    episodes: list[Episode] = []
-    for start in range(0, len(specs), config.parallel):
-        batch = specs[start : start + config.parallel]
-        episodes += _play_batch(policy, environment, batch, config)
-        on_episodes(len(batch))
-    return episodes
+    engine = Engine(policy, config, keep_hidden=keep_hidden)
+    finished: dict[int, Episode] = {}
+    waiting = iter(_in_order_of_tasks(specs))
+    while len(finished) < len(specs):
+        for i in itertools.islice(waiting, engine.n_wanted):
+            engine.add(_EpisodeRow(i, specs[i], environment, engine.rules))
+        ended = [row for row in engine.advance() if isinstance(row, _EpisodeRow)]
+        finished |= {row.index: row.finished(policy.name) for row in ended}
+        if ended:
+            on_episodes(len(ended))
+    return [finished[i] for i in range(len(specs))]
 
 
-class _TokenEpisode:
+class _EpisodeRow(Row):
     """A running episode and its tokens so far."""
 
-    def __init__(self, spec: EpisodeSpec, environment: Environment, rules: TokenRules) -> None:
-        self.spec, self.rules = spec, rules
-        self.rng = random.Random(spec.seed)
+    def __init__(self, index: int, spec: EpisodeSpec, environment: Environment, rules: TokenRules) -> None:
+        self.index, self.spec, self.rules = index, spec, rules
         self.running = RunningEpisode(environment, spec.task)
-        self.pending: tuple[int, ...] = rules.codec.opening_ids(self.running.initial_observation)
-        """Tokens that the model reads next."""
-        self.ids: list[int] = list(self.pending)
-        self.step_of: list[int] = [-1] * len(self.pending)
-        self.logprobs: list[float] = [0.0] * len(self.pending)
-        self.n_reencoded = len(self.pending)
+        opening = rules.codec.opening_ids(self.running.initial_observation)
+        if len(opening) > rules.limit:
+            raise ContextTooLong(
+                f"episode {spec.id!r} opens with {len(opening)} tokens, limit is {rules.limit}"
+            )
+        super().__init__(opening, [Branch(random.Random(spec.seed))])
+        self.ids: list[int] = list(opening)
+        self.step_of: list[int] = [-1] * len(opening)
+        self.all_logprobs: list[float] = [0.0] * len(opening)
+        self.all_hidden: list[Tensor] = []
+        self.n_reencoded = len(opening)
         """Tokens so far if the text of the steps is encoded again; can be more than were sampled."""
 
-    def take(self, written: Written) -> None:
-        """Execute a written step and prepare the tokens to be read next.
+    def following(self, written: Written) -> Sequence[int] | None:
+        """Execute a written step; returns the tokens to be read next, or None if the episode is over.
 
         A step with which the episode could not be read again (its re-encoded text exceeds the context) is not
         executed; it ends the episode in error.
@@ -119,17 +138,19 @@ class _TokenEpisode:
         if running.steps and self.n_reencoded > self.rules.context:
             running.stop()
             self._drop_last_reply()
-            return
+            return None
         self._append(written.ids, step, written.logprobs)
+        self.all_hidden += written.hidden
         reply = running.take(text)
+        if running.ended is not None:
+            return None
         following = self.rules.after_step(written.ids, reply.observation)
-        self.pending = (written.ids[-1], *following)
         self.n_reencoded += len(codec.reply_ids(reply.observation))
-        if running.ended is None:
-            if self.rules.fits(max(len(self.ids) + len(following), self.n_reencoded)):
-                self._append(following, -1, (0.0,) * len(following))
-            else:
-                running.stop()
+        if not self.rules.fits(max(len(self.ids) + len(following), self.n_reencoded)):
+            running.stop()
+            return None
+        self._append(following, -1, (0.0,) * len(following))
+        return following
 
     def finished(self, policy: str) -> Episode:
         """The finished episode."""
@@ -137,42 +158,25 @@ class _TokenEpisode:
         return Episode(
             self.running.trajectory(id=spec.id, policy=policy, seed=spec.seed),
             TokenRow(spec.id, tuple(self.ids), tuple(self.step_of)),
-            tuple(self.logprobs),
+            tuple(self.all_logprobs),
+            torch.stack(self.all_hidden) if self.all_hidden else None,
         )
 
     def _drop_last_reply(self) -> None:
         """Drop the tokens after the last step: no step follows that would read them."""
         while self.step_of[-1] < 0:
-            for tokens in (self.ids, self.step_of, self.logprobs):
+            for tokens in (self.ids, self.step_of, self.all_logprobs):
                 tokens.pop()
 
     def _append(self, ids: Sequence[int], step: int, logprobs: Sequence[float]) -> None:
         self.ids += ids
         self.step_of += [step] * len(ids)
-        self.logprobs += logprobs
+        self.all_logprobs += logprobs
 
 
-def _play_batch(
-    policy: Policy, environment: Environment, specs: Sequence[EpisodeSpec], config: RolloutConfig
-) -> list[Episode]:
-    rules = policy.token_rules(config)
-    episodes = [_TokenEpisode(spec, environment, rules) for spec in specs]
-    for episode in episodes:
-        if len(episode.pending) > rules.limit:
-            raise ContextTooLong(
-                f"episode {episode.spec.id!r} opens with {len(episode.pending)} tokens, "
-                f"limit is {rules.limit}"
-            )
-    session = Session(policy.model, end_ids=policy.codec.stop_ids, pad_id=policy.codec.pad_id)
-    active = list(episodes)
-    while active:
-        session.extend([episode.pending for episode in active])
-        rngs = [episode.rng for episode in active]
-        steps = session.write(rngs, temperature=config.temperature, max_new_tokens=config.max_new_tokens)
-        for episode, written in zip(active, steps, strict=True):
-            episode.take(written)
-        rows = [row for row, episode in enumerate(active) if episode.running.ended is None]
-        if rows:
-            session.keep(rows)
-        active = [active[row] for row in rows]
-    return [episode.finished(policy.name) for episode in episodes]
+def _in_order_of_tasks(specs: Sequence[EpisodeSpec]) -> list[int]:
+    """Indices of the episodes, those of one task together: they read its first observation once."""
+    first: dict[str, int] = {}
+    for i, spec in enumerate(specs):
+        first.setdefault(spec.task.id, i)
+    return sorted(range(len(specs)), key=lambda i: first[specs[i].task.id])

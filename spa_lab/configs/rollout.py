@@ -15,7 +15,12 @@ class RolloutConfig:
     """Largest number of tokens of one step; a step cut off here is usually ungrounded. Released code: 512."""
     parallel: int = 64
     """Episodes generated side by side."""
+    cached_tokens: int | None = None
+    """Most tokens whose keys and values are kept, over all episodes side by side; where they do not suffice,
+    fewer episodes run. None: as many as `parallel` episodes have."""
 
     def __post_init__(self) -> None:
         check_not_negative(temperature=self.temperature)
+        if self.cached_tokens is not None:
+            check_counts(cached_tokens=self.cached_tokens)
         check_counts(max_new_tokens=self.max_new_tokens, parallel=self.parallel)

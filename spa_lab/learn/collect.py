@@ -46,6 +46,7 @@ def collect(
     prefix: str,
     seed: int,
     iteration: int,
+    keep_hidden: bool = False,
 ) -> Collected:
     """Play `episodes` episodes: group g plays task g (tasks are repeated in turn) `group_size` times.
 
@@ -59,6 +60,7 @@ def collect(
         prefix: of the trajectories' ids.
         seed: of the run.
         iteration: k; the episodes' seeds depend on `seed`, k and their index alone, see `episode_seed`.
+        keep_hidden: as in `rollout`, for a critic that reads the policy's hidden states.
 
     Raises:
         ValueError: `episodes` is no multiple of `group_size`, or there is no task.
@@ -74,7 +76,8 @@ def collect(
         for i, g in enumerate(group)
     ]
     played = {spec.task.id: spec.task for spec in specs}
-    return Collected(rollout(policy, environment, specs, config), group, tuple(played.values()))
+    played_episodes = rollout(policy, environment, specs, config, keep_hidden=keep_hidden)
+    return Collected(played_episodes, group, tuple(played.values()))
 
 
 def episode_seed(seed: int, iteration: int, index: int) -> int:

@@ -50,9 +50,14 @@ class Critic:
         """(L,) of each episode: V before each written token, 0 elsewhere.
 
         Args:
-            episodes: N episodes.
+            episodes: N episodes; those with hidden states, which must be this policy's, are not read again.
             budget: tokens in a batch, padding included.
         """
+        kept = [episode.hidden for episode in episodes if episode.hidden is not None]
+        if len(kept) == len(episodes):
+            return [
+                _at_written(episode, self(hidden)) for episode, hidden in zip(episodes, kept, strict=True)
+            ]
         return read_written(
             lambda batch: self(self._features(batch)),
             self.policy.codec,
@@ -65,23 +70,14 @@ class Critic:
         """Fit the head alone, by least squares on all written tokens, with bounded memory.
 
         Args:
-            episodes: N episodes.
+            episodes: N episodes, as in `values`.
             returns: (L,) of each episode, the target at each written token, outcome units.
             passes: AdamW updates.
         """
-        rows = [episode.row for episode in episodes]
-        with torch.no_grad():
-            features = torch.cat(
-                [
-                    self._features(
-                        self.policy.codec.batch(rows[i : i + _FIT_EPISODES], limit=self.policy.context)
-                    )
-                    for i in range(0, len(rows), _FIT_EPISODES)
-                ]
-            )  # (n, d), n written tokens of all episodes, in the model's precision
+        features = self._all_features(episodes)  # (n, d), n written tokens, in the precision of the model
         written = [
-            target[np.array(row.step) >= 0]  # (L,) -> (n_i,)
-            for row, target in zip(rows, returns, strict=True)
+            target[np.array(episode.row.step) >= 0]  # (L,) -> (n_i,)
+            for episode, target in zip(episodes, returns, strict=True)
         ]
         target = torch.from_numpy(np.concatenate(written)).float().to(features.device)  # (n,)
         optimizer = torch.optim.AdamW(self.head.parameters(), lr=3e-3)
@@ -108,6 +104,29 @@ class Critic:
         load_weights(self.head, state)
         self.is_fitted = bool(state.facts["is_fitted"])
 
+    @torch.no_grad()
+    def _all_features(self, episodes: Sequence[Episode]) -> Tensor:
+        """(n, d) hidden state before each written token of all episodes, in order."""
+        kept = [episode.hidden for episode in episodes if episode.hidden is not None]
+        if len(kept) == len(episodes):
+            return torch.cat(kept)
+        parts = (episodes[i : i + _FIT_EPISODES] for i in range(0, len(episodes), _FIT_EPISODES))
+        return torch.cat(
+            [
+                self._features(
+                    self.policy.codec.batch([episode.row for episode in part], limit=self.policy.context)
+                )
+                for part in parts
+            ]
+        )
+
     def _features(self, batch: TokenBatch) -> Tensor:
         """(n, d) hidden state before each written token."""
         return before_written(hidden_states(self.policy.model, batch.ids), batch.action_mask)
+
+
+def _at_written(episode: Episode, numbers: Tensor) -> FloatArray:
+    """(L,) float64 of an episode: one of the numbers (n,) at each written token, 0 elsewhere."""
+    result = np.zeros(len(episode.row.step))
+    result[np.array(episode.row.step) >= 0] = numbers.double().cpu().numpy()
+    return result

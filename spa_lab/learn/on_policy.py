@@ -8,6 +8,7 @@ reward.
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -31,6 +32,9 @@ from spa_lab.learn.reading import read_written
 from spa_lab.learn.recorded import RecordedEpisodes
 from spa_lab.learn.update_batch import UpdateBatch, make_update_batch
 from spa_lab.types import FloatArray
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 EstimateAdvantages = Callable[[Collected], list[Estimate]]
 """Episodes -> the estimate of each, in order."""
@@ -86,7 +90,7 @@ class OnPolicyLearner:
         self.explored, self.recorded, self.extra = explored, recorded, extra
         self.rollout_config = replace(inputs.preset.explore_rollout, temperature=self.config.temperature)
         self.order = inputs.stream("update order")
-        self.reference = copy_policy(inputs.policy, name="reference").model.requires_grad_(False)
+        self.reference = self._reference()
         trained: list[nn.Module] = [self.policy.model, *([critic.head] if critic else [])]
         self.optimizer = Optimizer(nn.ModuleList(trained), lr=self.config.lr)
         self.iteration = 0
@@ -97,7 +101,8 @@ class OnPolicyLearner:
         Returns:
             Means over the played episodes: `success`, `outcome`, `grounding` (share of steps), `length`
             (steps); `reward` (per episode that was learnt from); the signs of `learn.drift` where the credit
-            was fitted; the parts of the loss, 0 if `keep` dropped every episode; and the extra cost.
+            was fitted; the parts of the loss, 0 if `keep` dropped every episode; and the extra cost. The KL
+            to the reference is among them only where it is paid: else the reference reads nothing.
         """
         played = self.play(tasks)
         kept = self.keep(played)
@@ -106,8 +111,8 @@ class OnPolicyLearner:
             batch = self.prepare(kept)
             metrics |= {"reward": _mean_reward(batch), **batch.drift, **self.update(batch)}
         else:
-            names = ("reward", "loss", "policy", "value", "kl", "clip_fraction", "approx_kl")
-            metrics |= dict.fromkeys(names, 0.0)
+            names = ("reward", "loss", "policy", "value", "clip_fraction", "approx_kl")
+            metrics |= dict.fromkeys(names if self.reference is None else (*names, "kl"), 0.0)
         self.iteration += 1
         return metrics | (self.extra.taken() if self.extra else {})
 
@@ -125,6 +130,7 @@ class OnPolicyLearner:
             prefix=f"{self.policy.name}/{self.iteration:03d}",
             seed=self.inputs.seed,
             iteration=self.iteration,
+            keep_hidden=self.critic is not None,
         )
 
     def prepare(self, collected: Collected) -> UpdateBatch:
@@ -142,7 +148,7 @@ class OnPolicyLearner:
             self.policy.codec.batch(rows, limit=self.policy.context),
             episodes,
             estimates,
-            self.reference_logprobs(episodes),
+            self._reference_logprobs(self.reference, episodes) if self.reference else None,
             normalise=self.objective.normalise,
             mean_over=self.objective.mean_over,
             drift=self._drift(episodes, estimates),
@@ -165,11 +171,13 @@ class OnPolicyLearner:
         )
 
     @torch.inference_mode()
-    def reference_logprobs(self, episodes: Sequence[Episode]) -> list[FloatArray]:
+    def _reference_logprobs(
+        self, reference: "PreTrainedModel", episodes: Sequence[Episode]
+    ) -> list[FloatArray]:
         """(L,) of each episode: log-probability of each written token under the reference policy, nats."""
         return read_written(
             lambda batch: logprobs_under(
-                self.reference, batch.ids, batch.action_mask, temperature=self.config.temperature
+                reference, batch.ids, batch.action_mask, temperature=self.config.temperature
             ),
             self.policy.codec,
             [episode.row for episode in episodes],
@@ -198,6 +206,12 @@ class OnPolicyLearner:
         self.inputs.generator.bit_generator.state = facts["generator"]
         if self.extra:
             self.extra.taken()  # what making the learner again has cost was counted before
+
+    def _reference(self) -> "PreTrainedModel | None":
+        """A frozen copy of the policy, if its distance is paid."""
+        if not self.objective.kl_coef:
+            return None
+        return copy_policy(self.policy, name="reference").model.requires_grad_(False)
 
     def _drift(self, episodes: Sequence[Episode], estimates: Sequence[Estimate]) -> dict[str, float]:
         """The signs of drift; {} without a fitted credit."""

@@ -81,8 +81,8 @@ class Loss:
     """Negative clipped surrogate."""
     value: Tensor
     """Squared error of the critic, squared outcome units; 0 without a critic."""
-    kl: Tensor
-    """KL(policy || reference), nats per token."""
+    kl: Tensor | None
+    """KL(policy || reference), nats per token; None if it is not paid."""
     clip_fraction: Tensor
     """Share of written tokens whose ratio left the clip range."""
     approx_kl: Tensor
@@ -91,7 +91,7 @@ class Loss:
     """Entropy of the policy, nats per token; None if it has no weight."""
 
     def metrics(self) -> dict[str, float]:
-        """The parts as numbers, without the entropy if it has no weight."""
+        """The parts as numbers, without the KL and the entropy if they have no weight."""
         parts = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {name: part.item() for name, part in parts.items() if part is not None}
 
@@ -100,7 +100,7 @@ def clipped_loss(
     *,
     new: Tensor,
     sampled: Tensor,
-    reference: Tensor,
+    reference: Tensor | None = None,
     advantage: Tensor,
     objective: Objective,
     weights: Tensor | None = None,
@@ -113,7 +113,7 @@ def clipped_loss(
     Args:
         new: (n,) log-probabilities under the policy, nats.
         sampled: (n,) log-probabilities when the tokens were sampled.
-        reference: (n,) log-probabilities under the reference policy.
+        reference: (n,) log-probabilities under the reference policy; None: no KL is paid.
         advantage: (n,) normalised advantages.
         objective: clip range and weights.
         weights: (n,) weight of each token in all means; None: the same for all.
@@ -129,13 +129,14 @@ def clipped_loss(
     ratio = (new - sampled).exp()
     clipped = ratio.clamp(1 - objective.clip_low, 1 + objective.clip_high)
     policy = -_mean(torch.minimum(ratio * advantage, clipped * advantage), weights)
-    kl = _mean(_kl(new - reference, objective.kl_form), weights)
+    kl = None if reference is None else _mean(_kl(new - reference, objective.kl_form), weights)
     value = torch.zeros_like(policy)
     loss = policy
     if values is not None and returns is not None:
         value = _mean((values - returns) ** 2, weights)
         loss = loss + objective.vf_coef * value
-    loss = loss + objective.kl_coef * kl
+    if kl is not None:
+        loss = loss + objective.kl_coef * kl
     if entropy is not None:
         entropy = _mean(entropy, weights)
         loss = loss - objective.entropy_coef * entropy
@@ -251,7 +252,7 @@ def minibatch_loss(
     return clipped_loss(
         new=reading.logprobs,
         sampled=of_written(batch.sampled),
-        reference=of_written(batch.reference),
+        reference=None if batch.reference is None else of_written(batch.reference),
         advantage=of_written(batch.normalised),
         objective=objective,
         weights=None if batch.weights is None else of_written(batch.weights),

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from spa_lab.agent.codec import TokenRow
+from spa_lab.agent.engine import Engine
 from spa_lab.agent.rollout import Policy
-from spa_lab.agent.session import Session
+from spa_lab.agent.row import Branch, Row, Written
+from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.learn.language import logprobs_under
 
 
@@ -79,14 +81,20 @@ def write_steps(
         parallel: histories side by side.
         rng: gives the seed of each step.
     """
-    seeds = [rng.randrange(2**31) for _ in histories]
-    order = sorted(range(len(histories)), key=lambda i: len(histories[i]))
-    written: dict[int, tuple[int, ...]] = {}
-    for start in range(0, len(order), parallel):
-        chosen = order[start : start + parallel]
-        session = Session(policy.model, end_ids=policy.codec.stop_ids, pad_id=policy.codec.pad_id)
-        session.extend([histories[i] for i in chosen])
-        rngs = [random.Random(seeds[i]) for i in chosen]
-        steps = session.write(rngs, temperature=temperature, max_new_tokens=max_new_tokens)
-        written |= {i: step.ids for i, step in zip(chosen, steps, strict=True)}
-    return [written[i] for i in range(len(histories))]
+    engine = Engine(policy, RolloutConfig(temperature, max_new_tokens, parallel))
+    rows = [_StepRow(history, [Branch(random.Random(rng.randrange(2**31)))]) for history in histories]
+    for row in rows:
+        engine.add(row)
+    while engine.busy:
+        engine.advance()
+    return [row.step for row in rows]
+
+
+class _StepRow(Row):
+    """A history after which one step is written."""
+
+    step: tuple[int, ...]
+
+    def following(self, written: Written) -> None:
+        """Nothing follows."""
+        self.step = written.ids

@@ -76,13 +76,14 @@ def token_table(batch: UpdateBatch, config: PPOConfig) -> pd.DataFrame:
         token: int64, its id.
         reward, value, advantage: float64, outcome units; 0 where the record has no rewards or values.
         push: float64, the normalised advantage: what the surrogate multiplies the ratio by.
-        kl: float64, nats, log-probability when sampled minus that under the reference policy.
+        kl: float64, nats, log-probability when sampled minus that under the reference policy; 0 if the record
+            has none.
         kl_push: float64, in the unit of `push`.
     """
     written = batch.written.numpy()  # (B, L)
     row, position = np.nonzero(written)  # (n,) each, in row order
     zeros = np.zeros(len(row))
-    kl = (batch.sampled - batch.reference).numpy()[written]
+    kl = zeros if batch.reference is None else (batch.sampled - batch.reference).numpy()[written]
     return pd.DataFrame(
         {
             "trajectory_id": np.array([trajectory.id for trajectory in batch.trajectories])[row],

@@ -35,14 +35,14 @@ class UpdateBatch:
     """(B, L) int64: step index of tokens that the policy wrote, else -1."""
     sampled: Tensor
     """(B, L) log-probability of each written token when it was sampled, nats."""
-    reference: Tensor
-    """(B, L) log-probability under the reference policy, nats."""
     advantages: Tensor
     """(B, L) before normalisation, outcome units."""
     centre: float = 0.0
     """Subtracted from the advantages, outcome units."""
     scale: float = 1.0
     """Divides the centred advantages, outcome units."""
+    reference: Tensor | None = None
+    """(B, L) log-probability under the reference policy, nats; None if its distance is not paid."""
     returns: Tensor | None = None
     """(B, L) target of the critic, outcome units; None without a critic."""
     weights: Tensor | None = None
@@ -96,7 +96,7 @@ def make_update_batch(
     tokens: TokenBatch,
     episodes: Sequence[Episode],
     estimates: Sequence[Estimate],
-    reference: Sequence[FloatArray],
+    reference: Sequence[FloatArray] | None = None,
     *,
     normalise: bool = True,
     mean_over: MeanOver = "token",
@@ -108,7 +108,8 @@ def make_update_batch(
         tokens: the rows of `episodes`, (B, L).
         episodes: B episodes, at least one.
         estimates: of each episode.
-        reference: (L_i,) of each episode, log-probability of each written token under the reference policy.
+        reference: (L_i,) of each episode, log-probability of each written token under the reference policy;
+            None if its distance is not paid.
         normalise: centre and scale the advantages over all written tokens of the batch.
         mean_over: what the loss is a mean over.
         drift: signs of drift, see `learn.drift`.
@@ -129,7 +130,7 @@ def make_update_batch(
         ids=tokens.ids,
         step=tokens.step,
         sampled=_padded([np.array(episode.logprobs) for episode in episodes]),
-        reference=_padded(reference),
+        reference=None if reference is None else _padded(reference),
         advantages=_padded([estimate.advantage for estimate in estimates]),
         centre=centre,
         scale=scale,

@@ -6,33 +6,31 @@ something else it diverges, and reuses the keys and values up to there.
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from spa_lab.agent.codec import TokenRow
-from spa_lab.agent.rollout import Policy
-from spa_lab.agent.sampling import AllowedTexts, next_token_log_probs, sample_tokens
-from spa_lab.configs.rollout import RolloutConfig
+from spa_lab.agent.engine import Engine
+from spa_lab.agent.row import Branch, draw
+from spa_lab.agent.slots import KeysValues
 from spa_lab.envs.base import Environment, Task, World
 from spa_lab.envs.episode import RunningEpisode
-from spa_lab.truth.kv_slots import KeysValues
 from spa_lab.types import Trajectory
 
 
 @dataclass(eq=False)
-class Branch:
-    """One continuation: the step it starts from, its index among those, its random numbers."""
+class Continuation(Branch):
+    """One continuation: its random numbers, the step it starts from, its index among those."""
 
     start: int
     index: int
-    rng: random.Random
 
     @classmethod
-    def of(cls, trajectory_id: str, start: int, index: int, *, seed: int) -> "Branch":
+    def of(cls, trajectory_id: str, start: int, index: int, *, seed: int) -> "Continuation":
         """The same arguments give the same random numbers."""
-        return cls(start, index, random.Random(f"{seed}/{trajectory_id}/{index}/{start}"))
+        return cls(random.Random(f"{seed}/{trajectory_id}/{index}/{start}"), start, index)
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,12 @@ class Divergence:
     """Token ids of the step so far; the last one is not on the prefix (unless the step was cut off there)."""
     prefix_length: int
     """Tokens of the shared prefix before that last one."""
-    branches: tuple[Branch, ...]
+    branches: tuple[Continuation, ...]
+
+    def split(self, size: int) -> list["Divergence"]:
+        """The same for at most `size` branches each."""
+        parts = (self.branches[i : i + size] for i in range(0, len(self.branches), size))
+        return [replace(self, branches=part) for part in parts]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +98,8 @@ def replay(environment: Environment, trajectory: Trajectory, task: Task) -> tupl
     return episode.world, tuple(snapshots)
 
 
-@torch.inference_mode()
 def read_shared_prefix(
-    policy: Policy,
+    engine: Engine,
     environment: Environment,
     trajectory: Trajectory,
     task: Task,
@@ -107,7 +109,7 @@ def read_shared_prefix(
     """Replay a trajectory and read it once.
 
     Args:
-        policy: reads the trajectory.
+        engine: of the policy that reads the trajectory.
         environment: its world.
         trajectory: what to replay.
         task: of the trajectory.
@@ -116,8 +118,7 @@ def read_shared_prefix(
     Raises:
         ValueError: as `replay`; the model cannot read that many tokens; or the row is of another trajectory.
     """
-    from transformers import DynamicCache
-
+    policy = engine.policy
     world, snapshots = replay(environment, trajectory, task)
     (row,) = policy.codec.rows_of([trajectory], None if row is None else [row])
     if len(row.ids) > policy.context:
@@ -126,76 +127,51 @@ def read_shared_prefix(
         )
     starts = tuple(row.step.index(t) for t in range(len(trajectory)))
     steps = tuple(row.ids[start : start + row.step.count(t)] for t, start in enumerate(starts))
-    cache = DynamicCache()
-    ids = torch.tensor([row.ids], device=policy.model.device)  # (1, L)
-    output = policy.model.base_model(input_ids=ids, past_key_values=cache, use_cache=True)
-    keys_values = tuple((keys[0], values[0]) for keys, values, *_ in cache)
-    hidden = output.last_hidden_state[0]  # (L, d)
+    hidden, keys_values = engine.read(row.ids)
     return SharedPrefix(trajectory, world, snapshots, starts, steps, hidden, keys_values)
 
 
 @torch.inference_mode()
 def follow_prefix(
-    prefix: SharedPrefix,
-    branches: Sequence[Branch],
-    policy: Policy,
-    config: RolloutConfig,
-    allowed: AllowedTexts | None,
-) -> tuple[list[Divergence], list[Branch]]:
+    prefix: SharedPrefix, branches: Sequence[Continuation], engine: Engine
+) -> tuple[list[Divergence], list[Continuation]]:
     """Let branches write from where they start for as long as they write what was recorded.
 
     Returns:
         Where they diverge, in the order of the prefix, and the branches that never do.
     """
     divergences: list[Divergence] = []
-    following: list[Branch] = []
+    following: list[Continuation] = []
     for step in range(len(prefix.steps)):
         following += [branch for branch in branches if branch.start == step]
         if following:
-            diverged, following = _follow_step(prefix, step, following, policy, config, allowed)
+            diverged, following = _follow_step(prefix, step, following, engine)
             divergences += diverged
     return divergences, following
 
 
-def group_by_token(tokens: Sequence[int], branches: Sequence[Branch]) -> dict[int, list[Branch]]:
-    """Branches by the token that they sampled, in order of appearance."""
-    groups: dict[int, list[Branch]] = {}
-    for token, branch in zip(tokens, branches, strict=True):
-        groups.setdefault(token, []).append(branch)
-    return groups
-
-
 def _follow_step(
-    prefix: SharedPrefix,
-    step: int,
-    branches: list[Branch],
-    policy: Policy,
-    config: RolloutConfig,
-    allowed: AllowedTexts | None,
-) -> tuple[list[Divergence], list[Branch]]:
+    prefix: SharedPrefix, step: int, branches: list[Continuation], engine: Engine
+) -> tuple[list[Divergence], list[Continuation]]:
     start, recorded = prefix.starts[step], prefix.steps[step]
-    n = min(len(recorded), config.max_new_tokens)
-    logits = policy.model.get_output_embeddings()(prefix.hidden[start - 1 : start - 1 + n])  # (n, V)
-    log_probs = next_token_log_probs(
-        logits,
-        temperature=config.temperature,
-        allowed=allowed,
-        written=[recorded[:j] for j in range(n)],
-    )
+    n = min(len(recorded), engine.config.max_new_tokens)
+    log_probs = engine.log_probs(prefix.hidden[start - 1 : start - 1 + n], [recorded[:j] for j in range(n)])
     divergences = []
     for j in range(n):
         if not branches:
             break
-        uniforms = torch.tensor([[branch.rng.random() for branch in branches]], dtype=torch.float64)
-        (tokens,) = sample_tokens(log_probs[j : j + 1], uniforms).tolist()
-        groups = group_by_token(tokens, branches)
+        (drawn,) = draw(log_probs[j : j + 1], [branches], [0], greedy=engine.greedy)
+        groups: dict[int, list[Continuation]] = {}
+        for (token, _), branch in zip(drawn, branches, strict=True):
+            groups.setdefault(token, []).append(branch)
+            branch.use()
         branches = groups.pop(recorded[j], [])
         divergences += [
             Divergence(step, (*recorded[:j], token), start + j, tuple(group))
             for token, group in groups.items()
         ]
     rest = recorded[n:]
-    was_longer = len(rest) > 1 or not policy.codec.stop_ids.issuperset(rest)
+    was_longer = len(rest) > 1 or not engine.policy.codec.stop_ids.issuperset(rest)
     if branches and was_longer:  # the recorded step goes on where max_new_tokens now ends it
         divergences.append(Divergence(step, recorded[:n], start + n - 1, tuple(branches)))
         branches = []

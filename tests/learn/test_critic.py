@@ -1,6 +1,7 @@
 """The critic: values before tokens, a first fit that reaches the returns, and its state."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,6 +38,25 @@ def test_values_are_those_of_the_hidden_state_before_each_token(
             expected = critic.head(hidden).squeeze(-1).numpy()  # (L,)
         np.testing.assert_allclose(values[written], expected[np.flatnonzero(written) - 1], atol=1e-5)
         assert not values[~written].any() and values.dtype == np.float64
+
+
+def test_hidden_states_that_playing_computed_are_not_read_again(
+    policy: Policy, episodes: list[Episode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    returns = [np.ones(len(episode.row.ids)) for episode in episodes]
+    reading, keeping = Critic(policy, seed=0), Critic(policy, seed=0)
+    reading.fit(episodes, returns)
+    expected = reading.values(episodes, budget=200)
+    with torch.no_grad():
+        kept = [
+            replace(episode, hidden=hidden[np.flatnonzero(np.array(episode.row.step) >= 0) - 1])
+            for episode in episodes
+            for hidden in policy.model.base_model(torch.tensor([episode.row.ids])).last_hidden_state
+        ]
+    monkeypatch.setattr("spa_lab.learn.critic.hidden_states", None)
+    keeping.fit(kept, returns)
+    for values, others in zip(keeping.values(kept, budget=200), expected, strict=True):
+        np.testing.assert_allclose(values, others, atol=1e-4)
 
 
 def test_the_first_fit_comes_near_to_the_returns(policy: Policy, episodes: list[Episode]) -> None:

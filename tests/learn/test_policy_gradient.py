@@ -42,6 +42,15 @@ def test_clipping_by_hand() -> None:
     assert parts.clip_fraction == pytest.approx(4 / 5)
 
 
+def test_without_a_reference_no_distance_is_paid_or_reported() -> None:
+    new = torch.log(torch.tensor(RATIOS))
+    parts = clipped_loss(
+        new=new, sampled=torch.zeros(5), advantage=torch.tensor(SIGNS), objective=Objective(kl_coef=0.5)
+    )
+    assert parts.kl is None and "kl" not in parts.metrics()
+    assert float(parts.loss) == float(parts.policy)
+
+
 def test_what_is_clipped_is_not_pulled_further() -> None:
     new = torch.log(torch.tensor(RATIOS)).requires_grad_()
     zeros = torch.zeros(5)

@@ -23,7 +23,7 @@ from spa_lab.truth import shared_prefix
 from spa_lab.truth.branching import ContinuationRequest, RolloutTree, play_continuations
 from spa_lab.truth.exact import lm_action_probs, play, uniform_action_probs
 from spa_lab.truth.monte_carlo import branch_outcomes
-from spa_lab.truth.shared_prefix import Branch, SharedPrefix, replay
+from spa_lab.truth.shared_prefix import Continuation, SharedPrefix, replay
 from spa_lab.types import Trajectory
 
 
@@ -100,7 +100,7 @@ def _alone(
     for step in request.trajectory.steps[:start]:
         ids += [*codec.text_ids(step.text), codec.end_id]
         ids += codec.reply_ids(world.step(step.action).observation)
-    branch = Branch.of(request.trajectory.id, start, index, seed=request.seed)
+    branch = Continuation.of(request.trajectory.id, start, index, seed=request.seed)
     for _ in range(start, environment.step_limit):
         written: list[int] = []
         while len(written) < config.max_new_tokens and codec.end_id not in written:
@@ -308,7 +308,8 @@ def test_a_model_whose_attention_cannot_be_replaced_is_refused(
     writer: Policy, episodes: list[Trajectory], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would read every continuation without its prefix."""
-    monkeypatch.setattr("spa_lab.truth.kv_slots._replaced_attention", lambda model: nullcontext())
+    monkeypatch.setattr("spa_lab.agent.forward.is_plain_llama", lambda model: False)
+    monkeypatch.setattr("spa_lab.agent.forward._replaced_attention", lambda model: nullcontext())
     with pytest.raises(ValueError, match="LlamaForCausalLM: its attention cannot be replaced"):
         list(play_continuations(writer, _echo(), [_request(episodes[0], TASKS[0], 9)], CONFIG))
 
