@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 _CONTEXTS = (8, 4, 2)
 """Numbers of last tokens that are looked up, the longest first."""
-_MOST = 200_000
-"""Entries, some tens of MB, after which the table starts anew."""
+_MOST = 100_000
+"""Entries, about 20 MB, after which the table starts anew."""
 
 
 class Drafts:

@@ -1,4 +1,4 @@
-"""One forward pass over packed tokens: written out for plain Llamas, by transformers for other models."""
+"""One forward pass over packed tokens: written out for small Llamas, by transformers for other models."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
 _ATTENTION = "spa_lab_slots"
+_SMALL = 200_000_000
+"""Parameters up to which joined projections, which are copies of weights, save time at little memory."""
+_MODULES = ("torch.nn.", "transformers.models.llama.", "transformers.activations")
 
 
 class Forward(Protocol):
@@ -26,18 +29,21 @@ class Forward(Protocol):
 
 def forward_of(model: "PreTrainedModel") -> Forward:
     """The fastest exact forward pass of `model`, which must be in eval mode and not change meanwhile."""
-    return LlamaForward(model) if is_plain_llama(model) else TransformersForward(model)
+    return LlamaForward(model) if is_small_llama(model) else TransformersForward(model)
 
 
-def is_plain_llama(model: "PreTrainedModel") -> bool:
-    """Whether `model` is a Llama whose layers are those of transformers, without adapters or hooks."""
-    if type(model).__name__ != "LlamaForCausalLM" or getattr(model.config, "sliding_window", None):
-        return False
-    return all(
-        type(module).__module__.startswith(("torch.nn.", "transformers."))
-        and not module._forward_hooks
-        and not module._forward_pre_hooks
-        for module in model.modules()
+def is_small_llama(model: "PreTrainedModel") -> bool:
+    """Whether `model` is a Llama of at most 200 million parameters without adapters, hooks, other layers."""
+    return (
+        type(model).__name__ == "LlamaForCausalLM"
+        and not getattr(model.config, "sliding_window", None)
+        and model.num_parameters() <= _SMALL
+        and all(
+            type(module).__module__.startswith(_MODULES)
+            and not module._forward_hooks
+            and not module._forward_pre_hooks
+            for module in model.modules()
+        )
     )
 
 

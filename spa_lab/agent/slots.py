@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 KeysValues = Sequence[tuple[Tensor, Tensor]]
 """Keys (heads, head size, L) and values (heads, L, head size) of each layer."""
 
-_ROWS_OF_A_PART = 16
+_ROWS_OF_A_PART, _ROWS_WITH_PREFIX = 32, 128
 """Slots whose queries are computed together, as wide as the longest: fewer waste less memory traffic, more
-save calls."""
+save calls; with a prefix most of what is read is shared."""
+_ROWS_THAT_READ = 8
+"""The same for slots that read more than one token, padded to the one that reads most."""
 
 
 @dataclass(eq=False)
@@ -138,6 +140,7 @@ class Pass:
         count, n = np.array(counts), len(histories)
         starts = np.array([len(history.read) for history in histories])
         longer = np.flatnonzero(count > 1)
+        longer = longer[np.argsort(count[longer], kind="stable")]  # those of one part have similar lengths
         # runs of consecutive tokens of a slot: first the tails of all slots, then what some read before them
         tails = np.array([1 + len(history.draft) for history in histories])
         self._slots = np.concatenate([np.arange(n), longer])
@@ -149,8 +152,8 @@ class Pass:
         ids: list[int] = []
         for history, n_tokens in zip(histories, counts, strict=True):
             ids += (history.pending[n_tokens - 1], *history.draft)
-        for i in longer:
-            ids += histories[i].pending[: count[i] - 1]
+        for i in longer.tolist():
+            ids += histories[i].pending[: counts[i] - 1]
         rows = np.repeat(self._slots, self._lengths)
         within = np.arange(len(ids)) - np.repeat(self._ends - self._lengths, self._lengths)
         columns = np.repeat(self._first, self._lengths) + within
@@ -159,10 +162,13 @@ class Pass:
         """Positions that the model must be able to read, drafts left out."""
         packed = np.stack([np.array(ids), rows, columns, columns + offsets[rows]])  # (4, N)
         self.ids, self.rows, self.columns, self.positions = torch.from_numpy(packed).to(device)
-        self.parts = [self._part(slice(i, min(i + _ROWS_OF_A_PART, n))) for i in range(0, n, _ROWS_OF_A_PART)]
+        size = _ROWS_OF_A_PART if histories[0].prefix is None else _ROWS_WITH_PREFIX
+        self.parts = [self._part(slice(i, min(i + size, n))) for i in range(0, n, size)]
         self.n_tails = len(self.parts)
-        if len(longer):
-            self.parts.append(self._part(slice(n, n + len(longer))))
+        end = n + len(longer)
+        self.parts += [
+            self._part(slice(i, min(i + _ROWS_THAT_READ, end))) for i in range(n, end, _ROWS_THAT_READ)
+        ]
 
     def attend(
         self,

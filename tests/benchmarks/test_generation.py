@@ -53,7 +53,7 @@ def test_both_ways_write_the_same_tokens(make_policy: Callable[..., Policy]) -> 
     assert [len(episode) for episode in cached] == [3, 4, 5, 5]
     lengths = {len(step) for episode in cached for step in episode}
     assert generation.MAX_NEW_TOKENS in lengths and len(lengths) > 5
-    assert "the same both ways" in generation.compare(policy, world, tasks[:2], rounds=1)
+    assert "the same in all ways" in generation.compare(policy, world, tasks[:1], rounds=1)
 
 
 def test_an_unknown_part_is_refused() -> None:

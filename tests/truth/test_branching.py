@@ -308,7 +308,7 @@ def test_a_model_whose_attention_cannot_be_replaced_is_refused(
     writer: Policy, episodes: list[Trajectory], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would read every continuation without its prefix."""
-    monkeypatch.setattr("spa_lab.agent.forward.is_plain_llama", lambda model: False)
+    monkeypatch.setattr("spa_lab.agent.forward.is_small_llama", lambda model: False)
     monkeypatch.setattr("spa_lab.agent.forward._replaced_attention", lambda model: nullcontext())
     with pytest.raises(ValueError, match="LlamaForCausalLM: its attention cannot be replaced"):
         list(play_continuations(writer, _echo(), [_request(episodes[0], TASKS[0], 9)], CONFIG))
