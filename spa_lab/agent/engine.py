@@ -185,7 +185,8 @@ class Engine:
         )
         over: list[Row] = []
         for slot, row in zip(slots, rows, strict=True):
-            over += self._write_row(slot, row, [next(drawn) for _ in tails[slot]], tails[slot])
+            states = tails[slot].unbind()
+            over += self._write_row(slot, row, [next(drawn) for _ in states], states)
         for slot, row in reversed([*zip(slots, rows, strict=True)]):
             if not row.pending:
                 self._remove(slot)
