@@ -12,6 +12,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,10 +29,10 @@ from spa_lab.options import (
     add_compare_options,
     add_counts,
     add_figures_options,
-    add_import_options,
     count,
 )
 from spa_lab.pipeline.advantages import ADVANTAGES
+from spa_lab.pipeline.log_commands import add_log_commands
 from spa_lab.pipeline.sources import SOURCES
 
 USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
@@ -129,7 +130,7 @@ def _parser(*, with_docs: bool) -> argparse.ArgumentParser:
     _add_gradient(commands)
     _add_figures(commands)
     _add_compare(commands)
-    _add_import(commands)
+    add_log_commands(partial(_add_printing, commands))
     _add(commands, "doctor", _doctor, "show versions, devices, base models and official data")
     return parser
 
@@ -172,6 +173,21 @@ def _add(
     # also after the command's name; without a default, so that it does not undo one before the name
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return parser
+
+
+def _add_printing(
+    commands: "argparse._SubParsersAction[_Parser]",
+    name: str,
+    text_of: Callable[[argparse.Namespace], str],
+    summary: str,
+) -> argparse.ArgumentParser:
+    """A command that prints one text."""
+
+    def command(options: argparse.Namespace) -> int:
+        print(text_of(options))
+        return 0
+
+    return _add(commands, name, command, summary)
 
 
 def _add_demo(commands: "argparse._SubParsersAction[_Parser]", with_docs: bool) -> None:
@@ -247,11 +263,6 @@ def _add_compare(commands: "argparse._SubParsersAction[_Parser]") -> None:
         commands, "compare", _compare, "run a grid of arms, worlds and seeds, and compare the arms"
     )
     add_compare_options(compare)
-
-
-def _add_import(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    imported = _add(commands, "import", _import, "read logs of other agents into a run folder")
-    add_import_options(imported)
 
 
 def _preset(options: argparse.Namespace, world: str) -> Preset:
@@ -350,13 +361,6 @@ def _compare(options: argparse.Namespace) -> int:
     text, complete = run_compare(options)
     print(text)
     return 0 if complete else CHECK_FAILED
-
-
-def _import(options: argparse.Namespace) -> int:
-    from spa_lab.importers.command import run_import
-
-    print(run_import(options))
-    return 0
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -42,14 +42,3 @@ def add_compare_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--retry", action="store_true", help="try cells that failed again")
     parser.add_argument("--report", action="store_true", help="run nothing; report what is done")
     parser.add_argument("--dry-run", action="store_true", help="list the cells, what is done, the time left")
-
-
-def add_import_options(parser: argparse.ArgumentParser) -> None:
-    """Options of `spa-lab import`."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="files, folders or - (standard input)")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--format", metavar="NAME", help=f"(default: found from the content) {OBJECT}")
-    parser.add_argument("--strict", action="store_true", help="losses and assumptions are errors")
-    parser.add_argument("--action", metavar="REGEX", help="the action in a step's text, its first group")
-    parser.add_argument("--outcome", metavar="FIELD", help="of the log, dotted: the outcome")
-    parser.add_argument("--scale", type=float, nargs=2, metavar=("LOW", "HIGH"), help="range of outcomes")

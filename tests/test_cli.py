@@ -255,6 +255,12 @@ def test_import_finds_the_format(tmp_path: Path, capsys: pytest.CaptureFixture[s
         and "from [0, 10] to [0, 1]" in printed
     )
     assert cli.main(["import", str(log), "--strict", "--format", "chat", "--out", str(tmp_path / "b")]) == 0
+    log.write_text('{"won": 1, "said": ["look"]}')
+    maps = ["--map", "outcome=won", "--map", "steps=said"]
+    assert cli.main(["import", str(log), *maps, "--out", str(tmp_path / "d")]) == 0
+    assert "1 successes" in capsys.readouterr().out
+    assert cli.main(["import", str(log), "--map", "outcome", "--out", str(tmp_path / "e")]) == 2
+    assert "map 'outcome': expected FIELD=PATH" in capsys.readouterr().err
     log.write_text('{"turns": []}')
     assert cli.main(["import", str(log), "--out", str(tmp_path / "c")]) == 2
     message = capsys.readouterr().err.splitlines()

@@ -55,7 +55,7 @@ TORCH_FREE = GROUND | {
     *("paths", "options", "envs", "view", "importers", "exercises", "widgets", "cli", "commands", "")
 }
 TORCH_FREE_MODULES = frozenset(
-    {"pipeline", "pipeline.sources", "pipeline.advantages", "learn", "learn.methods"}
+    {"pipeline", "pipeline.sources", "pipeline.advantages", "pipeline.log_commands", "learn", "learn.methods"}
 )
 """Tables and package docstrings that the command line reads before it needs torch."""
 WITH_TORCH = frozenset({"torch", "transformers"})

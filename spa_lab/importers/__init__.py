@@ -6,7 +6,7 @@ what came in, what is kept beside the trajectories, what was left out and why. `
 format.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ def import_log(
     action: str | None = None,
     outcome: str | None = None,
     scale: tuple[float, float] | None = None,
+    map: Mapping[str, str] | None = None,
 ) -> tuple[Run, Imported]:
     """Read a log into a run folder, for `spa_lab.inspect` and `spa-lab figures`.
 
@@ -41,20 +42,21 @@ def import_log(
         action: regular expression of the action in a step's text; the style is detected if None.
         outcome: field of `meta` that holds the outcome, dotted.
         scale: range of the outcomes in the log, mapped to [0, 1].
+        map: field of a row or, after "step.", of a step -> dotted path in the log.
 
     Raises:
         ValueError: no format fits, a row is bad (names file and line), something would be lost and `strict`,
             or the folder holds another run.
         StoreError: the file cannot be read, or the folder not be written or another command writes there.
     """
-    options = ImportOptions(kind, strict, action, outcome, scale)
+    options = ImportOptions(kind, strict, action, outcome, scale, map or {})
     imported = read_log(path, options)
     paths = [path] if isinstance(path, str | Path) else list(path)
-    asked: dict[str, Any] = {"action": action, "outcome": outcome, "scale": scale and list(scale)}
-    config = {
+    asked = {"action": action, "outcome": outcome, "scale": scale and list(scale), "map": map and dict(map)}
+    config: dict[str, Any] = {
         "imported": ", ".join(Path(one).name for one in paths),
         "format": kind or ", ".join(dict.fromkeys(file["format"] for file in imported.ledger.files)),
-    } | {name: value for name, value in asked.items() if value is not None}
+    } | {name: value for name, value in asked.items() if value}
     with writing(out):
         run = Run.create(out, config, seed=0)
         run.save_trajectories("imported", imported.trajectories)

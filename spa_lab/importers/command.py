@@ -6,6 +6,7 @@ from pathlib import Path
 
 from spa_lab.importers import import_log
 from spa_lab.importers.adapters import ADAPTERS, ALIASES
+from spa_lab.importers.mapping import parse_maps
 
 
 def run_import(options: argparse.Namespace) -> str:
@@ -19,7 +20,7 @@ def run_import(options: argparse.Namespace) -> str:
     scale = tuple(options.scale) if options.scale else None
     run, imported = import_log(
         kind, files, options.out, strict=options.strict, action=options.action, outcome=options.outcome,
-        scale=scale,
+        scale=scale, map=parse_maps(options.map),
     )  # fmt: skip
     n_successes = sum(trajectory.success for trajectory in imported.trajectories)
     sources = ", ".join(dict.fromkeys(credit.source for credit in imported.credits)) or "none"

@@ -36,6 +36,8 @@ class Document:
     path: Path | None = None
     notes: tuple[str, ...] = ()
     """What could not be read; a sentence each."""
+    remarks: tuple[str, ...] = ()
+    """How the records were changed; a sentence each."""
 
     @property
     def is_single(self) -> bool:

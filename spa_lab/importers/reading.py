@@ -1,7 +1,7 @@
 """A log of any known format as trajectories, credits, meta and a ledger."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from spa_lab.importers import styles
@@ -9,6 +9,7 @@ from spa_lab.importers.adapter import MALFORMED, Adapter, Found
 from spa_lab.importers.adapters import ADAPTERS, adapter_named
 from spa_lab.importers.documents import Document, documents
 from spa_lab.importers.ledger import Ledger
+from spa_lab.importers.mapping import mapped
 from spa_lab.importers.nesting import inner_documents
 from spa_lab.importers.outcomes import settle_outcomes
 from spa_lab.importers.rows import Imported, Row, credits_of, trajectory_of
@@ -19,7 +20,9 @@ _OWN = frozenset({"steps"})
 of [0, 1] and a repeated id are errors."""
 
 MAPPING = """\
-A function of your own makes it fit. In a file my_log.py in this folder:
+Names of fields make it fit: --map steps=PATH --map step.action=FIELD --map step.observation=FIELD \
+--map outcome=PATH
+Or a function of your own. In a file my_log.py in this folder:
     def episode(record):
         turns = record["turns"]
         steps = [{"text": turn["agent"], "observation": turn["reply"]} for turn in turns]
@@ -48,6 +51,8 @@ class ImportOptions:
     """Field of `meta` that holds the outcome, dotted; the adapter's choice if None."""
     scale: tuple[float, float] | None = None
     """Range of the outcomes in the log, mapped to [0, 1]; found from the outcomes if None."""
+    map: Mapping[str, str] = field(default_factory=dict)
+    """Field of a row or, after "step.", of a step -> dotted path in the log, see `importers.mapping`."""
 
 
 def read_log(what: Any, options: ImportOptions = ImportOptions()) -> Imported:
@@ -95,8 +100,8 @@ def _all_failed(failures: Sequence[ValueError]) -> str:
 
 def _read_document(document: Document, ledger: Ledger, options: ImportOptions) -> list[Found]:
     """The rows of a document, with thought and action read from their texts."""
-    name, adapter, document, around = _adapter_for(document, options.format)
-    notes = list(document.notes)
+    name, adapter, document, around = _adapter_for(document, options)
+    notes = [*document.notes, *document.remarks]
     for cut in document.notes:
         ledger.drop("line", cut)
     try:
@@ -119,28 +124,42 @@ def _read_document(document: Document, ledger: Ledger, options: ImportOptions) -
     return [Found(where, row, options.format in _OWN) for where, row in rows]
 
 
-def _adapter_for(document: Document, wanted: str | None) -> tuple[str, Adapter, Document, Row]:
+def _adapter_for(document: Document, options: ImportOptions) -> tuple[str, Adapter, Document, Row]:
     """The adapter that was asked for, or the first that fits, what it fits, and the fields around that."""
-    if wanted is not None:
+    wanted, tried = options.format, []
+    for level, around in _levels(document, options.map):
+        if wanted is None:
+            for name, adapter in ADAPTERS.items():
+                if not _why_not(adapter, level):
+                    return name, adapter, level, around
+            tried.append(level)
+            continue
         adapter = adapter_named(wanted)
-        reason = "" if is_object_path(wanted) else _why_not(adapter, document)
-        for inner, around in _levels(document) if reason else ():
-            if not _why_not(adapter, inner):
-                return wanted, adapter, inner, around
-        if reason:
-            raise ValueError(f"{document.name}: not of the format {wanted}: {reason}")
-        return wanted, adapter, document, {}
-    for inner, around in _levels(document):
-        for name, adapter in ADAPTERS.items():
-            if not _why_not(adapter, inner):
-                return name, adapter, inner, around
-    raise _unknown(document)
+        if is_object_path(wanted) or not _why_not(adapter, level):
+            return wanted, adapter, level, around
+        tried.append(level)
+    if wanted is None:
+        raise _unknown(tried[0])
+    reason = _why_not(adapter_named(wanted), tried[0])
+    raise ValueError(f"{document.name}: not of the format {wanted}: {reason}")
 
 
-def _levels(document: Document) -> Iterator[tuple[Document, Row]]:
-    """The document, then what it holds one level deeper."""
-    yield document, {}
-    yield from inner_documents(document)
+def _levels(document: Document, maps: Mapping[str, str]) -> Iterator[tuple[Document, Row]]:
+    """The document, then what it holds one level deeper; with a mapping those levels that it fits."""
+    if not maps:
+        yield document, {}
+        yield from inner_documents(document)
+        return
+    failure: ValueError | None = None
+    n_fitting = 0
+    for level, around in _levels(document, {}):
+        try:
+            yield mapped(level, maps), around
+            n_fitting += 1
+        except ValueError as error:
+            failure = failure or error
+    if failure and not n_fitting:
+        raise failure
 
 
 def _unknown(document: Document) -> UnknownFormat:

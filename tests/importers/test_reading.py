@@ -169,6 +169,47 @@ def test_a_format_by_name_and_by_function(tmp_path: Path, monkeypatch: pytest.Mo
         read_log([{"n": 1}], ImportOptions("my_own_log:episode"))
 
 
+def test_a_mapping_renames_fields_at_any_depth() -> None:
+    record = {
+        "n": 3,
+        "outcome": "kept",
+        "verdict": {"reward": 0.5, "by": "me"},
+        "trajectory": {"turns": [{"said": "go", "seen": "a wall"}], "model": "m"},
+    }
+    maps = {
+        "outcome": "verdict.reward", "id": "n", "steps": "trajectory.turns",
+        "step.action": "said", "step.observation": "seen",
+    }  # fmt: skip
+    imported = read_log([record], ImportOptions(map=maps))
+    (trajectory,) = imported.trajectories
+    assert (trajectory.id, trajectory.outcome, len(trajectory)) == ("3", 0.5, 1)
+    assert (trajectory.steps[0].action, trajectory.steps[0].observation) == ("go", "a wall")
+    meta = {"logged outcome": "kept", "verdict": {"by": "me"}, "trajectory": {"model": "m"}}
+    assert imported.meta == {"3": meta} and record["verdict"] == {"reward": 0.5, "by": "me"}
+    assert "outcome is the field verdict.reward of the log (1 of 1)" in imported.notes
+    assert read_log({"runs": [record]}, ImportOptions(map=maps)).trajectories[0].id == "3"
+
+
+def test_mapped_steps_may_be_texts_or_messages() -> None:
+    turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "Action: go"}]
+    for record in ({"data": [{"turns": turns}]}, {"data": [{"turns": ["Action: go"]}]}):
+        imported = read_log([record], ImportOptions(map={"steps": "data.0.turns"}))
+        assert [step.action for step in imported.trajectories[0].steps] == ["go"]
+
+
+@pytest.mark.parametrize(
+    ("maps", "message"),
+    [
+        ({"outcom": "a"}, "map: no field 'outcom'; there are: id, "),
+        ({"outcome": "x.y"}, "map outcome=x.y: none of 1 records has 'x.y'; fields of the first: steps"),
+        ({"step.text": "x"}, "map step.text=x: none of 1 steps has 'x'; fields of the first: action"),
+    ],
+)
+def test_a_mapping_that_finds_nothing_is_an_error(maps: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        read_log([{"steps": [{"action": "a"}]}], ImportOptions(map=maps))
+
+
 @pytest.mark.parametrize(
     ("text", "thought", "action"),
     [
@@ -301,3 +342,8 @@ def test_inspect_opens_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert len(spa_lab.inspect([ROW, ROW]).collection) == 2
     (tmp_path / "a.json").write_text(json.dumps(ROW))
     assert len(spa_lab.inspect(tmp_path).collection) == 1
+    view = spa_lab.inspect([{"won": 1, "said": ["do go"]}], map={"outcome": "won", "steps": "said"},
+                           action="do (.*)")  # fmt: skip
+    assert view.trajectory.steps[0].action == "go"
+    with pytest.raises(TypeError, match="scale: an option of a log, which"):
+        spa_lab.inspect(view.trajectory, scale=(0, 1))

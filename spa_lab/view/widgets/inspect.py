@@ -4,9 +4,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from spa_lab.importers import read_log
+from spa_lab.importers import ImportOptions, read_log
 from spa_lab.store import Run, StoreError
 from spa_lab.store.lines import read_lines
 from spa_lab.store.records import decode_trajectory
@@ -26,6 +27,7 @@ def inspect(
     selection: Selection | None = None,
     beside: Any = None,
     notes: Path | str | None = None,
+    **log: Any,
 ) -> Inspector:
     """Open trajectories in the inspector.
 
@@ -42,12 +44,15 @@ def inspect(
             run, shown side by side with these, step by step.
         notes: file of tags, notes and labels (JSON lines); read if it exists, and written by the button of
             the page. "notes.jsonl" in the working folder, not read, if None.
+        log: how a log is read, the fields of `importers.ImportOptions`: `format`, `strict`, `action`,
+            `outcome`, `scale`, `map`.
 
     Raises:
+        TypeError: an option that there is not, or one of a log for what is none.
         ValueError: there are no trajectories, a file is broken (names file and line), or no format fits.
         StoreError: there is no such file or folder.
     """
-    sets, name, shown = _sets(what, credits, truths, kinds)
+    sets, name, shown = _sets(what, credits, truths, kinds, log)
     options: dict[str, Any] = {}
     if shown:
         options |= {"trajectory_sets": sets, "trajectory_set": name}
@@ -60,7 +65,7 @@ def inspect(
 
 def _beside(what: Any, taken: set[str]) -> dict[str, Any]:
     """Arguments of `Inspector` for the collections beside; their names differ from those that are taken."""
-    sets, name, _ = _sets(what, (), (), None)
+    sets, name, _ = _sets(what)
     whose = (
         Path(what).name if isinstance(what, str | Path) else what.path.name if isinstance(what, Run) else ""
     )
@@ -73,28 +78,32 @@ _Sets = tuple[dict[str, Callable[[], Collection]], str, bool]
 
 
 def _sets(
-    what: Any, credits: Sequence[Credit], truths: Sequence[ValueTruth], kinds: Mapping[str, str] | None
+    what: Any,
+    credits: Sequence[Credit] = (),
+    truths: Sequence[ValueTruth] = (),
+    kinds: Mapping[str, str] | None = None,
+    log: Mapping[str, Any] = MappingProxyType({}),
 ) -> _Sets:
     """What can be shown of `what`; see `inspect`."""
+    options = ImportOptions(**log)
+    opened = _open(Path(what)) if isinstance(what, str | Path) else None
+    is_ours = isinstance(what, Collection | Trajectory | Run) or opened is not None
+    if log and (is_ours or _are_trajectories(what)):
+        raise TypeError(f"{', '.join(log)}: an option of a log, which {what!r:.60} is not")
     if isinstance(what, Collection):
         return {what.name: lambda: what}, what.name, False
     if isinstance(what, Trajectory):
         what = [what]
-    if isinstance(what, str | Path):
-        opened = _open(Path(what))
-        if isinstance(opened, tuple):
-            return _sets_of_run(*opened, kinds)
-        if opened is not None:
-            collection = Collection.of(opened, credits, truths, kinds=kinds, name=Path(what).name)
-            return {collection.name: lambda: collection}, collection.name, False
+    if isinstance(opened, tuple):
+        return _sets_of_run(*opened, kinds)
     if isinstance(what, Run):
         return _sets_of_run(what, "", kinds)
     name = Path(what).name if isinstance(what, str | Path) else "trajectories"
     trajectories: Sequence[Trajectory]
-    if _are_trajectories(what):
-        trajectories = what
+    if opened is not None or _are_trajectories(what):
+        trajectories = opened or what  # type: ignore[assignment]
     else:
-        imported = read_log(what)
+        imported = read_log(what, options)
         print(imported.ledger.render())
         trajectories, credits = imported.trajectories, [*imported.credits, *credits]
     several = Collection.of(trajectories, credits, truths, kinds=kinds, name=name)
