@@ -101,7 +101,7 @@ def _sets(
     name = Path(what).name if isinstance(what, str | Path) else "trajectories"
     trajectories: Sequence[Trajectory]
     if opened is not None or _are_trajectories(what):
-        trajectories = opened or what  # type: ignore[assignment]
+        trajectories = opened or what
     else:
         imported = read_log(what, options)
         print(imported.ledger.render())
