@@ -37,21 +37,24 @@ def fuse(trajectory: Trajectory, credit: Credit, config: RewardConfig) -> FloatA
         (T,) float64, outcome units.
 
     Raises:
-        ValueError: `credit` belongs to another trajectory or has another length.
+        ValueError: `credit` belongs to another trajectory or has another length; or the grounding (with
+            beta other than 0) or the outcome (with a residual) is unknown.
 
     Departs from the released code, where c_t is R minus the mean of the other rollouts (`leave_one_out`)
     and w_t = T - t - 1 (`step_weight="remaining"`).
     """
     _check_same(trajectory, credit)
-    executable = grounding(trajectory, config.grounding_rule)
-    paid = executable if config.grounding_form == "bonus" else executable - 1.0
     contributions = credit.contributions
-    error = trajectory.outcome - credit.predicted_outcome
     if config.residual == "spread":
+        error = trajectory.known_outcome - credit.predicted_outcome
         contributions = contributions + error / len(trajectory)
     elif config.residual == "last":
+        error = trajectory.known_outcome - credit.predicted_outcome
         contributions = contributions + np.append(np.zeros(len(trajectory) - 1), error)
-    reward = config.alpha * contributions + config.beta * paid
+    reward = config.alpha * contributions
+    if config.beta:
+        executable = grounding(trajectory, config.grounding_rule)
+        reward = reward + config.beta * (executable if config.grounding_form == "bonus" else executable - 1.0)
     if config.step_weight == "remaining":
         reward = reward * np.arange(len(trajectory) - 1, -1, -1)
     return reward
@@ -82,7 +85,7 @@ def grounding(trajectory: Trajectory, rule: GroundingRule = "world") -> FloatArr
 def terminal(trajectory: Trajectory) -> Credit:
     """All of R on the last step: what PPO with a terminal reward sees."""
     contributions = np.zeros(len(trajectory))
-    contributions[-1] = trajectory.outcome
+    contributions[-1] = trajectory.known_outcome
     return Credit(trajectory.id, "terminal", contributions)
 
 
@@ -93,7 +96,7 @@ def mean(trajectory: Trajectory) -> Credit:
     nothing, and of two successes the later one pays its steps more.
     """
     n_steps = len(trajectory)
-    return Credit(trajectory.id, "mean", np.full(n_steps, trajectory.outcome / n_steps))
+    return Credit(trajectory.id, "mean", np.full(n_steps, trajectory.known_outcome / n_steps))
 
 
 def random(trajectory: Trajectory, *, rng: np.random.Generator) -> Credit:
@@ -109,7 +112,7 @@ def random(trajectory: Trajectory, *, rng: np.random.Generator) -> Credit:
         Contributions (T,) in [0, R], outcome units.
     """
     shares = rng.dirichlet(np.ones(len(trajectory)))
-    return Credit(trajectory.id, "random", trajectory.outcome * shares)
+    return Credit(trajectory.id, "random", trajectory.known_outcome * shares)
 
 
 def leave_one_out(trajectories: Sequence[Trajectory]) -> list[Credit]:
@@ -127,13 +130,13 @@ def leave_one_out(trajectories: Sequence[Trajectory]) -> list[Credit]:
     """
     outcomes: dict[tuple[str, str], list[float]] = defaultdict(list)
     for trajectory in trajectories:
-        outcomes[trajectory.env, trajectory.task_id].append(trajectory.outcome)
+        outcomes[trajectory.env, trajectory.task_id].append(trajectory.known_outcome)
     credits = []
     for trajectory in trajectories:
         group = outcomes[trajectory.env, trajectory.task_id]
         others = len(group) - 1
-        baseline = (math.fsum(group) - trajectory.outcome) / others if others else 0.0
-        advantage = np.full(len(trajectory), trajectory.outcome - baseline)
+        baseline = (math.fsum(group) - trajectory.known_outcome) / others if others else 0.0
+        advantage = np.full(len(trajectory), trajectory.known_outcome - baseline)
         credits.append(Credit(trajectory.id, "leave_one_out", advantage))
     return credits
 

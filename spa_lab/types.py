@@ -30,15 +30,20 @@ class Step:
     """The action read from `text`, stripped; empty if `text` has no action."""
     observation: str
     """The world's reply to this action (not the text that preceded it)."""
-    grounded: bool
-    """g_t: the world could execute the action. Reported by the world, never inferred from the text."""
+    grounded: bool | None
+    """g_t: the world could execute the action. Reported by the world, never inferred from the text; None if
+    nobody knows, as in most logs of other agents."""
 
 
 @dataclass(frozen=True)
 class Trajectory:
     """One finished episode.
 
-    Invariants: T >= 1; 0 <= outcome <= 1; `ended` is one of `Ended`.
+    Whether a step was grounded, the outcome and the success are None where nobody knows them: in logs of
+    other agents, never in episodes that were played here. What cannot do without them takes `known_outcome`,
+    `known_success` and `grounded`, which raise.
+
+    Invariants: T >= 1; 0 <= outcome <= 1 or None; `ended` is one of `Ended`.
     """
 
     id: str
@@ -54,10 +59,10 @@ class Trajectory:
     """The world's text before the first step."""
     steps: tuple[Step, ...]
     """The T steps, in order."""
-    outcome: float
-    """R, the final reward of the episode, in [0, 1]."""
-    success: bool
-    """Strict success: the task is done (WebShop: R = 1)."""
+    outcome: float | None
+    """R, the final reward of the episode, in [0, 1]; None if unknown."""
+    success: bool | None
+    """Strict success: the task is done (WebShop: R = 1); None if unknown."""
     ended: Ended
     """Why the episode stopped."""
     policy: str
@@ -69,7 +74,7 @@ class Trajectory:
         object.__setattr__(self, "steps", tuple(self.steps))
         if not self.steps:
             raise ValueError(f"trajectory {self.id!r}: needs at least 1 step, got 0")
-        if not 0.0 <= self.outcome <= 1.0:  # also refuses NaN
+        if self.outcome is not None and not 0.0 <= self.outcome <= 1.0:  # also refuses NaN
             raise ValueError(f"trajectory {self.id!r}: outcome must lie in [0, 1], got {self.outcome}")
         if self.ended not in get_args(Ended):
             raise ValueError(
@@ -81,9 +86,34 @@ class Trajectory:
         return len(self.steps)
 
     @property
+    def known_outcome(self) -> float:
+        """R; raises ValueError if nobody knows it."""
+        if self.outcome is None:
+            raise ValueError(f"trajectory {self.id!r}: its outcome is unknown, and this needs one")
+        return self.outcome
+
+    @property
+    def known_success(self) -> bool:
+        """Strict success; raises ValueError if nobody knows it."""
+        if self.success is None:
+            raise ValueError(f"trajectory {self.id!r}: whether it succeeded is unknown, and this needs it")
+        return self.success
+
+    @property
     def grounded(self) -> NDArray[np.bool_]:
-        """(T,) bool: g_t of every step."""
-        return np.array([step.grounded for step in self.steps], dtype=bool)
+        """(T,) bool: g_t of every step; raises ValueError naming the first step where nobody knows it."""
+        known = [step.grounded for step in self.steps]
+        if None in known:
+            raise ValueError(
+                f"trajectory {self.id!r}, step {known.index(None)}: whether the world executed the action is "
+                "unknown, and this needs it"
+            )
+        return np.array(known, dtype=bool)
+
+    @property
+    def ungrounded(self) -> NDArray[np.intp]:
+        """Indices of the steps that the world is known to have refused."""
+        return np.flatnonzero([step.grounded is False for step in self.steps])
 
 
 @dataclass(frozen=True, eq=False)

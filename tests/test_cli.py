@@ -236,7 +236,7 @@ def test_import_says_what_came_in(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert printed[1] == f"{log}: steps of this package, JSON, 1 episodes"
     assert (
         printed[2].startswith("1 episodes, 1 steps, 0 actions empty")
-        and "1 of 1 steps do not say" in printed[3]
+        and "1 of 1 steps: whether" in printed[3]
     )
     assert printed[4] == f'inspect it: spa_lab.inspect("{out}")'
     log.write_text('{"outcome": 2, "steps": [{"action": "look"}]}\n')

@@ -57,8 +57,8 @@ def calibrate(
     if not trajectories or not fitted_to:
         raise ValueError(f"got {len(trajectories)} held-out and {len(fitted_to)} fitted trajectories")
     predicted, outcome = _pairs(credits, trajectories)
-    fitted_outcomes = np.array([trajectory.outcome for trajectory in fitted_to])
-    success = np.array([trajectory.success for trajectory in trajectories])
+    fitted_outcomes = np.array([trajectory.known_outcome for trajectory in fitted_to])
+    success = np.array([trajectory.known_success for trajectory in trajectories])
     shares = [abs(c.contributions[-1]) / max(np.abs(c.contributions).sum(), 1e-12) for c in credits]
     return Calibration(
         n=len(trajectories),
@@ -92,15 +92,15 @@ def _pairs(credits: Sequence[Credit], trajectories: Sequence[Trajectory]) -> tup
                 f"credit of {credit.trajectory_id!r} ({len(credit)} steps) does not belong to "
                 f"{trajectory.id!r} ({len(trajectory)} steps)"
             )
-    return np.array([c.predicted_outcome for c in credits]), np.array([t.outcome for t in trajectories])
+    return np.array([c.predicted_outcome for c in credits]), np.array([t.known_outcome for t in trajectories])
 
 
 def _by_length(trajectories: Sequence[Trajectory], fitted_to: Sequence[Trajectory]) -> FloatArray:
     """(N,) mean outcome of the fitted trajectories of the same length; of all of them if there is none."""
     by_length: dict[int, list[float]] = {}
     for trajectory in fitted_to:
-        by_length.setdefault(len(trajectory), []).append(trajectory.outcome)
-    overall = float(np.mean([trajectory.outcome for trajectory in fitted_to]))
+        by_length.setdefault(len(trajectory), []).append(trajectory.known_outcome)
+    overall = float(np.mean([trajectory.known_outcome for trajectory in fitted_to]))
     return np.array(
         [float(np.mean(by_length.get(len(trajectory), [overall]))) for trajectory in trajectories]
     )

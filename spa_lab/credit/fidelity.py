@@ -257,8 +257,8 @@ def _case(trajectory: Trajectory, credit: Credit, truth: ValueTruth, task: int) 
         truth=truth.progress,
         error=truth.standard_error,
         predicted=credit.predicted_outcome,
-        outcome=trajectory.outcome,
-        success=trajectory.success,
+        outcome=trajectory.known_outcome,
+        success=trajectory.known_success,
     )
 
 

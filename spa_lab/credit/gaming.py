@@ -57,7 +57,7 @@ def gaming_counts(trajectories: Sequence[Trajectory], credits: Sequence[Credit])
         later += int(paid.sum())
         refused += int((paid & ~trajectory.grounded[1:]).sum())
         repeats += paid_repeats(trajectory, credit)
-        if trajectory.outcome == 0:
+        if trajectory.known_outcome == 0:
             sums.append(credit.predicted_outcome)
             gamed += int(paid.sum() >= MANY)
     return GamingCounts(

@@ -167,7 +167,7 @@ def replay(
     if not running.ended:
         running.stop()  # the recording ends before the episode does
     trajectory = running.trajectory(id=f"recorded/{task.id}", policy=RECORDED, seed=0)
-    supervised = tuple(step.grounded for step in trajectory.steps)
+    supervised = tuple(map(bool, trajectory.grounded))
     return Replay(Demonstration(trajectory, supervised), tuple(differences))
 
 
@@ -237,7 +237,7 @@ class RecordedDemonstrations:
         usable = [
             each.demonstration
             for each in replays
-            if each.demonstration.trajectory.outcome >= self.minimum_outcome
+            if each.demonstration.trajectory.known_outcome >= self.minimum_outcome
         ]
         return usable, self._report(recorded, replays)
 
@@ -245,10 +245,11 @@ class RecordedDemonstrations:
         differences = [mismatch for each in replays for mismatch in each.differences]
         steps = [step for each in replays for step in each.demonstration.trajectory.steps]
         unsuccessful = tuple(
-            f"{self.episodes[task.id].where}: ends with outcome {each.demonstration.trajectory.outcome:g}"
+            f"{self.episodes[task.id].where}: ends with outcome "
+            f"{each.demonstration.trajectory.known_outcome:g}"
             + (f"; {each.differences[0].where}" if each.differences else "")
             for task, each in zip(tasks, replays, strict=True)
-            if each.demonstration.trajectory.outcome < self.minimum_outcome
+            if each.demonstration.trajectory.known_outcome < self.minimum_outcome
         )
         return ReplayReport(
             episodes=len(replays),

@@ -22,7 +22,7 @@ def run_import(options: argparse.Namespace) -> str:
         kind, files, options.out, strict=options.strict, action=options.action, outcome=options.outcome,
         scale=scale, map=parse_maps(options.map),
     )  # fmt: skip
-    n_successes = sum(trajectory.success for trajectory in imported.trajectories)
+    n_successes = sum(trajectory.success is True for trajectory in imported.trajectories)
     sources = ", ".join(dict.fromkeys(credit.source for credit in imported.credits)) or "none"
     total = f"{len(imported.trajectories)} trajectories, {n_successes} successes, credit sources: {sources}"
     return "\n".join([total, imported.ledger.render(), f'inspect it: spa_lab.inspect("{run.path}")'])

@@ -36,7 +36,7 @@ def number(value: Any) -> float | None:
 def settle_outcomes(
     found: list[Found], ledger: Ledger, field: str | None, scale: tuple[float, float] | None
 ) -> None:
-    """Give every row an outcome in [0, 1], in place; rewards and credits are scaled alike.
+    """Give every row an outcome in [0, 1], or none, in place; rewards and credits are scaled alike.
 
     Args:
         found: the rows.
@@ -51,11 +51,11 @@ def settle_outcomes(
         if field is not None:
             row["outcome"] = _looked_up(row.get("meta", {}), field, where)
         elif row.get("outcome") is None:
-            _assume(row, ledger)
-        if isinstance(row["outcome"], bool):
+            _sum_rewards(row, ledger)
+        if isinstance(row.get("outcome"), bool):
             row["outcome"] = float(row["outcome"])
     foreign = [one for one in found if scale or not one.is_own]
-    values = [one.row["outcome"] for one in foreign]
+    values = [one.row["outcome"] for one in foreign if "outcome" in one.row]
     if scale is None:
         low, high = min(values, default=0), max(values, default=1)
         if 0 <= low and high <= 1:
@@ -65,8 +65,9 @@ def settle_outcomes(
         low, high = scale
         if not low < high:
             raise ValueError(f"scale: the low end must lie below the high end, got {low:g} and {high:g}")
+    reach = f"reach from {min(values):g} to {max(values):g}" if values else "are unknown"
     ledger.notes.append(
-        f"outcomes reach from {min(values):g} to {max(values):g}: scaled from [{low:g}, {high:g}] to [0, 1], "
+        f"outcomes {reach}: scaled from [{low:g}, {high:g}] to [0, 1], "
         f"credits alike; the logged ones are in meta (logged_outcome)"
     )
     for where, row, _ in foreign:
@@ -84,23 +85,25 @@ def _looked_up(meta: Row, field: str, where: str) -> float:
     return found
 
 
-def _assume(row: Row, ledger: Ledger) -> None:
-    """The sum of the steps' rewards, or 0."""
+def _sum_rewards(row: Row, ledger: Ledger) -> None:
+    """The sum of the steps' rewards stands for an outcome; without rewards it is unknown."""
+    row.pop("outcome", None)
     rewards = [step["reward"] for step in row["steps"] if number(step.get("reward")) is not None]
-    row["outcome"] = float(sum(rewards))
-    what = (
-        "no outcome in the log: the sum of its rewards" if rewards else "no outcome in the log: 0, no success"
-    )
-    ledger.assumed[what] += 1
+    if rewards:
+        row["outcome"] = float(sum(rewards))
+        ledger.assumed["no outcome in the log: the sum of its rewards"] += 1
 
 
 def _scale(row: Row, low: float, high: float, where: str, *, given: bool) -> None:
-    logged, width = row["outcome"], high - low
-    if not low <= logged <= high:
-        raise ValueError(f"{where}: the outcome {logged:g} lies outside of the scale [{low:g}, {high:g}]")
-    row["meta"] = row.get("meta", {}) | {"logged_outcome": logged}
-    row["outcome"] = (logged - low) / width
-    row.setdefault("success", logged == high if given else logged >= 1)
+    width = high - low
+    if "outcome" in row:
+        logged = row["outcome"]
+        if not low <= logged <= high:
+            raise ValueError(f"{where}: the outcome {logged:g} lies outside of the scale [{low:g}, {high:g}]")
+        row["meta"] = row.get("meta", {}) | {"logged_outcome": logged}
+        row["outcome"] = (logged - low) / width
+        if logged >= (high if given else 1):
+            row.setdefault("success", True)
     for step in row["steps"]:
         if number(step.get("reward")) is not None:
             step["reward"] = step["reward"] / width

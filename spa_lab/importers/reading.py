@@ -12,7 +12,7 @@ from spa_lab.importers.ledger import Ledger
 from spa_lab.importers.mapping import mapped
 from spa_lab.importers.nesting import inner_documents
 from spa_lab.importers.outcomes import settle_outcomes
-from spa_lab.importers.rows import Imported, Row, credits_of, trajectory_of
+from spa_lab.importers.rows import Imported, Row, credits_of, trajectory_of, unknown_notes
 from spa_lab.plugins import is_object_path
 
 _OWN = frozenset({"steps"})
@@ -228,7 +228,7 @@ def _finish(found: list[Found], ledger: Ledger, options: ImportOptions) -> Impor
     """Checked trajectories and credits of all rows."""
     settle_outcomes(found, ledger, options.outcome, options.scale)
     _settle_ids(found, ledger)
-    trajectories, credits, meta, n_unmarked = [], [], {}, 0
+    trajectories, credits, meta = [], [], {}
     for where, row, _ in found:
         extra = row.pop("meta", {})
         inner = {str(t): step.pop("meta") for t, step in enumerate(row["steps"]) if "meta" in step}
@@ -238,17 +238,13 @@ def _finish(found: list[Found], ledger: Ledger, options: ImportOptions) -> Impor
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error
         trajectories.append(trajectory)
-        n_unmarked += sum("grounded" not in step for step in row["steps"])
         if extra or inner:
             meta[trajectory.id] = extra | ({"steps": inner} if inner else {})
     steps = [step for trajectory in trajectories for step in trajectory.steps]
     ledger.episodes, ledger.steps = len(trajectories), len(steps)
     ledger.empty_actions = sum(not step.action for step in steps)
     ledger.thoughts = sum(bool(step.thought) for step in steps)
-    if n_unmarked:
-        ledger.notes.append(
-            f"{n_unmarked} of {len(steps)} steps do not say whether the world executed them: assumed grounded"
-        )
+    ledger.notes += unknown_notes(trajectories)
     return Imported(trajectories, credits, ledger.all_notes(), ledger, meta)
 
 
@@ -256,7 +252,8 @@ def _settle_ids(found: list[Found], ledger: Ledger) -> None:
     """Texts as ids; rows without one are named after their place, trials of a task are numbered."""
     several = len(ledger.files) > 1
     counts: dict[str, int] = {}
-    n_repeated = 0
+    openings: dict[tuple[str, str], str] = {}
+    n_repeated = n_alike = 0
     for where, row, is_own in found:
         place, _, position = where.rpartition(", ")
         stem = (place or position).rpartition("/")[2].partition(".")[0]
@@ -264,6 +261,10 @@ def _settle_ids(found: list[Found], ledger: Ledger) -> None:
         if several and place:
             name = f"{stem}/{name}"
         identity = str(row.get("id", name))
+        opening = (row.get("instruction", ""), row.get("initial_observation", ""))
+        if any(opening) and not is_own and "id" not in row and "task_id" not in row:
+            n_alike += opening in openings
+            row["task_id"] = openings.setdefault(opening, identity)
         row["task_id"] = str(row.get("task_id", identity))
         if identity in counts:
             if is_own:
@@ -277,3 +278,5 @@ def _settle_ids(found: list[Found], ledger: Ledger) -> None:
         row["id"] = identity
     if n_repeated:
         ledger.notes.append(f"{n_repeated} ids repeat an earlier one and were numbered; task_id keeps them")
+    if n_alike:
+        ledger.notes.append(f"{n_alike} episodes without a name begin as an earlier one: taken for its task")

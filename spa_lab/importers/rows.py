@@ -1,7 +1,7 @@
 """One row of a log, as a checked trajectory with its credits; shared by all formats."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
@@ -21,7 +21,7 @@ FIELDS: Mapping[str, Any] = {
     "steps": list, "outcome": (int, float), "success": bool, "ended": str, "policy": str, "seed": int,
     "credits": dict, "base_values": dict,
 }  # fmt: skip
-"""Fields of a row: name -> JSON type. `steps` and `outcome` are required."""
+"""Fields of a row: name -> JSON type. `steps` is required."""
 STEP_FIELDS: Mapping[str, Any] = {
     "text": str, "thought": str, "action": str, "observation": str, "grounded": bool,
     "reward": (int, float),
@@ -53,7 +53,7 @@ def read_rows(path: Path, plain: Callable[[Row], Row]) -> Imported:
         ValueError: naming file and line: broken JSON, or what `plain` or `trajectory_of` refuses; two
             trajectories of one id; or a file without rows.
     """
-    trajectories, credits, n_unmarked = [], [], 0
+    trajectories, credits = [], []
     for where, line_number, row in _lines(path):
         try:
             checked = plain(row)
@@ -62,21 +62,20 @@ def read_rows(path: Path, plain: Callable[[Row], Row]) -> Imported:
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error
         trajectories.append(trajectory)
-        n_unmarked += sum("grounded" not in step for step in checked["steps"])
     if not trajectories:
         raise ValueError(f"{path}: holds no rows")
     try:
         check_unique([trajectory.id for trajectory in trajectories], "trajectory")
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    total = sum(map(len, trajectories))
-    notes = [f"{n_unmarked} of {total} steps do not say whether the world executed them: assumed grounded"]
-    ledger = Ledger(episodes=len(trajectories), steps=total)
-    return Imported(trajectories, credits, notes if n_unmarked else [], ledger)
+    ledger = Ledger(episodes=len(trajectories), steps=sum(map(len, trajectories)))
+    return Imported(trajectories, credits, unknown_notes(trajectories), ledger)
 
 
 def trajectory_of(row: Row, name: str) -> Trajectory:
     """The trajectory of a row; missing fields get the defaults of `importers.steps`.
+
+    Without a word on it the success is unknown where the outcome is, and where it lies between 0 and 1.
 
     Args:
         row: fields of `FIELDS`.
@@ -85,8 +84,9 @@ def trajectory_of(row: Row, name: str) -> Trajectory:
     Raises:
         ValueError: a field is missing, unknown or of a wrong type, or its value out of range.
     """
-    check_fields(row, FIELDS, ("steps", "outcome"), "row")
+    check_fields(row, FIELDS, ("steps",), "row")
     trajectory_id: str = row.get("id", name)
+    outcome = row.get("outcome")
     return Trajectory(
         id=trajectory_id,
         task_id=row.get("task_id", trajectory_id),
@@ -95,12 +95,27 @@ def trajectory_of(row: Row, name: str) -> Trajectory:
         instruction=row.get("instruction", ""),
         initial_observation=row.get("initial_observation", ""),
         steps=tuple(_step(step, index) for index, step in enumerate(row["steps"])),
-        outcome=_to_float(row["outcome"]),
-        success=row.get("success", row["outcome"] == 1),
+        outcome=None if outcome is None else _to_float(outcome),
+        success=row.get("success", bool(outcome) if outcome in (0, 1) else None),
         ended=row.get("ended", "done"),
         policy=row.get("policy", "agent"),
         seed=row.get("seed", 0),
     )
+
+
+def unknown_notes(trajectories: Sequence[Trajectory]) -> list[str]:
+    """What nobody knows of these trajectories, a sentence each."""
+    grounding = [step.grounded for trajectory in trajectories for step in trajectory.steps]
+    counts: dict[str, list[Any]] = {
+        "steps: whether the world executed the action": grounding,
+        "episodes: the outcome": [trajectory.outcome for trajectory in trajectories],
+        "episodes: the success": [trajectory.success for trajectory in trajectories],
+    }
+    return [
+        f"{values.count(None)} of {len(values)} {what} is unknown"
+        for what, values in counts.items()
+        if None in values
+    ]
 
 
 def credits_of(row: Row, trajectory: Trajectory) -> list[Credit]:
@@ -176,7 +191,7 @@ def _step(given: Row, index: int) -> Step:
     thought, action = react.parse(given["text"]) if "text" in given else ("", "")
     thought, action = given.get("thought", thought), given.get("action", action)
     text = given.get("text", react.write(thought, action))
-    return Step(text, thought, action.strip(), given.get("observation", ""), given.get("grounded", True))
+    return Step(text, thought, action.strip(), given.get("observation", ""), given.get("grounded"))
 
 
 def _is_not_number(value: object) -> bool:

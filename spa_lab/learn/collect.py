@@ -101,7 +101,7 @@ def mixed_outcomes(collected: Collected) -> Collected:
     """
     outcomes: dict[int, set[float]] = {}
     for episode, group in zip(collected.episodes, collected.group, strict=True):
-        outcomes.setdefault(group, set()).add(episode.trajectory.outcome)
+        outcomes.setdefault(group, set()).add(episode.trajectory.known_outcome)
     return collected.select([i for i, group in enumerate(collected.group) if len(outcomes[group]) > 1])
 
 
@@ -120,7 +120,7 @@ def widest_spread(share: float) -> Filter:
     def keep(collected: Collected) -> Collected:
         outcomes: dict[int, list[float]] = {}
         for episode, group in zip(collected.episodes, collected.group, strict=True):
-            outcomes.setdefault(group, []).append(episode.trajectory.outcome)
+            outcomes.setdefault(group, []).append(episode.trajectory.known_outcome)
         spread = {group: float(np.std(each)) for group, each in outcomes.items()}
         widest = sorted(spread, key=lambda group: -spread[group])[: math.ceil(share * len(spread))]
         chosen = {group for group in widest if spread[group] > 0}

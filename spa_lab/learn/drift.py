@@ -34,7 +34,8 @@ def drift_metrics(
             than `alarms.PAID`. Shares of later steps are 0 if there is none.
     """
     pairs = list(zip(trajectories, credits, strict=True))
-    errors = np.abs([credit.predicted_outcome - trajectory.outcome for trajectory, credit in pairs])  # (N,)
+    gaps = [credit.predicted_outcome - trajectory.known_outcome for trajectory, credit in pairs]
+    errors = np.abs(gaps)  # (N,)
     n_later = max(sum(len(trajectory) - 1 for trajectory in trajectories), 1)
     return {
         "credit_error": float(errors.mean()),

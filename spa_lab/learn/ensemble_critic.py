@@ -137,7 +137,7 @@ def fit_ensemble_critic(
         ValueError: there are fewer tasks than folds.
     """
     features = history_features(policy, trajectories, layers=config.layers)
-    outcomes = torch.tensor([trajectory.outcome for trajectory in trajectories]).to(features[0])  # (N,)
+    outcomes = torch.tensor([trajectory.known_outcome for trajectory in trajectories]).to(features[0])  # (N,)
     fold = _folds(trajectories, config.heads, rng)
     heads = []
     for k in range(config.heads):

@@ -134,7 +134,7 @@ def fit_estimator(
     estimator = ProgressEstimator(twin.model, twin.codec, config, seed=rng.randrange(2**31))
 
     def loss(contributions: Tensor, batch: Sequence[Trajectory]) -> tuple[Tensor, dict[str, float]]:
-        parts = estimator_loss(contributions, list(map(len, batch)), [t.outcome for t in batch])
+        parts = estimator_loss(contributions, list(map(len, batch)), [t.known_outcome for t in batch])
         return parts.loss, {"bias": parts.bias, "share_on_last_step": parts.share_on_last_step}
 
     fit_to_trajectories(

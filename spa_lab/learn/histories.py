@@ -39,7 +39,7 @@ def read_histories(
     return [
         Histories(
             (trajectory.env, trajectory.task_id),
-            trajectory.outcome,
+            trajectory.known_outcome,
             table[:, 2:].float().cpu().numpy(),
             table[:, :2].double().cpu().numpy(),
         )

@@ -234,8 +234,8 @@ def played_metrics(played: Collected) -> dict[str, float]:
     n_steps = sum(map(len, trajectories))
     return {
         "episodes": float(len(trajectories)),
-        "success": float(np.mean([trajectory.success for trajectory in trajectories])),
-        "outcome": float(np.mean([trajectory.outcome for trajectory in trajectories])),
+        "success": float(np.mean([trajectory.known_success for trajectory in trajectories])),
+        "outcome": float(np.mean([trajectory.known_outcome for trajectory in trajectories])),
         "grounding": sum(int(trajectory.grounded.sum()) for trajectory in trajectories) / n_steps,
         "length": n_steps / len(trajectories),
     }
@@ -244,6 +244,6 @@ def played_metrics(played: Collected) -> dict[str, float]:
 def _mean_reward(batch: UpdateBatch) -> float:
     """Mean sum of rewards of an episode; its outcome where the estimates name no rewards."""
     if batch.rewards is None:
-        return float(np.mean([trajectory.outcome for trajectory in batch.trajectories]))
+        return float(np.mean([trajectory.known_outcome for trajectory in batch.trajectories]))
     rows = zip(batch.rewards.numpy(), batch.lengths, strict=True)
     return float(np.mean([row[:length].sum() for row, length in rows]))

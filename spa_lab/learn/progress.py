@@ -133,7 +133,7 @@ class ProgressModel:
         credits = []
         values = self.values(statistics, clock=clock)
         for trajectory, by_head in zip(trajectories, values, strict=True):
-            end = np.full((len(by_head), 1), trajectory.outcome) if close else by_head[:, -1:]
+            end = np.full((len(by_head), 1), trajectory.known_outcome) if close else by_head[:, -1:]
             progress = np.diff(np.concatenate([by_head, end], axis=1), axis=1)  # (K, T)
             error = progress.std(axis=0, ddof=1) if len(progress) > 1 else None
             base = float(by_head[:, 0].mean())

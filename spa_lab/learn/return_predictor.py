@@ -107,7 +107,8 @@ class ReturnPredictor(nn.Module):
         """Mean squared error over all prefixes of B trajectories, from their outputs (n,)."""
         counts = [self.n_prefixes(trajectory) for trajectory in trajectories]
         rows = zip(outputs.split(counts), trajectories, strict=True)  # (n,) -> B vectors (n_b,)
-        return (torch.cat([self._path(row) - trajectory.outcome for row, trajectory in rows]) ** 2).mean()
+        errors = [self._path(row) - trajectory.known_outcome for row, trajectory in rows]
+        return (torch.cat(errors) ** 2).mean()
 
     def _path(self, outputs: Tensor) -> Tensor:
         """(n,) V at the prefixes of one trajectory."""

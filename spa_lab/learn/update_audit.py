@@ -122,7 +122,7 @@ def step_table(batch: UpdateBatch, tokens: pd.DataFrame) -> pd.DataFrame:
     trajectories = batch.trajectories
     lengths = list(map(len, trajectories))
     table.insert(2, "grounded", np.concatenate([trajectory.grounded for trajectory in trajectories]))
-    table.insert(3, "success", np.repeat([trajectory.success for trajectory in trajectories], lengths))
+    table.insert(3, "success", np.repeat([trajectory.known_success for trajectory in trajectories], lengths))
     return table
 
 

@@ -55,7 +55,8 @@ def main_panel(played: Mapping[str, object]) -> str | None:
 def long_examples(trajectories: Sequence[Trajectory]) -> dict[str, Trajectory]:
     """The longest "success" and the "failure" nearest to it in length, as far as there are any.
 
-    Among equals the first id is taken; without a success, the longest failure.
+    Among equals the first id is taken; without a success, the longest failure; where nobody knows the success
+    of any, the longest "episode".
     """
     chosen: dict[str, Trajectory] = {}
     for kind in ("success", "failure"):
@@ -63,6 +64,8 @@ def long_examples(trajectories: Sequence[Trajectory]) -> dict[str, Trajectory]:
         if subset:
             goal = len(chosen["success"]) if chosen else max(map(len, subset))
             chosen[kind] = min(subset, key=lambda trajectory: (abs(len(trajectory) - goal), trajectory.id))
+    if trajectories and not chosen:
+        chosen["episode"] = min(trajectories, key=lambda trajectory: (-len(trajectory), trajectory.id))
     return chosen
 
 

@@ -110,7 +110,7 @@ def balanced(trajectories: Sequence[Trajectory], each: int) -> list[Trajectory]:
     for success in (True, False):
         by_task: dict[str, list[Trajectory]] = {}
         for trajectory in trajectories:
-            if trajectory.success == success:
+            if trajectory.known_success == success:
                 by_task.setdefault(trajectory.task_id, []).append(trajectory)
         rounds = [
             (n, task, trajectory)

@@ -145,9 +145,7 @@ def _of_trajectories(runs: Sequence[Run], asked: Asked) -> Made:
         yield paper.running_sum_figure(
             *entry, name=f"{names[1]}-{kind}", columns=columns, titles=SOURCE_TITLES
         )
-        yield paper.advantages_figure(
-            entry.trajectory, shown[0], _advantage_settings(run), name=f"{names[2]}-{kind}", columns=columns
-        )
+        yield _advantages(entry, run, name=f"{names[2]}-{kind}", columns=columns)
     for kind in {"success", "failure"} - set(chosen) if asked.trajectory is None else ():
         yield LeftOut(f"{names[0]}-{kind}", f"no {kind} has credits")
 
@@ -185,8 +183,20 @@ def _chosen(entries: Sequence[CreditedTrajectory], asked: Asked, run: Run) -> di
         return long_pair(entries)
     for entry in entries:
         if entry.trajectory.id == asked.trajectory:
-            return {"success" if entry.trajectory.success else "failure": entry}
+            kinds = {True: "success", False: "failure", None: "episode"}
+            return {kinds[entry.trajectory.success]: entry}
     raise ValueError(f"{run.path}: no trajectory {asked.trajectory!r} among {len(entries)} with credits")
+
+
+def _advantages(entry: CreditedTrajectory, run: Run, *, name: str, columns: Columns) -> PaperFigure | LeftOut:
+    """The advantages of the first source; left out where the log does not say what they need."""
+    settings = _advantage_settings(run)
+    try:
+        return paper.advantages_figure(
+            entry.trajectory, entry.credits[0], settings, name=name, columns=columns
+        )
+    except ValueError as error:
+        return LeftOut(name, str(error))
 
 
 def _advantage_settings(run: Run) -> AdvantageSettings:

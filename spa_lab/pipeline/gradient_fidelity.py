@@ -125,7 +125,7 @@ def _steps(collected: Collected, outcomes: Sequence[BranchOutcomes], branches: i
     both = [episodes.halves(entry, branches) for entry in outcomes]
     return Steps(
         task=np.repeat(np.asarray(collected.group, dtype=np.int64), lengths),
-        success=np.repeat([trajectory.success for trajectory in trajectories], lengths),
+        success=np.repeat([trajectory.known_success for trajectory in trajectories], lengths),
         first=np.concatenate([first for first, _ in both]),
         second=np.concatenate([second for _, second in both]),
         half=branches // 2,

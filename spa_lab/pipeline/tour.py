@@ -114,7 +114,7 @@ def fit_linear(trajectories: Sequence[Trajectory], *, ridge: float) -> dict[str,
     steps = [step for trajectory in trajectories for step in trajectory.steps]
     names = sorted({name for step in steps for name in features(step)})
     counts = np.array([_counts(trajectory, names) for trajectory in trajectories])  # (N, F)
-    outcomes = np.array([trajectory.outcome for trajectory in trajectories])  # (N,)
+    outcomes = np.array([trajectory.known_outcome for trajectory in trajectories])  # (N,)
     solved = np.linalg.solve(counts.T @ counts + ridge * np.eye(len(names)), counts.T @ outcomes)
     return dict(zip(names, solved.tolist(), strict=True))
 
@@ -136,7 +136,7 @@ def _chosen(player: ScriptedPlayer, each: int) -> list[tuple[Task, Trajectory]]:
     sides: dict[bool, list[tuple[int, Task, Trajectory]]] = {True: [], False: []}
     for index, task in enumerate(player.environment.tasks("unseen", 20 * each)):
         trajectory = player.play(task, seed=index)
-        side = sides[trajectory.success]
+        side = sides[trajectory.known_success]
         if len(side) < each:
             side.append((index, task, trajectory))
     if min(map(len, sides.values())) < each:

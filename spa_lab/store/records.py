@@ -14,7 +14,7 @@ import numpy as np
 from spa_lab.store.lines import Record
 from spa_lab.types import Credit, Step, Trajectory, ValueTruth
 
-_STEP = {"text": str, "thought": str, "action": str, "observation": str, "grounded": bool}
+_STEP = {"text": str, "thought": str, "action": str, "observation": str, "grounded": (bool, type(None))}
 _TRAJECTORY = {
     "id": str,
     "task_id": str,
@@ -23,8 +23,8 @@ _TRAJECTORY = {
     "instruction": str,
     "initial_observation": str,
     "steps": list,
-    "outcome": float,
-    "success": bool,
+    "outcome": (int, float, type(None)),
+    "success": (bool, type(None)),
     "ended": str,
     "policy": str,
     "seed": int,
@@ -65,9 +65,9 @@ class TaskRecord:
 def encode_trajectory(trajectory: Trajectory) -> Record:
     """A trajectory as plain JSON values, in the order of its fields; raises ValueError for a wrong type."""
     record = {name: getattr(trajectory, name) for name in _TRAJECTORY}
-    record |= {"outcome": float(trajectory.outcome), "success": bool(trajectory.success)}
+    record |= {"outcome": _plain(trajectory.outcome), "success": _plain(trajectory.success)}
     record["seed"] = int(trajectory.seed)
-    record["steps"] = [asdict(step) | {"grounded": bool(step.grounded)} for step in trajectory.steps]
+    record["steps"] = [vars(step) | {"grounded": _plain(step.grounded)} for step in trajectory.steps]
     _check_trajectory(record)  # nothing is written that could not be read again
     return record
 
@@ -85,8 +85,10 @@ def peek_trajectory(record: Record) -> Record:
     """
     _check_fields(record, _TRAJECTORY, "trajectory")
     for t, step in enumerate(record["steps"]):
-        if not isinstance(step, dict) or not isinstance(step.get("grounded"), bool):
-            raise ValueError(f"step {t} of trajectory {record['id']!r}: 'grounded' must be true or false")
+        if not isinstance(step, dict) or not isinstance(step.get("grounded", ""), bool | None):
+            raise ValueError(
+                f"step {t} of trajectory {record['id']!r}: 'grounded' must be true, false or null"
+            )
     if not record["steps"]:
         raise ValueError(f"trajectory {record['id']!r}: needs at least 1 step, got 0")
     return record
@@ -210,8 +212,8 @@ def _check_fields(record: object, fields: Mapping[str, Any], what: str) -> None:
         raise ValueError(f"{what}: fields missing {sorted(missing)}, unknown {sorted(unknown)}")
     for name, kind in fields.items():
         value = record[name]
-        kinds = (int, float) if kind is float else kind
-        if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
+        kinds = (int, float) if kind is float else kind if isinstance(kind, tuple) else (kind,)
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise ValueError(f"{what}: field {name!r} holds {type(value).__name__} {value!r:.60}")
 
 

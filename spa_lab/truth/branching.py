@@ -142,7 +142,7 @@ def _grow(engine: Engine, environment: Environment, request: ContinuationRequest
     ]
     tree = RolloutTree(request, prefix, tuple({} for _ in request.indices), len(branches))
     divergences, arrived = follow_prefix(prefix, branches, engine)
-    tree.end(arrived, trajectory.outcome)
+    tree.end(arrived, trajectory.known_outcome)
     for divergence in divergences:
         for part in divergence.split(engine.config.parallel):
             engine.add(_ContinuationRow(engine, environment, tree, part))

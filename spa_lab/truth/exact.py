@@ -262,7 +262,7 @@ def _along(
         recorded, replayed = step.observation, nodes[-1].history.past[-1][1]
         if recorded != replayed:
             raise ValueError(f"{here}: recorded {recorded!r:.200}, the world now replies {replayed!r:.200}")
-    if nodes[-1].children or nodes[-1].value != trajectory.outcome:
+    if nodes[-1].children or nodes[-1].value != trajectory.known_outcome:
         raise ValueError(
             f"trajectory {trajectory.id!r}: ended after {len(trajectory)} steps with {trajectory.outcome}, "
             f"in the world it {'continues' if nodes[-1].children else f'ends with {nodes[-1].value}'}"

@@ -147,4 +147,4 @@ def _joined(tree: RolloutTree, known: BranchOutcomes | None, policy: str, step_c
     if known is not None:
         return known.extended(tree.outcomes())
     trajectory, seed = tree.request.trajectory, tree.request.seed
-    return BranchOutcomes(trajectory.id, trajectory.outcome, tree.outcomes(), policy, step_cap, seed)
+    return BranchOutcomes(trajectory.id, trajectory.known_outcome, tree.outcomes(), policy, step_cap, seed)

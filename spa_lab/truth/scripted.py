@@ -50,7 +50,7 @@ class ScriptedPlayer:
         if not 0 <= step < len(trajectory):
             raise ValueError(f"{trajectory.id!r}: no step {step}, there are {len(trajectory)}")
         actions = [taken.action for taken in trajectory.steps[:step]]
-        return [self._play(task, actions, rng.randrange(2**31), "branch").outcome for _ in range(n)]
+        return [self._play(task, actions, rng.randrange(2**31), "branch").known_outcome for _ in range(n)]
 
     def what_if(self, task: Task, trajectory: Trajectory, step: int, action: str) -> Trajectory:
         """The episode with another action at `step`, continued from there."""
@@ -70,7 +70,7 @@ class ScriptedPlayer:
             np.array(self.outcomes(task, trajectory, step, branches, rng=rng))
             for step in range(len(trajectory))
         )
-        measured = BranchOutcomes(trajectory.id, trajectory.outcome, outcomes, self.name, self.step_cap)
+        measured = BranchOutcomes(trajectory.id, trajectory.known_outcome, outcomes, self.name, self.step_cap)
         return measured.to_truth()
 
     def _play(self, task: Task, actions: Sequence[str], seed: int, id: str) -> Trajectory:

@@ -94,7 +94,7 @@ def replay(environment: Environment, trajectory: Trajectory, task: Task) -> tupl
         last = t + 1 == len(trajectory)
         if reply.done != (last and trajectory.ended == "done"):
             raise ValueError(f"{where}, step {t} of {len(trajectory)}: done is {reply.done} in the world")
-    _check_same(f"{where}: outcome", trajectory.outcome, episode.outcome)
+    _check_same(f"{where}: outcome", trajectory.known_outcome, episode.outcome)
     return episode.world, tuple(snapshots)
 
 

@@ -12,6 +12,7 @@ NO_ACTION = "(no action)"
 UNGROUNDED = "ungrounded"
 UNKNOWN = "unknown"
 """What nobody knows: an outcome, a success or a grounding that is None."""
+GROUNDING_UNKNOWN = f"grounding {UNKNOWN}"
 BY_LENGTH = {
     "expert_length": "length of the expert's solution (steps)",
     "n_steps": "length of the trajectory (steps)",
@@ -48,8 +49,8 @@ def step_label(trajectory: Trajectory, step: int, width: int) -> str:
 
 def step_text(step: Step) -> str:
     """The action of a step for a hover label, and whether the world refused it."""
-    refused = f" ({UNGROUNDED})" if step.grounded is False else ""
-    return (shortened(step.action, 70) or NO_ACTION) + refused
+    marks = {True: "", False: f" ({UNGROUNDED})", None: f" ({GROUNDING_UNKNOWN})"}
+    return (shortened(step.action, 70) or NO_ACTION) + marks[step.grounded]
 
 
 def signed(value: float, places: int) -> str:
@@ -77,7 +78,7 @@ def grounding_text(trajectory: Trajectory) -> str:
     """How many steps the world refused, as far as it is known: "2 ungrounded", "grounding unknown"."""
     known = [step.grounded for step in trajectory.steps if step.grounded is not None]
     if not known:
-        return f"grounding {UNKNOWN}"
+        return GROUNDING_UNKNOWN
     missing = len(trajectory) - len(known)
     return f"{known.count(False)} {UNGROUNDED}" + (f", {missing} {UNKNOWN}" if missing else "")
 
@@ -85,7 +86,11 @@ def grounding_text(trajectory: Trajectory) -> str:
 def facts(trajectory: Trajectory) -> str:
     """A line under the title: outcome, length, grounding, id."""
     steps = "1 step" if len(trajectory) == 1 else f"{len(trajectory)} steps"
-    outcome = f"R = {outcome_text(trajectory.outcome)} ({verdict(trajectory.success)})"
+    outcome = f"R = {outcome_text(trajectory.outcome)}"
+    if trajectory.success is not None:
+        outcome += f" ({verdict(trajectory.success)})"
+    elif trajectory.outcome is not None:
+        outcome += f" (success {UNKNOWN})"
     return f"{outcome} · {steps}, {grounding_text(trajectory)} · {one_line(trajectory.id)}"
 
 

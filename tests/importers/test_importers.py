@@ -39,12 +39,14 @@ def test_the_smallest_row(log: Callable[..., Path]) -> None:
         "agent",
         "done",
     )
-    assert (first.success, second.success, second.outcome, second.id) == (True, False, 0.5, "line-3")
-    assert (
-        first.steps[0].text == "Action: look" and first.steps[0].observation == "" and first.steps[0].grounded
-    )
+    assert (first.success, second.success, second.outcome, second.id) == (True, None, 0.5, "line-3")
+    assert first.steps[0].text == "Action: look" and first.steps[0].observation == ""
+    assert first.steps[0].grounded is None
     assert imported.credits == []
-    assert imported.notes == ["2 of 2 steps do not say whether the world executed them: assumed grounded"]
+    assert imported.notes == [
+        "2 of 2 steps: whether the world executed the action is unknown",
+        "1 of 2 episodes: the success is unknown",
+    ]
 
 
 def test_all_that_can_be_said(log: Callable[..., Path]) -> None:
@@ -78,7 +80,7 @@ def test_all_that_can_be_said(log: Callable[..., Path]) -> None:
         ('{"outcome": ' + "9" * 5000 + "}", "Exceeds the limit"),
         ('{"outcome": 1, "steps": ' + "[" * 100_000, "maximum recursion depth"),
         ("[1]", "row: expected a JSON object, got list"),
-        ({"steps": [{"action": "a"}]}, "field 'outcome' is missing"),
+        ({**SMALLEST, "outcome": None}, "field 'outcome' holds NoneType None"),
         ({"outcome": 1}, "field 'steps' is missing"),
         ({**SMALLEST, "outcom": 1}, "unknown field 'outcom'; did you mean 'outcome'?"),
         ({**SMALLEST, "zzz": 1}, "unknown field 'zzz'; there are: id, task_id"),

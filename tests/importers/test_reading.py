@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 
 import spa_lab
+from spa_lab.credit.methods.gigpo import gigpo
 from spa_lab.importers import ImportOptions, LossError, UnknownFormat, import_log, read_log, styles
 from spa_lab.store import Run, StoreError
 
@@ -269,13 +271,41 @@ def test_the_own_format_is_strict_if_asked_for() -> None:
         read_log([rows[1] | {"id": "b"}], ImportOptions("steps"))
 
 
-def test_no_outcome_is_said() -> None:
+def test_what_nobody_knows_is_unknown_and_said() -> None:
     messages = _chat("a")["messages"]
-    imported = read_log([{"messages": messages}])
-    assert imported.ledger.assumed == {"no outcome in the log: 0, no success": 1}
-    with pytest.raises(LossError, match=r"strict import: no outcome in the log: 0, no success \(1\)"):
-        read_log([{"messages": messages}], ImportOptions(strict=True))
-    read_log([_chat("a")], ImportOptions(strict=True))
+    imported = read_log([{"messages": messages}], ImportOptions(strict=True))
+    (trajectory,) = imported.trajectories
+    assert (trajectory.outcome, trajectory.success, trajectory.steps[0].grounded) == (None, None, None)
+    assert imported.notes[:3] == [
+        "1 of 1 steps: whether the world executed the action is unknown",
+        "1 of 1 episodes: the outcome is unknown",
+        "1 of 1 episodes: the success is unknown",
+    ]
+    rewarded = [{"id": "a", "steps": [{"action": "x", "reward": 0.5}]}]
+    with pytest.raises(LossError, match=r"no outcome in the log: the sum of its rewards \(1\)"):
+        read_log(rewarded, ImportOptions(strict=True))
+    unscaled = read_log([{"messages": messages, "step_rewards": [2]}, _chat("a", outcome=4)])
+    assert unscaled.credits[0].contributions.tolist() == [0.5], "in units of the other outcomes"
+
+
+def test_trials_of_a_task_are_a_group() -> None:
+    rows = [
+        {"id": 7, "outcome": won, "initial_observation": "o", "steps": [{"action": said, "observation": "p"}]}
+        for won, said in ((1, "a"), (0, "b"), (1, "a"))
+    ]
+    trajectories = read_log(rows).trajectories
+    assert [(t.id, t.task_id) for t in trajectories] == [("7", "7"), ("7#2", "7"), ("7#3", "7")]
+    won, lost, _ = gigpo([])(trajectories)
+    assert won.contributions[0] > 0 > lost.contributions[0]
+    with pytest.raises(ValueError, match="trajectory 'x': its outcome is unknown"):
+        gigpo([])([*trajectories, replace(trajectories[0], id="x", outcome=None)])
+
+
+def test_episodes_that_begin_alike_and_have_no_name_are_one_task() -> None:
+    rows = [{"input": f"user\n{asked}\n", "output": "Action: go", "score": 1, "step": 1} for asked in "aab"]
+    imported = read_log(rows)
+    assert [t.task_id for t in imported.trajectories] == ["record-0", "record-0", "record-2"]
+    assert "1 episodes without a name begin as an earlier one: taken for its task" in imported.notes
 
 
 def test_unknown_fields_are_carried_and_misspelt_ones_refused(tmp_path: Path) -> None:

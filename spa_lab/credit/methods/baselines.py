@@ -80,7 +80,7 @@ def step_index(fitted: Sequence[Trajectory]) -> CreditMethod:
     outcomes: dict[int, list[float]] = defaultdict(list)
     for trajectory in fitted:
         for t in range(len(trajectory)):
-            outcomes[t].append(trajectory.outcome)
+            outcomes[t].append(trajectory.known_outcome)
     values = np.array([np.mean(outcomes[t]) for t in range(len(outcomes))])
 
     def assign(trajectories: Sequence[Trajectory]) -> list[Credit]:
@@ -92,5 +92,5 @@ def step_index(fitted: Sequence[Trajectory]) -> CreditMethod:
 def _by_step_index(trajectory: Trajectory, values: FloatArray) -> Credit:
     """A step later than all fitted ones has the value of the last fitted one."""
     steps = np.minimum(np.arange(len(trajectory)), len(values) - 1)
-    path = np.append(values[steps], trajectory.outcome)  # (T + 1,)
+    path = np.append(values[steps], trajectory.known_outcome)  # (T + 1,)
     return Credit(trajectory.id, "step_index", np.diff(path), base_value=float(path[0]))

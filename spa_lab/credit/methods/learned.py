@@ -55,7 +55,7 @@ def prediction_difference(
         for trajectory, predictions in zip(trajectories, predict(trajectories), strict=True):
             _check_length(predictions, trajectory, len(trajectory) + 1, source)
             contributions = np.diff(predictions)
-            contributions[-1] += trajectory.outcome - predictions[-1] if close else 0.0
+            contributions[-1] += trajectory.known_outcome - predictions[-1] if close else 0.0
             credits.append(Credit(trajectory.id, source, contributions, base_value=float(predictions[0])))
         return credits
 
@@ -75,7 +75,7 @@ def critic_td(values: Predict, *, fitting: Cost, source: str = "critic_td") -> C
         credits = []
         for trajectory, before in zip(trajectories, values(trajectories), strict=True):
             _check_length(before, trajectory, len(trajectory), source)
-            path = np.append(before, trajectory.outcome)  # (T + 1,)
+            path = np.append(before, trajectory.known_outcome)  # (T + 1,)
             credits.append(Credit(trajectory.id, source, np.diff(path), base_value=float(path[0])))
         return credits
 

@@ -99,7 +99,7 @@ class _FinderByText:
             translate=lambda action: recorded_command(task, action),
             same=same_observation,
         )
-        return not played.demonstration.trajectory.success, len(played.differences)
+        return not played.demonstration.trajectory.known_success, len(played.differences)
 
 
 def _trials_in(episode: RecordedEpisode) -> Iterator[tuple[str, str]]:

@@ -222,7 +222,7 @@ def _recorded_task(recording: RecordedEpisode, candidates: Sequence[Task]) -> Ta
     world = VirtualHomeWorld()
     for task in candidates:
         played = replay(world, task, recording, step_limit=STEP_LIMIT)
-        if played.demonstration.trajectory.success:
+        if played.demonstration.trajectory.known_success:
             return task
     return None
 

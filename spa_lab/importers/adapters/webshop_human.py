@@ -27,7 +27,9 @@ def episodes(document: Document, ledger: Ledger) -> Iterator[Located]:
         step["meta"] = ledger.carry(rest(page, "page", "url", "goal", "reward"), "event.")
     row: Row = {"initial_observation": first["page"], "steps": steps, "env": "webshop", "policy": "human"}
     row |= {"instruction": str(first["goal"].get("instruction_text", "")), "id": _session(first)}
-    row |= {"outcome": number(pages[-1].get("reward")), "meta": ledger.carry({"goal": first["goal"]})}
+    reward = number(pages[-1].get("reward"))
+    row |= {"outcome": reward, "meta": ledger.carry({"goal": first["goal"]})}
+    row |= {} if reward is None else {"success": reward == 1}
     yield document.name, row
 
 

@@ -44,7 +44,7 @@ def pooled_returns(trajectories: Sequence[Trajectory], gamma: float) -> list[Flo
     visits: dict[Hashable, list[float]] = defaultdict(list)
     for trajectory in trajectories:
         for t, key in enumerate(_visited(trajectory)):
-            visits[key].append(trajectory.outcome * gamma ** (len(trajectory) - 1 - t))
+            visits[key].append(trajectory.known_outcome * gamma ** (len(trajectory) - 1 - t))
     return [
         np.array([float(np.mean(visits[key])) for key in _visited(trajectory)]) for trajectory in trajectories
     ]

@@ -120,7 +120,7 @@ def distinct_successes(played: Collected) -> list[Episode]:
     distinct: dict[tuple[str, ...], Episode] = {}
     for episode in played.episodes:
         trajectory = episode.trajectory
-        if trajectory.success:
+        if trajectory.known_success:
             texts = (trajectory.task_id, *(step.text for step in trajectory.steps))
             distinct.setdefault(texts, episode)
     return list(distinct.values())

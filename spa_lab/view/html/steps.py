@@ -5,6 +5,7 @@ row shows all of its text.
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, get_args
 
 from spa_lab.types import Credit, FloatArray, Step, Trajectory, ValueTruth
@@ -15,9 +16,9 @@ from spa_lab.view.html.markup import prose, safe
 from spa_lab.view.tables.frames import check_match, progress_error
 from spa_lab.view.tables.trajectory import pivotal_step
 from spa_lab.view.text import (
+    GROUNDING_UNKNOWN,
     NO_ACTION,
     UNGROUNDED,
-    UNKNOWN,
     decimal_places,
     facts,
     shortened,
@@ -26,6 +27,14 @@ from spa_lab.view.text import (
     truth_label,
 )
 
+_GROUNDING: Mapping[bool | None, str] = MappingProxyType(
+    {
+        True: "",
+        False: f'<span class="refused">✗ {UNGROUNDED}</span> ',
+        None: f'<span class="unknown" title="{GROUNDING_UNKNOWN}">g ?</span> ',
+    }
+)
+"""g_t -> mark before the action, HTML."""
 Scale = Literal["common", "own"]
 """Whether the bars of all sources share one scale, or each source fills its own."""
 STRONGEST_TINT = 40
@@ -115,8 +124,7 @@ def step_html(step: Step, shade: str = "", badges: str = "") -> str:
         shade: attributes of the action, from `tints`.
         badges: shown before the action, HTML.
     """
-    mark = f'<span class="refused">✗ {UNGROUNDED}</span> ' if step.grounded is False else ""
-    mark += f'<span class="note">grounding {UNKNOWN}</span>' if step.grounded is None else ""
+    mark = _GROUNDING[step.grounded]
     action = step.action or step.text
     shown = f'<code dir="auto"{shade}>{prose(action)}</code>' if action.strip() else f"<i>{NO_ACTION}</i>"
     kind = "action" if step.action else "no action"

@@ -6,12 +6,12 @@ from typing import Any
 import pandas as pd
 
 from spa_lab.types import Trajectory, ValueTruth
-from spa_lab.view.text import one_line, truth_label
+from spa_lab.view.text import one_line, truth_label, verdict
 
 
 def episode(trajectory: Trajectory) -> str:
     """E.g. "success of 12 steps (task: put a mug on the desk)"."""
-    kind = "success" if trajectory.success else "failure"
+    kind = "episode" if trajectory.success is None else verdict(trajectory.success)
     return f"{kind} of {len(trajectory)} steps (task: {one_line(trajectory.instruction)})"
 
 

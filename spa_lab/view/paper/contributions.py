@@ -150,6 +150,8 @@ def _legend(blocks: Sequence[rows.Block], titles: Mapping[str, str]) -> list[Art
         handles.append(Line2D([], [], color=style.BAND, linewidth=2, label="± 1 s.e. of the source"))
     for label in dict.fromkeys(truth_label(block.truth) for block in blocks if block.truth):
         handles.append(legend_entry(f"{label} ± 1 s.e.", looks.TRUTH))
-    if not all(block.trajectory.grounded.all() for block in blocks):
+    if any(len(block.trajectory.ungrounded) for block in blocks):
         handles.append(legend_entry(UNGROUNDED, looks.UNGROUNDED_STEP))
-    return [*handles, legend_entry("outcome R", looks.OUTCOME)]
+    if any(block.trajectory.outcome is not None for block in blocks):
+        handles.append(legend_entry("outcome R", looks.OUTCOME))
+    return handles

@@ -80,7 +80,7 @@ class Block:
     @property
     def mark_width(self) -> float:
         """Inches for the marks of ungrounded steps."""
-        return 0.0 if self.trajectory.grounded.all() else MARK_WIDTH
+        return MARK_WIDTH if len(self.trajectory.ungrounded) else 0.0
 
     @property
     def bar_width(self) -> float:
@@ -166,7 +166,7 @@ def _draw_sheet(sheet: Axes, block: Block) -> None:
             sheet.axhspan(step - 0.5, step + 0.5, color=style.STRIPE, linewidth=0, zorder=0)
         sheet.text(STEP_WIDTH - 0.07, step, str(step), ha="right", va="center", color=style.MUTED)
         sheet.text(STEP_WIDTH, step, label, va="center")
-    ungrounded = np.flatnonzero(~block.trajectory.grounded)
+    ungrounded = block.trajectory.ungrounded
     sheet.plot(np.full(len(ungrounded), block.label_width - 0.04), ungrounded, **looks.UNGROUNDED_STEP)
 
 
@@ -188,7 +188,8 @@ def _draw_bars(axes: Axes, block: Block, credit: Credit) -> None:
 def _draw_sums(axes: Axes, block: Block) -> None:
     """Running sums at the edges between rows, the measured values there, and R."""
     rows = geometry.edges(len(block.trajectory))
-    axes.axvline(block.trajectory.outcome, zorder=3, **looks.OUTCOME)
+    if block.trajectory.outcome is not None:
+        axes.axvline(block.trajectory.outcome, zorder=3, **looks.OUTCOME)
     for credit in block.credits:
         axes.plot(running_sum(credit), rows, clip_on=False, **looks.line_of(credit.source))
     if block.truth:

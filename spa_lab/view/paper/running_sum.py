@@ -57,9 +57,11 @@ def running_sum_figure(
     geometry.check_drawable(trajectory, credits, truth)
     figure = _draw(trajectory, credits, truth, width_of(columns), titles)
     sources = captions.enumeration([captions.titled(credit.source, titles) for credit in credits])
+    known = trajectory.outcome is not None
+    line = f"the {'dashed horizontal line is the outcome R' if known else 'outcome is unknown'}"
     caption = (
         f"Base value plus contributions so far in one {captions.episode(trajectory)} according to {sources}; "
-        f"the dashed horizontal line is the outcome R.{captions.measured(truth)}"
+        f"{line}.{captions.measured(truth)}"
     )
     numbers = running_sum_table(trajectory, credits, truth)
     return PaperFigure(name, figure, numbers, caption, columns, captions.episode_facts(trajectory, truth))
@@ -80,8 +82,9 @@ def _draw(
     ]
     if truth:
         handles.append(legend_entry(f"V, {truth_label(truth)} ± 1 s.e.", looks.TRUTH))
-    handles.append(legend_entry("outcome R", looks.OUTCOME))
-    if not trajectory.grounded.all():
+    if trajectory.outcome is not None:
+        handles.append(legend_entry("outcome R", looks.OUTCOME))
+    if len(trajectory.ungrounded):
         handles.append(legend_entry(UNGROUNDED, looks.UNGROUNDED_STEP))
     legend = legend_rows(handles, width - 2 * MARGIN)
     with rc_context(style.PAPER_RC):
@@ -104,12 +107,13 @@ def _draw_sums(
     edges = np.arange(len(trajectory) + 1)
     low, high = geometry.path_span(credits, [truth] if truth else [])
     low -= 0.07 * (high - low)  # space for the marks of ungrounded steps
-    axes.axhline(trajectory.outcome, zorder=3, **looks.OUTCOME)
+    if trajectory.outcome is not None:
+        axes.axhline(trajectory.outcome, zorder=3, **looks.OUTCOME)
     for credit in credits:
         axes.plot(edges, running_sum(credit), clip_on=False, **_look(credit.source))
     if truth:
         looks.draw_measured(axes, edges, truth.values, yerr=truth.standard_error)
-    ungrounded = np.flatnonzero(~trajectory.grounded)
+    ungrounded = trajectory.ungrounded
     y = np.full(len(ungrounded), low + 0.04 * (high - low))
     axes.plot(ungrounded + 0.5, y, **looks.UNGROUNDED_STEP)
     axes.set(xlim=(-0.3, len(trajectory) + 0.3), ylim=(low, high), ylabel="predicted outcome")

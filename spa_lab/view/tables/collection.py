@@ -12,10 +12,10 @@ from spa_lab.store import Run
 from spa_lab.store.lines import Record
 from spa_lab.store.records import decode_trajectory
 from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
-from spa_lab.view.tables.frames import check_match, trajectories_frame
+from spa_lab.view.tables.frames import check_match, known_share, trajectories_frame
 from spa_lab.view.tables.trajectory import disagreement, running_sum
 
-Outcome = Literal["all", "success", "failure"]
+Outcome = Literal["all", "success", "failure", "unknown"]
 SortOrder = Literal[
     "as saved",
     "longest",
@@ -41,7 +41,7 @@ COLUMNS = (
 )
 """Of the index."""
 MODEL_FREE = ("terminal", "mean")
-"""Sources that need nothing but the trajectory, so that every trajectory has their credit."""
+"""Sources that need nothing but the outcome, so that every trajectory with a known one has their credit."""
 UNKNOWN_KIND = "unknown"
 """Kind of a task of which none was recorded."""
 
@@ -225,7 +225,9 @@ class Collection:
             if source in by_source:
                 credits.append(by_source[source])
             elif source in MODEL_FREE:
-                credits.append((terminal if source == "terminal" else mean)(self.trajectory(position)))
+                trajectory = self.trajectory(position)
+                if trajectory.outcome is not None:
+                    credits.append((terminal if source == "terminal" else mean)(trajectory))
         return credits
 
     def truth(self, position: int) -> ValueTruth | None:
@@ -277,14 +279,9 @@ class Collection:
         keep = np.ones(len(self), dtype=bool)
         if query.kind:
             keep &= (index["kind"] == query.kind).to_numpy()
-        if query.outcome != "all":  # an unknown success is neither
-            keep &= np.array(
-                [
-                    known is not None and bool(known) is (query.outcome == "success")
-                    for known in successes(index)
-                ],
-                dtype=bool,
-            )
+        if query.outcome != "all":
+            wanted = {"success": True, "failure": False, "unknown": None}[query.outcome]
+            keep &= np.array([known is wanted for known in successes(index)], dtype=bool)
         if query.shortest is not None:
             keep &= (index["n_steps"] >= query.shortest).to_numpy()
         if query.longest is not None:
@@ -322,6 +319,7 @@ class Collection:
         else:
             column = "n_steps" if query.order in ("longest", "shortest") else "outcome"
             key = self.index[column].to_numpy(dtype=np.float64)
+            # NaN, an unknown outcome, goes last
             key = -key if query.order in ("longest", "highest outcome") else key
         return np.argsort(key[positions], kind="stable")
 
@@ -373,10 +371,10 @@ def _index_of_records(records: Sequence[Record]) -> pd.DataFrame:
             "policy": column("policy", "str"),
             "n_steps": per_record(len, "int64"),
             "outcome": column("outcome", "float64"),
-            "success": column("success", "bool"),
+            "success": column("success", "boolean"),
             "ended": column("ended", "str"),
             "grounding": per_record(
-                lambda steps: sum(step["grounded"] for step in steps) / len(steps), "float64"
+                lambda steps: known_share([step["grounded"] for step in steps])[0], "float64"
             ),
         }
     )

@@ -36,7 +36,7 @@ def success_by_length(
         policy: str, in order of appearance.
         by: str, the column that the bins are of.
         bin: str, e.g. "5–9", "30+".
-        k, n: int64, successes and trajectories.
+        k, n: int64, successes, and trajectories whose success is known; others do not count.
         success, low, high: float64, k / n with its 95 % interval; NaN where n = 0. For one training run
             Wilson's, which treats trajectories as independent, although several of one task are not quite;
             for several runs `rate_over_runs`.
@@ -72,7 +72,7 @@ def success_table(frame: pd.DataFrame, *, rng: np.random.Generator | None = None
 
     Columns:
         policy: str, in order of appearance.
-        k, n: int64, successes and trajectories.
+        k, n: int64, successes, and trajectories whose success is known; others do not count.
         success, low, high: float64, k / n with its 95 % interval, and n_seeds: int64; as in
             `success_by_length`.
         outcome: float64 in [0, 1], mean R.
@@ -96,7 +96,7 @@ def success_table(frame: pd.DataFrame, *, rng: np.random.Generator | None = None
             | _rate(subset, rng)
             | {
                 "outcome": float(subset["outcome"].mean()),
-                "grounding": float((subset["grounding"] * subset["n_steps"]).sum() / subset["n_steps"].sum()),
+                "grounding": _grounding(subset),
                 "mean_steps": float(subset["n_steps"].mean()),
             }
         )
@@ -176,6 +176,7 @@ def bin_label(edges: Bin) -> str:
 
 def _rate(frame: pd.DataFrame, rng: np.random.Generator | None) -> dict[str, Any]:
     """The columns `_RATE`, of the rows of one policy."""
+    frame = frame[frame["success"].notna()]
     k, n, n_seeds = int(frame["success"].sum()), len(frame), _with_runs(frame)["run_seed"].nunique()
     if n == 0:
         return dict(zip(_RATE, (0, 0, math.nan, math.nan, math.nan, 0), strict=True))
@@ -185,6 +186,13 @@ def _rate(frame: pd.DataFrame, rng: np.random.Generator | None) -> dict[str, Any
         )
     interval = wilson(k, n) if rng is None or n_seeds == 1 else rate_over_runs(frame, rng=rng)
     return dict(zip(_RATE, (k, n, interval.point, interval.low, interval.high, n_seeds), strict=True))
+
+
+def _grounding(frame: pd.DataFrame) -> float:
+    """Executable steps among the steps of which it is known."""
+    n_known = frame.get("n_grounding_known", frame["n_steps"])
+    executed = (frame["grounding"].fillna(0.0) * n_known).sum()
+    return float(executed / n_known.sum()) if n_known.sum() else math.nan
 
 
 def _with_runs(frame: pd.DataFrame) -> pd.DataFrame:
@@ -202,7 +210,9 @@ def task_scores(frame: pd.DataFrame, tasks: Sequence[str]) -> FloatArray:
     missing = np.argwhere(scores.isna().to_numpy())
     if len(missing):
         seed, task = scores.index[missing[0][0]], tasks[missing[0][1]]
-        raise ValueError(f"{frame['policy'].iloc[0]!r}: the run with seed {seed} lacks task {task!r}")
+        raise ValueError(
+            f"{frame['policy'].iloc[0]!r}: the run with seed {seed} lacks task {task!r}, or knows no success"
+        )
     return scores.to_numpy(dtype=np.float64)
 
 

@@ -4,6 +4,7 @@ Missing estimates are NaN or <NA>, never zero. Columns with text of agents and w
 because such text may hold what a string column cannot.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -23,7 +24,7 @@ def steps_frame(
         text: verbatim output of the model.
         thought, action: read from `text`; empty if it has none.
         observation: the world's reply to the action.
-        grounded: bool, the world could execute the action.
+        grounded: boolean, the world could execute the action; <NA> if unknown.
         contribution[SOURCE]: float64, outcome units, one column per source in order of appearance; NaN in
             trajectories without a credit by that source.
         progress, progress_error: float64, outcome units, only if truths are given; see `truths_frame`.
@@ -48,7 +49,7 @@ def steps_frame(
             "thought": pd.Series([step.thought for _, _, step in rows], dtype="object"),
             "action": pd.Series([step.action for _, _, step in rows], dtype="object"),
             "observation": pd.Series([step.observation for _, _, step in rows], dtype="object"),
-            "grounded": pd.Series([step.grounded for _, _, step in rows], dtype="bool"),
+            "grounded": pd.Series([step.grounded for _, _, step in rows], dtype="boolean"),
         }
     )
     for source in dict.fromkeys(credit.source for credit in credits):
@@ -138,10 +139,12 @@ def trajectories_frame(
         trajectory_id, task_id, env, split, policy: str, as in the trajectory.
         seed: int64.
         n_steps: int64, T.
-        outcome: float64, R in [0, 1].
-        success: bool, strict success.
+        outcome: float64, R in [0, 1]; NaN if unknown.
+        success: boolean, strict success; <NA> if unknown.
         ended: str, "done", "step_limit" or "error".
-        grounding: float64 in [0, 1], share of the steps that the world could execute.
+        grounding: float64 in [0, 1], share of the steps that the world could execute, among those of which
+            it is known; NaN if of none.
+        n_grounding_known: int64, number of those.
         expert_length: Int64, steps of the expert's solution of the task; <NA> if unknown.
 
     Args:
@@ -149,6 +152,7 @@ def trajectories_frame(
         expert_length: task id -> steps of the expert's solution, or None if none is known.
     """
     known = expert_length or {}
+    grounding = [known_share([step.grounded for step in each.steps]) for each in trajectories]
     return pd.DataFrame(
         {
             "trajectory_id": pd.Series([trajectory.id for trajectory in trajectories], dtype="str"),
@@ -159,16 +163,21 @@ def trajectories_frame(
             "seed": pd.Series([trajectory.seed for trajectory in trajectories], dtype="int64"),
             "n_steps": pd.Series([len(trajectory) for trajectory in trajectories], dtype="int64"),
             "outcome": pd.Series([trajectory.outcome for trajectory in trajectories], dtype="float64"),
-            "success": pd.Series([trajectory.success for trajectory in trajectories], dtype="bool"),
+            "success": pd.Series([trajectory.success for trajectory in trajectories], dtype="boolean"),
             "ended": pd.Series([trajectory.ended for trajectory in trajectories], dtype="str"),
-            "grounding": pd.Series(
-                [trajectory.grounded.mean() for trajectory in trajectories], dtype="float64"
-            ),
+            "grounding": pd.Series([share for share, _ in grounding], dtype="float64"),
+            "n_grounding_known": pd.Series([n for _, n in grounding], dtype="int64"),
             "expert_length": pd.Series(
                 [known.get(trajectory.task_id) for trajectory in trajectories], dtype="Int64"
             ),
         }
     )
+
+
+def known_share(values: Sequence[bool | None]) -> tuple[float, int]:
+    """Share of the true ones among the values that are known, and how many are; NaN if none is."""
+    known = [value for value in values if value is not None]
+    return (sum(known) / len(known) if known else math.nan), len(known)
 
 
 def progress_error(truth: ValueTruth) -> FloatArray:

@@ -1,5 +1,6 @@
 """Tables of one trajectory: contributions and running sums of every source, beside the measured values."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -51,7 +52,7 @@ def running_sum_table(
         steps_taken: int64, 0 to T.
         sum[SOURCE]: float64, outcome units, base value plus contributions of the steps taken.
         value, value_error: float64, outcome units, measured there; only with a truth.
-        outcome: float64, R, the same in all rows.
+        outcome: float64, R, the same in all rows; NaN if unknown.
 
     Args:
         trajectory: T steps.
@@ -63,7 +64,7 @@ def running_sum_table(
         frame[f"sum[{credit.source}]"] = running_sum(credit)
     if truth:
         frame["value"], frame["value_error"] = truth.values, truth.standard_error
-    return frame.assign(outcome=trajectory.outcome)
+    return frame.assign(outcome=math.nan if trajectory.outcome is None else trajectory.outcome)
 
 
 def running_sum(credit: Credit) -> FloatArray:

@@ -161,7 +161,9 @@ def beside_choice(sets: Mapping[str, object], chosen: str, partners: Mapping[str
 def _outcome_chips(index: pd.DataFrame, query: Query) -> list[str]:
     known = successes(index)
     counts = {"all": len(known), "success": known.count(True), "failure": known.count(False)}
-    marks = {"all": "all", "success": "✓", "failure": "✗"}
+    if None in known:
+        counts["unknown"] = known.count(None)
+    marks = {"all": "all", "success": "✓", "failure": "✗", "unknown": "?"}
     return [
         controls.chip("outcome", f"{marks[name]} {count:,}", name, pressed=query.outcome == name)
         for name, count in counts.items()

@@ -3,6 +3,7 @@
 
 const MOST_LISTED = 500;
 const CLEARED = { text: "", outcome: "all", kind: "", shortest: "", longest: "", disagreement: "" };
+const SUCCESS = { success: true, failure: false, unknown: null };
 
 /** Text as part of HTML or of a quoted attribute. */
 function escaped(text) {
@@ -120,7 +121,7 @@ class SavedModel {
     const positions = [...data.episodes.keys()].filter((at) => {
       const { text, success, keys, kind: own } = data.episodes[at];
       return this.state.query_words.every((word) => text.includes(word))
-        && (outcome === "all" || success === (outcome === "success")) && (!kind || own === kind)
+        && (outcome === "all" || success === SUCCESS[outcome]) && (!kind || own === kind)
         && (!shortest || keys.steps >= Number(shortest)) && (!longest || keys.steps <= Number(longest))
         && (!disagreement || (keys.gap !== null && keys.gap >= Number(disagreement)));
     });

@@ -113,7 +113,7 @@ def test_an_invalid_step_is_reported_when_it_is_opened(several: list[Trajectory]
         collection.trajectory(3)
     broken["steps"][1]["grounded"] = "yes"
     file.write_text("\n".join([*lines[:4], json.dumps(broken), lines[5]]) + "\n")
-    with pytest.raises(ValueError, match=r"e\.jsonl, line 5: step 1 .* 'grounded' must be true or false"):
+    with pytest.raises(ValueError, match=r"line 5: step 1 .* 'grounded' must be true, false or null"):
         Collection.read(run, "e")
 
 

@@ -310,7 +310,7 @@ def test_unknown_outcomes_are_drawn_as_such(drawn: Drawn, opinion: Opinion) -> N
     held.index["outcome"] = [1.0, np.nan]
     held._open = [known, unknown].__getitem__
     view = Inspector(held, Selection(trajectory_id="t6"), sources=["spa@run-3"])
-    assert "R = unknown (unknown)" in view.head and "grounding unknown" in view.head
+    assert "R = unknown ·" in view.head and "grounding unknown" in view.head
     assert "R = unknown, unknown" in view.found
     press(view, chart="waterfall")
     press(view, outcome="failure")
