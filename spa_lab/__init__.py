@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from spa_lab.configs.rollout import RolloutConfig as RolloutConfig
     from spa_lab.credit.calibration import calibrate as calibrate
     from spa_lab.credit.fidelity import scoreboard as scoreboard
+    from spa_lab.credit.label_scores import label_scoreboard as label_scoreboard
     from spa_lab.credit.methods.base import CreditMethod as CreditMethod
     from spa_lab.credit.methods.base import credit_method as credit_method
     from spa_lab.envs.base import Environment as Environment
@@ -50,7 +51,9 @@ if TYPE_CHECKING:
     from spa_lab.truth.outcomes import BranchOutcomes as BranchOutcomes
     from spa_lab.truth.scripted import ScriptedPlayer as ScriptedPlayer
     from spa_lab.types import Credit as Credit
+    from spa_lab.types import Labels as Labels
     from spa_lab.types import Step as Step
+    from spa_lab.types import TokenNumbers as TokenNumbers
     from spa_lab.types import Trajectory as Trajectory
     from spa_lab.types import ValueTruth as ValueTruth
     from spa_lab.view import paper as paper
@@ -65,6 +68,8 @@ _SOURCES = {
     "Trajectory": "types:Trajectory",
     "Credit": "types:Credit",
     "ValueTruth": "types:ValueTruth",
+    "Labels": "types:Labels",
+    "TokenNumbers": "types:TokenNumbers",
     "Run": "store:Run",
     "import_log": "importers:import_log",
     # settings
@@ -96,6 +101,7 @@ _SOURCES = {
     "branch_outcomes": "truth.monte_carlo:branch_outcomes",
     "exact_values": "truth.exact:exact_values",
     "scoreboard": "credit.fidelity:scoreboard",
+    "label_scoreboard": "credit.label_scores:label_scoreboard",
     "calibrate": "credit.calibration:calibrate",
     # runs
     "Experiment": "pipeline.experiment:Experiment",

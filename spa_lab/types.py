@@ -1,8 +1,9 @@
 """The data types: facts (`Trajectory`), credit of one source (`Credit`), measured values (`ValueTruth`).
 
 A `Trajectory` holds what happened. A `Credit` holds the contributions that one source assigns to its steps; a
-trajectory may have many. A `ValueTruth` is a measurement of the same trajectory. All are frozen and validated
-when they are made; arrays are copied and read-only. Nothing here depends on tensors, tokens or files.
+trajectory may have many. A `ValueTruth` is a measurement of the same trajectory. `Labels` are what a person
+or a judge says of its steps, `TokenNumbers` what a training log holds per token. All are frozen and validated
+when they are made; arrays are copied and read-only. Nothing here depends on tensors or files.
 
 Symbols: N trajectories, T steps of one trajectory. R and everything measured in its unit ("outcome
 units") lie in [0, 1] for outcomes; contributions and progress may be negative.
@@ -198,6 +199,69 @@ class ValueTruth:
     def offset(self) -> float:
         """V(h_0): the expected outcome before the first step."""
         return float(self.values[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """What a person or a judge says of the steps of one trajectory.
+
+    Invariants: T >= 1 values, each finite or NaN, at least one of them finite.
+    """
+
+    trajectory_id: str
+    source: str
+    """Who labelled."""
+    values: FloatArray
+    """(T,) float64: below 0 harmful, 0 neutral, above 0 helpful; NaN where a step has no label."""
+
+    def __post_init__(self) -> None:
+        where = f"labels of {self.trajectory_id!r} by {self.source!r}"
+        values = np.array(self.values, dtype=np.float64)
+        if values.ndim != 1 or np.isinf(values).any() or not np.isfinite(values).any():
+            raise ValueError(f"{where}: expected a vector with at least one label, got {values!r:.100}")
+        values.setflags(write=False)
+        object.__setattr__(self, "values", values)
+
+    def __len__(self) -> int:
+        """T, the number of steps."""
+        return len(self.values)
+
+
+@dataclass(frozen=True, eq=False)
+class TokenNumbers:
+    """A number for every token that the agent wrote: log-probabilities or advantages of a training log.
+
+    Invariants: T >= 1 steps, L_t >= 0 finite numbers each; where texts are given, one for every number.
+    """
+
+    trajectory_id: str
+    name: str
+    """What the numbers are: "logprob", "advantage", ..."""
+    numbers: tuple[FloatArray, ...]
+    """T arrays (L_t,) float64, in the order in which the tokens were written."""
+    texts: tuple[tuple[str, ...], ...] | None = None
+    """T tuples of L_t texts of tokens; None where the log holds only their numbers."""
+
+    def __post_init__(self) -> None:
+        where = f"{self.name} of the tokens of {self.trajectory_id!r}"
+        numbers = tuple(np.array(step, dtype=np.float64) for step in self.numbers)
+        if not numbers:
+            raise ValueError(f"{where}: needs at least 1 step, got 0")
+        for t, step in enumerate(numbers):
+            if step.ndim != 1 or not np.isfinite(step).all():
+                raise ValueError(f"{where}: step {t} needs a vector of finite numbers, got {step!r:.80}")
+            step.setflags(write=False)
+        object.__setattr__(self, "numbers", numbers)
+        if self.texts is not None:
+            texts = tuple(tuple(step) for step in self.texts)
+            counts, lengths = list(map(len, texts)), list(map(len, numbers))
+            if counts != lengths:
+                raise ValueError(f"{where}: {counts} texts for {lengths} numbers"[:300])
+            object.__setattr__(self, "texts", texts)
+
+    def __len__(self) -> int:
+        """T, the number of steps."""
+        return len(self.numbers)
 
 
 def check_credit_of(trajectory: Trajectory, credit: Credit) -> None:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from spa_lab.credit import agreement
 from spa_lab.credit.agreement import Case
+from spa_lab.stats.task_weights import percentile_bounds, task_weights
 from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
 
 CEILING = "second measurement"
@@ -154,7 +155,7 @@ def scoreboard(
     resampled = _resampled(trajectories, credits, truths, second, rng, resamples)
     rows = []
     for (source, outcome, metric), sample in resampled.items():
-        low, high = _bounds(sample.values, level) if sample.n_tasks > 1 else (np.nan, np.nan)
+        low, high = percentile_bounds(sample.values, level) if sample.n_tasks > 1 else (np.nan, np.nan)
         point = {"value": float(sample.values[0]), "low": low, "high": high}
         counts = {"n_tasks": sample.n_tasks, "n_trajectories": sample.n_trajectories}
         rows.append({"source": source, "outcome": outcome, "metric": metric} | point | counts)
@@ -196,7 +197,7 @@ def differences(
     for (source, outcome, metric), sample in resampled.items():
         if source != against:
             gap = sample.values - resampled[against, outcome, metric].values
-            low, high = _bounds(gap, level)
+            low, high = percentile_bounds(gap, level)
             names = {"source": source, "outcome": outcome, "metric": metric}
             rows.append(names | {"difference": float(gap[0]), "low": low, "high": high})
     return pd.DataFrame(rows)
@@ -227,7 +228,7 @@ def _resampled(
         by_source.setdefault(credit.source, {})[credit.trajectory_id] = credit
     tasks = dict.fromkeys((trajectory.env, trajectory.task_id) for trajectory in measured)
     task_index = {task: index for index, task in enumerate(tasks)}
-    weights = _weights(len(tasks), resamples, rng)
+    weights = task_weights(len(tasks), resamples, rng)
     samples: dict[tuple[str, str, str], _Resampled] = {}
     for source, of_source in by_source.items():
         _check_complete(source, of_source, measured)
@@ -260,21 +261,6 @@ def _case(trajectory: Trajectory, credit: Credit, truth: ValueTruth, task: int) 
         outcome=trajectory.known_outcome,
         success=trajectory.known_success,
     )
-
-
-def _weights(n_tasks: int, resamples: int, rng: np.random.Generator) -> FloatArray:
-    """(1 + resamples, G): every task once, then how often each occurs in each resample."""
-    drawn = rng.multinomial(n_tasks, np.full(n_tasks, 1 / n_tasks), size=resamples)
-    return np.concatenate([np.ones((1, n_tasks)), drawn])
-
-
-def _bounds(values: FloatArray, level: float) -> tuple[float, float]:
-    """Percentile interval over the resamples where the statistic is defined; NaN if it is not itself."""
-    defined = values[1:][~np.isnan(values[1:])]
-    if np.isnan(values[0]) or not len(defined):
-        return np.nan, np.nan
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def _with_ceiling(table: pd.DataFrame) -> pd.DataFrame:

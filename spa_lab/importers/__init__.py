@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from spa_lab.importers.adapters import ADAPTERS
+from spa_lab.importers.imported import Imported
 from spa_lab.importers.ledger import Ledger, LossError
 from spa_lab.importers.reading import ImportOptions, UnknownFormat, read_log
-from spa_lab.importers.rows import Imported
 from spa_lab.store import Run, writing
 
 __all__ = [
@@ -62,6 +62,12 @@ def import_log(
         run.save_trajectories("imported", imported.trajectories)
         if imported.credits:
             run.save_credits("imported", imported.credits)
+        if imported.truths:
+            run.save_truths("imported", imported.truths)
+        if imported.labels:
+            run.save_labels("imported", imported.labels)
+        if imported.tokens:
+            run.save_tokens("imported", imported.tokens)
         run.save_import("imported", imported.ledger.record(), imported.meta)
         run.note(n=len(imported.trajectories))
     return run, imported

@@ -45,6 +45,15 @@ class Ledger:
         self.carried.update(f"{prefix}{name}" for name in kept)
         return kept
 
+    def uncarry(self, name: str) -> None:
+        """Count a field that was carried once less: it found a place."""
+        for key in self.carried:
+            if key == name or key.endswith(f".{name}"):
+                self.carried[key] -= 1
+                if not self.carried[key]:
+                    del self.carried[key]
+                return
+
     def add(self, part: "Ledger") -> None:
         """Add the account of a part."""
         for name, value in vars(part).items():

@@ -105,10 +105,21 @@ def _scale(row: Row, low: float, high: float, where: str, *, given: bool) -> Non
         if logged >= (high if given else 1):
             row.setdefault("success", True)
     for step in row["steps"]:
-        if number(step.get("reward")) is not None:
-            step["reward"] = step["reward"] / width
-    credits = row.get("credits", {})
-    for source, values in credits.items():
-        credits[source] = [value / width if number(value) is not None else value for value in values]
+        for name, start in (("reward", 0), ("advantage", 0), ("value", low)):
+            if number(step.get(name)) is not None:
+                step[name] = (step[name] - start) / width
+    for name in ("credits", "standard_errors"):
+        for source, values in row.get(name, {}).items():
+            row[name][source] = _scaled(values, 0, width)
     bases = row.get("base_values", {})
     row["base_values"] = {source: value / width for source, value in bases.items()}
+    for name, start in (("values", low), ("standard_error", 0)):
+        if name in row.get("truth", {}):
+            row["truth"][name] = _scaled(row["truth"][name], start, width)
+
+
+def _scaled(values: Any, start: float, width: float) -> Any:
+    """What is no list of numbers is left to be refused."""
+    if not isinstance(values, list):
+        return values
+    return [(value - start) / width if number(value) is not None else value for value in values]

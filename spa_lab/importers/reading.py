@@ -7,12 +7,15 @@ from typing import Any
 from spa_lab.importers import styles
 from spa_lab.importers.adapter import MALFORMED, Adapter, Found
 from spa_lab.importers.adapters import ADAPTERS, adapter_named
+from spa_lab.importers.annotations import Annotations, keep_incomplete
 from spa_lab.importers.documents import Document, documents
+from spa_lab.importers.imported import Imported
 from spa_lab.importers.ledger import Ledger
+from spa_lab.importers.logged_numbers import take_numbers
 from spa_lab.importers.mapping import mapped
 from spa_lab.importers.nesting import inner_documents
 from spa_lab.importers.outcomes import settle_outcomes
-from spa_lab.importers.rows import Imported, Row, credits_of, trajectory_of, unknown_notes
+from spa_lab.importers.rows import Row, trajectory_of, unknown_notes
 from spa_lab.plugins import is_object_path
 
 _OWN = frozenset({"steps"})
@@ -118,6 +121,7 @@ def _read_document(document: Document, ledger: Ledger, options: ImportOptions) -
         if n_openings:
             why = "an acknowledgement of the manual, no step; its credit is a base value"
             ledger.drop("first turn 'OK'", why, n_openings)
+    take_numbers([row for _, row in rows], ledger)
     notes += _read_actions([row for _, row in rows], options.action, document.name)
     entry = {"name": document.name, "form": document.form, "format": name, "title": adapter.title}
     ledger.files.append(entry | {"episodes": len(rows), "notes": notes})
@@ -194,6 +198,9 @@ def _drop_acknowledgement(row: Row) -> bool:
         if len(values) == len(steps) + 1:
             row["credits"][source] = values[1:]
             row.setdefault("base_values", {})[source] = values[0]
+    for values in row.get("labels", {}).values():
+        if len(values) == len(steps) + 1:
+            del values[0]
     return True
 
 
@@ -228,13 +235,14 @@ def _finish(found: list[Found], ledger: Ledger, options: ImportOptions) -> Impor
     """Checked trajectories and credits of all rows."""
     settle_outcomes(found, ledger, options.outcome, options.scale)
     _settle_ids(found, ledger)
-    trajectories, credits, meta = [], [], {}
+    trajectories, said, meta = [], Annotations(), {}
     for where, row, _ in found:
+        keep_incomplete(row, ledger)
         extra = row.pop("meta", {})
         inner = {str(t): step.pop("meta") for t, step in enumerate(row["steps"]) if "meta" in step}
         try:
             trajectory = trajectory_of(row, where)
-            credits += credits_of(row, trajectory)
+            said.add(row, trajectory)
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error
         trajectories.append(trajectory)
@@ -245,7 +253,7 @@ def _finish(found: list[Found], ledger: Ledger, options: ImportOptions) -> Impor
     ledger.empty_actions = sum(not step.action for step in steps)
     ledger.thoughts = sum(bool(step.thought) for step in steps)
     ledger.notes += unknown_notes(trajectories)
-    return Imported(trajectories, credits, ledger.all_notes(), ledger, meta)
+    return said.imported(trajectories, ledger.all_notes(), ledger, meta)
 
 
 def _settle_ids(found: list[Found], ledger: Ledger) -> None:

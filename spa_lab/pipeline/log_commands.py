@@ -9,8 +9,18 @@ Add = Callable[..., argparse.ArgumentParser]
 
 
 def add_log_commands(add: Add) -> None:
-    """Add the commands `import`."""
+    """Add the commands `import`, `annotate` and `labels`."""
     _add_import(add)
+    annotated = add("annotate", _annotate, "add scores or labels of steps, such as a judge's, to a run")
+    annotated.add_argument("run", type=Path, metavar="RUN")
+    annotated.add_argument(
+        "file", type=Path, metavar="FILE", help='records such as {"trajectory_id": "a", "scores": [0.1, -1]}'
+    )
+    annotated.add_argument("--source", metavar="NAME", help="who gave them (default: what the file says)")
+    annotated.add_argument("--labels", action="store_true", help="labels: below 0 harmful, above 0 helpful")
+    labelled = add("labels", _labels, "score the credit in a run against the labels of its steps")
+    labelled.add_argument("run", type=Path, metavar="RUN")
+    labelled.add_argument("--seed", type=int, default=0, help="of the bootstrap (%(default)s)")
 
 
 def _add_import(add: Add) -> None:
@@ -34,3 +44,15 @@ def _import(options: argparse.Namespace) -> str:
     from spa_lab.importers.command import run_import
 
     return run_import(options)
+
+
+def _annotate(options: argparse.Namespace) -> str:
+    from spa_lab.pipeline.labels import annotate
+
+    return annotate(options.run, options.file, source=options.source, as_labels=options.labels)
+
+
+def _labels(options: argparse.Namespace) -> str:
+    from spa_lab.pipeline.labels import labels
+
+    return labels(options.run, seed=options.seed)

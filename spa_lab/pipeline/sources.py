@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 NO_MODEL, CONTINUATIONS = "none", "continuations"
 """Values of `SourceEntry.model`: nothing to fit; the continuations that the policy played."""
+FILE = "file:"
+"""Start of the name of a source that is a file of scores."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,8 @@ def find_source(source: "str | CreditMethod | SourceFactory") -> "SourceFactory"
     """The factory of a source.
 
     Args:
-        source: a name in `SOURCES`, "package.module:attribute" of a `CreditMethod` or a factory, or such an
-            object.
+        source: a name in `SOURCES`, "package.module:attribute" of a `CreditMethod` or a factory, "file:" and
+            a file of scores (see `importers.scores`), or such an object.
 
     Raises:
         ValueError: there is no such source, it cannot be imported, or the object is neither. The factory
@@ -107,7 +109,11 @@ def find_source(source: "str | CreditMethod | SourceFactory") -> "SourceFactory"
     from spa_lab.credit.methods import CreditMethod
 
     loaded: Any = source
-    if isinstance(source, str):
+    if isinstance(source, str) and source.startswith(FILE):
+        from spa_lab.pipeline.labels import recorded_scores
+
+        loaded = recorded_scores(source.removeprefix(FILE))
+    elif isinstance(source, str):
         if source not in SOURCES and not is_object_path(source):
             raise unknown_name("credit source", source, list(SOURCES))
         loaded = load_object(SOURCES[source].factory if source in SOURCES else source, "credit source")

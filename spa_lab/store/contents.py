@@ -15,9 +15,9 @@ trained model; of the trajectories of a scoreboard. Where two files hold a credi
 trajectory, the later role counts."""
 Measurement = Literal["first", "second"]
 """The truth, and an independent repetition that gives the noise ceiling."""
-Result = Literal["scoreboard", "costs", "timings", "gradient", "intermediate"]
-"""A scoreboard of credit sources, their costs, times of a measurement, a comparison of advantages; or what
-schema 1 left besides."""
+Result = Literal["scoreboard", "costs", "timings", "gradient", "labels", "intermediate"]
+"""A scoreboard of credit sources, their costs, times of a measurement, a comparison of advantages, credit
+against labels; or what schema 1 left besides."""
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,12 @@ from spa_lab.store.files import StoreError, disk, remove, replacing, settled, ti
 from spa_lab.store.lines import Record
 from spa_lab.store.provenance import git_commit, versions
 from spa_lab.store.records import TaskRecord
-from spa_lab.types import Credit, Trajectory, ValueTruth
+from spa_lab.types import Credit, Labels, TokenNumbers, Trajectory, ValueTruth
 
 Kind = Literal[
-    "trajectories", "credits", "truths", "tasks", "metrics", "results", "imports", "models", "checkpoints"
-]
+    "trajectories", "credits", "truths", "labels", "tokens", "tasks", "metrics", "results", "imports",
+    "models", "checkpoints",
+]  # fmt: skip
 _FOLDERS = ("models", "checkpoints")
 """Kinds of which an entry is a folder; the others are files of JSON lines."""
 _T = TypeVar("_T")
@@ -235,6 +236,23 @@ class RunFolder:
     def load_truths(self, name: str) -> list[ValueTruth]:
         """The measured values saved under `name`, in their order."""
         return self._load("truths", name, records.decode_truth)
+
+    def save_labels(self, name: str, labels: Sequence[Labels]) -> None:
+        """Replace the labels of steps saved under `name`."""
+        source = _common(one.source for one in labels)
+        self._save("labels", name, {"source": source}, map(records.encode_labels, labels))
+
+    def load_labels(self, name: str) -> list[Labels]:
+        """The labels of steps saved under `name`, in their order."""
+        return self._load("labels", name, records.decode_labels)
+
+    def save_tokens(self, name: str, tokens: Sequence[TokenNumbers]) -> None:
+        """Replace the numbers of tokens saved under `name`."""
+        self._save("tokens", name, {}, map(records.encode_tokens, tokens))
+
+    def load_tokens(self, name: str) -> list[TokenNumbers]:
+        """The numbers of tokens saved under `name`, in their order."""
+        return self._load("tokens", name, records.decode_tokens)
 
     def save_tasks(self, panel: str, tasks: Sequence[TaskRecord]) -> None:
         """Replace the tasks saved under the name of their panel."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from spa_lab.store.lines import Record
-from spa_lab.types import Credit, Step, Trajectory, ValueTruth
+from spa_lab.types import Credit, Labels, Step, TokenNumbers, Trajectory, ValueTruth
 
 _STEP = {"text": str, "thought": str, "action": str, "observation": str, "grounded": (bool, type(None))}
 _TRAJECTORY = {
@@ -44,6 +44,8 @@ _TRUTH = {
     "policy": str,
     "step_cap": int,
 }
+_LABELS = {"trajectory_id": str, "source": str, "values": list}
+_TOKENS = {"trajectory_id": str, "name": str, "numbers": list, "texts": (list, type(None))}
 _TASK = {"id": str, "kind": str, "split": str, "instruction": str, "expert_length": (int, type(None))}
 
 
@@ -130,6 +132,43 @@ def decode_truth(record: Record) -> ValueTruth:
     _check_fields(record, _TRUTH, "truth")
     _check_numbers(record, "values", "standard_error")
     return ValueTruth(**record)
+
+
+def encode_labels(labels: Labels) -> Record:
+    """Labels as plain JSON values; a step without one is null."""
+    return {
+        "trajectory_id": labels.trajectory_id,
+        "source": labels.source,
+        "values": [_plain(value) for value in labels.values.tolist()],
+    }
+
+
+def decode_labels(record: Record) -> Labels:
+    """The inverse of `encode_labels`; raises ValueError for anything else."""
+    _check_fields(record, _LABELS, "labels")
+    known = {"values": [value for value in record["values"] if value is not None]}
+    _check_numbers(known, "values")
+    return Labels(**record | {"values": [np.nan if v is None else v for v in record["values"]]})
+
+
+def encode_tokens(tokens: TokenNumbers) -> Record:
+    """Numbers of tokens as plain JSON values."""
+    return {
+        "trajectory_id": tokens.trajectory_id,
+        "name": tokens.name,
+        "numbers": [step.tolist() for step in tokens.numbers],
+        "texts": tokens.texts and [list(step) for step in tokens.texts],
+    }
+
+
+def decode_tokens(record: Record) -> TokenNumbers:
+    """The inverse of `encode_tokens`; raises ValueError for anything else."""
+    _check_fields(record, _TOKENS, "numbers of tokens")
+    for name, kind in (("numbers", int | float), ("texts", str)):
+        for t, step in enumerate(record[name] or ()):
+            if not isinstance(step, list) or not all(isinstance(value, kind) for value in step):
+                raise ValueError(f"field {name!r}, step {t}: expected a list, found {step!r:.60}")
+    return TokenNumbers(**record)
 
 
 def encode_task(task: TaskRecord) -> Record:

@@ -6,6 +6,8 @@
     tasks/PANEL.jsonl           kind and expert length of every task that was played
     metrics/NAME.jsonl          curves of training stages, nothing else
     results/NAME.jsonl          scoreboards and costs
+    labels/NAME.jsonl           what people or judges say of steps
+    tokens/NAME.jsonl           log-probabilities and advantages per token, of a log
     imports/NAME.jsonl          ledger of an import, and fields of the log that have no place elsewhere
     models/NAME/                what the model's own library writes
     outcomes/                   raw outcomes of branches, see `spa_lab.truth.outcome_files`
@@ -33,7 +35,7 @@ from spa_lab.store.contents import (
 from spa_lab.store.folder import Kind, RunFolder
 from spa_lab.store.lines import Record
 from spa_lab.store.records import TaskRecord
-from spa_lab.types import Credit, ValueTruth
+from spa_lab.types import Credit, Labels, TokenNumbers, ValueTruth
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,14 @@ class Run(RunFolder):
     def second_truth(self) -> dict[str, ValueTruth]:
         """Trajectory id -> an independent repetition of the measurement; empty without one."""
         return self._measured("second")
+
+    def labels(self) -> list[Labels]:
+        """All labels of steps, by name of their file."""
+        return [one for name in self.names("labels") for one in self.load_labels(name)]
+
+    def tokens(self) -> list[TokenNumbers]:
+        """All numbers of tokens, by name of their file."""
+        return [one for name in self.names("tokens") for one in self.load_tokens(name)]
 
     def tasks(self) -> dict[str, TaskRecord]:
         """Task id -> what is known of the task, for all tasks that were played; empty in runs of schema 1."""

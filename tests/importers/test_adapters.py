@@ -273,9 +273,17 @@ def test_webshop_pages() -> None:
     assert (imported.trajectories[0].instruction, imported.trajectories[0].outcome) == ("a red lamp", 0.5)
 
 
-def test_labels_are_credits() -> None:
-    assert _credit(_read("agent-process-bench.jsonl")) == ("step label", [1.0, -1.0], 0.0)
-    assert _credit(_read("who-and-when.json")) == ("mistake", [0.0, -1.0], 0.0)
+@pytest.mark.parametrize(
+    ("name", "source", "values"),
+    [
+        ("agent-process-bench.jsonl", "step label", [1.0, -1.0]),
+        ("who-and-when.json", "mistake", [0.0, -1.0]),
+    ],
+)
+def test_labels(name: str, source: str, values: list[float]) -> None:
+    imported = _read(name)
+    (labels,) = imported.labels
+    assert (labels.source, labels.values.tolist(), imported.credits) == (source, values, [])
 
 
 def test_inspect_epochs() -> None:

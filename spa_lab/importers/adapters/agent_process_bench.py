@@ -1,4 +1,4 @@
-"""AgentProcessBench: messages with labels -1, 0, +1 by message index; the labels become a credit."""
+"""AgentProcessBench: messages with labels -1, 0, +1 by message index; which become labels of steps."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,11 +31,10 @@ def episode(record: Row, ledger: Ledger) -> Row:
     row = row_of_messages(plain, "messages", ledger)
     values = [labels.get(str(index)) for index in indices]
     known = [number(value) for value in values]
-    if None in known:
-        ledger.drop("step labels", "not every message of the agent has one")
-        row["meta"] = row.get("meta", {}) | {"step_labels": labels}
-    else:
-        row["credits"] = {"step label": known}
+    if extra := rest(labels, *map(str, indices)):
+        row["meta"] = row.get("meta", {}) | ledger.carry({"step_labels": extra})
+    if known:
+        row["labels"] = {"step label": known}
     return row
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 from spa_lab.importers.adapter import Adapter, Located, rest
 from spa_lab.importers.adapters.spa_rl import add_credit
+from spa_lab.importers.annotations import LOGGED_REWARD
 from spa_lab.importers.chat import row_of_messages
 from spa_lab.importers.documents import Document
 from spa_lab.importers.ledger import Ledger
-from spa_lab.importers.rows import LOGGED_REWARD, Row
+from spa_lab.importers.rows import Row
 
 _COLUMNS = ("prompt", "response", "reward")
 

@@ -18,7 +18,7 @@ def why_not(record: Mapping[str, Any]) -> str:
 
 
 def episode(record: Row, ledger: Ledger) -> Row:
-    """Everything after the question is a step of some agent; the mistake is a credit of -1 at its step."""
+    """Everything after the question is a step of some agent; the mistake is a label of -1 at its step."""
     opening = [entry for entry in record["history"][:1] if _is_human(entry)]
     turns = record["history"][len(opening) :]
     messages = [rest(entry, "role") | {"role": "user"} for entry in opening]
@@ -36,7 +36,7 @@ def episode(record: Row, ledger: Ledger) -> Row:
     step = number(record["mistake_step"])
     t = None if step is None else int(step) - len(opening)
     if t is not None and 0 <= t < len(row["steps"]):
-        row["credits"] = {"mistake": [-1.0 if index == t else 0.0 for index in range(len(row["steps"]))]}
+        row["labels"] = {"mistake": [-1.0 if index == t else 0.0 for index in range(len(row["steps"]))]}
     return row
 
 

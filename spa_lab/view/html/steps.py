@@ -4,15 +4,19 @@ In a live view a row is one line, and thought and reply appear in the selected r
 row shows all of its text.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal, get_args
 
-from spa_lab.types import Credit, FloatArray, Step, Trajectory, ValueTruth
+import numpy as np
+
+from spa_lab.types import Credit, FloatArray, Labels, Step, TokenNumbers, Trajectory, ValueTruth
 from spa_lab.view import style
 from spa_lab.view.geometry import Span, bar_span
 from spa_lab.view.html.bar_cells import bar, mark, reach, swatch, track
 from spa_lab.view.html.markup import prose, safe
+from spa_lab.view.html.tokens import numbers_html
 from spa_lab.view.tables.frames import check_match, progress_error
 from spa_lab.view.tables.trajectory import pivotal_step
 from spa_lab.view.text import (
@@ -61,7 +65,9 @@ def steps_html(
     scale: Scale = "common",
     focus: Credit | None = None,
     rows: range | None = None,
-    labels: Mapping[int, str] | None = None,
+    own_labels: Mapping[int, str] | None = None,
+    labels: Sequence[Labels] = (),
+    tokens: Sequence[TokenNumbers] = (),
 ) -> str:
     """A row per step: index, text, a bar and a number for every credit and for the measured progress.
 
@@ -72,13 +78,15 @@ def steps_html(
         scale: "common" compares the sources, "own" fits the bars of every source to it.
         focus: of this trajectory; its contributions tint the actions where a page asks for it.
         rows: the steps that are shown; all if None.
-        labels: step -> a short label of the reader's own.
+        own_labels: step -> a short label of the reader's own.
+        labels: what people or judges say of the steps, shown below their text.
+        tokens: numbers of the tokens, shown on their words, folded.
 
     Raises:
         ValueError: a credit or truth that does not fit the trajectory, or an unknown scale.
     """
     truths = [truth] if truth else []
-    check_match([trajectory], credits, truths)
+    check_match([trajectory], credits, truths, labels, tokens)
     if scale not in get_args(Scale):
         raise ValueError(f"scale must be one of {get_args(Scale)}, got {scale!r}")
     shared = bar_span(credits, truths)
@@ -89,10 +97,12 @@ def steps_html(
     drawn = []
     for index in range(len(trajectory)) if rows is None else rows:
         badges = ["pivotal"] if index == pivotal else []
-        badges += [(labels or {})[index]] if index in (labels or {}) else []
+        badges += [(own_labels or {})[index]] if index in (own_labels or {}) else []
         cells = bars_cell(credits, spans, truth, truth_span, index) + _numbers(credits, truth, index)
         shade = "" if shades is None else shades[index]
-        drawn.append(_row(index, trajectory.steps[index], cells, badges, shade))
+        more = labels_html(labels, index)
+        more += "".join(numbers_html(one, index, _largest(one)) for one in tokens)
+        drawn.append(_row(index, trajectory.steps[index], cells, badges, shade, more))
     heads = _heads(credits, spans, truth, truth_span)
     return (
         '<table class="steps" role="grid" aria-label="steps of the trajectory"><thead><tr role="row">'
@@ -114,6 +124,23 @@ def tints(values: FloatArray) -> list[str]:
         f'style="--share:{STRONGEST_TINT * abs(float(value)) / largest:.0f}%"'
         for value in values
     ]
+
+
+def labels_html(labels: Sequence[Labels], step: int) -> str:
+    """What each labeller says of a step; empty where none says anything."""
+    chips = []
+    for one in labels:
+        value = float(one.values[step])
+        if not math.isnan(value):
+            word = "harmful" if value < 0 else "helpful" if value > 0 else "neutral"
+            text = f"{shortened(one.source, 40)}: {word} ({value:+g})"
+            chips.append(f'<span class="label-chip {word}">{safe(text)}</span>')
+    return f'<p class="labels">{" ".join(chips)}</p>' if chips else ""
+
+
+def _largest(tokens: TokenNumbers) -> float:
+    """Size of the largest number of any token, > 0."""
+    return max((float(np.abs(step).max()) for step in tokens.numbers if len(step)), default=0.0) or 1.0
 
 
 def step_html(step: Step, shade: str = "", badges: str = "") -> str:
@@ -155,12 +182,12 @@ def bars_cell(
     return f'<td class="bars" role="gridcell">{"".join(tracks)}</td>'
 
 
-def _row(index: int, step: Step, cells: str, badges: Sequence[str], shade: str) -> str:
+def _row(index: int, step: Step, cells: str, badges: Sequence[str], shade: str, more: str) -> str:
     marks = "".join(f'<span class="badge" dir="auto">{safe(shortened(text, 24))}</span> ' for text in badges)
     return (
         f'<tr data-step="{index}" role="row" tabindex="-1" aria-selected="false">'
         f'<th scope="row" role="rowheader">{index}</th>'
-        f'<td class="words" role="gridcell">{step_html(step, shade, marks)}</td>{cells}</tr>'
+        f'<td class="words" role="gridcell">{step_html(step, shade, marks)}{more}</td>{cells}</tr>'
     )
 
 

@@ -1,10 +1,13 @@
-"""An episode's tokens as coloured text: which are learnt, which only read."""
+"""Tokens as coloured text: which are learnt and which only read; and the number that a log has for each."""
 
 from collections.abc import Sequence
 from html import escape
 from types import MappingProxyType
 
+from spa_lab.types import TokenNumbers
 from spa_lab.view import style
+from spa_lab.view.html.markup import safe
+from spa_lab.view.text import shortened
 
 LEARNT = "#dce8f4"
 """Background of a token over which the loss is taken."""
@@ -41,6 +44,40 @@ def tokens_html(tokens: Sequence[str], kinds: Sequence[str]) -> str:
     body = "".join(_painted(token, kind) for token, kind in zip(tokens, kinds, strict=True))
     ground = f"background:{style.WHITE};white-space:pre-wrap;padding:0.8em"
     return f'<pre style="{ground}">{legend}\n\n{body}</pre>'
+
+
+MOST_TOKENS = 400
+"""Tokens of one step whose numbers are shown."""
+
+
+def numbers_html(tokens: TokenNumbers, step: int, largest: float) -> str:
+    """The words of a step, each tinted by its number; a list that unfolds. Empty without tokens.
+
+    Negative numbers are underlined as well as tinted; the number itself is in the tooltip. Tokens without
+    text are shown as their numbers.
+
+    Args:
+        tokens: of the trajectory.
+        step: index of the step.
+        largest: the size of a number that is fully tinted, > 0.
+    """
+    numbers = tokens.numbers[step]
+    if not len(numbers):
+        return ""
+    texts = tokens.texts[step] if tokens.texts is not None else [f"{value:.2f} " for value in numbers]
+    words = "".join(
+        f'<span class="token {"below" if value < 0 else "above"}" '
+        f'style="--share:{min(abs(value) / largest, 1.0):.2f}" title="{value:.4g}">{safe(text)}</span>'
+        for text, value in zip(texts[:MOST_TOKENS], numbers[:MOST_TOKENS].tolist(), strict=True)
+    )
+    left = len(numbers) - MOST_TOKENS
+    note = f'<span class="note">{left:,} more tokens</span>' if left > 0 else ""
+    name = safe(shortened(tokens.name, 40))
+    head = f"{name} of {len(numbers):,} tokens, mean {numbers.mean():.3g}"
+    return (
+        f'<details class="tokens" data-keep="{name}-{step}"><summary>{head}</summary>'
+        f'<span class="prose" dir="auto">{words}</span>{note}</details>'
+    )
 
 
 def _painted(text: str, kind: str) -> str:

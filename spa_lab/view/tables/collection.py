@@ -11,7 +11,8 @@ from spa_lab.rewards import mean, terminal
 from spa_lab.store import Run
 from spa_lab.store.lines import Record
 from spa_lab.store.records import decode_trajectory
-from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
+from spa_lab.types import Credit, FloatArray, Labels, TokenNumbers, Trajectory, ValueTruth
+from spa_lab.view.tables.annotations import RunAnnotations
 from spa_lab.view.tables.frames import check_match, known_share, trajectories_frame
 from spa_lab.view.tables.trajectory import disagreement, running_sum
 
@@ -77,22 +78,6 @@ class Query:
         return self.text.lower().split()
 
 
-class RunAnnotations(NamedTuple):
-    """Credits, truths and kinds of task that a run holds, of any of its trajectories."""
-
-    credits: list[Credit]
-    truths: list[ValueTruth]
-    kinds: Mapping[str, str]
-    """Task id -> kind."""
-
-    @classmethod
-    def of(cls, run: Run) -> "RunAnnotations":
-        """Read them all; `Run.credits` and `Run.truth` say which file counts where two hold the same."""
-        credits = [credit for by_id in run.credits().values() for credit in by_id.values()]
-        kinds = {task.id: task.kind for task in run.tasks().values() if task.kind}
-        return cls(credits, list(run.truth().values()), kinds)
-
-
 @dataclass(eq=False)
 class Collection:
     """Trajectories at positions 0 to N - 1, each decoded when it is opened.
@@ -112,6 +97,8 @@ class Collection:
     _truths: dict[str, ValueTruth] = field(repr=False)
     _positions: dict[str, int] = field(repr=False)
     """Trajectory id -> position."""
+    _labels: dict[str, list[Labels]] = field(default_factory=dict, repr=False)
+    _tokens: dict[str, list[TokenNumbers]] = field(default_factory=dict, repr=False)
     _texts: list[str] = field(default_factory=list, repr=False)
     """All texts of every trajectory in lower case; filled by the first search."""
     _groups: dict[str, dict[str, list[int]]] = field(default_factory=dict, repr=False)
@@ -124,6 +111,8 @@ class Collection:
         credits: Sequence[Credit] = (),
         truths: Sequence[ValueTruth] = (),
         *,
+        labels: Sequence[Labels] = (),
+        tokens: Sequence[TokenNumbers] = (),
         kinds: Mapping[str, str] | None = None,
         name: str = "trajectories",
     ) -> "Collection":
@@ -133,19 +122,20 @@ class Collection:
             trajectories: N >= 1.
             credits: of these trajectories, any number of sources.
             truths: of these trajectories, at most one each.
+            labels: of their steps, any number of labellers.
+            tokens: numbers of their tokens.
             kinds: task id -> kind of task; "unknown" where it is missing.
             name: shown as the heading.
 
         Raises:
             ValueError: there is no trajectory, two share an id, or a credit or truth fits none of them.
         """
-        check_match(trajectories, credits, truths)
+        check_match(trajectories, credits, truths, labels, tokens)
         held = list(trajectories)
         sentences = pd.Series([trajectory.instruction for trajectory in held], dtype="object")
         index = trajectories_frame(held, expert_length=None).assign(instruction=sentences)
-        return _collection(
-            name, index, kinds or {}, held.__getitem__, lambda i: _words(held[i]), credits, truths
-        )
+        said = RunAnnotations(list(credits), list(truths), kinds or {}, labels, tokens)
+        return _collection(name, index, said, held.__getitem__, lambda i: _words(held[i]))
 
     @classmethod
     def read(
@@ -181,11 +171,9 @@ class Collection:
         return _collection(
             title,
             _index_of_records(records),
-            annotations.kinds if kinds is None else kinds,
+            annotations if kinds is None else annotations._replace(kinds=kinds),
             open_at,
             lambda i: _record_words(records[i]),
-            annotations.credits,
-            annotations.truths,
         )
 
     def __len__(self) -> int:
@@ -233,6 +221,14 @@ class Collection:
     def truth(self, position: int) -> ValueTruth | None:
         """The measured values; None if the trajectory was not measured."""
         return self._truths.get(self._id(position))
+
+    def labels(self, position: int) -> list[Labels]:
+        """What people or judges say of the steps."""
+        return self._labels.get(self._id(position), [])
+
+    def tokens(self, position: int) -> list[TokenNumbers]:
+        """Numbers of the tokens that a log holds."""
+        return self._tokens.get(self._id(position), [])
 
     def disagreements(self, source: str) -> FloatArray:
         """(N,) float64, outcome units: `trajectory.disagreement`; NaN without a truth or a credit."""
@@ -332,11 +328,9 @@ def successes(index: pd.DataFrame) -> list[bool | None]:
 def _collection(
     name: str,
     index: pd.DataFrame,
-    kinds: Mapping[str, str],
+    said: RunAnnotations,
     open_at: Callable[[int], Trajectory],
     words: Callable[[int], str],
-    credits: Sequence[Credit],
-    truths: Sequence[ValueTruth],
 ) -> Collection:
     if index.empty:
         raise ValueError(f"{name}: there is no trajectory")
@@ -347,13 +341,19 @@ def _collection(
             raise ValueError(f"{name}: duplicate trajectory id {trajectory_id!r}, at {first} and {position}")
         positions[trajectory_id] = position
     by_id: dict[str, dict[str, Credit]] = {}
-    for credit in credits:
+    for credit in said.credits:
         if credit.trajectory_id in positions:
             by_id.setdefault(credit.trajectory_id, {})[credit.source] = credit
-    measured = {truth.trajectory_id: truth for truth in truths if truth.trajectory_id in positions}
-    task_kinds = [kinds.get(task_id, UNKNOWN_KIND) for task_id in index["task_id"]]
+    measured = {truth.trajectory_id: truth for truth in said.truths if truth.trajectory_id in positions}
+    labels: dict[str, list[Labels]] = {}
+    for labelled in said.labels:
+        labels.setdefault(labelled.trajectory_id, []).append(labelled)
+    tokens: dict[str, list[TokenNumbers]] = {}
+    for numbers in said.tokens:
+        tokens.setdefault(numbers.trajectory_id, []).append(numbers)
+    task_kinds = [said.kinds.get(task_id, UNKNOWN_KIND) for task_id in index["task_id"]]
     index = index.assign(kind=pd.Series(task_kinds, dtype="str"))[list(COLUMNS)]
-    return Collection(name, index, open_at, words, by_id, measured, positions)
+    return Collection(name, index, open_at, words, by_id, measured, positions, labels, tokens)
 
 
 def _index_of_records(records: Sequence[Record]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
+from spa_lab.types import Credit, FloatArray, Labels, TokenNumbers, Trajectory, ValueTruth
 
 
 def steps_frame(
@@ -190,9 +190,13 @@ def progress_error(truth: ValueTruth) -> FloatArray:
 
 
 def check_match(
-    trajectories: Sequence[Trajectory], credits: Sequence[Credit], truths: Sequence[ValueTruth] = ()
+    trajectories: Sequence[Trajectory],
+    credits: Sequence[Credit],
+    truths: Sequence[ValueTruth] = (),
+    labels: Sequence[Labels] = (),
+    tokens: Sequence[TokenNumbers] = (),
 ) -> None:
-    """Check that credits and truths fit the trajectories.
+    """Check that credits, truths, labels and numbers of tokens fit the trajectories.
 
     Raises:
         ValueError: naming the trajectory's id, and both lengths where they differ; as `steps_frame`.
@@ -209,6 +213,8 @@ def check_match(
     given += [
         (f"truth of {truth.trajectory_id!r}", truth.trajectory_id, len(truth.progress)) for truth in truths
     ]
+    given += [(f"labels of {o.trajectory_id!r} by {o.source!r}", o.trajectory_id, len(o)) for o in labels]
+    given += [(f"{o.name} of the tokens of {o.trajectory_id!r}", o.trajectory_id, len(o)) for o in tokens]
     seen: set[str] = set()
     for what, owner, length in given:
         if owner not in lengths:

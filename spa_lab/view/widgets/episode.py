@@ -34,7 +34,7 @@ class Episode:
     focus: str
     """The source of the waterfall and of the tint: one of the collection's, or `MEASURED`."""
     scale: Scale = "common"
-    labels: Mapping[int, str] = field(default_factory=dict)
+    own_labels: Mapping[int, str] = field(default_factory=dict)
     """Step -> the reader's own label."""
 
     @cached_property
@@ -83,7 +83,8 @@ class Episode:
         rows = _rows(len(self.trajectory), page)
         table = steps_html(
             self.trajectory, self.credits, self.truth, scale=self.scale, focus=self.focused, rows=rows,
-            labels=self.labels,
+            own_labels=self.own_labels, labels=self.collection.labels(self.position),
+            tokens=self.collection.tokens(self.position),
         )  # fmt: skip
         return _paged(table, len(self.trajectory), page)
 

@@ -11,9 +11,10 @@ from spa_lab.importers import ImportOptions, read_log
 from spa_lab.store import Run, StoreError
 from spa_lab.store.lines import read_lines
 from spa_lab.store.records import decode_trajectory
-from spa_lab.types import Credit, Trajectory, ValueTruth
+from spa_lab.types import Credit, Labels, Trajectory, ValueTruth
 from spa_lab.view.notes import Notes
-from spa_lab.view.tables.collection import Collection, RunAnnotations
+from spa_lab.view.tables.annotations import RunAnnotations
+from spa_lab.view.tables.collection import Collection
 from spa_lab.view.widgets.inspector import Inspector
 from spa_lab.view.widgets.selection import Selection
 
@@ -23,6 +24,7 @@ def inspect(
     *,
     credits: Sequence[Credit] = (),
     truths: Sequence[ValueTruth] = (),
+    labels: Sequence[Labels] = (),
     kinds: Mapping[str, str] | None = None,
     selection: Selection | None = None,
     beside: Any = None,
@@ -38,6 +40,7 @@ def inspect(
             came in of a log, and what did not, is printed.
         credits: of trajectories that are in memory or in a file outside a run.
         truths: measured values of them.
+        labels: what people or judges say of their steps.
         kinds: task id -> task type; a run's own tasks if None, and "unknown" outside of a run.
         selection: to share with other widgets.
         beside: trajectories of the same tasks, of any kind that `what` may be: those of another policy or
@@ -52,7 +55,8 @@ def inspect(
         ValueError: there are no trajectories, a file is broken (names file and line), or no format fits.
         StoreError: there is no such file or folder.
     """
-    sets, name, shown = _sets(what, credits, truths, kinds, log)
+    given = RunAnnotations(list(credits), list(truths), kinds or {}, labels)
+    sets, name, shown = _sets(what, given, kinds, log)
     options: dict[str, Any] = {}
     if shown:
         options |= {"trajectory_sets": sets, "trajectory_set": name}
@@ -65,7 +69,7 @@ def inspect(
 
 def _beside(what: Any, taken: set[str]) -> dict[str, Any]:
     """Arguments of `Inspector` for the collections beside; their names differ from those that are taken."""
-    sets, name, _ = _sets(what)
+    sets, name, _ = _sets(what, RunAnnotations([], [], {}))
     whose = (
         Path(what).name if isinstance(what, str | Path) else what.path.name if isinstance(what, Run) else ""
     )
@@ -79,8 +83,7 @@ _Sets = tuple[dict[str, Callable[[], Collection]], str, bool]
 
 def _sets(
     what: Any,
-    credits: Sequence[Credit] = (),
-    truths: Sequence[ValueTruth] = (),
+    given: RunAnnotations,
     kinds: Mapping[str, str] | None = None,
     log: Mapping[str, Any] = MappingProxyType({}),
 ) -> _Sets:
@@ -99,15 +102,29 @@ def _sets(
     if isinstance(what, Run):
         return _sets_of_run(what, "", kinds)
     name = Path(what).name if isinstance(what, str | Path) else "trajectories"
-    trajectories: Sequence[Trajectory]
-    if opened is not None or _are_trajectories(what):
-        trajectories = opened or what
-    else:
-        imported = read_log(what, options)
-        print(imported.ledger.render())
-        trajectories, credits = imported.trajectories, [*imported.credits, *credits]
-    several = Collection.of(trajectories, credits, truths, kinds=kinds, name=name)
+    trajectories: Any = opened or what
+    if opened is None and not _are_trajectories(what):
+        trajectories, given = _read(what, options, given)
+    several = Collection.of(
+        trajectories, given.credits, given.truths, labels=given.labels, tokens=given.tokens,
+        kinds=given.kinds, name=name,
+    )  # fmt: skip
     return {name: lambda: several}, name, False
+
+
+def _read(
+    what: Any, options: ImportOptions, given: RunAnnotations
+) -> tuple[list[Trajectory], RunAnnotations]:
+    """Trajectories of a log, and what it says of them before what the caller gave; prints the ledger."""
+    imported = read_log(what, options)
+    print(imported.ledger.render())
+    return imported.trajectories, RunAnnotations(
+        [*imported.credits, *given.credits],
+        [*imported.truths, *given.truths],
+        given.kinds,
+        [*imported.labels, *given.labels],
+        imported.tokens,
+    )
 
 
 def trajectory_sets(

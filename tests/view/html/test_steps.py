@@ -73,7 +73,7 @@ def test_every_word_of_a_step_is_there_and_refusal_is_said(trajectory: Trajector
 
 
 def test_a_page_of_a_long_episode_has_only_its_rows(drawn: Drawn, opinion: Opinion) -> None:
-    html = steps.steps_html(drawn(60), [opinion(drawn(60))], rows=range(20, 30), labels={21: "<i>mine"})
+    html = steps.steps_html(drawn(60), [opinion(drawn(60))], rows=range(20, 30), own_labels={21: "<i>mine"})
     assert re.findall(r'data-step="(\d+)"', html) == [str(step) for step in range(20, 30)]
     assert "&lt;i&gt;mine" in html
     assert steps.steps_html(drawn(60), []) != html
