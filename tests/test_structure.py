@@ -44,6 +44,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "credit": GROUND | {"agent", "envs.base"},
     "view": GROUND | {"paths", "importers"},
     "importers": GROUND,
+    "exporters": GROUND,
     "exercises": GROUND,
     "widgets": frozenset({"view"}),
 }
@@ -52,8 +53,9 @@ COMPOSERS = frozenset({"", "pipeline", "cli", "commands", "doctor", "pretrain"})
 """May import everything; only composers may import them. "" is `spa_lab/__init__.py`, the public API."""
 WORLDS = frozenset({"household", "webshop", "virtualhome"})
 TORCH_FREE = GROUND | {
-    *("paths", "options", "envs", "view", "importers", "exercises", "widgets", "cli", "commands", "")
-}
+    "paths", "options", "envs", "view", "importers", "exporters", "exercises", "widgets", "cli",
+    "commands", "",
+}  # fmt: skip
 TORCH_FREE_MODULES = frozenset(
     {"pipeline", "pipeline.sources", "pipeline.advantages", "pipeline.log_commands", "learn", "learn.methods"}
 )

@@ -18,7 +18,7 @@ from spa_lab.importers.outcomes import settle_outcomes
 from spa_lab.importers.rows import Row, trajectory_of, unknown_notes
 from spa_lab.plugins import is_object_path
 
-_OWN = frozenset({"steps"})
+_OWN = frozenset({"steps", "spa-lab"})
 """Formats of this package: no step is left out. Asked for by name they are read strictly: an outcome outside
 of [0, 1] and a repeated id are errors."""
 

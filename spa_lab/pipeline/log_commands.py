@@ -9,8 +9,9 @@ Add = Callable[..., argparse.ArgumentParser]
 
 
 def add_log_commands(add: Add) -> None:
-    """Add the commands `import`, `annotate` and `labels`."""
+    """Add the commands `import`, `export`, `annotate` and `labels`."""
     _add_import(add)
+    _add_export(add)
     annotated = add("annotate", _annotate, "add scores or labels of steps, such as a judge's, to a run")
     annotated.add_argument("run", type=Path, metavar="RUN")
     annotated.add_argument(
@@ -40,6 +41,22 @@ def _add_import(add: Add) -> None:
     imported.add_argument("--scale", type=float, nargs=2, metavar=("LOW", "HIGH"), help="range of outcomes")
 
 
+def _add_export(add: Add) -> None:
+    exported = add("export", _export, "write the episodes of a run, with credit, for other tools")
+    exported.add_argument("run", type=Path, metavar="RUN")
+    exported.add_argument(
+        "--to", required=True, choices=("openai", "sharegpt", "atif", "parquet", "hf", "tokens")
+    )
+    exported.add_argument("--out", type=Path, required=True, metavar="PATH", help="file; folder for atif, hf")
+    exported.add_argument(
+        "--trajectories", nargs="+", default=[], metavar="NAME", help="files of trajectories (default: all)"
+    )
+    exported.add_argument("--gamma", type=float, default=1.0, help="discount per step (%(default)s)")
+    exported.add_argument("--lam", type=float, default=1.0, help="GAE's trace decay per step (%(default)s)")
+    exported.add_argument("--model", metavar="NAME", help="tokens: model of the run, or a tokenizer's folder")
+    exported.add_argument("--source", metavar="NAME", help="tokens: credit source of the advantages")
+
+
 def _import(options: argparse.Namespace) -> str:
     from spa_lab.importers.command import run_import
 
@@ -56,3 +73,12 @@ def _labels(options: argparse.Namespace) -> str:
     from spa_lab.pipeline.labels import labels
 
     return labels(options.run, seed=options.seed)
+
+
+def _export(options: argparse.Namespace) -> str:
+    from spa_lab.pipeline.export import export_run
+
+    return export_run(
+        options.run, options.to, options.out, names=tuple(options.trajectories), gamma=options.gamma,
+        lam=options.lam, model=options.model, source=options.source,
+    )  # fmt: skip

@@ -23,6 +23,7 @@ from spa_lab.importers.adapters import (
     ragen,
     session_trace,
     sharegpt,
+    spa_lab_export,
     spa_rl,
     spa_rl_ppo,
     swe_agent,
@@ -40,6 +41,7 @@ from spa_lab.plugins import is_object_path, load_object, unknown_name
 
 ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
     {
+        "spa-lab": spa_lab_export.ADAPTER,
         "steps": own_steps.ADAPTER,
         "atif": atif.ADAPTER,
         "inspect": inspect_log.ADAPTER,
