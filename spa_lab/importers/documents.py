@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +99,12 @@ def _of_path(path: Path) -> Iterator[Document | ValueError]:
     if not files:
         yield ValueError(f"{path}: no files named *{', *'.join(sorted(SUFFIXES))} in the folder")
     for file in files:
-        with disk(file, "read"):
-            content = file.read_bytes()
-        yield from _of_bytes(str(file), content, file)
+        yield from _of_bytes(str(file), _content(file), file)
+
+
+def _content(file: Path) -> bytes:
+    with disk(file, "read"):
+        return file.read_bytes()
 
 
 def _files_in(folder: Path) -> Iterator[Path]:
@@ -110,21 +114,24 @@ def _files_in(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _of_bytes(name: str, content: bytes, path: Path | None) -> Iterator[Document | ValueError]:
+def _of_bytes(name: str, content: bytes, path: Path | None) -> Sequence[Document | ValueError]:
+    """A list, not a generator, which would keep the content while its documents are read."""
+    documents: list[Document | ValueError] = []
     try:
         if content.startswith(b"PK\x03\x04"):
-            yield from _of_zip(name, content, path)
+            documents.extend(_of_zip(name, content, path))
         elif content.startswith(b"PAR1"):
-            yield Document(name, "parquet", _parquet_rows(name, content), path=path)
+            documents.append(Document(name, "parquet", _parquet_rows(name, content), path=path))
         elif content.startswith(b"\x1f\x8b"):
             unpacked = _unpack(gzip.GzipFile(fileobj=io.BytesIO(content)), name)
-            yield _of_text(name, unpacked, path, "gzip, ")
+            documents.append(_of_text(name, unpacked, path, "gzip, "))
         else:
-            yield _of_text(name, content, path)
+            documents.append(_of_text(name, content, path))
     except (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile, NotImplementedError) as error:
-        yield ValueError(f"{name}: broken or unknown compression: {error}")
+        documents.append(ValueError(f"{name}: broken or unknown compression: {error}"))
     except ValueError as error:
-        yield error
+        documents.append(error)
+    return documents
 
 
 def _of_zip(name: str, content: bytes, path: Path | None) -> Iterator[Document]:
@@ -167,26 +174,45 @@ def _parquet_rows(name: str, content: bytes) -> list[Any]:
 def _of_text(name: str, content: bytes, path: Path | None, packed: str = "") -> Document:
     """JSON or JSON lines, whichever the content is; a last line that was cut off is left out and noted."""
     text = _decoded(name, content)
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    if not lines:
+    first = next(_lines(text), None)
+    if first is None:
         raise ValueError(f"{name}: the file is empty")
-    whole, failure = _parsed(text) if len(lines) == 1 or _parsed(lines[0][1])[1] else (None, "")
+    alone = len(list(islice(_lines(text), 2))) == 1
+    whole, failure = _parsed(text) if alone or _parsed(first[1])[1] else (None, "")
     if whole is not None and not failure:
         records = whole if isinstance(whole, list) else [whole]
         form = "JSON list" if isinstance(whole, list) else "JSON"
         return Document(name, packed + form, records, path=path)
-    records, notes = [], []
-    for position, (number, line) in enumerate(lines):
-        record, reason = _parsed(line)
-        if not reason:
-            records.append(record)
-        elif position == len(lines) - 1 and records:
-            notes.append(f"line {number}, the last one, is cut off")
-        else:
-            tried = f"as one JSON value: {failure}; " if failure else ""
-            raise ValueError(f"{name}: {tried}as JSON lines: line {number}: {reason}")
-    numbers = [number for number, _ in lines[: len(records)]]
+    records, numbers, notes = [], [], []
+    broken: tuple[int, str] | None = None
+    for number, line in _lines(text):
+        if broken is None:
+            record, reason = _parsed(line)
+            if not reason:
+                records.append(record)
+                numbers.append(number)
+                continue
+            broken = number, reason
+            if records:  # the last line may be cut off
+                continue
+        tried = f"as one JSON value: {failure}; " if failure else ""
+        raise ValueError(f"{name}: {tried}as JSON lines: line {broken[0]}: {broken[1]}")
+    if broken is not None:
+        notes.append(f"line {broken[0]}, the last one, is cut off")
     return Document(name, f"{packed}JSON lines", records, numbers, path, tuple(notes))
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Number from 1 and text of every line that is not blank; a list of them would double the memory."""
+    start = number = 0
+    while start <= len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        number += 1
+        line = text[start:end]
+        if line.strip():
+            yield number, line
+        start = end + 1
 
 
 def _decoded(name: str, content: bytes) -> str:

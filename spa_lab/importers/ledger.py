@@ -42,7 +42,8 @@ class Ledger:
     def carry(self, fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         """The fields that hold something, counted as carried; for `meta`."""
         kept = {name: value for name, value in fields.items() if not _is_empty(value)}
-        self.carried.update(f"{prefix}{name}" for name in kept)
+        for name in kept:
+            self.carried[f"{prefix}{name}"] += 1
         return kept
 
     def uncarry(self, name: str) -> None:

@@ -31,9 +31,10 @@ def take_numbers(rows: Iterable[Row], ledger: Ledger) -> None:
         meta = row.get("meta", {})
         _share_lists(row, meta, ledger)
         for step in row["steps"]:
-            _of_step(step, step.get("meta", {}), ledger)
-            if step.get("meta") == {}:
-                del step["meta"]
+            if "meta" in step:
+                _of_step(step, step["meta"], ledger)
+                if not step["meta"]:
+                    del step["meta"]
         if meta == {}:
             row.pop("meta", None)
 

@@ -28,6 +28,7 @@ _READ = {
     "role", "from", "type", "content", "value", "tool_calls", "function_call", "reasoning_content",
     "reasoning", "thinking", "thought", "tool_call_id", "tool_call_ids", "toolCallId",
 }  # fmt: skip
+_PLAIN = {"role", "content"}
 _PART = {"type", "text", "thinking", "reasoning", "tool_use_id", "content"}
 _CALL = {
     "id", "type", "function", "name", "function_name", "arguments", "args", "input", "kwargs", "tool_call_id",
@@ -125,10 +126,15 @@ def read_message(given: Any, what: str, ledger: Ledger) -> Message:
     Raises:
         ValueError: no role that is known, or content that is neither text nor parts.
     """
-    role = ROLES.get(str(_role(given)).lower()) if isinstance(given, dict) else None
+    role = None
+    if isinstance(given, dict):
+        said = str(_role(given))
+        role = ROLES.get(said) or ROLES.get(said.lower())
     if role is None:
         raise ValueError(f"{what}: needs a 'role' among {', '.join(ROLES)}, got {given!r:.60}")
     content = given.get("content", given.get("value"))
+    if role in ("user", "assistant") and isinstance(content, str) and given.keys() <= _PLAIN:
+        return Message(role, content, "", [], [], {})
     message = Message(role, "", "", [], [], {key: given[key] for key in given if key not in _READ})
     texts, thoughts = _parts(content, message, what, ledger)
     for key in ("reasoning_content", "reasoning", "thinking", "thought"):

@@ -1,6 +1,8 @@
 """A log of any known format as trajectories, credits, meta and a ledger."""
 
+import gc
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,7 +73,37 @@ def read_log(what: Any, options: ImportOptions = ImportOptions()) -> Imported:
         StoreError: a file is missing or cannot be read.
         ValueError: a file is broken, a row is bad (names file and line), or nothing holds a trajectory.
     """
+    with _paused_collector():
+        return _read(what, options)
+
+
+@contextmanager
+def _paused_collector() -> Iterator[None]:
+    """Without the garbage collector of cycles, which would walk through millions of objects without one."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _read(what: Any, options: ImportOptions) -> Imported:
     ledger = Ledger()
+    found, failures = _found(what, ledger, options)
+    # of several files some may hold no trajectory; a file that is named alone may not
+    if not found or (failures and isinstance(what, str) and what == "-"):
+        raise failures[0] if len(failures) == 1 else ValueError(_all_failed(failures))
+    ledger.skipped += [" ".join(str(error).splitlines()[0].split()) for error in failures]
+    imported = _finish(found, ledger, options)
+    if options.strict:
+        ledger.check_strict()
+    return imported
+
+
+def _found(what: Any, ledger: Ledger, options: ImportOptions) -> tuple[list[Found], list[ValueError]]:
+    """The rows of all files, and why others have none; the records themselves can be freed after this."""
     found: list[Found] = []
     failures: list[ValueError] = []
     for document in documents(what):
@@ -83,14 +115,7 @@ def read_log(what: Any, options: ImportOptions = ImportOptions()) -> Imported:
             ledger.add(part)
         except ValueError as error:
             failures.append(error)
-    # of several files some may hold no trajectory; a file that is named alone may not
-    if not found or (failures and isinstance(what, str) and what == "-"):
-        raise failures[0] if len(failures) == 1 else ValueError(_all_failed(failures))
-    ledger.skipped += [" ".join(str(error).splitlines()[0].split()) for error in failures]
-    imported = _finish(found, ledger, options)
-    if options.strict:
-        ledger.check_strict()
-    return imported
+    return found, failures
 
 
 def _all_failed(failures: Sequence[ValueError]) -> str:

@@ -76,7 +76,7 @@ def check_fields(row: object, fields: Mapping[str, Any], needed: tuple[str, ...]
     """
     if not isinstance(row, dict):
         raise ValueError(f"{what}: expected a JSON object, got {type(row).__name__}")
-    for name in row:
+    for name in row if not row.keys() <= fields.keys() else ():
         if name not in fields:
             close = get_close_matches(name, fields, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(fields)}"
@@ -95,9 +95,11 @@ def _step(given: Row, index: int) -> Step:
     check_fields(given, STEP_FIELDS, (), what)
     if "action" not in given and "text" not in given:
         raise ValueError(f"{what}: needs an 'action' or the 'text' that the model wrote")
-    thought, action = react.parse(given["text"]) if "text" in given else ("", "")
-    thought, action = given.get("thought", thought), given.get("action", action)
-    text = given.get("text", react.write(thought, action))
+    thought, action = given.get("thought"), given.get("action")
+    if thought is None or action is None:
+        read = react.parse(given["text"]) if "text" in given else ("", "")
+        thought, action = read[0] if thought is None else thought, read[1] if action is None else action
+    text = given["text"] if "text" in given else react.write(thought, action)
     return Step(text, thought, action.strip(), given.get("observation", ""), given.get("grounded"))
 
 

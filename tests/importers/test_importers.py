@@ -160,7 +160,7 @@ def test_an_imported_run_opens(log: Callable[..., Path], tmp_path: Path) -> None
     assert opened.load_trajectories("imported") == imported.trajectories
     assert opened.load_credits("imported")[0].source == "judge"
     assert (opened.config, opened.provenance["n"]) == ({"imported": "log.jsonl", "format": "steps"}, 1)
-    with pytest.raises(ValueError, match="no format 'nothing'; there are: steps, atif"):
+    with pytest.raises(ValueError, match="no format 'nothing'; there are: spa-lab, steps, atif"):
         import_log("nothing", path, tmp_path / "other")
     assert not (tmp_path / "other").exists()
 

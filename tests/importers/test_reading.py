@@ -165,7 +165,7 @@ def test_a_format_by_name_and_by_function(tmp_path: Path, monkeypatch: pytest.Mo
     assert imported.ledger.dropped == {"record: holds no episode": 1}
     with pytest.raises(ValueError, match="not of the format atif: no 'steps'"):
         read_log([{"messages": []}], ImportOptions("atif"))
-    with pytest.raises(ValueError, match="no format 'nothing'; there are: steps, atif"):
+    with pytest.raises(ValueError, match="no format 'nothing'; there are: spa-lab, steps, atif"):
         read_log([ROW], ImportOptions("nothing"))
     with pytest.raises(ValueError, match="not as in a log of this format: KeyError"):
         read_log([{"n": 1}], ImportOptions("my_own_log:episode"))

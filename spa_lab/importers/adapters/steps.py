@@ -42,10 +42,14 @@ def row_of(record: Any, ledger: Ledger) -> Row:
 def _step(given: Any, what: str, ledger: Ledger) -> Row:
     if not isinstance(given, dict):
         raise ValueError(f"{what}: expected a JSON object, got {type(given).__name__}")
+    step = {key: value for key, value in given.items() if key in STEP_FIELDS and value is not None}
+    for key in ("action", "observation"):
+        if key in step and not isinstance(step[key], str):
+            step[key] = as_text(step[key])
+    if given.keys() <= STEP_FIELDS.keys():
+        return step
     extra = rest(given, *STEP_FIELDS, "meta")
     _check_names(extra, STEP_FIELDS, what)
-    step = {key: given[key] for key in given if key in STEP_FIELDS and given[key] is not None}
-    step |= {key: as_text(step[key]) for key in ("action", "observation") if key in step}
     meta = ledger.carry(extra, "step.") | ledger.carry(given.get("meta", {}), "step.meta.")
     return step | ({"meta": meta} if meta else {})
 
