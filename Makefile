@@ -20,7 +20,7 @@ $(READY): pyproject.toml constraints.txt
 	this is " + sys.version.split()[0] + "; try: make setup PYTHON=python3.11")'
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install $(shell grep '^torch==' constraints.txt) -c constraints.txt
-	$(BIN)/pip install -e '.[dev]' -c constraints.txt
+	$(BIN)/pip install -e '.[train,dev]' -c constraints.txt
 	$(BIN)/jupyter labextension disable --level=sys_prefix $(NEWS)
 	touch $@
 

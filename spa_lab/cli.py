@@ -40,6 +40,9 @@ USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 
 DEMO_METHODS = ("terminal", "spa", "spa_progress")
 
+TRAINING = frozenset({"torch", "transformers", "tokenizers", "safetensors"})
+"""Packages of the extra `train`, which a light installation lacks."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -83,6 +86,8 @@ def _user_errors() -> tuple[type[Exception], ...]:
 def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, ModuleNotFoundError) and error.name in TRAINING:
+        return f"{error.name} is not installed, and this needs it: pip install 'spa-lab[train]'"
     message = str(error) or type(error).__name__
     return message if getattr(error, "has_lines", False) else " ".join(message.split())
 
@@ -130,7 +135,7 @@ def _parser(*, with_docs: bool) -> argparse.ArgumentParser:
     _add_gradient(commands)
     _add_figures(commands)
     _add_compare(commands)
-    add_log_commands(partial(_add_printing, commands))
+    add_log_commands(partial(_add, commands))
     _add(commands, "doctor", _doctor, "show versions, devices, base models and official data")
     return parser
 
@@ -173,21 +178,6 @@ def _add(
     # also after the command's name; without a default, so that it does not undo one before the name
     parser.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return parser
-
-
-def _add_printing(
-    commands: "argparse._SubParsersAction[_Parser]",
-    name: str,
-    text_of: Callable[[argparse.Namespace], str],
-    summary: str,
-) -> argparse.ArgumentParser:
-    """A command that prints one text."""
-
-    def command(options: argparse.Namespace) -> int:
-        print(text_of(options))
-        return 0
-
-    return _add(commands, name, command, summary)
 
 
 def _add_demo(commands: "argparse._SubParsersAction[_Parser]", with_docs: bool) -> None:

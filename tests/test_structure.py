@@ -60,7 +60,8 @@ TORCH_FREE_MODULES = frozenset(
     {"pipeline", "pipeline.sources", "pipeline.advantages", "pipeline.log_commands", "learn", "learn.methods"}
 )
 """Tables and package docstrings that the command line reads before it needs torch."""
-WITH_TORCH = frozenset({"torch", "transformers"})
+WITH_TORCH = frozenset({"torch", "transformers", "tokenizers", "safetensors", "peft"})
+"""What only the extra `train` (or `paper`) installs."""
 MAX_LINES, MAX_FUNCTION_LINES = 400, 50
 """A guard, not a target: the rule is one concept per file."""
 
@@ -264,7 +265,8 @@ def test_no_absolute_path_of_a_machine() -> None:
 
 def _requirements() -> dict[str, str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    lines = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    extras = project["optional-dependencies"]
+    lines = [*project["dependencies"], *extras["train"], *extras["dev"]]
     return dict(re.fullmatch(r"([\w-]+)(>=[\d.]+)", line).groups() for line in lines) | {
         "python": project["requires-python"]
     }

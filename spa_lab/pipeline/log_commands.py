@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 Add = Callable[..., argparse.ArgumentParser]
-"""`cli._add`, bound to the parser's commands: name, function of the options, summary."""
+"""`cli._add`, bound to the parser's commands: name, function of the options to an exit code, summary."""
 
 
 def add_log_commands(add: Add) -> None:
@@ -57,28 +57,33 @@ def _add_export(add: Add) -> None:
     exported.add_argument("--source", metavar="NAME", help="tokens: credit source of the advantages")
 
 
-def _import(options: argparse.Namespace) -> str:
+def _import(options: argparse.Namespace) -> int:
     from spa_lab.importers.command import run_import
 
-    return run_import(options)
+    print(run_import(options))
+    return 0
 
 
-def _annotate(options: argparse.Namespace) -> str:
+def _annotate(options: argparse.Namespace) -> int:
     from spa_lab.pipeline.labels import annotate
 
-    return annotate(options.run, options.file, source=options.source, as_labels=options.labels)
+    print(annotate(options.run, options.file, source=options.source, as_labels=options.labels))
+    return 0
 
 
-def _labels(options: argparse.Namespace) -> str:
+def _labels(options: argparse.Namespace) -> int:
     from spa_lab.pipeline.labels import labels
 
-    return labels(options.run, seed=options.seed)
+    print(labels(options.run, seed=options.seed))
+    return 0
 
 
-def _export(options: argparse.Namespace) -> str:
+def _export(options: argparse.Namespace) -> int:
     from spa_lab.pipeline.export import export_run
 
-    return export_run(
+    said = export_run(
         options.run, options.to, options.out, names=tuple(options.trajectories), gamma=options.gamma,
         lam=options.lam, model=options.model, source=options.source,
     )  # fmt: skip
+    print(said)
+    return 0

@@ -1,4 +1,4 @@
-"""What a run holds beside trajectories: credits, measured values, kinds of task, labels, numbers of tokens."""
+"""What a run holds beside trajectories: credits, measured values, kinds, labels and numbers of tokens."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
