@@ -30,6 +30,8 @@ SECONDS = 10
 """CPU time that one file may take."""
 MEMORY = 2 * 2**30
 """Bytes of address space that the process may add."""
+MOST_CHARACTERS = 100_000
+"""Length of what a repetition makes, so that nested ones stay files and do not fill the disk."""
 HOSTILE = (
     "<script>alert(1)</script>", "\ud800", "\x00", "\x1b[31m", "\u202e", "\u2028", "$x$ %{y}", "Action:",
     "Thought: \nAction: " * 50, "```" * 40, "<think>" * 200, "<|im_start|>" * 100, "../../etc", "a" * 20000,
@@ -156,7 +158,8 @@ def _changed(value: Any, rng: random.Random, *, depth: int) -> Any:
             deep = rng.choice(([deep], {"a": deep}))
         return deep
     if kind == 2:
-        return [value] * rng.choice((2, 50, 2000))
+        most = MOST_CHARACTERS // (len(json.dumps(value)) + 1) + 1
+        return [value] * min(rng.choice((2, 50, 2000)), most)
     return rng.choice(ODD)
 
 

@@ -30,6 +30,10 @@ def take_numbers(rows: Iterable[Row], ledger: Ledger) -> None:
     for row in rows:
         meta = row.get("meta", {})
         _share_lists(row, meta, ledger)
+        if number(meta.get("advantage")) is not None:  # of the whole episode, as in GRPO
+            for step in row["steps"]:
+                step["advantage"] = number(meta["advantage"])
+            _moved(meta, "advantage", ledger)
         for step in row["steps"]:
             if "meta" in step:
                 _of_step(step, step["meta"], ledger)

@@ -20,7 +20,7 @@ FORMATS = {
     "nemo-gym.jsonl": "nemo-gym", "webshop-human.jsonl": "webshop-human", "inspect.json": "inspect",
     "agent-process-bench.jsonl": "agent-process-bench", "who-and-when.json": "who-and-when",
     "session-trace.jsonl": "session-trace", "openhands-sdk.json": "openhands-sdk", "ragen.json": "ragen",
-    "steps.jsonl": "steps",
+    "steps.jsonl": "steps", "prime-rl.jsonl": "verifiers",
 }  # fmt: skip
 """File -> format that is to be found in it."""
 
@@ -234,6 +234,22 @@ def test_verifiers_rewards_outside_of_the_unit_range() -> None:
     assert any("scaled from [0, 1.5] to [0, 1]" in note for note in imported.notes)
 
 
+def test_calls_of_prime_rl_give_numbers_of_steps_and_tokens() -> None:
+    imported = _read("prime-rl.jsonl")
+    assert [(t.id, t.task_id, len(t), t.ended) for t in imported.trajectories] == [
+        ("3", "3", 2, "done"), ("3#2", "3", 1, "step_limit"),
+    ]  # fmt: skip
+    by_source = {(one.source, one.trajectory_id): one.contributions.tolist() for one in imported.credits}
+    assert by_source == {
+        ("logged reward", "3"): [0.25, 0.75],
+        ("logged advantage", "3"): [0.5, 0.5],
+        ("logged advantage", "3#2"): [-0.5],
+    }
+    logprobs = [[step.tolist() for step in one.numbers] for one in imported.tokens]
+    assert logprobs == [[[-0.5, -0.25], [-1.0]], [[-2.0]]]
+    assert imported.trajectories[0].outcome == 1.0 and imported.trajectories[1].outcome == 0.0
+
+
 def test_verl_texts_are_split_at_chat_markers() -> None:
     imported = _read("verl.jsonl")
     assert _said(imported) == [("", "go north", "a wall"), ("", "stop", "")]
@@ -244,7 +260,9 @@ def test_verl_texts_are_split_at_chat_markers() -> None:
 
 def test_trl_rewards_are_summed() -> None:
     imported = _read("trl.jsonl")
-    assert imported.trajectories[0].outcome == 0.75 and imported.meta["trl"]["advantage"] == -0.1
+    assert imported.trajectories[0].outcome == 0.75
+    (advantage,) = imported.credits
+    assert advantage.source == "logged advantage" and set(advantage.contributions) == {-0.1}
 
 
 def test_langsmith() -> None:
