@@ -1,8 +1,10 @@
 """Offline episodes: one pass, under the policy of the iteration."""
 
+import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +12,11 @@ import torch
 from spa_lab.agent.rollout import Policy
 from spa_lab.configs.ppo import PPOConfig
 from spa_lab.learn.language import logprobs_under
+from spa_lab.learn.method import TrainingInputs
+from spa_lab.learn.on_policy import OnPolicyLearner
+from spa_lab.learn.ppo import GAEOnRewards
 from spa_lab.learn.recorded import RecordedEpisodes
+from spa_lab.pipeline.judged import judged
 from spa_lab.types import Trajectory
 
 CONFIG = PPOConfig(iterations=3, temperature=0.5, batch_tokens=200)
@@ -49,3 +55,22 @@ def test_log_probabilities_are_those_of_the_policy_of_the_iteration(
 def test_fewer_trajectories_than_iterations(trajectory: Trajectory) -> None:
     with pytest.raises(ValueError, match="3 iterations over recorded trajectories need as many, got 1"):
         RecordedEpisodes([trajectory], CONFIG, rng=random.Random(0))
+
+
+def test_the_numbers_of_a_judge_pay_the_steps(
+    inputs_of: Callable[..., TrainingInputs], make_trajectory: Callable[..., Trajectory], tmp_path: Path
+) -> None:
+    explored = [make_trajectory(id=name) for name in "ab"]
+    file = tmp_path / "judge.jsonl"
+    rows = [{"id": name, "scores": [0.5, -1.0, last]} for name, last in (("a", 1.0), ("b", 2.0))]
+    file.write_text("\n".join(map(json.dumps, rows)))
+    learner = judged(file).make(inputs_of(explored))
+    assert isinstance(learner, OnPolicyLearner) and learner.recorded is not None
+    assert isinstance(learner.estimate, GAEOnRewards)
+    episodes = learner.recorded(learner.policy, 0).episodes
+    rewards = learner.estimate.reward(episodes)
+    paid = {episode.trajectory.id: r.tolist() for episode, r in zip(episodes, rewards, strict=True)}
+    assert paid == {"a": [0.5, -1.0, 1.0], "b": [0.5, -1.0, 2.0]}
+    file.write_text(json.dumps(rows[0]))
+    with pytest.raises(ValueError, match="no scores for 1 of 2 trajectories, the first is 'b'"):
+        judged(file).make(inputs_of(explored))
