@@ -50,12 +50,14 @@ def main() -> int:
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (_address_space() + MEMORY, resource.RLIM_INFINITY))
     signal.signal(signal.SIGVTALRM, _too_slow)
+    stopped: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: stopped.append(number))  # counts are still printed
     seeds = [(path.name, path.read_bytes()) for path in sorted(LOGS.iterdir())]
     counts: Counter[str] = Counter()
     slowest = (0.0, "")
     with tempfile.TemporaryDirectory() as folder:
         for number in range(options.files):
-            if time.process_time() > 60 * options.cpu_minutes:
+            if time.process_time() > 60 * options.cpu_minutes or stopped:
                 break
             rng = random.Random(f"{options.seed}/{number}")
             name, content = rng.choice(seeds)
@@ -69,7 +71,7 @@ def main() -> int:
             if came_of_it not in ("imported", "refused"):
                 options.keep.mkdir(parents=True, exist_ok=True)
                 (options.keep / f"{number}-{name}").write_bytes(path.read_bytes())
-                (options.keep / f"{number}.txt").write_text(f"{mutation.__name__}\n{traceback.format_exc()}")
+                (options.keep / f"{number}.txt").write_text(f"{came_of_it}\n{_traceback(path)}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(f"{sum(counts.values())} files, seed {options.seed}: {dict(counts)}")
     print(f"CPU {time.process_time():.0f} s, slowest file {slowest[0]:.2f} s ({slowest[1]}), peak {peak} MB")
@@ -98,6 +100,14 @@ def _read(path: Path) -> str:
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     return "imported"
+
+
+def _traceback(path: Path) -> str:
+    try:
+        read_log(path)
+    except Exception:  # noqa: BLE001  # whatever it was
+        return traceback.format_exc()
+    return "the second time it was imported"
 
 
 def _too_slow(signum: int, frame: FrameType | None) -> None:

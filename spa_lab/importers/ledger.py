@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+MOST_NAMES, LONGEST_NAME = 60, 160
+"""Names in one line of the account, and characters of one of them."""
+
 
 class LossError(ValueError):
     """A strict import would lose something."""
@@ -36,14 +39,14 @@ class Ledger:
     """Changes of what is read, such as a scale; a sentence each."""
 
     def drop(self, what: str, why: str, n: int = 1) -> None:
-        """Count something that does not come in."""
-        self.dropped[f"{what}: {why}"] += n
+        """Count something that does not come in; names of a log may be of any length, and are cut."""
+        self.dropped[f"{_cut(what)}: {_cut(why)}"] += n
 
     def carry(self, fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         """The fields that hold something, counted as carried; for `meta`."""
         kept = {name: value for name, value in fields.items() if not _is_empty(value)}
         for name in kept:
-            self.carried[f"{prefix}{name}"] += 1
+            self.carried[_cut(f"{prefix}{name}")] += 1
         return kept
 
     def uncarry(self, name: str) -> None:
@@ -77,7 +80,7 @@ class Ledger:
             f"{self.episodes} episodes, {self.steps} steps, {self.empty_actions} actions empty, "
             f"{self.thoughts} thoughts, {self.tool_calls} tool calls, {self.system_prompts} system prompts"
         )
-        return f"{counts}; in meta: {_counted(self.carried)}; dropped: {_counted(self.dropped)}"
+        return f"{counts}; in meta: {counted(self.carried)}; dropped: {counted(self.dropped)}"
 
     def render(self) -> str:
         """The whole account, several lines."""
@@ -104,5 +107,12 @@ def _is_empty(value: Any) -> bool:
     return value is None or (isinstance(value, str | list | dict) and not value)
 
 
-def _counted(counter: Counter[str]) -> str:
-    return ", ".join(f"{name} ({n})" for name, n in counter.items()) or "nothing"
+def counted(counter: Counter[str]) -> str:
+    """Names with their counts, in one line; "nothing" without any."""
+    shown = [f"{name} ({n})" for name, n in list(counter.items())[:MOST_NAMES]]
+    left = len(counter) - MOST_NAMES
+    return ", ".join([*shown, *([f"and {left} more"] if left > 0 else [])]) or "nothing"
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"

@@ -12,7 +12,7 @@ from spa_lab.importers.adapters import ADAPTERS, adapter_named
 from spa_lab.importers.annotations import Annotations, keep_incomplete
 from spa_lab.importers.documents import Document, documents
 from spa_lab.importers.imported import Imported
-from spa_lab.importers.ledger import Ledger
+from spa_lab.importers.ledger import Ledger, counted
 from spa_lab.importers.logged_numbers import take_numbers
 from spa_lab.importers.mapping import mapped
 from spa_lab.importers.nesting import inner_documents
@@ -137,8 +137,8 @@ def _read_document(document: Document, ledger: Ledger, options: ImportOptions) -
     except MALFORMED as error:
         raise ValueError(f"{document.name}: not as in a log of this format: {error!r:.200}") from error
     if not rows:
-        lost = ", ".join(f"{what} ({n})" for what, n in ledger.dropped.items())
-        raise ValueError(f"{document.name}: {adapter.title}, holds no trajectory: {lost or 'no records'}")
+        lost = counted(ledger.dropped)
+        raise ValueError(f"{document.name}: {adapter.title}, holds no trajectory: {lost}")
     if around:
         rows[0][1]["meta"] = rows[0][1].get("meta", {}) | {"file": ledger.carry(around, "file.")}
     if name not in _OWN:
