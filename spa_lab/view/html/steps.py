@@ -135,7 +135,7 @@ def labels_html(labels: Sequence[Labels], step: int) -> str:
             word = "harmful" if value < 0 else "helpful" if value > 0 else "neutral"
             text = f"{shortened(one.source, 40)}: {word} ({value:+g})"
             chips.append(f'<span class="label-chip {word}">{safe(text)}</span>')
-    return f'<p class="labels">{" ".join(chips)}</p>' if chips else ""
+    return f'<div class="labels">{" ".join(chips)}</div>' if chips else ""
 
 
 def _largest(tokens: TokenNumbers) -> float:

@@ -66,7 +66,7 @@ def numbers_html(tokens: TokenNumbers, step: int, largest: float) -> str:
         return ""
     texts = tokens.texts[step] if tokens.texts is not None else [f"{value:.2f} " for value in numbers]
     words = "".join(
-        f'<span class="token {"below" if value < 0 else "above"}" '
+        f'<span class="numbered {"below" if value < 0 else "above"}" '
         f'style="--share:{min(abs(value) / largest, 1.0):.2f}" title="{value:.4g}">{safe(text)}</span>'
         for text, value in zip(texts[:MOST_TOKENS], numbers[:MOST_TOKENS].tolist(), strict=True)
     )
@@ -75,7 +75,7 @@ def numbers_html(tokens: TokenNumbers, step: int, largest: float) -> str:
     name = safe(shortened(tokens.name, 40))
     head = f"{name} of {len(numbers):,} tokens, mean {numbers.mean():.3g}"
     return (
-        f'<details class="tokens" data-keep="{name}-{step}"><summary>{head}</summary>'
+        f'<details class="token-numbers" data-keep="{name}-{step}"><summary>{head}</summary>'
         f'<span class="prose" dir="auto">{words}</span>{note}</details>'
     )
 
