@@ -148,10 +148,8 @@ def fit_to_trajectories(
         micro_tokens=config.micro_tokens,
         weight=lambda indices: sum(weight(trajectories[i]) for i in indices),
         similar_lengths=False,
-        rng=rng,
-        on_update=on_update,
-        checkpoint=checkpoint,
-    )
+        rng=rng, on_update=on_update, checkpoint=checkpoint,
+    )  # fmt: skip
 
 
 def new_head(*sizes: int, device: torch.device, seed: int) -> nn.Sequential:

@@ -90,7 +90,7 @@ class ValueTree:
             if isinstance(after, float):  # over, or nothing can be reached any more
                 break
             here = after
-        found[-1] = trajectory.outcome
+        found[-1] = trajectory.known_outcome
         return found
 
     def _list(self, task: Task) -> _Histories:

@@ -93,22 +93,19 @@ def steps_html(
     spans = [shared if scale == "common" else bar_span([credit]) for credit in credits]
     truth_span = shared if scale == "common" else bar_span([], truths)
     pivotal = pivotal_step(credits, truth)
-    shades = tints(focus.contributions) if focus is not None else None
+    shades = tints(focus.contributions) if focus is not None else [""] * len(trajectory)
+    shown = range(len(trajectory)) if rows is None else rows
     drawn = []
-    for index in range(len(trajectory)) if rows is None else rows:
+    for index, below in zip(shown, _below(labels, tokens, shown), strict=True):
         badges = ["pivotal"] if index == pivotal else []
         badges += [(own_labels or {})[index]] if index in (own_labels or {}) else []
         cells = bars_cell(credits, spans, truth, truth_span, index) + _numbers(credits, truth, index)
-        shade = "" if shades is None else shades[index]
-        more = labels_html(labels, index)
-        more += "".join(numbers_html(one, index, _largest(one)) for one in tokens)
-        drawn.append(_row(index, trajectory.steps[index], cells, badges, shade, more))
-    heads = _heads(credits, spans, truth, truth_span)
+        drawn.append(_row(index, trajectory.steps[index], cells, badges, shades[index], below))
     return (
         '<table class="steps" role="grid" aria-label="steps of the trajectory"><thead><tr role="row">'
         '<th scope="col" role="columnheader">step</th>'
         '<th scope="col" role="columnheader">action</th>'
-        f"{heads}</tr></thead><tbody>{''.join(drawn)}</tbody></table>"
+        f"{_heads(credits, spans, truth, truth_span)}</tr></thead><tbody>{''.join(drawn)}</tbody></table>"
     )
 
 
@@ -136,6 +133,16 @@ def labels_html(labels: Sequence[Labels], step: int) -> str:
             text = f"{shortened(one.source, 40)}: {word} ({value:+g})"
             chips.append(f'<span class="label-chip {word}">{safe(text)}</span>')
     return f'<div class="labels">{" ".join(chips)}</div>' if chips else ""
+
+
+def _below(labels: Sequence[Labels], tokens: Sequence[TokenNumbers], steps: range) -> list[str]:
+    """What stands below the words of each of these steps: labels, and numbers of tokens."""
+    scales = [_largest(one) for one in tokens]
+    return [
+        labels_html(labels, step)
+        + "".join(numbers_html(one, step, scale) for one, scale in zip(tokens, scales, strict=True))
+        for step in steps
+    ]
 
 
 def _largest(tokens: TokenNumbers) -> float:
@@ -182,12 +189,12 @@ def bars_cell(
     return f'<td class="bars" role="gridcell">{"".join(tracks)}</td>'
 
 
-def _row(index: int, step: Step, cells: str, badges: Sequence[str], shade: str, more: str) -> str:
+def _row(index: int, step: Step, cells: str, badges: Sequence[str], shade: str, below: str) -> str:
     marks = "".join(f'<span class="badge" dir="auto">{safe(shortened(text, 24))}</span> ' for text in badges)
     return (
         f'<tr data-step="{index}" role="row" tabindex="-1" aria-selected="false">'
         f'<th scope="row" role="rowheader">{index}</th>'
-        f'<td class="words" role="gridcell">{step_html(step, shade, marks)}{more}</td>{cells}</tr>'
+        f'<td class="words" role="gridcell">{step_html(step, shade, marks)}{below}</td>{cells}</tr>'
     )
 
 
