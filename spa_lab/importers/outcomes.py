@@ -111,8 +111,8 @@ def _scale(row: Row, low: float, high: float, where: str, *, given: bool) -> Non
     for name in ("credits", "standard_errors"):
         for source, values in row.get(name, {}).items():
             row[name][source] = _scaled(values, 0, width)
-    bases = row.get("base_values", {})
-    row["base_values"] = {source: value / width for source, value in bases.items()}
+    for source, value in row.get("base_values", {}).items():
+        (row["base_values"][source],) = _scaled([value], 0, width)
     for name, start in (("values", low), ("standard_error", 0)):
         if name in row.get("truth", {}):
             row["truth"][name] = _scaled(row["truth"][name], start, width)
@@ -122,4 +122,4 @@ def _scaled(values: Any, start: float, width: float) -> Any:
     """What is no list of numbers is left to be refused."""
     if not isinstance(values, list):
         return values
-    return [(value - start) / width if number(value) is not None else value for value in values]
+    return [(value - start) / width if isinstance(value, int | float) else value for value in values]

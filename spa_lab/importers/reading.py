@@ -269,7 +269,7 @@ def _finish(found: list[Found], ledger: Ledger, options: ImportOptions) -> Impor
             trajectory = trajectory_of(row, where)
             said.add(row, trajectory)
         except ValueError as error:
-            raise ValueError(f"{where}: {error}") from error
+            raise ValueError(f"{where}: {str(error)[:1000]}") from error  # ids of a log may be of any length
         trajectories.append(trajectory)
         if extra or inner:
             meta[trajectory.id] = extra | ({"steps": inner} if inner else {})

@@ -377,3 +377,10 @@ def test_inspect_opens_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert view.trajectory.steps[0].action == "go"
     with pytest.raises(TypeError, match="scale: an option of a log, which"):
         spa_lab.inspect(view.trajectory, scale=(0, 1))
+
+
+@pytest.mark.parametrize("wrong", [{"base_values": {"me": {}}}, {"credits": {"me": ["2"]}}])
+def test_what_is_no_number_is_refused_where_outcomes_are_scaled(wrong: dict[str, Any]) -> None:
+    row = {"outcome": 3, "credits": {"me": [2]}, "steps": [{"action": "a"}]} | wrong
+    with pytest.raises(ValueError, match="'me' must be a"):
+        read_log([row])

@@ -165,7 +165,8 @@ def test_sources_that_do_not_fit_are_named(finished: Callable[..., Run]) -> None
 def test_an_imported_log_is_a_run_like_any_other(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     log.write_text(
-        '{"outcome": 0, "steps": [{"action": "a"}, {"text": "b"}], "credits": {"judge": [1, -1]}}\n'
+        '{"outcome": 0, "steps": [{"action": "a", "grounded": true}, {"text": "b", "grounded": false}], '
+        '"credits": {"judge": [1, -1]}}\n'
     )
     run, _ = import_log("steps", log, tmp_path / "run")
     made, left = _made([run])
