@@ -315,3 +315,5 @@ def test_unknown_outcomes_are_drawn_as_such(drawn: Drawn, opinion: Opinion) -> N
     press(view, chart="waterfall")
     press(view, outcome="failure")
     assert view.numbers == []
+    press(view, outcome="unknown")
+    assert view.numbers == [1]
