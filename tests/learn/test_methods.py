@@ -297,7 +297,11 @@ def test_the_weights_are_those_of_the_reference(
     name: str,
     settings: dict,
 ) -> None:
-    """Bit for bit after two iterations; every arm is paid the same grounding."""
+    """After two iterations; every arm is paid the same grounding.
+
+    Not bit for bit: the learner's critic reads the hidden states that playing computed, the reference reads
+    the episodes again.
+    """
     preset = replace(PRESET, ppo=replace(PRESET.ppo, **settings))
     learner = make(name, preset)
     reference = ReferencePPO(copy_policy(cloned, name=name), preset.ppo, 0, preset.explore_rollout)
@@ -321,8 +325,9 @@ def test_the_weights_are_those_of_the_reference(
         learner.iterate(TASKS)
         reference.iterate(FORK, TASKS, reward)
     expected = torch.cat([weight.detach().flatten() for weight in reference.policy.model.parameters()])
-    assert torch.equal(_weights(learner), expected)
-    assert not torch.equal(expected, torch.cat([w.detach().flatten() for w in cloned.model.parameters()]))
+    before = torch.cat([weight.detach().flatten() for weight in cloned.model.parameters()])
+    error, change = (_weights(learner) - expected).norm(), (expected - before).norm()
+    assert change > 0 and error < 1e-5 * change
 
 
 def test_groups_play_the_same_task(make: Make) -> None:
