@@ -77,6 +77,7 @@ class Engine:
         if not row.written or self._finish_step(row):
             self.queue.append(row)
 
+    @torch.inference_mode()
     def log_probs(self, hidden: Tensor, written: Sequence[Sequence[int]]) -> Tensor:
         """(n, V) float64 log-probabilities of the next token after hidden states (n, d).
 
