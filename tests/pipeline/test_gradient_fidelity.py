@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import spa_lab
 from spa_lab import cli
 from spa_lab.agent.models import save_policy
 from spa_lab.agent.rollout import Policy
@@ -175,4 +174,3 @@ def test_the_command_passes_its_options(
         )
     ]  # fmt: skip
     assert "exact credit" in capsys.readouterr().out
-    assert spa_lab.gradient_fidelity is not None
