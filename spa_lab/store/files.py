@@ -193,8 +193,11 @@ def _sync(path: Path) -> None:
 
 def _runs_elsewhere(process: int) -> bool:
     """Whether another process of this machine has that id. Containers reuse ids: our own does not count."""
-    if process == os.getpid():
-        return False
+    return process != os.getpid() and is_running(process)
+
+
+def is_running(process: int) -> bool:
+    """Whether a process of this machine has that id."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -23,6 +23,7 @@ from spa_lab.pipeline.grid.ledger import Ledger
 from spa_lab.pipeline.grid.progress import Watch
 from spa_lab.pipeline.usage import Usage
 from spa_lab.store import writing
+from spa_lab.store.files import is_running
 
 LEDGER = "ledger"
 """Folder of the ledger within a grid's."""
@@ -158,21 +159,11 @@ def end_with(owner: Owner) -> None:
     is_child = os.getppid() == owner.process
 
     def look() -> None:
-        while os.getppid() == owner.process if is_child else _is_running(owner.process):
+        while os.getppid() == owner.process if is_child else is_running(owner.process):
             sleep(POLL_SECONDS)
         os._exit(1)
 
     threading.Thread(target=look, daemon=True).start()
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _ray() -> None:

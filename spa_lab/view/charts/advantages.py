@@ -19,7 +19,7 @@ from spa_lab.view.charts.chart import (
     step_ticks,
     steps_meta,
 )
-from spa_lab.view.charts.credit import step_labels
+from spa_lab.view.charts.running_sum import step_labels
 from spa_lab.view.tables.advantages import credit_term, grounding_term
 
 HEIGHT = 470

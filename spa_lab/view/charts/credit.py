@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
@@ -22,13 +21,14 @@ from spa_lab.view.charts.chart import (
 from spa_lab.view.charts.running_sum import (
     outcome_traces,
     source_name,
+    step_labels,
     sum_axis,
     sum_trace,
     truth_marks,
     value_trace,
 )
 from spa_lab.view.tables.trajectory import contribution_table, running_sum_table
-from spa_lab.view.text import inert, outcome_text, step_text, truth_label
+from spa_lab.view.text import inert, outcome_text, truth_label
 
 HEIGHT = 310
 """Pixels, legend and axis titles included."""
@@ -65,25 +65,6 @@ def credit_chart(trajectory: Trajectory, credits: Sequence[Credit], truth: Value
         traces += [_progress(steps), value_trace(sums, SUMS)]
     traces += outcome_traces(trajectory, SUMS)
     return Chart(traces, _layout(trajectory), _description(trajectory, credits, truth))
-
-
-def step_labels(trajectory: Trajectory) -> Trace:
-    """No marks, only the action of every step in the hover label of the first panel."""
-    n_steps = len(trajectory)
-    return {
-        "type": "scatter",
-        "x": np.arange(n_steps),
-        "y": np.zeros(n_steps),
-        "mode": "markers",
-        "marker": {"opacity": 0, "size": 1},
-        "showlegend": False,
-        "name": "action",
-        # agents' text stands in `customdata`, never in a template, where %{x} would be filled in
-        "customdata": [inert(step_text(step)) for step in trajectory.steps],
-        "hovertemplate": "%{customdata}<extra></extra>",
-        "xaxis": "x",
-        "yaxis": "y",
-    }
 
 
 def _bars(credit: Credit, steps: pd.DataFrame) -> Trace:

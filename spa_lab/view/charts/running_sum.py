@@ -52,7 +52,7 @@ def running_sum_chart(
         ValueError: a credit or truth that does not fit the trajectory.
     """
     sums = running_sum_table(trajectory, credits, truth)
-    traces = [_actions(trajectory), *(sum_trace(credit, sums, FIRST) for credit in credits)]
+    traces = [step_labels(trajectory, first=1), *(sum_trace(credit, sums, FIRST) for credit in credits)]
     if truth is not None:
         traces.append(value_trace(sums, FIRST))
     traces += outcome_traces(trajectory, FIRST)
@@ -72,7 +72,7 @@ def beside_chart(left: tuple[Trajectory, Credit | None], right: tuple[Trajectory
         right: the same of the other episode.
     """
     looks = (Look(style.BLUE, "o", "-"), Look(style.ORANGE, "s", "--"))
-    traces: list[Trace] = [_actions(left[0])]
+    traces: list[Trace] = [step_labels(left[0], first=1)]
     for (trajectory, credit), look, side in zip((left, right), looks, ("left", "right"), strict=True):
         name = f"{side}: R = {outcome_text(trajectory.outcome)}"
         if credit is not None:
@@ -197,12 +197,12 @@ def _line(x: Any, y: Any, look: Look, name: str, panel: Panel) -> Trace:
     }
 
 
-def _actions(trajectory: Trajectory) -> Trace:
-    """No marks, only the action that led to each point in its hover label."""
+def step_labels(trajectory: Trajectory, *, first: int = 0) -> Trace:
+    """No marks, only the action of every step in a hover label of the first panel, from x = `first` on."""
     n_steps = len(trajectory)
     return {
         "type": "scatter",
-        "x": np.arange(1, n_steps + 1),
+        "x": np.arange(first, first + n_steps),
         "y": np.zeros(n_steps),
         "mode": "markers",
         "marker": {"opacity": 0, "size": 1},
