@@ -17,22 +17,16 @@ from pathlib import Path
 from typing import NoReturn
 
 from spa_lab import __version__
-from spa_lab.commands import CHECK_FAILED, fetch, parity, plan
+from spa_lab.commands import compare, fetch, figures, parity, plan
+from spa_lab.commands.logs import add_log_commands
+from spa_lab.commands.options import OBJECT, add_counts, count
 from spa_lab.configs import presets
 from spa_lab.configs.files import to_toml
 from spa_lab.configs.flags import add_setting_flags, refuse_unknown_flags, updated_from_flags
 from spa_lab.configs.presets import Preset
 from spa_lab.envs.worlds import WORLDS, make_environment
 from spa_lab.learn.methods import METHODS, check_method_name
-from spa_lab.options import (
-    OBJECT,
-    add_compare_options,
-    add_counts,
-    add_figures_options,
-    count,
-)
 from spa_lab.pipeline.advantages import ADVANTAGES
-from spa_lab.pipeline.log_commands import add_log_commands
 from spa_lab.pipeline.sources import SOURCES
 
 USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
@@ -133,8 +127,8 @@ def _parser(*, with_docs: bool) -> argparse.ArgumentParser:
         command.configure(_add(commands, name, command.run, command.SUMMARY))
     _add_fidelity(commands)
     _add_gradient(commands)
-    _add_figures(commands)
-    _add_compare(commands)
+    for name, command in ("figures", figures), ("compare", compare):
+        command.configure(_add(commands, name, command.run, command.SUMMARY))
     add_log_commands(partial(_add, commands))
     _add(commands, "doctor", _doctor, "show versions, devices, base models and official data")
     return parser
@@ -241,20 +235,6 @@ def _add_gradient(commands: "argparse._SubParsersAction[_Parser]") -> None:
     )  # fmt: skip
 
 
-def _add_figures(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    figures = _add(
-        commands, "figures", _figures, "figures and tables for a paper; runs that differ in seed are pooled"
-    )
-    add_figures_options(figures)
-
-
-def _add_compare(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    compare = _add(
-        commands, "compare", _compare, "run a grid of arms, worlds and seeds, and compare the arms"
-    )
-    add_compare_options(compare)
-
-
 def _preset(options: argparse.Namespace, world: str) -> Preset:
     """Preset, settings file and flags, applied in this order.
 
@@ -335,22 +315,6 @@ def _gradient(options: argparse.Namespace) -> int:
     table = gradient_fidelity(options.run, advantages=options.advantage, policy=options.policy, **counts)
     print(render_gradient(table))
     return 0
-
-
-def _figures(options: argparse.Namespace) -> int:
-    from spa_lab.pipeline.figures import Asked, figures
-
-    asked = Asked(options.columns, options.trajectory, tuple(options.sources))
-    print(figures(runs=options.runs, out=options.out, asked=asked, in_caption=options.caption))
-    return 0
-
-
-def _compare(options: argparse.Namespace) -> int:
-    from spa_lab.pipeline.grid.command import run_compare
-
-    text, complete = run_compare(options)
-    print(text)
-    return 0 if complete else CHECK_FAILED
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -28,7 +28,6 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "types": frozenset(),
     "plugins": frozenset(),
     "paths": frozenset(),
-    "options": frozenset(),
     "react": GROUND,
     "rewards": GROUND,
     "advantages": GROUND,
@@ -53,11 +52,11 @@ COMPOSERS = frozenset({"", "pipeline", "cli", "commands", "doctor", "pretrain"})
 """May import everything; only composers may import them. "" is `spa_lab/__init__.py`, the public API."""
 WORLDS = frozenset({"household", "webshop", "virtualhome"})
 TORCH_FREE = GROUND | {
-    "paths", "options", "envs", "view", "importers", "exporters", "exercises", "widgets", "cli",
+    "paths", "envs", "view", "importers", "exporters", "exercises", "widgets", "cli",
     "commands", "",
 }  # fmt: skip
 TORCH_FREE_MODULES = frozenset(
-    {"pipeline", "pipeline.sources", "pipeline.advantages", "pipeline.log_commands", "learn", "learn.methods"}
+    {"pipeline", "pipeline.sources", "pipeline.advantages", "learn", "learn.methods"}
 )
 """Tables and package docstrings that the command line reads before it needs torch."""
 WITH_TORCH = frozenset({"torch", "transformers", "tokenizers", "safetensors", "peft"})

@@ -1,6 +1,7 @@
-"""Commands of `spa-lab`, one a file: `configure` adds the options, `run` does the work and returns a code.
+"""Commands of `spa-lab`, one a file, those about logs in `logs`.
 
-Imported by the command line before it needs torch or NumPy; what a command needs is imported inside `run`.
+`configure` adds the options, `run` does the work and returns the exit code. Imported by the command line
+before it needs torch or NumPy; what a command needs is imported inside `run`.
 """
 
 CHECK_FAILED = 1

@@ -1,0 +1,29 @@
+"""The command `spa-lab compare`: a grid of arms, worlds and seeds."""
+
+import argparse
+from pathlib import Path
+
+from spa_lab.commands import CHECK_FAILED
+from spa_lab.commands.options import add_counts
+
+SUMMARY = "run a grid of arms, worlds and seeds, and compare the arms"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("spec", type=Path, metavar="SPEC", help="TOML or YAML file; examples: data/specs/")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the grid (runs/ and SPEC's name)")
+    add_counts(parser, jobs=(2, "cells side by side; same results"))
+    parser.add_argument("--backend", default="loky", metavar="NAME", help="loky, ray or dask (%(default)s)")
+    parser.add_argument("--retry", action="store_true", help="try cells that failed again")
+    parser.add_argument("--report", action="store_true", help="run nothing; report what is done")
+    parser.add_argument("--dry-run", action="store_true", help="list the cells, what is done, the time left")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run what is missing and report; 1 if a cell failed or is missing."""
+    from spa_lab.pipeline.grid.command import run_compare
+
+    text, complete = run_compare(options)
+    print(text)
+    return 0 if complete else CHECK_FAILED
