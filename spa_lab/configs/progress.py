@@ -11,21 +11,27 @@ class ProgressConfig:
 
     heads: int = 3
     """K, heads of the ensemble; their spread is the standard error of a contribution."""
+    state: bool = True
+    """Whether a head reads the policy's hidden state, too. It also tells the number of the step: the credit source
+    `spa_progress`, which takes the clock out, does without."""
     width: int = 64
     """Hidden units of a head."""
-    epochs: int = 4
+    epochs: int = 8
     """Passes over the histories."""
     lr: float = 2e-3
     """Peak learning rate of AdamW; it falls to zero over the fit."""
     weight_decay: float = 0.1
     """Weight decay of AdamW."""
-    batch: int = 1024
-    """Histories in a batch."""
+    batches: int = 24
+    """Updates in a pass: few histories are split into as many batches as many are, so that the model is not
+    underfitted where a policy learns from few episodes."""
+    smallest_batch: int = 32
+    """Fewest histories in a batch, which limits `batches`."""
     group_size: int = 2
     """Episodes of the same task in an iteration; `ppo.episodes` must be a multiple of it. The model explains
     19, 49, 57 and 66 % of the variance of R on held-out tasks with groups of 1, 2, 4 and 8 (household, one
     cloned policy), and larger groups leave fewer tasks for an iteration."""
-    lam: float = 0.9
+    lam: float = 0.8
     """Trace decay of the method `spa_progress`, in [0, 1], per token or step as `ppo.gae_level` says. Its
     contributions have less noise than the TD errors of a critic that is fitted to outcomes alone: smaller
     than `ppo.lam`."""
@@ -37,7 +43,8 @@ class ProgressConfig:
             heads=self.heads,
             width=self.width,
             epochs=self.epochs,
-            batch=self.batch,
+            batches=self.batches,
+            smallest_batch=self.smallest_batch,
             group_size=self.group_size,
             replay=self.replay,
         )

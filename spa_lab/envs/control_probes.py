@@ -13,6 +13,7 @@ The rules are those of `envs.probes`. A step that is none of a probe's actions e
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from spa_lab.envs.base import Environment, Reply, Task
@@ -22,6 +23,8 @@ LEFT, RIGHT, LOOK = "go left", "go right", "look"
 SIGNS = MappingProxyType({"sun": LEFT, "moon": RIGHT, "star": LEFT, "rain": RIGHT})
 """Sign -> the action that it asks for; nothing tells the agent."""
 N_GATES, N_VARIANTS = 4, 8
+FREE_BETWEEN = 1
+"""Steps after each gate that change nothing."""
 FREE_STEPS = 5
 """Steps before the last one in "last"."""
 SEARCH_LIMIT = 6
@@ -36,39 +39,53 @@ def _gate_variants() -> tuple[str, ...]:
     return tuple(found)
 
 
-def _place(position: int, variant: str) -> str:
-    """Even positions are gates, odd ones lie between them."""
-    sign = variant.split()[position // 2]
-    number = position // 2 + 1
-    return f"Gate {number} shows the {sign}." if position % 2 == 0 else f"Path {number}."
+@dataclass(frozen=True)
+class _Walk:
+    """Past gates, each followed by steps that change nothing; one mistake loses all."""
 
+    visible: bool
+    """A mistake shows at once."""
+    between: int = FREE_BETWEEN
+    """Steps after each gate that change nothing."""
 
-def _right_way(position: int, variant: str) -> str | None:
-    return SIGNS[variant.split()[position // 2]] if position % 2 == 0 else None
+    @property
+    def length(self) -> int:
+        """Steps of every episode."""
+        return (1 + self.between) * N_GATES
 
+    def place(self, position: int, variant: str) -> str:
+        """What is seen at a position."""
+        gate, after = divmod(position, 1 + self.between)
+        return f"Path {gate + 1}." if after else f"Gate {gate + 1} shows the {variant.split()[gate]}."
 
-def _gates_move(state: State, action: str, variant: str) -> Move:
-    return _walk(state, action, variant, visible=True)
+    def right_way(self, position: int, variant: str) -> str | None:
+        """The action that a gate asks for; None where none is."""
+        gate, after = divmod(position, 1 + self.between)
+        return None if after else SIGNS[variant.split()[gate]]
 
+    def move(self, state: State, action: str, variant: str) -> Move:
+        """The effect of an action."""
+        position, dry = state
+        if self.right_way(position, variant) not in (None, action):
+            dry = 0
+        position += 1
+        if position == self.length:
+            return Move((position, dry), "The end.", True, float(dry))
+        seen = self.place(position, variant) if dry or not self.visible else f"Swamp {position}."
+        return Move((position, dry), seen)
 
-def _signs_move(state: State, action: str, variant: str) -> Move:
-    return _walk(state, action, variant, visible=False)
+    def advise(self, state: State, variant: str) -> tuple[Advice, Advice]:
+        """The expert's move, and a mistake."""
+        right = self.right_way(state[0], variant) or LEFT
+        return ("", right), ("", RIGHT if right == LEFT else LEFT)
 
-
-def _walk(state: State, action: str, variant: str, *, visible: bool) -> Move:
-    position, dry = state
-    if _right_way(position, variant) not in (None, action):
-        dry = 0
-    position += 1
-    if position == 2 * N_GATES:
-        return Move((position, dry), "The end.", True, float(dry))
-    seen = _place(position, variant) if dry or not visible else f"Swamp {position}."
-    return Move((position, dry), seen)
-
-
-def _walk_advice(state: State, variant: str) -> tuple[Advice, Advice]:
-    right = _right_way(state[0], variant) or LEFT
-    return ("", right), ("", RIGHT if right == LEFT else LEFT)
+    def probe(self, name: str) -> Probe:
+        """The rules under a name."""
+        return Probe(
+            name, (LEFT, RIGHT), _gate_variants(), (0, 1), self.length,
+            lambda variant: (self.place(0, variant), "Pass every gate."),
+            self.move, self.advise, self.length,
+        )  # fmt: skip
 
 
 def _search_move(state: State, action: str, variant: str) -> Move:
@@ -104,20 +121,12 @@ def _last_advice(state: State, variant: str) -> tuple[Advice, Advice]:
     return ("", right), ("", RIGHT if right == LEFT else LEFT)
 
 
-def _walk_probe(name: str, visible: bool) -> Probe:
-    return Probe(
-        name, (LEFT, RIGHT), _gate_variants(), (0, 1), 2 * N_GATES,
-        lambda variant: (_place(0, variant), "Pass every gate."),
-        _gates_move if visible else _signs_move, _walk_advice, 2 * N_GATES,
-    )  # fmt: skip
-
-
 CONTROL_PROBES = MappingProxyType(
     {
         probe.name: probe
         for probe in (
-            _walk_probe("gates", True),
-            _walk_probe("signs", False),
+            _Walk(visible=True).probe("gates"),
+            _Walk(visible=False).probe("signs"),
             Probe(
                 "search", (LOOK, LEFT, RIGHT),
                 tuple(f"{side} {needed}" for needed in (3, 4) for side in ("left", "right")),
@@ -133,6 +142,16 @@ CONTROL_PROBES = MappingProxyType(
     }
 )  # fmt: skip
 """Name -> probe."""
+WALKS = MappingProxyType(
+    {
+        (1 + between) * N_GATES: _Walk(visible=True, between=between).probe(f"gates_{(1 + between) * N_GATES}")
+        for between in (0, 1, 2)
+    }
+)
+"""Length in steps -> "gates" with more or fewer steps that change nothing. The gates, and so what a policy must
+learn and the chance that it succeeds with, stay the same."""
+PROBES = MappingProxyType({**CONTROL_PROBES, **{probe.name: probe for probe in WALKS.values()}})
+"""Name -> control probe or walk."""
 
 
 class StrictProbeWorld(ProbeWorld):
@@ -146,14 +165,14 @@ class StrictProbeWorld(ProbeWorld):
 
 
 def control_environment(name: str) -> Environment:
-    """A control probe as a world; its tasks are its variants, the same in every split.
+    """A probe of `PROBES` as a world; its tasks are its variants, the same in every split.
 
     Raises:
         ValueError: there is no such probe.
     """
-    if name not in CONTROL_PROBES:
-        raise ValueError(f"no control probe {name!r}; there are: {', '.join(CONTROL_PROBES)}")
-    probe = CONTROL_PROBES[name]
+    if name not in PROBES:
+        raise ValueError(f"no control probe {name!r}; there are: {', '.join(PROBES)}")
+    probe = PROBES[name]
 
     def tasks(split: str, n: int) -> Sequence[Task]:
         return [

@@ -2,20 +2,21 @@
 
 V(h_t) = sigmoid(f(x_t) + l_t)                                                             (ours)
 
-x_t are the outcomes of siblings at similar histories and how surprising the agent's text was
-(`credit.siblings`), f is a head of two layers, and l_t is the clock: the log odds of the outcome among the
-trajectories that are still running at step t. The clock is an offset, so that f need not learn it, and can be
-left out: failures run into the step limit, and a model that may count steps explains them by their length
-alone.
+x_t are the outcomes of siblings at similar histories, how surprising the agent's text was (`credit.siblings`),
+and the policy's hidden state (`ProgressConfig.state`). f is a head of two layers, and l_t is the clock: the log
+odds of the outcome among the trajectories that are still running at step t. The clock is an offset, so that f
+need not learn it, and can be left out: failures run into the step limit, and a model that may count steps
+explains them by their length alone.
 
 The contributions c_t = V(h_{t+1}) - V(h_t) with V(h_T) = R sum to R - V(h_0) by construction, and no text can
 be paid more than 1 in all. K heads, each fitted without the tasks of one fold, give a standard error.
 
 Departs from SPA-RL (arXiv:2505.20732), whose estimator maps the language model's hidden state to a
-contribution and is fitted to their sum alone (`learn.estimator`); here hidden states say which histories are
-alike.
+contribution and is fitted to their sum alone (`learn.estimator`); here hidden states also say which histories
+are alike.
 """
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,8 +35,8 @@ from spa_lab.types import Credit, FloatArray, Trajectory
 class ProgressData:
     """What the model is fitted to: N trajectories, n histories in all."""
 
-    statistics: FloatArray
-    """(n, `N_STATISTICS`) of the histories, trajectory by trajectory."""
+    features: NDArray[np.float32]
+    """(n, F) of the histories, trajectory by trajectory: `N_STATISTICS` statistics, then the hidden state."""
     lengths: NDArray[np.int64]
     """(N,) steps of each trajectory."""
     outcomes: FloatArray
@@ -53,8 +54,10 @@ class ProgressData:
         if not histories:
             raise ValueError("a progress model needs at least 1 trajectory, got 0")
         index = {task: i for i, task in enumerate(dict.fromkeys(entry.task for entry in histories))}
+        statistics = np.concatenate(sibling_statistics(histories))
+        states = np.concatenate([entry.states for entry in histories])  # (n, d)
         return cls(
-            np.concatenate(sibling_statistics(histories)),
+            np.concatenate([statistics, states], axis=1, dtype=np.float32),
             np.array([len(entry) for entry in histories]),
             np.array([entry.outcome for entry in histories]),
             np.array([index[entry.task] for entry in histories]),
@@ -65,16 +68,16 @@ class ProgressData:
         """All of them; the tasks of different parts are different tasks."""
         first = np.cumsum([0, *(int(part.tasks.max()) + 1 for part in parts)])
         return cls(
-            np.concatenate([part.statistics for part in parts]),
+            np.concatenate([part.features for part in parts]),
             np.concatenate([part.lengths for part in parts]),
             np.concatenate([part.outcomes for part in parts]),
             np.concatenate([part.tasks + shift for part, shift in zip(parts, first, strict=False)]),
         )
 
     @property
-    def tables(self) -> list[FloatArray]:
-        """N tables (T, `N_STATISTICS`), the statistics of each trajectory."""
-        return np.split(self.statistics, np.cumsum(self.lengths)[:-1])
+    def tables(self) -> list[NDArray[np.float32]]:
+        """N tables (T, F), the features of each trajectory."""
+        return np.split(self.features, np.cumsum(self.lengths)[:-1])
 
     @property
     def step(self) -> NDArray[np.int64]:
@@ -89,32 +92,34 @@ class ProgressModel:
         self,
         heads: Sequence[nn.Module],
         *,
-        centre: FloatArray,
-        scale: FloatArray,
+        centre: NDArray[np.float32],
+        scale: NDArray[np.float32],
         clock: NDArray[np.float32],
     ) -> None:
         self.heads, self.centre, self.scale, self.clock = tuple(heads), centre, scale, clock
 
     @torch.inference_mode()
-    def values(self, statistics: Sequence[FloatArray], *, clock: bool = True) -> list[FloatArray]:
+    def values(self, tables: Sequence[NDArray[np.float32]], *, clock: bool = True) -> list[FloatArray]:
         """(K, T) values V(h_0), ..., V(h_{T-1}) of each trajectory by every head, in [0, 1].
 
         Args:
-            statistics: (T, `N_STATISTICS`) of each trajectory, of `sibling_statistics`.
+            tables: (T, F) of each trajectory, of `ProgressData.tables`.
             clock: False takes the clock out: all histories have the log odds of the first.
         """
         values = []
-        for table in statistics:
-            inputs = torch.from_numpy((table - self.centre) / self.scale).float()  # (T, F)
+        for table in tables:
+            step = np.minimum(np.arange(len(table)), len(self.clock) - 1)
+            read = table[:, : len(self.centre)]  # (T, F)
+            inputs = torch.from_numpy((read - self.centre) / self.scale)
             logits = torch.stack([head(inputs).squeeze(-1) for head in self.heads])  # K x (T, 1) -> (K, T)
-            step = np.minimum(np.arange(len(table)), len(self.clock) - 1) * clock  # all 0 without the clock
-            values.append((logits + torch.from_numpy(self.clock[step])).sigmoid().double().numpy())
+            offset = torch.from_numpy(self.clock[step * clock])  # that of the first without the clock
+            values.append((logits + offset).sigmoid().double().numpy())
         return values
 
     def credit(
         self,
         trajectories: Sequence[Trajectory],
-        statistics: Sequence[FloatArray],
+        tables: Sequence[NDArray[np.float32]],
         *,
         source: str = "spa_progress",
         clock: bool = True,
@@ -124,14 +129,14 @@ class ProgressModel:
 
         Args:
             trajectories: N trajectories.
-            statistics: of each, as in `values`.
+            tables: of each, as in `values`.
             source: name of the credits.
             clock: as in `values`.
             close: V(h_T) = R, so that base value and contributions sum to R. Otherwise V(h_T) = V(h_{T-1}):
                 the last step is only credited for what is known before its reply.
         """
         credits = []
-        values = self.values(statistics, clock=clock)
+        values = self.values(tables, clock=clock)
         for trajectory, by_head in zip(trajectories, values, strict=True):
             end = np.full((len(by_head), 1), trajectory.known_outcome) if close else by_head[:, -1:]
             progress = np.diff(np.concatenate([by_head, end], axis=1), axis=1)  # (K, T)
@@ -154,8 +159,9 @@ def fit_progress(data: ProgressData, config: ProgressConfig, *, rng: random.Rand
     rng.shuffle(tasks)
     fold = np.argsort(tasks)[data.tasks] % n_heads  # (N,)
     clock = clock_log_odds(data)
-    centre, scale = data.statistics.mean(axis=0), data.statistics.std(axis=0) + 1e-6
-    inputs = torch.from_numpy((data.statistics - centre) / scale).float()  # (n, F)
+    features = data.features if config.state else data.features[:, :N_STATISTICS]  # (n, F)
+    centre, scale = features.mean(axis=0), features.std(axis=0) + 1e-6
+    inputs = torch.from_numpy((features - centre) / scale)
     offset = torch.from_numpy(clock[data.step])  # (n,)
     target = torch.from_numpy(np.repeat(data.outcomes, data.lengths)).float()  # (n,)
     fold_of_history = torch.from_numpy(np.repeat(fold, data.lengths))
@@ -184,12 +190,13 @@ def _fit_head(
         torch.manual_seed(rng.randrange(2**31))
         last = nn.Linear(config.width, 1)
         nn.init.zeros_(last.weight)  # starts as the clock
-        head = nn.Sequential(nn.Linear(N_STATISTICS, config.width), nn.GELU(), last)
+        head = nn.Sequential(nn.Linear(inputs.shape[1], config.width), nn.GELU(), last)
     optimizer = torch.optim.AdamW(head.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    batch = max(config.smallest_batch, math.ceil(len(target) / config.batches))
     batches = [
         indices
         for _ in range(config.epochs)
-        for indices in torch.randperm(len(target), generator=generator).split(config.batch)
+        for indices in torch.randperm(len(target), generator=generator).split(batch)
     ]
     for done, indices in enumerate(batches):
         logits = head(inputs[indices]).squeeze(-1) + offset[indices]  # (b, 1) -> (b,)

@@ -7,11 +7,14 @@ import torch
 from spa_lab.learn.checkpoint import LearnerState
 from spa_lab.learn.progress import ProgressData
 
-_FIELDS = ("statistics", "lengths", "outcomes", "tasks")
+_FIELDS = ("features", "lengths", "outcomes", "tasks")
 
 
 class ProgressReplay:
-    """Episodes to fit the progress model to: the explorations until there are others.
+    """Episodes to fit the progress model to: the last iterations, and the explorations until these are enough.
+
+    An iteration alone has few episodes: a model that was fitted to the first one only would know less than the one
+    before it.
 
     Args:
         explored: of the policy that training starts from.
@@ -31,7 +34,8 @@ class ProgressReplay:
 
     def data(self) -> ProgressData:
         """What the model is fitted to now."""
-        return ProgressData.join(self._recent) if self._recent else self._explored
+        enough = len(self._recent) == self._recent.maxlen
+        return ProgressData.join(self._recent if enough else [self._explored, *self._recent])
 
     def state(self) -> LearnerState:
         """The kept iterations; the explorations do not change."""

@@ -37,11 +37,6 @@ PUBLISHED = MappingProxyType(
     }
 )
 """The paper's reward and the released discounts."""
-FITTED = MappingProxyType({"progress.batch": 128, "progress.epochs": 8, "progress.lr": 5e-3})
-"""More and larger updates of the progress model: its own settings are for ten times as many histories, and
-leave it at 12 updates here. Of the outcomes of 256 explorations it then explains 1 %, and 19 % with these;
-exact values explain 33 % ("gates", seed 100)."""
-
 PRESET = Preset(
     name="controls",
     demonstrations=128,
@@ -81,8 +76,8 @@ ARMS: Mapping[str, Arm] = MappingProxyType(
         "spa_released": Arm("spa_released", PUBLISHED),
         "terminal_discounted": Arm("terminal", DISCOUNTED),
         "spa_progress_discounted": Arm("spa_progress", DISCOUNTED),
-        "spa_progress_fitted": Arm("spa_progress", FITTED),
-        "spa_progress_own": Arm("spa_progress", {**FITTED, "progress.lam": 0.0}),
+        "spa_progress_siblings": Arm("spa_progress", {"progress.state": False}),
+        "spa_progress_own": Arm("spa_progress", {"progress.lam": 0.0}),
     }
 )
 """In the order of tables."""

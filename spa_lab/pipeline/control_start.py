@@ -12,18 +12,23 @@ from spa_lab.agent.rollout import EpisodeSpec, Policy, rollout
 from spa_lab.agent.tokenizer import build_tokenizer
 from spa_lab.configs.settings import updated
 from spa_lab.envs.base import Demonstration, Environment, Task
-from spa_lab.envs.control_probes import CONTROL_PROBES, control_environment
+from spa_lab.envs.control_probes import PROBES, WALKS, control_environment
 from spa_lab.learn.cloning import clone
 from spa_lab.learn.estimator import ProgressEstimator, fit_estimator
 from spa_lab.learn.method import Learner, TrainingInputs
 from spa_lab.learn.methods import find_method
-from spa_lab.pipeline.control_arms import ARMS, EXACT, EXPLORED, PRESET, SHUFFLED, exact_method
+from spa_lab.pipeline.control_arms import ARMS, EXACT, EXPLORED, PRESET, SHUFFLED, Arm, exact_method
 from spa_lab.pipeline.value_tree import ValueTree
 from spa_lab.react import write
 from spa_lab.truth.scripted import ScriptedPlayer
 from spa_lab.types import Trajectory
 
-SLIPS: Mapping[str, float] = MappingProxyType({"gates": 0.35, "signs": 0.35, "search": 0.6, "last": 0.2})
+SLIPS: Mapping[str, float] = MappingProxyType(
+    {
+        "gates": 0.35, "signs": 0.35, "search": 0.6, "last": 0.2,
+        **{probe.name: 0.35 for probe in WALKS.values()},
+    }
+)  # fmt: skip
 """Probability that a step of the cloned demonstrations is a slip, by probe."""
 HIDDEN, LAYERS, CONTEXT = 64, 2, 128
 """Width, layers and context of the model: the architecture of the embedded base models, smaller."""
@@ -44,7 +49,7 @@ class ControlStart:
     @cached_property
     def tasks(self) -> list[Task]:
         """All of its tasks: the same are trained on and evaluated."""
-        return list(self.environment.tasks("train", len(CONTROL_PROBES[self.probe].variants)))
+        return list(self.environment.tasks("train", len(PROBES[self.probe].variants)))
 
     @cached_property
     def cloned(self) -> Policy:
@@ -86,20 +91,26 @@ class ControlStart:
         """Episodes of the expert without slips, for the methods that need some."""
         return [Demonstration(shown, (True,) * len(shown)) for shown in self._played(0.0, "expert")]
 
-    def learner(self, arm: str) -> Learner:
+    def learner(self, name: str, arm: Arm | None = None) -> Learner:
         """The learner of an arm, with a copy of the cloned policy.
 
+        Args:
+            name: of the copy.
+            arm: what is trained; None: the entry of `ARMS` under this name.
+
         Raises:
-            ValueError: there is no such arm.
+            ValueError: there is no such entry.
         """
-        if arm not in ARMS:
-            raise ValueError(f"no arm {arm!r}; there are: {', '.join(ARMS)}")
-        name = ARMS[arm].method
-        method = exact_method(name, self.tree) if name in (EXACT, SHUFFLED) else find_method(name)
+        if arm is None:
+            if name not in ARMS:
+                raise ValueError(f"no arm {name!r}; there are: {', '.join(ARMS)}")
+            arm = ARMS[name]
+        exact = arm.method in (EXACT, SHUFFLED)
+        method = exact_method(arm.method, self.tree) if exact else find_method(arm.method)
         inputs = TrainingInputs(
-            copy_policy(self.cloned, name=arm),
+            copy_policy(self.cloned, name=name),
             self.environment,
-            updated(PRESET, ARMS[arm].settings),
+            updated(PRESET, arm.settings),
             self._rng("training"),
             explored=self.explored if "explored" in method.needs else (),
             estimator=self.estimator if "estimator" in method.needs else None,
@@ -115,7 +126,7 @@ class ControlStart:
 
     @property
     def _texts(self) -> list[str]:
-        return [write("", action) for action in CONTROL_PROBES[self.probe].actions]
+        return [write("", action) for action in PROBES[self.probe].actions]
 
     def _played(self, slips: float, purpose: str) -> list[Trajectory]:
         player, rng = ScriptedPlayer(self.environment, slips, self.environment.step_limit), self._rng(purpose)

@@ -17,7 +17,7 @@ import pandas as pd
 
 from spa_lab.envs.control_probes import CONTROL_PROBES
 from spa_lab.pipeline import control_start
-from spa_lab.pipeline.control_arms import ARMS, EXPLORED, PRESET, arms_of
+from spa_lab.pipeline.control_arms import ARMS, EXPLORED, PRESET, Arm, arms_of
 from spa_lab.pipeline.control_start import ControlStart
 from spa_lab.pipeline.results import write_results
 from spa_lab.store import Run, StoreError, writing
@@ -89,20 +89,21 @@ def _seed_and_probe(run: Run, start: ControlStart, arms: Sequence[str]) -> Itera
 
 
 def train_arm(
-    start: ControlStart, arm: str, *, every: int = EVERY
+    start: ControlStart, arm: str, *, every: int = EVERY, trained: Arm | None = None
 ) -> tuple[list[dict[str, float]], list[dict[str, object]]]:
     """Train one arm from the cloned policy.
 
     Args:
         start: probe and seed.
-        arm: name in `ARMS`.
+        arm: name in `ARMS`, or of `trained`.
         every: iterations between two evaluations.
+        trained: method and settings; those of `ARMS` if None.
 
     Returns:
         The metrics of each iteration; and task, iteration and exact value before training and after every
         `every` iterations.
     """
-    learner, n = start.learner(arm), PRESET.ppo.iterations
+    learner, n = start.learner(arm, trained), PRESET.ppo.iterations
     training: list[dict[str, float]] = []
     values: list[dict[str, object]] = []
     for iteration in range(n + 1):
@@ -116,14 +117,14 @@ def train_arm(
     return training, values
 
 
-def read_curves(file: Path) -> pd.DataFrame:
+def read_curves(file: Path, columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
     """The curves of a file.
 
     Raises:
-        ValueError: it lacks a column.
+        ValueError: it lacks one of the columns.
     """
     table = pd.read_csv(file, compression="gzip")
-    missing = [name for name in COLUMNS if name not in table]
+    missing = [name for name in columns if name not in table]
     if missing:
         raise ValueError(f"{file}: lacks the columns {', '.join(missing)}")
     return table

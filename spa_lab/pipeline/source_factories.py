@@ -8,7 +8,6 @@ import numpy as np
 
 from spa_lab.credit import methods
 from spa_lab.credit.methods import Cost, CreditMethod
-from spa_lab.credit.siblings import sibling_statistics
 from spa_lab.learn.ensemble_critic import EnsembleCriticConfig, fit_ensemble_critic
 from spa_lab.learn.estimator import fit_estimator
 from spa_lab.learn.histories import read_histories
@@ -91,17 +90,21 @@ def spa_prefix(experiment: Experiment, report: Report) -> CreditMethod:
 
 
 def spa_progress(experiment: Experiment, report: Report) -> CreditMethod:
-    """Progress by the other held-out explorations of the task; the clock is taken out."""
+    """Progress by the other held-out explorations of the task.
+
+    The clock is taken out, and with it the hidden state, which tells the number of the step.
+    """
     start, (fitted, held_out) = perf_counter(), experiment.explored
     policy = experiment.policy(CLONED)
     data = ProgressData.of(read_histories(policy, fitted))
-    model = fit_progress(data, experiment.preset.progress, rng=experiment.rng("progress"))
-    tables = sibling_statistics(read_histories(policy, held_out))
-    statistics = {trajectory.id: table for trajectory, table in zip(held_out, tables, strict=True)}
+    config = replace(experiment.preset.progress, state=False)
+    model = fit_progress(data, config, rng=experiment.rng("progress"))
+    read = ProgressData.of(read_histories(policy, held_out)).tables if held_out else []
+    tables = {trajectory.id: table for trajectory, table in zip(held_out, read, strict=True)}
     fitting = Cost(perf_counter() - start, len(fitted) + len(held_out))
 
     def assign(trajectories: Sequence[Trajectory]) -> list[Credit]:
-        of_each = [statistics[trajectory.id] for trajectory in trajectories]
+        of_each = [tables[trajectory.id] for trajectory in trajectories]
         return model.credit(trajectories, of_each, clock=False, close=False)
 
     return CreditMethod("spa_progress", "ours", assign, fitting)

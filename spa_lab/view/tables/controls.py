@@ -41,8 +41,7 @@ def _each(probe: str, ours: Sequence[str], relation: Relation, theirs: Sequence[
 
 PREDICTIONS: Sequence[Prediction] = (
     *_each("gates", ("exact", "spa_progress", "gigpo"), "above", ("terminal", "rloo")),
-    *_each("gates", ("spa_progress_fitted",), "above", ("terminal", "rloo", "spa_progress")),
-    *_each("gates", ("spa_progress_own",), "above", ("terminal", "rloo", "spa_progress_fitted")),
+    *_each("gates", ("spa_progress",), "above", ("spa_progress_siblings", "spa_progress_own")),
     *_each("gates", ("exact",), "above", ("shuffled",)),
     *_each("gates", ("spa_progress_discounted",), "above", ("terminal_discounted",)),
     *_each("signs", ("exact",), "above", ("terminal", "rloo", "gigpo", "spa_progress")),
