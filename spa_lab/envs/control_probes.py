@@ -144,12 +144,12 @@ CONTROL_PROBES = MappingProxyType(
 """Name -> probe."""
 WALKS = MappingProxyType(
     {
-        (1 + between) * N_GATES: _Walk(visible=True, between=between).probe(f"gates_{(1 + between) * N_GATES}")
-        for between in (0, 1, 2)
+        walk.length: walk.probe(f"gates_{walk.length}")
+        for walk in (_Walk(visible=True, between=between) for between in (0, 1, 2))
     }
 )
-"""Length in steps -> "gates" with more or fewer steps that change nothing. The gates, and so what a policy must
-learn and the chance that it succeeds with, stay the same."""
+"""Length in steps -> "gates" with more or fewer steps that change nothing. The gates, and so what a policy
+must learn, stay the same."""
 PROBES = MappingProxyType({**CONTROL_PROBES, **{probe.name: probe for probe in WALKS.values()}})
 """Name -> control probe or walk."""
 

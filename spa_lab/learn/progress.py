@@ -2,11 +2,11 @@
 
 V(h_t) = sigmoid(f(x_t) + l_t)                                                             (ours)
 
-x_t are the outcomes of siblings at similar histories, how surprising the agent's text was (`credit.siblings`),
-and the policy's hidden state (`ProgressConfig.state`). f is a head of two layers, and l_t is the clock: the log
-odds of the outcome among the trajectories that are still running at step t. The clock is an offset, so that f
-need not learn it, and can be left out: failures run into the step limit, and a model that may count steps
-explains them by their length alone.
+x_t are the outcomes of siblings at similar histories, how surprising the agent's text was
+(`credit.siblings`), and the policy's hidden state (`ProgressConfig.state`). f is a head of two layers, and
+l_t is the clock: the log odds of the outcome among the trajectories that are still running at step t. The
+clock is an offset, so that f need not learn it, and can be left out: failures run into the step limit, and a
+model that may count steps explains them by their length alone.
 
 The contributions c_t = V(h_{t+1}) - V(h_t) with V(h_T) = R sum to R - V(h_0) by construction, and no text can
 be paid more than 1 in all. K heads, each fitted without the tasks of one fold, give a standard error.

@@ -11,10 +11,10 @@ _FIELDS = ("features", "lengths", "outcomes", "tasks")
 
 
 class ProgressReplay:
-    """Episodes to fit the progress model to: the last iterations, and the explorations until these are enough.
+    """Episodes to fit the progress model to: the last iterations, with the explorations until it is full.
 
-    An iteration alone has few episodes: a model that was fitted to the first one only would know less than the one
-    before it.
+    An iteration alone has few episodes: a model that was fitted to the first one only would know less than
+    the one before it.
 
     Args:
         explored: of the policy that training starts from.

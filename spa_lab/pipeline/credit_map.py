@@ -5,9 +5,9 @@
 
 Three things vary: the length of an episode, the number of episodes a method may learn from, and how fast a
 reward fades on its way back. The released code of SPA-RL (arXiv:2505.20732) discounts by gamma = 0.99 and
-lambda = 0.95 per token, so that a step of n tokens fades it by (0.99 * 0.95)^n: `TOKENS` are such n. Credit as
-published, as the progress model gives it, and exact, are compared with the terminal reward. One process; a
-killed call is continued.
+lambda = 0.95 per token, so that a step of n tokens fades it by (0.99 * 0.95)^n: `TOKENS` are such n. Credit
+as published, as the progress model gives it, and exact, are compared with the terminal reward. One process;
+a killed call is continued.
 """
 
 import argparse
@@ -36,8 +36,8 @@ TOKENS = (1, 5, 10, 25)
 EPISODES = (16, 64)
 """Episodes in an iteration."""
 METHODS = MappingProxyType({"terminal": "terminal", "published": "spa", "progress": "spa_progress"})
-"""Arm -> training method. Contributions as published are paid with the error of their sum on the last step, and
-clipped to what explorations showed: the reward of the presets, without grounding."""
+"""Arm -> training method. Contributions as published are paid with the error of their sum on the last step,
+and clipped to what explorations showed: the reward of the presets, without grounding."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,7 @@ class MapCell:
         if self.arm == EXACT:
             return Arm(EXACT, settings)
         gamma, lam = GAMMA**self.tokens, LAMBDA**self.tokens
-        return Arm(
-            METHODS[self.arm], {**settings, "ppo.gamma": gamma, "ppo.lam": lam, "progress.lam": lam}
-        )
+        return Arm(METHODS[self.arm], {**settings, "ppo.gamma": gamma, "ppo.lam": lam, "progress.lam": lam})
 
 
 def map_cells(

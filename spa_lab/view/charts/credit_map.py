@@ -42,10 +42,15 @@ def credit_map_chart(table: pd.DataFrame) -> Chart:
             top = 1 - (i * plot / len(budgets) + TITLE) / plot
             bottom = 1 - (i + 1) / len(budgets)
             traces.append(_panel(table, arm, episodes, suffix))
-            axes |= _axes(table, suffix, (left, right), (bottom, top), first=j == 0, last=i == len(budgets) - 1)
+            domains = ((left, right), (bottom, top))
+            axes |= _axes(table, suffix, *domains, leftmost=j == 0, lowest=i + 1 == len(budgets))
             titles.append(_title(f"{TITLES[arm]}, {episodes} episodes", left, top))
     figure = layout(plot + FOOT, hovermode="closest", **axes)
-    figure |= {"annotations": titles, "showlegend": False, "margin": {"l": 70, "r": 10, "t": 6, "b": FOOT - 10}}
+    figure |= {
+        "annotations": titles,
+        "showlegend": False,
+        "margin": {"l": 70, "r": 10, "t": 6, "b": FOOT - 10},
+    }
     n_seeds = int(table["n_seeds"].max())
     return Chart(
         traces, figure, f"Value over training minus that of a terminal reward, {n_seeds} seeds, exact values"
@@ -92,17 +97,18 @@ def _axes(
     across: tuple[float, float],
     down: tuple[float, float],
     *,
-    first: bool,
-    last: bool,
+    leftmost: bool,
+    lowest: bool,
 ) -> dict[str, Any]:
     lengths, fading, _ = panels_of(table, "", 0)
     return {
         f"xaxis{suffix}": axis(
-            "γλ of one step" if last else "", grid=False, domain=across, anchor=f"y{suffix}", showticklabels=last,
-            tickvals=list(range(len(fading))), ticktext=[f"{value:.2f}" for value in fading],
+            "γλ of one step" if lowest else "", grid=False, domain=across, anchor=f"y{suffix}",
+            showticklabels=lowest, tickvals=list(range(len(fading))),
+            ticktext=[f"{value:.2f}" for value in fading],
         ),
         f"yaxis{suffix}": axis(
-            "", grid=False, domain=down, anchor=f"x{suffix}", showticklabels=first, autorange="reversed",
+            "", grid=False, domain=down, anchor=f"x{suffix}", showticklabels=leftmost, autorange="reversed",
             tickvals=list(range(len(lengths))), ticktext=[f"{n} steps" for n in lengths],
         ),
     }  # fmt: skip

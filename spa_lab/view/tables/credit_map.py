@@ -1,4 +1,4 @@
-"""What credit gains on a terminal reward, by length of the episodes, their number, and how fast a reward fades.
+"""What credit gains on a terminal reward, by length and number of the episodes, and how fast a reward fades.
 
 Values of policies are exact, and every task is evaluated. Intervals are 95 %, over seeds and tasks.
 """
@@ -39,8 +39,8 @@ def credit_map_table(curves: pd.DataFrame) -> pd.DataFrame:
         start: float64, value of the cloned policy.
         n_seeds, n_tasks: int64.
 
-    A setting is left out until both arms are finished on the same seeds. Exact credit was trained once for all
-    values of gamma * lambda.
+    A setting is left out until both arms are finished on the same seeds. Exact credit was trained once for
+    all values of gamma * lambda.
 
     Args:
         curves: with the columns `COLUMNS`.
@@ -80,7 +80,7 @@ def render_credit_map(table: pd.DataFrame) -> str:
     first = table.iloc[0]
     lines = [
         f"mean value over training minus that of the terminal reward; {first['n_seeds']} seeds, all "
-        f"{first['n_tasks']} tasks, exact values; start {first['start']:.2f}, optimum 1; * interval excludes 0",
+        f"{first['n_tasks']} tasks, exact values; optimum 1; * the interval excludes 0",
         f"{'steps':>5}{'episodes':>10}{'γλ':>7}{'terminal':>10}"
         + "".join(f"{title:>27}" for title in TITLES.values()),
     ]
@@ -101,9 +101,10 @@ def _cell(row: Mapping[Hashable, Any] | None) -> str:
 def panels_of(
     table: pd.DataFrame, arm: str, episodes: int
 ) -> tuple[list[int], list[float], dict[tuple[int, int], Mapping[Hashable, Any]]]:
-    """One panel of a heat map: the lengths (rows), the values of gamma * lambda (columns), and the table's rows.
+    """One panel of a heat map: lengths (rows), values of gamma * lambda (columns), and the table's rows.
 
-    All panels of a table have the same rows and columns; settings that are not finished are missing in the dict.
+    All panels of a table have the same rows and columns; settings that are not finished are missing in the
+    dict.
     """
     lengths = sorted(map(int, table["length"].unique()))
     fading = sorted(map(float, table["gamma_lambda"].unique()), reverse=True)
