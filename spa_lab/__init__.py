@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from spa_lab.types import ValueTruth as ValueTruth
     from spa_lab.view import paper as paper
     from spa_lab.view import tables as tables
+    from spa_lab.view.picture.credit_picture import credit_picture as credit_picture
     from spa_lab.view.widgets.inspect import inspect as inspect
 
 __version__ = "0.1.0"
@@ -113,6 +114,7 @@ _SOURCES = {
     "Comparison": "pipeline.grid.comparison:Comparison",
     "figures": "pipeline.figures:figures",
     "inspect": "view.widgets.inspect:inspect",
+    "credit_picture": "view.picture.credit_picture:credit_picture",
     # modules
     "advantages": "advantages",
     "exercises": "exercises",
