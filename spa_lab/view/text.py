@@ -103,3 +103,8 @@ def sum_caption(credit: Credit) -> str:
 def truth_label(truth: ValueTruth) -> str:
     """Who measured: "Monte Carlo (16 branches)" or "exact"."""
     return f"Monte Carlo ({truth.branches} branches)" if truth.branches else "exact"
+
+
+def truth_and_error(truth: ValueTruth) -> str:
+    """Who measured, and how sure it is: "Monte Carlo (16 branches) ± 1 s.e."; what is exact has no error."""
+    return f"{truth_label(truth)} ± 1 s.e." if truth.standard_error.any() else truth_label(truth)

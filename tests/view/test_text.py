@@ -51,4 +51,7 @@ def test_captions(trajectory: Trajectory, credit: Credit) -> None:
     assert text.sum_caption(credit) == "base +0.25, Σĉ = +0.75"
     assert text.sum_caption(Credit("t1", "mean", [-1, 0, 0])) == "Σĉ = −1.00"
     assert text.truth_label(ValueTruth("t1", [0, 1], [0, 0], 16, "p", 40)) == "Monte Carlo (16 branches)"
-    assert text.truth_label(ValueTruth("t1", [0, 1], [0, 0], 0, "p", 40)) == "exact"
+    exact = ValueTruth("t1", [0, 1], [0, 0], 0, "p", 40)
+    assert text.truth_label(exact) == text.truth_and_error(exact) == "exact"
+    sampled = ValueTruth("t1", [0, 1], [0.1, 0], 16, "p", 40)
+    assert text.truth_and_error(sampled) == "Monte Carlo (16 branches) ± 1 s.e."

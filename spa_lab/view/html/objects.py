@@ -40,7 +40,7 @@ def credit_html(credit: Credit) -> str:
     line = f"<b>credit by {safe(shortened(credit.source, 60))}</b> · {safe(sum_caption(credit))}"
     return _foldable(
         f"{line} · {len(credit)} steps · {safe(shortened(credit.trajectory_id, 80))}",
-        ["step", "contribution", "s.e.", "base + Σĉ"],
+        ["step", "contribution", "s.e.", "predicted so far"],
         rows,
     )
 

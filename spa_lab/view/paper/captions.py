@@ -17,7 +17,10 @@ def episode(trajectory: Trajectory) -> str:
 
 def measured(truth: ValueTruth | None) -> str:
     """What the diamonds are; "" without a truth."""
-    return f" Diamonds: measured values, {truth_label(truth)}, with standard errors." if truth else ""
+    if truth is None:
+        return ""
+    errors = ", with standard errors" if truth.standard_error.any() else ""
+    return f" Diamonds: measured values, {truth_label(truth)}{errors}."
 
 
 def enumeration(names: Sequence[str]) -> str:

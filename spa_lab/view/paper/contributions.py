@@ -26,7 +26,7 @@ from spa_lab.view.paper.page import (
 )
 from spa_lab.view.paper.paper_figure import PaperFigure
 from spa_lab.view.tables.trajectory import contribution_table
-from spa_lab.view.text import UNGROUNDED, shortened, truth_label
+from spa_lab.view.text import UNGROUNDED, shortened, truth_and_error
 
 GAP = 0.3
 """Inches between two trajectories."""
@@ -142,14 +142,14 @@ def _legend(blocks: Sequence[rows.Block], titles: Mapping[str, str]) -> list[Art
     if len(sources) > 1:
         handles += [
             legend_entry(
-                f"base + Σĉ, {shortened(captions.titled(source, titles), 30)}", looks.line_of(source)
+                f"running sum, {shortened(captions.titled(source, titles), 30)}", looks.line_of(source)
             )
             for source in sources
         ]
     if any(credit.standard_error is not None for block in blocks for credit in block.credits):
         handles.append(Line2D([], [], color=style.BAND, linewidth=2, label="± 1 s.e. of the source"))
-    for label in dict.fromkeys(truth_label(block.truth) for block in blocks if block.truth):
-        handles.append(legend_entry(f"{label} ± 1 s.e.", looks.TRUTH))
+    for label in dict.fromkeys(truth_and_error(block.truth) for block in blocks if block.truth):
+        handles.append(legend_entry(label, looks.TRUTH))
     if any(len(block.trajectory.ungrounded) for block in blocks):
         handles.append(legend_entry(UNGROUNDED, looks.UNGROUNDED_STEP))
     if any(block.trajectory.outcome is not None for block in blocks):

@@ -26,7 +26,7 @@ from spa_lab.view.paper.page import (
 )
 from spa_lab.view.paper.paper_figure import PaperFigure
 from spa_lab.view.tables.trajectory import running_sum, running_sum_table
-from spa_lab.view.text import UNGROUNDED, shortened, truth_label
+from spa_lab.view.text import UNGROUNDED, shortened, truth_and_error
 
 LEFT, AXIS, HEIGHT = 0.55, 0.4, 1.7
 """Inches: the axis on the left, the axis below, the plot."""
@@ -76,12 +76,12 @@ def _draw(
 ) -> Figure:
     handles: list[Artist] = [
         legend_entry(
-            f"base + Σĉ, {shortened(captions.titled(credit.source, titles), 26)}", _look(credit.source)
+            f"predicted by {shortened(captions.titled(credit.source, titles), 26)}", _look(credit.source)
         )
         for credit in credits
     ]
     if truth:
-        handles.append(legend_entry(f"V, {truth_label(truth)} ± 1 s.e.", looks.TRUTH))
+        handles.append(legend_entry(f"V, {truth_and_error(truth)}", looks.TRUTH))
     if trajectory.outcome is not None:
         handles.append(legend_entry("outcome R", looks.OUTCOME))
     if len(trajectory.ungrounded):

@@ -257,8 +257,9 @@ def notes_of(episode: Episode) -> Sequence[str]:
         sentences.append("Grey bars: ± 1 standard error of the credit.")
     if truth is None:
         return [*sentences, "What the steps were worth was not measured."]
+    errors = ", ± 1 standard error" if truth.standard_error.any() else ""
     sentences.append(
-        f"Truth: change of the expected outcome, {truth_label(truth)}, ± 1 standard error; before the first "
+        f"Truth: change of the expected outcome, {truth_label(truth)}{errors}; before the first "
         f"step it was {truth.offset:.2f}, and the changes add up to the rest."
     )
     limit = f"more than {CLEAR:g} standard errors (and {LEAST:g})"

@@ -31,7 +31,7 @@ CHOICES = {
     "placement": ("step reward is paid on", Placement),
     "granularity": ("GAE runs per", Granularity),
     "grounding_form": ("grounding as a", GroundingForm),
-    "residual": ("residual R − b − Σĉ is", Residual),
+    "residual": ("what the credit misses of R is", Residual),
     "critic": ("value baseline", Critic),
 }
 

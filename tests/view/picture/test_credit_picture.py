@@ -106,6 +106,8 @@ def test_words_tell_what_happened(drawn: Drawn, opinion: Opinion, measured: Meas
     assert "R = 1" in words and "success" in words and "refused" in words
     assert "by my estimator" in words and "Monte Carlo (16 branches)" in words
     assert "step 3, take candle 3 from countertop 3: credit −0.19, measured +0.19" in picture.description
+    exact = ValueTruth(trajectory.id, np.linspace(0, 1, 5), np.zeros(5), 0, "p", 40)
+    assert "exact; before" in credit_picture(trajectory, opinion(trajectory), exact).description
     unmeasured = credit_picture(trajectory, opinion(trajectory))
     assert "not measured" in unmeasured.description and "truth" not in unmeasured.description
     assert not _points(unmeasured.scene, style.WHITE)
