@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import runpy
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +16,6 @@ from matplotlib.text import Text
 from PIL import Image
 
 from spa_lab import credit_picture
-from spa_lab.store import Run
 from spa_lab.types import Credit, Step, Trajectory, ValueTruth
 from spa_lab.view import style
 from spa_lab.view.picture.columns import plain_action, wrapped
@@ -218,11 +218,14 @@ def test_a_notebook_shows_it(pictures: list[CreditPicture]) -> None:
     assert page.count("<svg ") == 1 and "<script" not in page
 
 
-def test_the_picture_of_the_readme_is_of_the_data() -> None:
-    """The file in data/pictures is what the library draws of the shipped run."""
-    text = (ROOT / "data/pictures/credit.svg").read_text(encoding="utf-8")
-    known = json.loads(str(ElementTree.fromstring(text).findtext(f"{SVG}metadata")))
-    run = Run.open(ROOT / "data/tour")
-    (trajectory,) = [each for each in run.load_trajectories("careless") if each.id == known["trajectory"]]
-    credit, truth = run.credits()[known["source"]][trajectory.id], run.truth()[trajectory.id]
-    assert svg(credit_picture(trajectory, credit, truth).scene, known) == text
+def test_the_script_draws_the_picture_of_the_readme(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = runpy.run_path(str(ROOT / "docs/credit_picture.py"))["main"]
+    main([str(tmp_path / "credit.svg")])
+    assert (tmp_path / "credit.svg").read_bytes() == (ROOT / "data/pictures/credit.svg").read_bytes()
+    for option, words in (("--trajectory", "no trajectory 'x' among 24"), ("--source", "no credit by 'x'")):
+        with pytest.raises(SystemExit, match="2"):
+            main([str(tmp_path / "other.svg"), option, "x"])
+        assert words in capsys.readouterr().err
+    assert not (tmp_path / "other.svg").exists()
