@@ -4,7 +4,7 @@ Text of agents and worlds is data: it must not act as markup or mathematics or c
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from spa_lab.types import Credit, Step, Trajectory, ValueTruth
 
@@ -21,6 +21,29 @@ BY_LENGTH = {
 _MINUS = "\N{MINUS SIGN}"
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;"})
 """`$` too: where MathJax is loaded, plotly sets what stands between two of them as mathematics."""
+
+
+class Bold(str):
+    """A cell of a table that holds the best value of its column; LaTeX sets it in bold."""
+
+    __slots__ = ()
+
+
+def with_best(cells: Sequence[str], values: Sequence[float], *, best: float | None = None) -> list[str]:
+    """The cells, those of the best value as `Bold`.
+
+    Args:
+        cells: (n,) as they are printed; all that read like the best one are bold.
+        values: (n,) of the cells; NaN is never best.
+        best: the value that the best one is nearest to; None: the largest is best.
+    """
+    scores = [value if best is None else -abs(value - best) for value in values]
+    known = [score for score in scores if not math.isnan(score)]
+    if not known:
+        return list(cells)
+    first = cells[scores.index(max(known))]
+    is_best = (cell == first and not math.isnan(score) for cell, score in zip(cells, scores, strict=True))
+    return [Bold(cell) if best else cell for cell, best in zip(cells, is_best, strict=True)]
 
 
 def one_line(text: str) -> str:
@@ -54,8 +77,9 @@ def step_text(step: Step) -> str:
 
 
 def signed(value: float, places: int) -> str:
-    """A number with its sign, "+0.21" or "−0.08"; exactly 0 is "0"."""
-    return f"{value:+.{places}f}".replace("-", _MINUS) if value else "0"
+    """A number with its sign, "+0.21" or "−0.08"; exactly 0 is "0", what is rounded to 0 has no sign."""
+    text = f"{value:+.{places}f}".replace("-", _MINUS)
+    return "0" if not value else text if text.strip(f"+{_MINUS}0.") else text[1:]
 
 
 def decimal_places(values: Iterable[float]) -> int:

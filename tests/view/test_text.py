@@ -27,7 +27,7 @@ def test_inert_text_is_shown_as_it_is_written(hostile: Trajectory) -> None:
 
 @pytest.mark.parametrize(
     ("value", "places", "shown"),
-    [(0.205, 2, "+0.20"), (-0.5, 2, "−0.50"), (0.0, 2, "0"), (-0.001, 2, "−0.00")],
+    [(0.205, 2, "+0.20"), (-0.5, 2, "−0.50"), (0.0, 2, "0"), (-0.001, 2, "0.00")],
 )
 def test_numbers_carry_their_sign(value: float, places: int, shown: str) -> None:
     assert text.signed(value, places) == shown

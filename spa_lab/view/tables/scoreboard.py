@@ -12,6 +12,8 @@ DEFAULT_METRICS = ("pair_accuracy", "harm_auc", "spearman", "spearman_pooled", "
 """Metrics that are drawn if none are given."""
 OUTCOMES = ("success", "failure")
 """Outcomes that are drawn, each with marks of its own; "both" stays in the table."""
+SECOND = "second measurement"
+"""Source name of a second, independent truth: no rival of the others."""
 Z = 1.96
 """Standard errors from the centre of a 95 % normal interval to its end."""
 _KEYS = ("source", "outcome", "metric")
