@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from spa_lab.learn.estimator import fit_estimator as fit_estimator
     from spa_lab.learn.method import TrainingMethod as TrainingMethod
     from spa_lab.learn.methods import find_method as find_method
+    from spa_lab.pipeline.comparison import Comparison as Comparison
     from spa_lab.pipeline.experiment import Experiment as Experiment
     from spa_lab.pipeline.fidelity import fidelity as fidelity
     from spa_lab.pipeline.figures import figures as figures
     from spa_lab.pipeline.gradient_fidelity import gradient_fidelity as gradient_fidelity
-    from spa_lab.pipeline.grid.comparison import Comparison as Comparison
     from spa_lab.pipeline.grid.comparison import compare as compare
     from spa_lab.pipeline.notebook import watched_train as watched_train
     from spa_lab.pipeline.train import train as train
@@ -111,7 +111,7 @@ _SOURCES = {
     "fidelity": "pipeline.fidelity:fidelity",
     "gradient_fidelity": "pipeline.gradient_fidelity:gradient_fidelity",
     "compare": "pipeline.grid.comparison:compare",
-    "Comparison": "pipeline.grid.comparison:Comparison",
+    "Comparison": "pipeline.comparison:Comparison",
     "figures": "pipeline.figures:figures",
     "inspect": "view.widgets.inspect:inspect",
     "credit_picture": "view.picture.credit_picture:credit_picture",

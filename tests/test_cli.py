@@ -22,8 +22,10 @@ from spa_lab.configs.settings import list_settings, setting_docs
 from spa_lab.envs.worlds import WORLDS
 from spa_lab.learn.methods import METHODS
 from spa_lab.pipeline import figures as figures_module
+from spa_lab.pipeline.figures import Asked
 from spa_lab.pipeline.sources import SOURCES
 from spa_lab.store import StoreError
+from spa_lab.view.paper import find_page
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -219,11 +221,15 @@ def test_figures_hands_on_what_is_asked(
     monkeypatch.setattr(figures_module, "figures", called)
     assert cli.main(["figures", "a"]) == 0
     argv = ["figures", "a", "b", "--out", "c", "--columns", "1", "--trajectory", "t", "--caption"]
+    argv += ["--venue", "icml", "--font", "sans", "--only", "success", "--format", "pdf"]
     assert cli.main([*argv, "--sources", "x", "y z"]) == 0
     assert capsys.readouterr().out == "what was drawn\n" * 2
     assert [call["runs"] for call in calls] == [[Path("a")], [Path("a"), Path("b")]]
     assert [call["out"] for call in calls] == [Path("runs/figures"), Path("c")]
-    assert [tuple(call["asked"]) for call in calls] == [(2, None, ()), (1, "t", ("x", "y z"))]
+    page = find_page("icml", 1, font="sans")
+    assert (page.width, page.spans_columns) == (3.25, False)
+    asked = Asked(page, "t", ("x", "y z"), ("success",), ("pdf",))
+    assert [call["asked"] for call in calls] == [Asked(), asked]
     assert [call["in_caption"] for call in calls] == [False, True]
 
 

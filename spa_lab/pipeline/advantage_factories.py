@@ -13,7 +13,8 @@ from spa_lab.learn.methods import find_method
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.update_batch import make_update_batch
 from spa_lab.pipeline.advantages import AdvantageEntry, entry_of
-from spa_lab.pipeline.experiment import CLONED, Experiment
+from spa_lab.pipeline.evaluations import CLONED
+from spa_lab.pipeline.experiment import Experiment
 from spa_lab.pipeline.parallel import Report
 from spa_lab.pipeline.sources import find_source
 from spa_lab.pipeline.stages import training_inputs

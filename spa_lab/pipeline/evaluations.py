@@ -10,7 +10,9 @@ from spa_lab.types import Trajectory
 if TYPE_CHECKING:
     import pandas as pd
 
-TITLES = {"base": "base", "cloned": "cloned (SFT)"}
+BASE, CLONED = "base", "cloned"
+"""Policies that no training method produced."""
+TITLES = {BASE: "base", CLONED: "cloned (SFT)"}
 """Titles of the policies that no training method produced."""
 BASELINE = "terminal"
 """The method that the others are compared with, besides the cloned policy."""
@@ -50,23 +52,6 @@ def panel_by_length(played: Mapping[str, object]) -> str | None:
 def main_panel(played: Mapping[str, object]) -> str | None:
     """The panel on which policies are compared: "unseen", or the first that was played."""
     return "unseen" if "unseen" in played else next(iter(played), None)
-
-
-def long_examples(trajectories: Sequence[Trajectory]) -> dict[str, Trajectory]:
-    """The longest "success" and the "failure" nearest to it in length, as far as there are any.
-
-    Among equals the first id is taken; without a success, the longest failure; where nobody knows the success
-    of any, the longest "episode".
-    """
-    chosen: dict[str, Trajectory] = {}
-    for kind in ("success", "failure"):
-        subset = [trajectory for trajectory in trajectories if trajectory.success == (kind == "success")]
-        if subset:
-            goal = len(chosen["success"]) if chosen else max(map(len, subset))
-            chosen[kind] = min(subset, key=lambda trajectory: (abs(len(trajectory) - goal), trajectory.id))
-    if trajectories and not chosen:
-        chosen["episode"] = min(trajectories, key=lambda trajectory: (-len(trajectory), trajectory.id))
-    return chosen
 
 
 def panel_frame(

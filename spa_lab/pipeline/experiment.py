@@ -19,11 +19,12 @@ from spa_lab.envs.demonstrations import demonstrate
 from spa_lab.envs.worlds import make_environment
 from spa_lab.learn.estimator import ProgressEstimator, load_estimator
 from spa_lab.paths import base_folder
+from spa_lab.pipeline.evaluations import BASE
 from spa_lab.pipeline.task_lists import TaskLists
 from spa_lab.store import Run
 from spa_lab.types import Credit, Trajectory, ValueTruth
 
-BASE, CLONED, ESTIMATOR = "base", "cloned", "estimator"
+ESTIMATOR = "estimator"
 """Names of models that every run has or may have; a trained policy has the name of its method."""
 
 

@@ -18,8 +18,8 @@ from spa_lab.credit.fidelity import scoreboard
 from spa_lab.credit.methods import CreditMethod, measure
 from spa_lab.envs.base import Environment
 from spa_lab.pipeline import measurement
-from spa_lab.pipeline.evaluations import task_records
-from spa_lab.pipeline.experiment import CLONED, ESTIMATOR, Experiment, ExperimentSource
+from spa_lab.pipeline.evaluations import CLONED, task_records
+from spa_lab.pipeline.experiment import ESTIMATOR, Experiment, ExperimentSource
 from spa_lab.pipeline.parallel import Report, WorkerPool, WorkerTask
 from spa_lab.pipeline.report import save_contributions, save_pictures
 from spa_lab.pipeline.sources import CONTINUATIONS, NO_MODEL, SOURCE_TITLES, SOURCES, find_source, in_order

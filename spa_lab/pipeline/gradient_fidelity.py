@@ -18,8 +18,8 @@ from spa_lab.learn.collect import Collected
 from spa_lab.learn.estimates import steps_of
 from spa_lab.pipeline import gradient_episodes as episodes
 from spa_lab.pipeline.advantages import default_names, entry_of, label_of
-from spa_lab.pipeline.evaluations import task_records
-from spa_lab.pipeline.experiment import CLONED, Experiment
+from spa_lab.pipeline.evaluations import CLONED, task_records
+from spa_lab.pipeline.experiment import Experiment
 from spa_lab.pipeline.gradient_episodes import Sample
 from spa_lab.pipeline.parallel import WorkerPool
 from spa_lab.pipeline.report import save_pictures

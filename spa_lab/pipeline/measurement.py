@@ -11,7 +11,8 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Literal
 
-from spa_lab.pipeline.experiment import CLONED, Experiment, ExperimentSource
+from spa_lab.pipeline.evaluations import CLONED
+from spa_lab.pipeline.experiment import Experiment, ExperimentSource
 from spa_lab.pipeline.parallel import Report, WorkerTask
 from spa_lab.store import Run
 from spa_lab.truth.monte_carlo import branch_outcomes

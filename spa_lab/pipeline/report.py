@@ -207,7 +207,7 @@ def save_contributions(experiment: "Experiment") -> None:
     `contributions-success` and `contributions-failure` show as many as fit beside each other.
     """
     # imported here: the worker processes of all stages import this package and need no pictures
-    from spa_lab.pipeline.credited import credited, figure_order, long_pair
+    from spa_lab.pipeline.credited import credited, figure_order, telling_pair
     from spa_lab.view.paper.contributions import contributions_figure, contributions_pair_figure
     from spa_lab.view.paper.page import TWO_COLUMNS
     from spa_lab.view.paper.rows import most_sources
@@ -216,9 +216,9 @@ def save_contributions(experiment: "Experiment") -> None:
     credits = run.credits("held_out") | run.credits("scored")
     if not credits:
         return
-    shown = figure_order(credits)[: most_sources(TWO_COLUMNS)]
+    shown = figure_order(credits)[: most_sources(TWO_COLUMNS.width)]
     entries = credited(run, experiment.explored.held_out, {source: credits[source] for source in shown})
-    pair = long_pair(entries)
+    pair = telling_pair(entries)
     figures = {}
     if len(shown) > 1:
         for kind, entry in pair.items():

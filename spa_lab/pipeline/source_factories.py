@@ -19,7 +19,8 @@ from spa_lab.learn.return_predictor import (
     ReturnPredictor,
     fit_predictor,
 )
-from spa_lab.pipeline.experiment import CLONED, Experiment
+from spa_lab.pipeline.evaluations import CLONED
+from spa_lab.pipeline.experiment import Experiment
 from spa_lab.pipeline.measurement import spare_truths
 from spa_lab.pipeline.parallel import Report
 from spa_lab.types import Credit, Trajectory, ValueTruth

@@ -21,14 +21,8 @@ from spa_lab.learn.cloning import clone
 from spa_lab.learn.estimator import fit_estimator, save_estimator
 from spa_lab.learn.method import TrainingInputs, TrainingMethod
 from spa_lab.pipeline.checkpoints import TrainingCheckpoint
-from spa_lab.pipeline.evaluations import task_records
-from spa_lab.pipeline.experiment import (
-    BASE,
-    CLONED,
-    ESTIMATOR,
-    Experiment,
-    ExperimentSource,
-)
+from spa_lab.pipeline.evaluations import BASE, CLONED, task_records
+from spa_lab.pipeline.experiment import ESTIMATOR, Experiment, ExperimentSource
 from spa_lab.pipeline.parallel import Report
 from spa_lab.pipeline.sampled_tokens import merge_waves, rows_of, save_wave
 from spa_lab.store import Run

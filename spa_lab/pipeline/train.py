@@ -22,7 +22,8 @@ from spa_lab.envs.worlds import WORLDS, make_environment
 from spa_lab.learn.method import TrainingMethod
 from spa_lab.learn.methods import METHODS, find_method
 from spa_lab.pipeline import stages
-from spa_lab.pipeline.experiment import BASE, CLONED, ESTIMATOR, Experiment, check_portable, config_of
+from spa_lab.pipeline.evaluations import BASE, CLONED
+from spa_lab.pipeline.experiment import ESTIMATOR, Experiment, check_portable, config_of
 from spa_lab.pipeline.parallel import TaskResult, WorkerPool, WorkerTask
 from spa_lab.pipeline.report import write_report
 from spa_lab.pipeline.task_lists import TaskLists

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
 from spa_lab.view.tables.frames import check_match, progress_error
@@ -88,6 +89,12 @@ def policies_and_bins(table: pd.DataFrame) -> tuple[list[str], list[str]]:
     if table.empty:
         raise ValueError("success by length: the table has no rows")
     return list(table["policy"].unique()), list(table["bin"].unique())
+
+
+def span_of(*values: ArrayLike) -> Span:
+    """An axis that holds 0 and all finite numbers, with a margin."""
+    joined = np.concatenate([np.zeros(1), *(np.ravel(np.asarray(part, dtype=np.float64)) for part in values)])
+    return _padded([joined[np.isfinite(joined)]])
 
 
 def _padded(values: Sequence[FloatArray]) -> Span:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from spa_lab.configs import presets
-from spa_lab.pipeline.grid.comparison import Comparison, arm_runs
+from spa_lab.pipeline.comparison import Comparison
+from spa_lab.pipeline.grid.comparison import arm_runs
 from spa_lab.pipeline.grid.execute import LEDGER
 from spa_lab.pipeline.grid.ledger import Ledger
 from spa_lab.store import Run

@@ -9,11 +9,16 @@ import pytest
 
 from spa_lab.envs.household import environment
 from spa_lab.importers import import_log
-from spa_lab.pipeline import figures
+from spa_lab.pipeline.compared_runs import compared_runs
+from spa_lab.pipeline.credited import figure_order, telling_pair
 from spa_lab.pipeline.evaluations import task_records
-from spa_lab.pipeline.figures import MAKERS, Asked, LeftOut
+from spa_lab.pipeline.figures import MAKERS, Asked, LeftOut, figures
+from spa_lab.pipeline.figures.boards import of_scoreboards
+from spa_lab.pipeline.figures.evaluations import of_evaluations
 from spa_lab.store import Run
-from spa_lab.types import Credit, Trajectory
+from spa_lab.types import Credit, Trajectory, ValueTruth
+from spa_lab.view.paper import find_page
+from spa_lab.view.paper.contributions import CreditedTrajectory
 from spa_lab.view.paper.paper_figure import PaperFigure
 from spa_lab.view.provenance import in_words, provenance_of
 
@@ -23,6 +28,9 @@ PRESET = {
     "rollouts_per_task": 2,
     "reward": {"alpha": 1.0, "beta": 0.25, "grounding_form": "penalty"}, "ppo": {"gamma": 0.9, "lam": 0.5},
 }  # fmt: skip
+
+
+EVALUATED = Asked(only=("success", "differences", "success-by-length"))
 
 
 @pytest.fixture
@@ -66,7 +74,9 @@ def finished(make_trajectory: Callable[..., Trajectory], tmp_path: Path) -> Call
 
 
 def _made(runs: list[Run], asked: Asked | None = None) -> tuple[dict[str, PaperFigure], dict[str, str]]:
-    results = [result for make in MAKERS for result in make(runs, asked or Asked())]
+    asked = asked or Asked()
+    makers = [maker for maker in MAKERS if any(map(asked.wants, maker.names))]
+    results = [result for maker in makers for result in maker.make(runs, asked)]
     left = {result.name: result.why for result in results if isinstance(result, LeftOut)}
     return {result.name: result for result in results if isinstance(result, PaperFigure)}, left
 
@@ -74,11 +84,15 @@ def _made(runs: list[Run], asked: Asked | None = None) -> tuple[dict[str, PaperF
 def test_one_run(finished: Callable[..., Run]) -> None:
     made, left = _made([finished(0, cloned="100000", spa="111100", terminal="110000")])
     assert list(made) == [
-        "contributions-success", "running-sum-success", "advantages-success", "contributions-failure",
-        "running-sum-failure", "advantages-failure", "success", "differences", "success-by-length",
+        "contributions-success", "running-sum-success", "episode-success", "advantages-success",
+        "contributions-failure", "running-sum-failure", "episode-failure", "advantages-failure",
+        "credit-heat", "reliability", "credit-by-kind", "success", "differences", "success-by-length",
         "training-ppo",
     ]  # fmt: skip
-    assert set(left) == {"scoreboard", "gradient", "training-clone", "training-estimator"}
+    assert set(left) == {
+        "credit-by-position", "credit-against-truth", "scoreboard", "gradient", "training-clone",
+        "training-estimator",
+    }  # fmt: skip
     table = made["success"].numbers.set_index("policy")
     assert table["k"].to_dict() == {"cloned (SFT)": 1, "terminal reward": 2, "SPA-RL": 4}
     assert "Wilson" in made["success"].caption and made["success"].facts["n"] == 6
@@ -91,7 +105,7 @@ def test_one_run(finished: Callable[..., Run]) -> None:
 def test_a_policy_looks_the_same_in_all_figures(finished: Callable[..., Run]) -> None:
     run = finished(0, cloned="100000", spa="111100", terminal="110000")
     run.save_metrics("ppo-terminal", [{"success": 0.5}] * 3, stage="ppo", method="terminal")
-    made, _ = _made([run])
+    made, _ = _made([run], Asked(only=("success-by-length", "training-ppo")))
 
     def keys(name: str) -> dict[str, tuple]:
         handles = [handle for legend in made[name].figure.legends for handle in legend.legend_handles]
@@ -108,7 +122,7 @@ def test_unknown_tasks_leave_out_one_figure(finished: Callable[..., Run]) -> Non
         first, *others = run.load_trajectories(name)
         changed, policy = [replace(first, task_id="of old"), *others], name.split("-")[1]
         run.save_trajectories(name, changed, role="evaluation", policy=policy, panel="unseen")
-    made, left = _made([run])
+    made, left = _made([run], EVALUATED)
     assert {"success", "differences"} <= set(made) and "success-by-length" not in made
     assert "1 of 6 tasks, the first 'of old'" in left["success-by-length"]
 
@@ -119,7 +133,7 @@ def test_several_seeds_are_pooled(finished: Callable[..., Run]) -> None:
         finished(0, cloned="100000", spa="111100"), finished(1, cloned="000000", spa="111111"),
         finished(1, "other", cloned="000000", terminal="110000"),
     ]  # fmt: skip
-    made, _ = _made(runs)
+    made, _ = _made(runs, Asked(only=(*EVALUATED.only, "training-ppo")))
     table = made["success"].numbers.set_index("policy")
     assert table["n"].to_dict() == {"cloned (SFT)": 12, "terminal reward": 6, "SPA-RL": 12}
     assert table["n_seeds"].tolist() == [2, 1, 2] and table.loc["SPA-RL", "k"] == 10
@@ -130,33 +144,50 @@ def test_several_seeds_are_pooled(finished: Callable[..., Run]) -> None:
     assert made["training-ppo"].numbers.set_index("metric").loc["success", "high"].iloc[0] == 0.25
 
 
-def test_written_files_and_report(
-    finished: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(figures, "MAKERS", MAKERS[1:3])
+def test_written_files_and_report(finished: Callable[..., Run], tmp_path: Path) -> None:
     run, out = finished(3, cloned="100000", spa="111100"), tmp_path / "out"
-    report = figures.figures(runs=[run.path], out=out, asked=Asked(1), in_caption=True)
-    assert report.startswith(f"3 figures in {out}, one column wide\n\nsuccess  ")
-    assert report.endswith("left out: scoreboard: no run has measured values; see spa-lab fidelity")
-    endings = (".pdf", ".svg", ".png", ".csv", ".tex", "-table.tex")
     names = ("success", "differences", "success-by-length")
-    assert {path.name for path in out.iterdir()} == {f"{name}{end}" for name in names for end in endings}
+    asked = Asked(find_page(columns=1), only=(*names, "scoreboard"), formats=("pdf", "csv", "tex"))
+    report = figures(runs=[run.path], out=out, asked=asked, in_caption=True)
+    assert report.startswith(f"3 figures in {out}, 3.35 in wide\n\nsuccess  ")
+    assert report.endswith("left out: scoreboard: no run has measured values; see spa-lab fidelity")
+    endings = (".pdf", ".csv", ".tex", "-table.tex")
+    files = {f"{name}{end}" for name in names for end in endings}
+    assert {path.name for path in out.iterdir()} == files | {"numbers.tex"}
     caption = (out / "success.tex").read_text()
     assert "n = 6; seed 3; 2 rollouts per task; preset micro; commit" in caption
+    assert r"\begin{figure}[t]" in caption
+    numbers = (out / "numbers.tex").read_text()
+    assert r"\spalab@def{success.SPA-RL.success.percent}{66.7}" in numbers
+
+
+def test_what_is_asked_for_must_exist(finished: Callable[..., Run], tmp_path: Path) -> None:
+    run, out = finished(3, cloned="100000", spa="111100"), tmp_path / "out"
+    for asked, message in (
+        (Asked(only=("succes",)), "no figure 'succes'; there are: contributions, "),
+        (Asked(formats=("jpg",)), "format 'jpg' is not known; there are: pdf, svg, png, csv, tex"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            figures(runs=[run.path], out=out, asked=asked)
+    with pytest.raises(ValueError, match="at least 1 run"):
+        figures(runs=[], out=out)
+    assert not out.exists()
 
 
 def test_the_tour_has_truths_and_no_evaluations() -> None:
     runs = [Run.open(ROOT / "data" / "tour")]
-    results = list(figures._of_scoreboards(runs, Asked()))
+    results = list(of_scoreboards(runs, Asked()))
     (figure,) = [result for result in results if isinstance(result, PaperFigure)]
-    assert set(figure.numbers["source"]) == {"SPA, linear", "Monte Carlo, 5 branches", "random"}
+    sources = {"SPA, linear", "Monte Carlo, 5 branches", "random", "second measurement"}
+    assert set(figure.numbers["source"]) == sources
+    assert figure.numbers["ceiling"].notna().any(), "the second measurement gives a ceiling"
     assert "12 successes (12 tasks), 12 failures" in figure.caption
-    (left,) = figures._of_evaluations(runs, Asked())
+    (left,) = of_evaluations(runs, Asked())
     assert isinstance(left, LeftOut) and "no run holds evaluations" in left.why
 
 
 def test_sources_that_do_not_fit_are_named(finished: Callable[..., Run]) -> None:
-    made, left = _made([finished(0, cloned="100000")], Asked(1))
+    made, left = _made([finished(0, cloned="100000")], Asked(find_page(columns=1)))
     assert left["contributions-success"] == "no space for the sources mine; choose with --sources"
     assert "contribution[mine]" not in made["contributions-success"].numbers
     assert "sum[mine]" in made["running-sum-success"].numbers
@@ -170,7 +201,10 @@ def test_an_imported_log_is_a_run_like_any_other(tmp_path: Path) -> None:
     )
     run, _ = import_log("steps", log, tmp_path / "run")
     made, left = _made([run])
-    assert list(made) == ["contributions-failure", "running-sum-failure", "advantages-failure"]
+    assert list(made) == [
+        "contributions-failure", "running-sum-failure", "episode-failure", "advantages-failure",
+        "credit-heat", "credit-by-kind",
+    ]  # fmt: skip
     assert left["contributions-success"] == "no success has credits" and "success, differences" in " ".join(
         left
     )
@@ -179,21 +213,75 @@ def test_an_imported_log_is_a_run_like_any_other(tmp_path: Path) -> None:
 
 def test_requested_trajectory_and_sources(finished: Callable[..., Run]) -> None:
     run = finished(0, cloned="100000")
-    made, _ = _made([run], Asked(2, "x/0.0", ("mine",)))
+    made, _ = _made([run], Asked(trajectory="x/0.0", sources=("mine",)))
     assert made["contributions-failure"].facts["trajectory"] == "x/0.0"
     assert "contribution[spa]" not in made["contributions-failure"].numbers
     with pytest.raises(ValueError, match=r"no trajectory 'y' among 2 with credits"):
-        _made([run], Asked(2, "y"))
+        _made([run], Asked(trajectory="y"))
     with pytest.raises(ValueError, match=r"no source 'theirs'; there are: mine, spa"):
         _made([run], Asked(sources=("theirs",)))
 
 
-def test_runs_of_other_settings_are_refused(finished: Callable[..., Run], tmp_path: Path) -> None:
-    first = finished(0, cloned="100000")
+def test_runs_of_other_settings_are_compared(finished: Callable[..., Run], tmp_path: Path) -> None:
+    """Two seeds of each setting; the clone does not depend on what differs and counts once a seed."""
     changed = PRESET | {"ppo": {"gamma": 1.0, "lam": 0.5}}
-    other = finished(1, preset=changed, cloned="100000")
-    with pytest.raises(ValueError, match=r"run-1: preset\.ppo\.gamma is 1\.0, but 0\.9 in .*run-0"):
-        figures.figures(runs=[first.path, other.path], out=tmp_path / "out")
-    with pytest.raises(ValueError, match="at least 1 run"):
-        figures.figures(runs=[], out=tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    runs = [
+        finished(seed, f"{name}-{seed}", preset, cloned="100000", spa=won)
+        for name, preset, won in (("first", PRESET, "110000"), ("other", changed, "111110"))
+        for seed in (0, 1)
+    ]
+    comparison = compared_runs(runs)
+    assert comparison.facts["policies"] == ["cloned (SFT)", "SPA-RL", "SPA-RL, gamma 1.0"]
+    assert comparison.reference == "cloned (SFT)"
+    (table,) = (table.set_index("policy") for table in comparison.tables.values())
+    assert table["k"].to_dict() == {"cloned (SFT)": 2, "SPA-RL": 4, "SPA-RL, gamma 1.0": 10}
+    assert table["n_seeds"].tolist() == [2, 2, 2]
+    report = figures(
+        runs=[run.path for run in runs], out=tmp_path / "out",
+        asked=Asked(only=("success-bars", "aggregates", "differences", "profiles"), formats=("csv", "tex")),
+    )  # fmt: skip
+    assert report.startswith("4 figures in ")
+    lines = (tmp_path / "out" / "success-bars-table.tex").read_text()
+    assert r"SPA-RL, gamma 1.0 & \textbf{83.3} & " in lines
+
+
+def _entry(
+    make_trajectory: Callable[..., Trajectory], name: str, n_steps: int, apart: float | None, won: bool = True
+) -> CreditedTrajectory:
+    """An episode whose credit is `apart` from the truth at every step; None: not measured."""
+    trajectory = make_trajectory(float(won), [True] * n_steps, id=name)
+    values = np.linspace(0.5, 0.5, n_steps + 1)
+    truth = ValueTruth(name, values, np.full(n_steps + 1, 0.1), 8, "clone", 40)
+    credit = Credit(name, "spa", (apart or 0.0) + 0.01 * np.arange(n_steps))
+    return CreditedTrajectory(trajectory, [credit], None if apart is None else truth)
+
+
+def test_the_default_episode_is_a_short_telling_one(make_trajectory: Callable[..., Trajectory]) -> None:
+    entries = [
+        _entry(make_trajectory, "dull", 5, 0.0), _entry(make_trajectory, "telling", 6, 0.5),
+        _entry(make_trajectory, "long", 20, 0.9), _entry(make_trajectory, "not measured", 7, None),
+        _entry(make_trajectory, "lost", 30, 0.1, won=False),
+    ]  # fmt: skip
+    chosen = telling_pair(entries)
+    assert {kind: entry.trajectory.id for kind, entry in chosen.items()} == {
+        "success": "telling",
+        "failure": "lost",
+    }
+    lengths = [_entry(make_trajectory, f"{n} steps", n, None) for n in (2, 15, 4, 9, 16, 40)]
+    assert telling_pair(lengths)["success"].trajectory.id == "4 steps", "median of 2, 4, 9, 15"
+    flat = _entry(make_trajectory, "flat", 25, None)
+    flat = flat._replace(credits=[Credit("flat", "spa", [0.0] * 25)])
+    assert telling_pair([lengths[-1], flat, lengths[-2]])["success"].trajectory.id == "flat", "it is two rows"
+
+
+def test_sources_in_the_order_of_figures() -> None:
+    given = ["random", "terminal", "mine", "SPA, linear", "gigpo", "spa_progress", "spa"]
+    assert figure_order(given) == [
+        "spa",
+        "spa_progress",
+        "SPA, linear",
+        "gigpo",
+        "mine",
+        "terminal",
+        "random",
+    ]

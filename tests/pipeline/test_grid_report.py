@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spa_lab.pipeline.grid.comparison import Comparison
-from spa_lab.pipeline.grid.outcomes import CELLS, COSTS, CURVES, Outcomes
+from spa_lab.pipeline.comparison import CELLS, COSTS, CURVES, Comparison, Outcomes
 from spa_lab.pipeline.grid.report import write_report
 from spa_lab.view import paper
 from spa_lab.view.markdown import markdown_table
@@ -73,7 +72,8 @@ def test_the_report_has_every_table_and_figure(written: tuple[Path, list[Path]])
     assert "adjusted by Holm's rule" in text and "− terminal reward" in text
     assert r"ValueError: \<no\> \| luck" in text and r"SPA-RL, \<b\>beta\</b\> 0.5" in text
     assert [path.stem for path in pictures] == [
-        "success-toy", "differences-toy", "success-by-length-toy", "profiles-toy", "success-by-episodes-toy",
+        "success-toy", "success-bars-toy", "aggregates-toy", "differences-toy", "success-by-length-toy",
+        "profiles-toy", "success-by-episodes-toy", "success-by-time-toy",
     ]  # fmt: skip
     for path in pictures:
         assert f"(figures/{path.name})" in text

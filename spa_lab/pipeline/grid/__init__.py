@@ -6,7 +6,7 @@
     execute     cells on joblib, killed and continued at will
     progress    how much is done, and the time left
     outcomes    episodes, costs and learning curves of a grid as tables
-    comparison  the result: tables, charts, figures; `spa_lab.compare`
+    comparison  runs a grid and returns the result, a `pipeline.comparison.Comparison`; `spa_lab.compare`
 
 An arm is a training method with settings of its own. Each arm, world and seed has a run folder like any
 other run; what arms have in common (clone, explorations, estimator, evaluations of the base and the clone) is

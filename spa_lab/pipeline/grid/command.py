@@ -4,8 +4,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from spa_lab.pipeline.comparison import Comparison
 from spa_lab.pipeline.grid.cells import Cell, grid_cells
-from spa_lab.pipeline.grid.comparison import Comparison, as_spec, compare
+from spa_lab.pipeline.grid.comparison import as_spec, compare
 from spa_lab.pipeline.grid.execute import LEDGER
 from spa_lab.pipeline.grid.ledger import Ledger, Record
 from spa_lab.pipeline.grid.progress import expected_seconds, in_words

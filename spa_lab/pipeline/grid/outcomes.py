@@ -1,7 +1,6 @@
 """Outcomes of a grid as tables: episodes, costs, learning curves, cells; what all its numbers are made of."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from spa_lab.learn.methods import find_method
-from spa_lab.pipeline.experiment import BASE, CLONED
+from spa_lab.pipeline.comparison import CELLS, COSTS, CURVES, Outcomes
+from spa_lab.pipeline.evaluations import BASE, CLONED
 from spa_lab.pipeline.grid.cells import Cell, arm_cells
 from spa_lab.pipeline.grid.execute import LEDGER
 from spa_lab.pipeline.grid.ledger import Ledger, Record
@@ -18,32 +18,7 @@ from spa_lab.pipeline.results import COLUMNS
 from spa_lab.pipeline.train import SFT
 from spa_lab.store import Run
 
-COSTS = (
-    "env", "policy", "run_seed", "episodes", "explorations", "extra_rollouts", "extra_updates", "seconds",
-    "cpu_seconds", "peak_mb", "shared_seconds", "shared_cpu_seconds",
-)  # fmt: skip
-"""Of the table of costs."""
-CURVES = ("env", "policy", "run_seed", "iteration", "episodes", "success")
-"""Of the table of learning curves."""
-CELLS = ("cell", "policy", "state", "attempts", "seconds", "cpu_seconds", "peak_mb", "error")
-"""Of the table of cells."""
 MEGABYTE = 2**20
-
-
-@dataclass(frozen=True, eq=False)
-class Outcomes:
-    """Tables of a grid, as far as it is done; a policy is an arm by its name, or "base"."""
-
-    episodes: pd.DataFrame
-    """A row per evaluation episode, `results.COLUMNS`."""
-    costs: pd.DataFrame
-    """A row per arm, world and seed, `COSTS`: episodes learnt from, explorations of the clone that the method
-    needs, what it spent beside (`learn.extra_cost`), wall and CPU seconds and the largest process of the arm
-    alone, and of the shared stages that it needs."""
-    curves: pd.DataFrame
-    """A row per iteration of training, `CURVES`; `episodes` are those learnt from so far."""
-    cells: pd.DataFrame
-    """A row per cell of the grid, `CELLS`; `policy` is empty for shared stages."""
 
 
 def grid_outcomes(out: Path, spec: GridSpec) -> Outcomes:

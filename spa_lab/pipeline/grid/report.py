@@ -1,17 +1,15 @@
 """The report of a comparison: tables as CSV, Markdown and LaTeX, figures, and the raw outcomes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from spa_lab.pipeline.grid.comparison import Comparison
+from spa_lab.pipeline.comparison import Comparison
+from spa_lab.pipeline.figures.compared import comparison_figures
 from spa_lab.store.files import write_text
 from spa_lab.store.provenance import git_commit, versions
-from spa_lab.view import paper
 from spa_lab.view.markdown import markdown_table
-from spa_lab.view.paper import PaperFigure
 from spa_lab.view.paper.latex import booktabs
 from spa_lab.view.tables.comparison_rows import (
     TextTable,
@@ -74,7 +72,7 @@ def write_report(comparison: Comparison, folder: Path) -> list[Path]:
             write_text(folder / f"{name}-{world}.csv", table.to_csv(index=False))
             write_text(folder / f"{name}-{world}.tex", booktabs(*rows))
             parts += [f"### {title}\n", *([note] if note else []), markdown_table(*rows)]
-        for figure in _figures(comparison, world):
+        for figure in comparison_figures(comparison, world, suffix=f"-{world}"):
             files = figure.save(folder / "figures", known)
             pictures += [path for path in files if path.suffix == ".png"]
             parts.append(f"![{figure.caption}](figures/{figure.name}.png)\n\n*{figure.caption}*\n")
@@ -100,33 +98,6 @@ def _tables(comparison: Comparison, world: str) -> Iterator[tuple[str, str, str,
         power = comparison.power[world]
         note = _POWER.format(margin=100 * power["margin"].iloc[0])
         yield "power", "Power", note, power, power_rows(power)
-
-
-def _figures(comparison: Comparison, world: str) -> Iterator[PaperFigure]:
-    """Figures for print of a world, as far as there are numbers."""
-    table = comparison.tables[world]
-    yield paper.success_figure(table, name=f"success-{world}")
-    against = table[table["difference"].notna()]
-    if len(against):
-        yield paper.differences_figure(_as_differences(against, comparison), name=f"differences-{world}")
-    makers: tuple[tuple[dict[str, pd.DataFrame], Callable[..., PaperFigure], str], ...] = (
-        (comparison.by_length, paper.success_by_length_figure, "success-by-length"),
-        (comparison.profiles, paper.profile_figure, "profiles"),
-        (comparison.learning, paper.learning_figure, "success-by-episodes"),
-    )
-    for by_world, make, name in makers:
-        if world in by_world:
-            yield make(by_world[world], name=f"{name}-{world}")
-
-
-def _as_differences(table: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
-    """The columns of `evaluation.differences_table`."""
-    names = {"policy": "ours", "difference": "point", "difference_low": "low", "difference_high": "high"}
-    kept = table.drop(columns=["low", "high", "n_seeds"]).rename(columns=names)
-    method = "95 % paired bootstrap intervals over tasks and seeds"
-    n_tasks = table["n"] // table["n_seeds"]
-    more: dict[str, Any] = {"theirs": comparison.reference, "n_seeds": kept["shared_seeds"], "method": method}
-    return kept.assign(**more, n=n_tasks)
 
 
 def _failures(comparison: Comparison) -> list[str]:

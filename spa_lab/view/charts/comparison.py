@@ -65,10 +65,10 @@ def profile_chart(table: pd.DataFrame) -> Chart:
 
 
 def learning_chart(table: pd.DataFrame) -> Chart:
-    """Success while training against the episodes learnt from; the bands are the range of the seeds.
+    """Success while training against the episodes learnt from; bands are bootstrap intervals over seeds.
 
     Args:
-        table: of `tables.comparison.learning_table`.
+        table: of `tables.learning.learning_table`.
 
     Raises:
         ValueError: the table has no rows.
@@ -97,15 +97,17 @@ def _bands(
             "x": rows[x],
             "line": {"width": 0, "shape": shape},
         } | group
-        traces += [
-            _plain(edge | {"y": rows["low"]}),
-            _plain(edge | {"y": rows["high"], "fill": "tonexty", "fillcolor": _faint(look.colour)}),
+        if rows["low"].notna().any():
+            traces.append(_plain(edge | {"y": rows["low"]}))
+            fill = {"fill": "tonexty", "fillcolor": _faint(look.colour)}
+            traces.append(_plain(edge | {"y": rows["high"]} | fill))
+        traces.append(
             {
                 "type": "scatter", "mode": "lines+markers" if len(rows) <= 20 else "lines", "name": name,
                 "legendgroup": policy, "x": rows[x].to_numpy(), "y": rows["value"].to_numpy(),
                 "line": line(look) | {"shape": shape}, "marker": marker(look), "hovertemplate": "%{y:.1%}",
-            },
-        ]  # fmt: skip
+            }
+        )  # fmt: skip
     figure = layout(PLOT + 20 * (len(policies) // 3), xaxis=x_axis)
     figure["yaxis"] = axis(y_title, range=[-0.02, 1.02], tickformat=".0%")
     return Chart(traces, figure, f"{what} of {len(policies)} policies")

@@ -1,7 +1,6 @@
 """From credit to advantage over the steps of one trajectory: reward, advantage, reach of the outcome."""
 
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,13 +13,14 @@ from spa_lab.view.paper.page import (
     LEGEND_ROW,
     MARGIN,
     Columns,
+    Page,
     add_axes,
     draw_legend,
     legend_entry,
     legend_rows,
+    page_of,
     tidy,
     whole_ticks,
-    width_of,
 )
 from spa_lab.view.paper.paper_figure import PaperFigure
 from spa_lab.view.tables.advantages import AdvantageSettings, advantage_table, credit_term, grounding_term
@@ -42,7 +42,7 @@ def advantages_figure(
     credit: Credit,
     settings: AdvantageSettings,
     *,
-    columns: Columns = 2,
+    columns: Columns | Page = 2,
     name: str = "advantages",
 ) -> PaperFigure:
     """Reward and advantage of every step without a critic, and the share of a final reward that reaches it.
@@ -51,14 +51,16 @@ def advantages_figure(
         trajectory: T steps.
         credit: of this trajectory.
         settings: how the credit becomes a reward and an advantage; "none" as critic.
-        columns: of the paper.
+        columns: of the paper that the figure spans, or a `Page`.
         name: of its files.
 
     Raises:
         ValueError: the credit does not fit the trajectory.
     """
     numbers = advantage_table(trajectory, credit, settings)
-    figure = _draw(numbers, width_of(columns))
+    page = page_of(columns)
+    with page.printing():
+        figure = _draw(numbers, page.width)
     where_to = "spread over the steps" if settings.residual == "spread" else "paid at the last step"
     error = f", whose residual e = R − b − Σĉ is {where_to}" if numbers["from_error"].any() else ""
     caption = (
@@ -68,7 +70,7 @@ def advantages_figure(
         f"({settings.grounding_form}), γ = {settings.gamma:g}, λ = {settings.lam:g} per "
         f"{settings.granularity}, no critic; tokens are counted as words and punctuation marks."
     )
-    return PaperFigure(name, figure, numbers, caption, columns, captions.episode_facts(trajectory, None))
+    return PaperFigure(name, figure, numbers, caption, page, captions.episode_facts(trajectory, None))
 
 
 def _draw(table: pd.DataFrame, width: float) -> Figure:
@@ -81,21 +83,20 @@ def _draw(table: pd.DataFrame, width: float) -> Figure:
     ]
     legend = legend_rows(handles, width - 2 * MARGIN)
     foot = MARGIN + 3 * PANEL + 2 * GAP + AXIS
-    with rc_context(style.PAPER_RC):
-        figure = Figure(figsize=(width, foot + LEGEND_ROW * len(legend) + 0.04))
-        plot_width = width - LEFT - MARGIN
-        for index, draw_panel in enumerate((_draw_rewards, _draw_advantages, _draw_reach)):
-            axes = add_axes(figure, LEFT, MARGIN + index * (PANEL + GAP), plot_width, PANEL)
-            draw_panel(axes, table)
-            axes.set_xlim(-0.6, len(table) - 0.4)
-            axes.set_xticks(whole_ticks(len(table) - 1, plot_width))
-            axes.locator_params(axis="y", nbins=4)
-            axes.yaxis.set_label_coords(-0.4 / plot_width, 0.5)
-            tidy(axes, "y")
-            if index < 2:
-                axes.set_xticklabels([])
-        axes.set_xlabel("step")
-        draw_legend(figure, legend, MARGIN, foot)
+    figure = Figure(figsize=(width, foot + LEGEND_ROW * len(legend) + 0.04))
+    plot_width = width - LEFT - MARGIN
+    for index, draw_panel in enumerate((_draw_rewards, _draw_advantages, _draw_reach)):
+        axes = add_axes(figure, LEFT, MARGIN + index * (PANEL + GAP), plot_width, PANEL)
+        draw_panel(axes, table)
+        axes.set_xlim(-0.6, len(table) - 0.4)
+        axes.set_xticks(whole_ticks(len(table) - 1, plot_width))
+        axes.locator_params(axis="y", nbins=4)
+        axes.yaxis.set_label_coords(-0.4 / plot_width, 0.5)
+        tidy(axes, "y")
+        if index < 2:
+            axes.set_xticklabels([])
+    axes.set_xlabel("step")
+    draw_legend(figure, legend, MARGIN, foot)
     return figure
 
 

@@ -3,22 +3,21 @@
 from dataclasses import dataclass
 
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spa_lab.view import style
 from spa_lab.view.paper import looks
 from spa_lab.view.paper.page import (
     LEGEND_ROW,
     MARGIN,
     Columns,
+    Page,
     add_axes,
     draw_legend,
     legend_entry,
     legend_rows,
+    page_of,
     tidy,
-    width_of,
 )
 from spa_lab.view.paper.paper_figure import PaperFigure
 from spa_lab.view.text import shortened
@@ -37,12 +36,14 @@ class _Axes:
     """The function is constant between two values of x."""
 
 
-def profile_figure(table: pd.DataFrame, *, columns: Columns = 2, name: str = "profiles") -> PaperFigure:
+def profile_figure(
+    table: pd.DataFrame, *, columns: Columns | Page = 2, name: str = "profiles"
+) -> PaperFigure:
     """Performance profiles: share of seeds and types of tasks whose success rate is above a threshold.
 
     Args:
         table: of `tables.comparison.profile_table`.
-        columns: of the paper.
+        columns: of the paper that the figure spans, or a `Page`.
         name: of its files.
 
     Raises:
@@ -54,29 +55,40 @@ def profile_figure(table: pd.DataFrame, *, columns: Columns = 2, name: str = "pr
         "Performance profiles: share of seeds and types of tasks whose success rate is above τ; bands are "
         f"pointwise 95 % intervals by a stratified bootstrap over up to {n_seeds} seeds."
     )
-    return PaperFigure(name, _draw(table, titles, columns), table, caption, columns, {"n_seeds": n_seeds})
+    return _printed(name, table, titles, caption, page_of(columns))
 
 
 def learning_figure(
-    table: pd.DataFrame, *, columns: Columns = 2, name: str = "success-by-episodes"
+    table: pd.DataFrame, *, columns: Columns | Page = 2, name: str = "success-by-episodes"
 ) -> PaperFigure:
-    """Success while training against the episodes learnt from.
+    """Success while training against the episodes learnt from, or the wall time that they took.
 
     Args:
-        table: of `tables.comparison.learning_table`.
-        columns: of the paper.
+        table: of `tables.learning.learning_table`.
+        columns: of the paper that the figure spans, or a `Page`.
         name: of its files.
 
     Raises:
         ValueError: the table has no rows.
     """
-    titles = _Axes("episodes", "episodes learnt from", "success while training")
+    by_time = "seconds" in table
     n_seeds = _n_seeds(table)
-    caption = (
-        "Success of the episodes that a policy learns from, sampled while training, against their number; "
-        f"mean and range of up to {n_seeds} seeds."
+    if by_time:
+        table = table.assign(minutes=table["seconds"] / 60)
+    x, x_title = ("minutes", "wall time (minutes)") if by_time else ("episodes", "episodes learnt from")
+    against = "the wall time of training, spread evenly over the episodes" if by_time else "their number"
+    band = (
+        f"mean of up to {n_seeds} seeds with 95 % bootstrap intervals over seeds"
+        if table["low"].notna().any()
+        else f"mean of up to {n_seeds} seeds"
+        if n_seeds > 1
+        else "1 seed"
     )
-    return PaperFigure(name, _draw(table, titles, columns), table, caption, columns, {"n_seeds": n_seeds})
+    caption = (
+        "Success of the episodes that a policy learns from, sampled while training, against "
+        f"{against}; {band}."
+    )
+    return _printed(name, table, _Axes(x, x_title, "success while training"), caption, page_of(columns))
 
 
 def _n_seeds(table: pd.DataFrame) -> int:
@@ -85,27 +97,32 @@ def _n_seeds(table: pd.DataFrame) -> int:
     return int(table["n_seeds"].max())
 
 
-def _draw(table: pd.DataFrame, titles: _Axes, columns: Columns) -> Figure:
-    width, policies = width_of(columns), list(table["policy"].unique())
+def _printed(name: str, table: pd.DataFrame, titles: _Axes, caption: str, page: Page) -> PaperFigure:
+    with page.printing():
+        figure = _draw(table, titles, page.width)
+    return PaperFigure(name, figure, table, caption, page, {"n_seeds": _n_seeds(table)})
+
+
+def _draw(table: pd.DataFrame, titles: _Axes, width: float) -> Figure:
+    policies = list(table["policy"].unique())
     lines = {policy: looks.line_of(policy) | looks.marker_of(policy, 3) for policy in policies}
     handles = [legend_entry(shortened(policy, 40), look) for policy, look in lines.items()]
     legend = legend_rows(handles, width - LEFT - MARGIN)
     foot = MARGIN + HEIGHT + AXIS
-    with rc_context(style.PAPER_RC):
-        figure = Figure(figsize=(width, foot + LEGEND_ROW * len(legend) + 0.06))
-        axes = add_axes(figure, LEFT, MARGIN, width - LEFT - MARGIN, HEIGHT)
-        for policy, look in lines.items():
-            _draw_band(axes, table[table["policy"] == policy], titles, look)
-        right = float(table[titles.x].max())
-        axes.set(xlim=(0, right or 1), ylim=(0, 1.02), xlabel=titles.x_title, ylabel=titles.y_title)
-        tidy(axes, "y")
-        draw_legend(figure, legend, LEFT, foot + 0.02)
+    figure = Figure(figsize=(width, foot + LEGEND_ROW * len(legend) + 0.06))
+    axes = add_axes(figure, LEFT, MARGIN, width - LEFT - MARGIN, HEIGHT)
+    for policy, look in lines.items():
+        _draw_band(axes, table[table["policy"] == policy], titles, look)
+    right = float(table[titles.x].max())
+    axes.set(xlim=(0, right or 1), ylim=(0, 1.02), xlabel=titles.x_title, ylabel=titles.y_title)
+    tidy(axes, "y")
+    draw_legend(figure, legend, LEFT, foot + 0.02)
     return figure
 
 
 def _draw_band(axes: Axes, rows: pd.DataFrame, titles: _Axes, look: looks.Properties) -> None:
     x, steps = rows[titles.x], titles.steps
-    if rows["n_seeds"].max() > 1:
+    if rows["low"].notna().any():
         band = {"color": look["color"], "alpha": 0.15, "linewidth": 0, "step": "post" if steps else None}
         axes.fill_between(x, rows["low"], rows["high"], **band)
     drawn = look | {"drawstyle": "steps-post" if steps else "default"}

@@ -5,7 +5,6 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -19,10 +18,11 @@ from spa_lab.view.paper.page import (
     MARGIN,
     TWO_COLUMNS,
     Columns,
+    Page,
     draw_legend,
     legend_entry,
     legend_rows,
-    width_of,
+    page_of,
 )
 from spa_lab.view.paper.paper_figure import PaperFigure
 from spa_lab.view.tables.trajectory import contribution_table
@@ -46,7 +46,7 @@ def contributions_figure(
     credits: Sequence[Credit],
     truth: ValueTruth | None = None,
     *,
-    columns: Columns = 2,
+    columns: Columns | Page = 2,
     name: str = "contributions",
     titles: Mapping[str, str] = NO_TITLES,
 ) -> PaperFigure:
@@ -56,7 +56,7 @@ def contributions_figure(
         trajectory: T steps; the figure grows with them, its text does not shrink.
         credits: at least one, all of this trajectory.
         truth: a measurement of this trajectory.
-        columns: of the paper.
+        columns: of the paper that the figure spans, or a `Page`.
         name: of its files.
         titles: source -> what it is called in the figure; the source itself where it is missing.
 
@@ -65,21 +65,22 @@ def contributions_figure(
             side by side (one in a column, four on a page; see `rows.most_sources`).
     """
     shown = CreditedTrajectory(trajectory, credits, truth)
-    figure = draw_contributions([shown], width_of(columns), titles)
+    page = page_of(columns)
+    figure = draw_contributions([shown], page, titles)
     sources = captions.enumeration([captions.titled(credit.source, titles) for credit in credits])
     caption = (
         f"Contribution of every step of one {captions.episode(trajectory)} according to {sources}, and the "
         f"running sum of base value and contributions.{captions.measured(truth)}"
     )
     numbers = contribution_table(trajectory, credits, truth)
-    return PaperFigure(name, figure, numbers, caption, columns, captions.episode_facts(trajectory, truth))
+    return PaperFigure(name, figure, numbers, caption, page, captions.episode_facts(trajectory, truth))
 
 
 def contributions_pair_figure(
     success: CreditedTrajectory,
     failure: CreditedTrajectory,
     *,
-    columns: Columns = 2,
+    columns: Columns | Page = 2,
     name: str = "contributions",
     titles: Mapping[str, str] = NO_TITLES,
 ) -> PaperFigure:
@@ -88,7 +89,7 @@ def contributions_pair_figure(
     Args:
         success: drawn on the left.
         failure: drawn on the right.
-        columns: of the paper.
+        columns: of the paper that the figure spans, or a `Page`.
         name: of its files.
         titles: as in `contributions_figure`.
 
@@ -96,7 +97,8 @@ def contributions_pair_figure(
         ValueError: as `contributions_figure`.
     """
     pair = (success, failure)
-    figure = draw_contributions(pair, width_of(columns), titles)
+    page = page_of(columns)
+    figure = draw_contributions(pair, page, titles)
     numbers = pd.concat(
         [contribution_table(*shown).assign(trajectory_id=shown.trajectory.id) for shown in pair],
         ignore_index=True,
@@ -107,15 +109,20 @@ def contributions_pair_figure(
         f"{captions.measured(success.truth or failure.truth)}"
     )
     facts = {"n": 2, "trajectories": [shown.trajectory.id for shown in pair]}
-    return PaperFigure(name, figure, numbers, caption, columns, facts)
+    return PaperFigure(name, figure, numbers, caption, page, facts)
 
 
 def draw_contributions(
-    shown: Sequence[CreditedTrajectory], width: float = TWO_COLUMNS, titles: Mapping[str, str] = NO_TITLES
+    shown: Sequence[CreditedTrajectory], page: Page = TWO_COLUMNS, titles: Mapping[str, str] = NO_TITLES
 ) -> Figure:
-    """Trajectories side by side on common axes, one legend below; `width` in inches."""
+    """Trajectories side by side on common axes, one legend below."""
     for trajectory, credits, truth in shown:
         geometry.check_drawable(trajectory, credits, truth)
+    with page.printing():
+        return _draw(shown, page.width, titles)
+
+
+def _draw(shown: Sequence[CreditedTrajectory], width: float, titles: Mapping[str, str]) -> Figure:
     credits = [credit for each in shown for credit in each.credits]
     truths = [each.truth for each in shown if each.truth]
     bars, sums = geometry.bar_span(credits, truths), geometry.path_span(credits, truths)
@@ -124,11 +131,10 @@ def draw_contributions(
     legend = legend_rows(_legend(blocks, titles), width - 2 * MARGIN)
     head = max(block.head for block in blocks)
     foot = head + max(block.height for block in blocks) + 0.5 * MARGIN
-    with rc_context(style.PAPER_RC):
-        figure = Figure(figsize=(width, foot + LEGEND_ROW * len(legend) + 0.5 * MARGIN))
-        for index, block in enumerate(blocks):
-            rows.draw(figure, block, MARGIN + index * (block_width + GAP), head)
-        draw_legend(figure, legend, MARGIN, foot)
+    figure = Figure(figsize=(width, foot + LEGEND_ROW * len(legend) + 0.5 * MARGIN))
+    for index, block in enumerate(blocks):
+        rows.draw(figure, block, MARGIN + index * (block_width + GAP), head)
+    draw_legend(figure, legend, MARGIN, foot)
     return figure
 
 

@@ -1,31 +1,33 @@
 """Positive controls: one panel a probe, arms down, mean value over training; exact credit as a line."""
 
-import numpy as np
+from collections.abc import Sequence
+
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spa_lab.view import style
 from spa_lab.view.paper import looks
-from spa_lab.view.paper.page import MARGIN, Columns, add_axes, text_width, tidy, width_of
+from spa_lab.view.paper.page import MARGIN, Columns, Page, add_axes, page_of, text_width, tidy
 from spa_lab.view.paper.paper_figure import PaperFigure
 from spa_lab.view.tables.controls import OPTIMUM
 
-ROW, HEAD, AXIS, GAP = 0.17, 0.25, 0.45, 0.25
-"""Inches: an arm, the title of a panel, its axis below, between panels."""
+ROW, HEAD, AXIS, GAP, LEAST = 0.17, 0.25, 0.45, 0.25, 0.8
+"""Inches: an arm, the title of a panel, its axis below, between panels, the least width beside another."""
 ORACLE = "exact"
 """Arm that is drawn as a line through its panel."""
 
 
-def controls_figure(table: pd.DataFrame, *, columns: Columns = 2, name: str = "controls") -> PaperFigure:
+def controls_figure(
+    table: pd.DataFrame, *, columns: Columns | Page = 2, name: str = "controls"
+) -> PaperFigure:
     """Areas under the curves with intervals, and final values as hollow marks.
 
-    The probe with the most arms is on the left, the others below each other on the right.
+    The probe with the most arms is on the left, the others on the right or, on a narrow page, below it.
 
     Args:
         table: of `tables.controls.controls_table`.
-        columns: of the paper.
+        columns: of the paper that the figure spans, or a `Page`.
         name: of its files.
 
     Raises:
@@ -39,27 +41,33 @@ def controls_figure(table: pd.DataFrame, *, columns: Columns = 2, name: str = "c
         "tasks) and its value at the end (hollow), by probe; exact values, optimum 1. Dotted: the cloned "
         "policy; dashed: exact credit."
     )
-    figure = _draw(table, width_of(columns))
-    return PaperFigure(name, figure, table, caption, columns, {"n_seeds": n_seeds})
+    page = page_of(columns)
+    with page.printing():
+        figure = _draw(table, page.width)
+    return PaperFigure(name, figure, table, caption, page, {"n_seeds": n_seeds}, keys=("probe", "arm"))
 
 
 def _draw(table: pd.DataFrame, width: float) -> Figure:
     panels = sorted(table.groupby("probe", sort=False), key=lambda panel: -len(panel[1]))
-    (_, largest), right = panels[0], panels[1:]
     label = max(map(text_width, table["arm"].unique())) + 0.1
-    sides = 2 if right else 1
-    panel_width = (width - 2 * MARGIN - (sides - 1) * GAP) / sides - label
-    heights = [HEAD + ROW * len(rows) + AXIS for _, rows in right]
-    height = max(HEAD + ROW * len(largest) + AXIS, sum(heights))
-    tops = [0.0, *np.cumsum([0.0, *heights])[:-1]] if right else [0.0]
-    with rc_context(style.PAPER_RC):
-        figure = Figure(figsize=(width, height))
-        for index, (top, (probe, rows)) in enumerate(zip(tops, panels, strict=True)):
-            left = MARGIN + label + (index > 0) * (panel_width + GAP + label)
-            axes = add_axes(figure, left, top + HEAD, panel_width, ROW * len(rows))
-            _draw_panel(axes, rows)
-            axes.set_title(str(probe), fontsize=style.PAPER_SIZE, pad=3)
+    heights = [HEAD + ROW * len(rows) + AXIS for _, rows in panels]
+    half = (width - 2 * MARGIN - GAP) / 2 - label
+    is_beside = len(panels) > 1 and half >= LEAST
+    panel_width = half if is_beside else width - 2 * MARGIN - label
+    first = 1 if is_beside else len(panels)  # panels of the left column
+    tops = [*_tops(heights[:first]), *_tops(heights[first:])]
+    figure = Figure(figsize=(width, max(sum(heights[:first]), sum(heights[first:]))))
+    for index, (top, (probe, rows)) in enumerate(zip(tops, panels, strict=True)):
+        left = MARGIN + label + (index >= first) * (panel_width + GAP + label)
+        axes = add_axes(figure, left, top + HEAD, panel_width, ROW * len(rows))
+        _draw_panel(axes, rows)
+        axes.set_title(str(probe), pad=3)
     return figure
+
+
+def _tops(heights: Sequence[float]) -> list[float]:
+    """Inches from the top of the page to panels below each other."""
+    return [float(sum(heights[:i])) for i in range(len(heights))]
 
 
 def _draw_panel(axes: Axes, rows: pd.DataFrame) -> None:

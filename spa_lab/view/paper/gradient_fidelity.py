@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
@@ -14,14 +13,16 @@ from spa_lab.view.paper import latex, looks
 from spa_lab.view.paper.page import (
     LEGEND_ROW,
     MARGIN,
+    TWO_COLUMNS,
     Columns,
+    Page,
     add_axes,
     draw_legend,
     fit_text,
     legend_entry,
     legend_rows,
+    page_of,
     text_width,
-    width_of,
 )
 from spa_lab.view.paper.paper_figure import PaperFigure
 from spa_lab.view.paper.scoreboard import AXIS, GAP, LEAST, LINE, NAMES, OUTCOME_LOOKS, ROW, wrapped
@@ -48,7 +49,7 @@ def gradient_figure(
     table: pd.DataFrame,
     metrics: Sequence[str] = SHOWN,
     *,
-    columns: Columns = 2,
+    columns: Columns | Page = 2,
     name: str = "gradient",
 ) -> PaperFigure:
     """Every advantage on every metric, as many metrics as fit; see the module.
@@ -56,32 +57,47 @@ def gradient_figure(
     Args:
         table: of `spa_lab.gradient_fidelity`.
         metrics: values of the table's column `metric`.
-        columns: of the paper.
+        columns: of the paper that the figure spans, or a `Page`.
         name: of its files.
 
     Raises:
         ValueError: the table is empty or lacks a metric.
     """
-    width = width_of(columns)
-    names = _names(table, width)
-    shown = list(metrics)[: max(int((width - _left(names) - MARGIN) / (LEAST + GAP)), 1)]
-    figure = draw_gradient(table, shown, width=width)
+    page = page_of(columns)
+    with page.printing():
+        free = page.width - _left(_names(table, page.width)) - MARGIN
+    shown = list(metrics)[: max(int(free / (LEAST + GAP)), 1)]
+    figure = draw_gradient(table, shown, page=page)
     numbers = table[table["metric"].isin(shown)]
     caption = f"Advantages before training: {sample_in_words(table)}. Hollow: not resolved."
-    return PaperFigure(name, figure, numbers, caption, columns, {}, latex.gradient_rows(numbers, shown))
+    return PaperFigure(
+        name,
+        figure,
+        numbers,
+        caption,
+        page,
+        {},
+        latex.gradient_rows(numbers, shown),
+        ("advantage", "metric", "outcome"),
+    )
 
 
 def draw_gradient(
     table: pd.DataFrame,
     metrics: Sequence[str] = SHOWN,
     *,
-    width: float = width_of(2),
+    page: Page = TWO_COLUMNS,
 ) -> Figure:
-    """The picture alone, with exactly these metrics; `width` in inches.
+    """The picture alone, with exactly these metrics.
 
     Raises:
         ValueError: the table is empty or lacks a metric.
     """
+    with page.printing():
+        return _draw(table, metrics, page.width)
+
+
+def _draw(table: pd.DataFrame, metrics: Sequence[str], width: float) -> Figure:
     rows = {
         (m, o): advantage_rows(table, m, o, list(table["advantage"].unique())) for m in metrics for o in MARKS
     }
@@ -93,14 +109,13 @@ def draw_gradient(
     body = ROW * len(names)
     entries = [legend_entry(outcome, look | {"linewidth": 0.8}) for outcome, (_, look) in MARKS.items()]
     legend = legend_rows([*entries, legend_entry("exact credit", BEST)], width - 2 * MARGIN)
-    with rc_context(style.PAPER_RC):
-        figure = Figure(figsize=(width, head + body + AXIS + LEGEND_ROW * len(legend)))
-        for index, (metric, title) in enumerate(zip(metrics, lines, strict=True)):
-            axes = add_axes(figure, left + index * (panel + GAP), head, panel, body)
-            _draw_panel(axes, {outcome: rows[metric, outcome] for outcome in MARKS}, metric)
-            axes.set_title(title, fontsize=style.PAPER_SIZE, pad=3)
-            axes.set_yticks(range(len(names)), names if index == 0 else [])
-        draw_legend(figure, legend, MARGIN, head + body + AXIS)
+    figure = Figure(figsize=(width, head + body + AXIS + LEGEND_ROW * len(legend)))
+    for index, (metric, title) in enumerate(zip(metrics, lines, strict=True)):
+        axes = add_axes(figure, left + index * (panel + GAP), head, panel, body)
+        _draw_panel(axes, {outcome: rows[metric, outcome] for outcome in MARKS}, metric)
+        axes.set_title(title, pad=3)
+        axes.set_yticks(range(len(names)), names if index == 0 else [])
+    draw_legend(figure, legend, MARGIN, head + body + AXIS)
     return figure
 
 

@@ -9,7 +9,8 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from spa_lab.view.text import one_line
+from spa_lab.view.tables.scoreboard import SECOND
+from spa_lab.view.text import Bold, one_line, with_best
 
 _JOINED = "-',"
 """Two of these in a row would become a ligature: a dash or a quotation mark."""
@@ -41,12 +42,16 @@ def escaped(text: str) -> str:
     return "".join(text if text.isascii() or ord(text) < 0x180 else "?" for text in escapes)
 
 
-def booktabs(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+Cell = str | Sequence[str]
+"""Plain text, or parts of it with spaces between; a `Bold` part is set in bold."""
+
+
+def booktabs(heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     r"""A `tabular` in booktabs style; the first column is left-aligned, all others right-aligned.
 
     Args:
         heads: column titles, plain text.
-        rows: cells, plain text, as many as titles.
+        rows: cells, as many as titles.
 
     Raises:
         ValueError: a row has another number of cells than there are titles.
@@ -58,11 +63,11 @@ def booktabs(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([*lines, *map(_row, rows), r"\bottomrule", r"\end{tabular}", ""])
 
 
-def figure_environment(name: str, caption: str, *, columns: int) -> str:
-    r"""The environment that includes `name`.pdf at its natural size; `figure*` spans both columns."""
-    kind = "figure*" if columns == 2 else "figure"
+def figure_environment(name: str, caption: str, *, picture: str, spans_columns: bool) -> str:
+    r"""The environment that includes a picture at its natural size; `figure*` spans both columns."""
+    kind = "figure*" if spans_columns else "figure"
     return "\n".join(
-        [rf"\begin{{{kind}}}[t]", r"\centering", rf"\includegraphics{{{name}.pdf}}",
+        [rf"\begin{{{kind}}}[t]", r"\centering", rf"\includegraphics{{{picture}}}",
          rf"\caption{{{escaped(caption)}}}", rf"\label{{fig:{name}}}", rf"\end{{{kind}}}", ""]
     )  # fmt: skip
 
@@ -70,10 +75,11 @@ def figure_environment(name: str, caption: str, *, columns: int) -> str:
 def success_rows(table: pd.DataFrame) -> str:
     """The table of `evaluation.success_table`, rates in per cent."""
     heads = ["policy", "success (%)", "95 % interval", "grounded (%)", "steps", "n", "seeds"]
+    best = with_best([_percent(value) for value in table["success"]], list(table["success"]))
     rows = [
-        [row.policy, _percent(row.success), _interval(row.low, row.high), _percent(row.grounding),
+        [row.policy, success, _interval(row.low, row.high), _percent(row.grounding),
          _number(row.mean_steps, 1), str(row.n), str(row.n_seeds)]
-        for row in table.itertuples()
+        for row, success in zip(table.itertuples(), best, strict=True)
     ]  # fmt: skip
     return booktabs(heads, rows)
 
@@ -82,7 +88,7 @@ def difference_rows(table: pd.DataFrame) -> str:
     """The table of `evaluation.differences_table`, in percentage points."""
     heads = ["comparison", "difference", "95 % interval", "tasks", "seeds"]
     rows = [
-        [f"{row.ours} − {row.theirs}", _percent(row.point, "+"), _interval(row.low, row.high, "+"),
+        [f"{row.ours} vs {row.theirs}", _percent(row.point, "+"), _interval(row.low, row.high, "+"),
          str(row.n), str(row.n_seeds)]
         for row in table.itertuples()
     ]  # fmt: skip
@@ -91,12 +97,15 @@ def difference_rows(table: pd.DataFrame) -> str:
 
 def length_rows(table: pd.DataFrame) -> str:
     """The table of `evaluation.success_by_length`: a row per policy, a column per bin, per cent."""
-    bins = list(table["bin"].unique())
-    rows = []
-    for policy in table["policy"].unique():
-        by_bin = table[table["policy"] == policy].set_index("bin").loc[bins]
-        rows.append([policy, *(f"{_percent(row.success)} ({row.n})" for row in by_bin.itertuples())])
-    return booktabs(["policy", *bins], rows)
+    bins, policies = list(table["bin"].unique()), list(table["policy"].unique())
+    columns = []
+    for name in bins:
+        rates = table[table["bin"] == name].set_index("policy").loc[policies]
+        best = with_best([_percent(rate) for rate in rates["success"]], list(rates["success"]))
+        columns.append([(rate, f"({n})") for rate, n in zip(best, rates["n"], strict=True)])
+    return booktabs(
+        ["policy", *bins], [[policy, *row] for policy, *row in zip(policies, *columns, strict=True)]
+    )
 
 
 def board_rows(
@@ -104,16 +113,24 @@ def board_rows(
 ) -> str:
     """The table of `credit.fidelity.scoreboard`: a row per source, success / failure."""
     titles = table.drop_duplicates("metric").set_index("metric")["title"]
-    values = table.pivot_table(index="source", columns=["metric", "outcome"], values="value", dropna=False)
-    rows = []
-    for source in table["source"].unique():
-        pairs = ((values.get((metric, outcome)) for outcome in ("success", "failure")) for metric in metrics)
-        cells = [
-            " / ".join("–" if column is None else _number(column[source], 2) for column in pair)
-            for pair in pairs
-        ]
-        rows.append([source_titles.get(source, source), *cells])
+    sources = list(table["source"].unique())
+    columns = []
+    for metric in metrics:
+        pair = [_board_cells(table, sources, metric, outcome) for outcome in ("success", "failure")]
+        columns.append([(first, "/", second) for first, second in zip(*pair, strict=True)])
+    names = [source_titles.get(source, source) for source in sources]
+    rows = [[name, *row] for name, *row in zip(names, *columns, strict=True)]
     return booktabs(["source (success / failure)", *(str(titles[metric]) for metric in metrics)], rows)
+
+
+def _board_cells(table: pd.DataFrame, sources: Sequence[str], metric: str, outcome: str) -> list[str]:
+    """A cell for each source; the best of those that are no measurement is bold."""
+    rows = table[(table["metric"] == metric) & (table["outcome"] == outcome)]
+    values = rows.set_index("source")["value"].reindex(sources)
+    cells = [_number(value, 2) for value in values]
+    best = rows["best"].iloc[0] if len(rows) else math.nan
+    rivals = [math.nan if source == SECOND else value for source, value in values.items()]
+    return cells if math.isnan(best) else with_best(cells, rivals, best=best)
 
 
 def gradient_rows(table: pd.DataFrame, metrics: Sequence[str]) -> str:
@@ -134,10 +151,17 @@ def gradient_rows(table: pd.DataFrame, metrics: Sequence[str]) -> str:
     return booktabs(["advantage", *(str(titles[metric]) for metric in metrics)], rows)
 
 
-def _row(cells: Sequence[str]) -> str:
-    line = " & ".join(map(escaped, cells)) + r" \\"
+def _row(cells: Sequence[Cell]) -> str:
+    line = " & ".join(map(_cell, cells)) + r" \\"
     # after the `\\` of the previous row these would be parsed as its arguments
     return "{}" + line if line[0] in "[*" else line
+
+
+def _cell(cell: Cell) -> str:
+    parts = [cell] if isinstance(cell, str) else cell
+    return " ".join(
+        rf"\textbf{{{escaped(part)}}}" if isinstance(part, Bold) else escaped(part) for part in parts
+    )
 
 
 def _number(value: float, places: int, sign: str = "") -> str:

@@ -1,13 +1,17 @@
 """A page for print: as wide as one or two columns of a paper, with everything placed in inches.
 
 Text keeps its size when the figure is included at its natural width, nothing overlaps, and the same input
-gives the same file. Coordinates in inches run from the left and from the top.
+gives the same file. Coordinates in inches run from the left and from the top. Texts are measured in the font
+of matplotlib's current settings, so a figure is laid out and drawn within `Page.printing`.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from matplotlib import rc_context, rcParams
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,12 +20,11 @@ from matplotlib.lines import Line2D
 from matplotlib.textpath import TextPath
 
 from spa_lab.view import geometry, style
+from spa_lab.view.paper.fonts import SANS, Font
 from spa_lab.view.text import one_line, shortened
 
 Columns = Literal[1, 2]
 """Columns of the paper that a figure spans."""
-ONE_COLUMN, TWO_COLUMNS = 3.35, 6.95
-"""Inches: widths that fit one column, and both columns, of the usual two-column templates."""
 MARGIN = 0.1
 LEGEND_ROW = 0.18
 """Inches."""
@@ -31,21 +34,47 @@ _TICK = 0.42
 """Least inches of a tick label."""
 
 
-def width_of(columns: Columns) -> float:
-    """Width in inches of a figure that spans so many columns."""
+@dataclass(frozen=True)
+class Page:
+    """What a figure is drawn for; see `venues.find_page` for those of conferences."""
+
+    width: float
+    """Inches: of the figure."""
+    spans_columns: bool = True
+    """The figure spans both columns of a paper in two columns."""
+    font: Font = SANS
+
+    @property
+    def settings(self) -> dict[Any, Any]:
+        """Matplotlib's settings for drawing and saving a figure of this page."""
+        return style.PAPER_RC | self.font.settings
+
+    def printing(self) -> AbstractContextManager[None]:
+        """The context in which a figure is laid out, drawn and saved."""
+        return rc_context(self.settings)
+
+
+ONE_COLUMN, TWO_COLUMNS = Page(3.35, spans_columns=False), Page(6.95)
+"""Fit one column, and both columns, of the usual two-column templates."""
+
+
+def page_of(columns: Columns | Page) -> Page:
+    """The page for figures that span so many columns; a page itself is returned."""
+    if isinstance(columns, Page):
+        return columns
     return ONE_COLUMN if columns == 1 else TWO_COLUMNS
 
 
-def text_width(text: str, *, bold: bool = False, size: float = style.PAPER_SIZE) -> float:
-    """Width in inches of a line of text; `size` in points."""
-    font = FontProperties(family=style.PAPER_FONT[0], weight="bold" if bold else "normal")
+def text_width(text: str, *, bold: bool = False, size: float | None = None) -> float:
+    """Width in inches of a line of text; `size` in points, that of the current settings if None."""
+    font = FontProperties(weight="bold" if bold else "normal")
     plain = text.replace("$", "S")  # as wide, and never parsed as mathematics
     # curves lie within their control points; exact extents take ten times as long
-    outline = TextPath((0, 0), plain, size=size, prop=font).vertices
+    outline = TextPath((0, 0), plain, size=size or rcParams["font.size"], prop=font).vertices
     return float(outline[:, 0].max(initial=0.0)) / 72
 
 
-def fit_text(text: str, width: float, *, bold: bool = False, size: float = style.PAPER_SIZE) -> str:
+def fit_text(text: str, width: float, *, bold: bool = False, size: float | None = None) -> str:
     """The text on one line, shortened to a width in inches."""
     line = one_line(text)
     n = len(line)
@@ -53,6 +82,21 @@ def fit_text(text: str, width: float, *, bold: bool = False, size: float = style
         measured = text_width(shortened(line, n), bold=bold, size=size)
         n = min(n - 1, int(n * width / measured) + 1)
     return shortened(line, n)
+
+
+def wrapped_text(text: str, width: float, most: int, *, bold: bool = False) -> list[str]:
+    """The text in at most so many lines of a width in inches, broken between words; the last may be cut."""
+    words, lines = one_line(text).split(), [""]
+    for number, word in enumerate(words):
+        longer = f"{lines[-1]} {word}".strip()
+        if not lines[-1] or text_width(longer, bold=bold) <= width:
+            lines[-1] = longer
+        elif len(lines) < most:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {' '.join(words[number:])}"
+            break
+    return [fit_text(line, width, bold=bold) for line in lines if line]
 
 
 def add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
@@ -106,6 +150,15 @@ def tidy(axes: Axes, grid: Literal["x", "y"]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis=grid, color=style.GRID, linewidth=0.6)
     axes.set_axisbelow(True)
+
+
+def lean_inward(axes: Axes) -> None:
+    """Labels of ticks near the ends of the x axis lean inward, away from a neighbouring panel."""
+    low, high = axes.get_xlim()
+    near = 0.1 * (high - low)
+    for tick, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True):
+        if not low + near < tick < high - near:
+            label.set_horizontalalignment("left" if tick < (low + high) / 2 else "right")
 
 
 def round_ticks(span: geometry.Span, length: float) -> tuple[np.ndarray, list[str]]:

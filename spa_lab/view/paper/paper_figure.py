@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -14,15 +14,16 @@ from matplotlib.figure import Figure
 
 from spa_lab.store import replacing
 from spa_lab.store.files import write_text
-from spa_lab.view import style
 from spa_lab.view.html.markup import safe
 from spa_lab.view.paper import latex
-from spa_lab.view.paper.page import Columns, width_of
+from spa_lab.view.paper.page import TWO_COLUMNS, Page
 
 DPI = 200
 """Resolution of PNG files, dots per inch."""
 ENDINGS = (".pdf", ".svg", ".png")
 """Formats of a picture."""
+FORMATS = ("pdf", "svg", "png", "csv", "tex")
+"""What a figure can be saved as."""
 _PROVENANCE_FIELD = {".svg": "Description", ".pdf": "Subject", ".png": "Description"}
 _NO_DATE: dict[str, dict[str, None]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
 
@@ -38,14 +39,21 @@ class PaperFigure:
     """The numbers that are drawn, and no others."""
     caption: str
     """Plain text: what is shown and how the intervals were made."""
-    columns: Columns
+    page: Page
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Provenance of this figure alone: plain JSON values such as n."""
     table: str = ""
     """The same numbers as a LaTeX `tabular`; empty if the figure has none."""
+    keys: tuple[str, ...] = ()
+    """Columns of `numbers` that name a row in LaTeX macros; without any there are none of this figure."""
 
     def save(
-        self, folder: Path | str, provenance: Mapping[str, Any] | None = None, *, in_caption: str = ""
+        self,
+        folder: Path | str,
+        provenance: Mapping[str, Any] | None = None,
+        *,
+        in_caption: str = "",
+        formats: Sequence[str] = FORMATS,
     ) -> list[Path]:
         """Write PDF, SVG, PNG, the numbers as CSV, and LaTeX; existing files of these names are replaced.
 
@@ -55,46 +63,65 @@ class PaperFigure:
             folder: created if missing.
             provenance: plain JSON values, see `view.provenance.provenance_of`; `facts` are added.
             in_caption: a sentence that closes the caption, e.g. `view.provenance.in_words`; "" for none.
+            formats: of `FORMATS`; LaTeX includes the PDF, or else the PNG.
 
         Returns:
             The files.
 
         Raises:
-            ValueError: provenance that has no JSON form.
+            ValueError: provenance that has no JSON form, or an unknown format.
             StoreError: a file could not be written.
         """
+        check_formats(formats)
         folder = Path(folder)
         known = {**(provenance or {}), **self.facts, "figure": self.name}
-        pictures = [folder / f"{self.name}{ending}" for ending in ENDINGS]
+        pictures = [folder / f"{self.name}{ending}" for ending in ENDINGS if ending[1:] in formats]
         for path in pictures:
-            write_picture(self.figure, path, known)
-        comment = f"% {json.dumps(known, sort_keys=True)}\n"
-        caption = f"{self.caption} {in_caption}".strip()
-        texts = {
-            f"{self.name}.csv": self.numbers.to_csv(index=False),
-            f"{self.name}.tex": comment + latex.figure_environment(self.name, caption, columns=self.columns),
-        }
-        if self.table:
-            texts[f"{self.name}-table.tex"] = comment + self.table
+            write_picture(self.figure, path, known, self.page)
+        texts = self._texts(f"% {json.dumps(known, sort_keys=True)}\n", in_caption, formats)
         for name, text in texts.items():
             write_text(folder / name, text)
         return [*pictures, *(folder / name for name in texts)]
+
+    def _texts(self, comment: str, in_caption: str, formats: Sequence[str]) -> dict[str, str]:
+        """Name of a file -> what it holds."""
+        texts = {}
+        if "csv" in formats:
+            texts[f"{self.name}.csv"] = self.numbers.to_csv(index=False)
+        if "tex" in formats:
+            picture = f"{self.name}.{'png' if 'png' in formats and 'pdf' not in formats else 'pdf'}"
+            caption = f"{self.caption} {in_caption}".strip()
+            spans = self.page.spans_columns
+            environment = latex.figure_environment(self.name, caption, picture=picture, spans_columns=spans)
+            texts[f"{self.name}.tex"] = comment + environment
+            if self.table:
+                texts[f"{self.name}-table.tex"] = comment + self.table
+        return texts
 
     def _repr_html_(self) -> str:
         """The figure at its printed size, with its caption."""
         picture = BytesIO()
         # letters as curves: a browser may lack the font
-        with rc_context(style.PAPER_RC | {"svg.fonttype": "path"}):
+        with rc_context(self.page.settings | {"svg.fonttype": "path"}):
             self.figure.savefig(picture, format="svg", metadata={"Date": None})
         source = f"data:image/svg+xml;base64,{b64encode(picture.getvalue()).decode()}"
-        words, width = safe(self.caption), f"width:{width_of(self.columns)}in"
+        words, width = safe(self.caption), f"width:{self.figure.get_size_inches()[0]:g}in"
         return (
             f'<figure style="{width};max-width:100%;margin:0"><img alt="{words}" src="{source}" '
             f'style="width:100%"><figcaption>{words}</figcaption></figure>'
         )
 
 
-def write_picture(figure: Figure, path: Path, provenance: Mapping[str, Any]) -> None:
+def check_formats(formats: Sequence[str]) -> None:
+    """Raise ValueError unless each is one of `FORMATS`."""
+    for name in formats:
+        if name not in FORMATS:
+            raise ValueError(f"format {name!r} is not known; there are: {', '.join(FORMATS)}")
+
+
+def write_picture(
+    figure: Figure, path: Path, provenance: Mapping[str, Any], page: Page = TWO_COLUMNS
+) -> None:
     """Write one picture file atomically, with its provenance in the file's own metadata.
 
     The provenance is one line of JSON: in SVG and PNG under "Description", in PDF under "Subject". No dates
@@ -104,6 +131,7 @@ def write_picture(figure: Figure, path: Path, provenance: Mapping[str, Any]) -> 
         figure: a figure of this package.
         path: ends in .svg, .pdf or .png; an existing file is replaced.
         provenance: plain JSON values, e.g. `Run.provenance`.
+        page: that it was drawn for.
 
     Raises:
         ValueError: another ending, or provenance that has no JSON form.
@@ -117,5 +145,5 @@ def write_picture(figure: Figure, path: Path, provenance: Mapping[str, Any]) -> 
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: provenance has no JSON form: {error}") from error
     metadata = {_PROVENANCE_FIELD[ending]: described} | _NO_DATE[ending]
-    with rc_context(style.PAPER_RC), replacing(path) as partial:
+    with page.printing(), replacing(path) as partial:
         figure.savefig(partial, format=ending[1:], dpi=DPI, metadata=metadata)

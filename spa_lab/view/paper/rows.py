@@ -1,10 +1,14 @@
-"""One trajectory as a block of rows: step, action, bars of every source, running sum."""
+"""One trajectory as a block of rows: step, action, bars of every source, running sum.
+
+A run of equal steps is one row, see `tables.folding`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -13,7 +17,7 @@ from spa_lab.view import geometry, style
 from spa_lab.view.geometry import Span
 from spa_lab.view.paper import captions, looks
 from spa_lab.view.paper.page import MARGIN, add_axes, add_text, fit_text, round_ticks, text_width
-from spa_lab.view.tables.frames import progress_error
+from spa_lab.view.tables.folding import folded
 from spa_lab.view.tables.trajectory import running_sum
 from spa_lab.view.text import decimal_places, facts, signed, step_label, sum_caption
 
@@ -27,8 +31,8 @@ LABEL_SHARE = 0.58
 """Largest share of the width without numbers and gaps that actions take; 0.04 less for each source."""
 LABEL_WIDTH = 38
 """Characters."""
-TITLE_SIZE = 9
-"""Points."""
+LARGER = 1
+"""Points by which the title is larger than other text."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +65,27 @@ class Block:
         return len(self.credits) * (NUMBER_WIDTH + GAP) + GAP
 
     @cached_property
+    def rows(self) -> list[range]:
+        """The steps of every row."""
+        return folded(self.credits, self.truth)
+
+    @property
+    def bounds(self) -> list[int]:
+        """(rows + 1,) steps taken before every row, and after the last."""
+        return [0, *(run[-1] + 1 for run in self.rows)]
+
+    @cached_property
+    def _whole_labels(self) -> list[str]:
+        """(rows,) what the rows are called."""
+        return [
+            step_label(self.trajectory, run[0], LABEL_WIDTH) if len(run) == 1 else f"… {len(run)} more:"
+            for run in self.rows
+        ]
+
+    @cached_property
     def label_width(self) -> float:
         """Inches, from the step's number to the first bars."""
-        labels = (step_label(self.trajectory, step, LABEL_WIDTH) for step in range(len(self.trajectory)))
-        natural = STEP_WIDTH + max(map(text_width, labels)) + self.mark_width
+        natural = STEP_WIDTH + max(map(text_width, self._whole_labels)) + self.mark_width
         free = self.width - self._beside
         bars = LEAST_BAR * (len(self.credits) + 1)
         share = LABEL_SHARE - 0.04 * len(self.credits)
@@ -72,10 +93,12 @@ class Block:
 
     @cached_property
     def labels(self) -> list[str]:
-        """(T,) the actions, shortened to fit."""
-        available = self.label_width - STEP_WIDTH - self.mark_width
-        labels = (step_label(self.trajectory, step, LABEL_WIDTH) for step in range(len(self.trajectory)))
-        return [fit_text(label, available) for label in labels]
+        """(rows,) the actions, shortened to fit."""
+        available = self.label_width - STEP_WIDTH
+        return [
+            fit_text(label, available - (self.mark_width if len(run) == 1 else 0.0))
+            for run, label in zip(self.rows, self._whole_labels, strict=True)
+        ]
 
     @property
     def mark_width(self) -> float:
@@ -100,7 +123,7 @@ class Block:
     @property
     def height(self) -> float:
         """Inches of all rows."""
-        return ROW * len(self.trajectory)
+        return ROW * len(self.rows)
 
 
 def most_sources(width: float) -> int:
@@ -111,8 +134,9 @@ def most_sources(width: float) -> int:
 
 def draw(figure: Figure, block: Block, left: float, head: float) -> None:
     """Draw a block; `left` is its left edge and `head` the upper edge of its first row, in inches."""
-    title = fit_text(block.trajectory.instruction, block.width, bold=True, size=TITLE_SIZE)
-    add_text(figure, left, 0.18, title, weight="bold", size=TITLE_SIZE)
+    size = rcParams["font.size"] + LARGER
+    title = fit_text(block.trajectory.instruction, block.width, bold=True, size=size)
+    add_text(figure, left, 0.18, title, weight="bold", size=size)
     add_text(figure, left, 0.36, fit_text(facts(block.trajectory), block.width), color=style.MUTED)
     sheet = _axes(figure, block, left, head, block.width)
     _draw_sheet(sheet, block)
@@ -128,8 +152,9 @@ def draw(figure: Figure, block: Block, left: float, head: float) -> None:
         )
         _draw_bars(_axes(figure, block, left + start, head, block.bar_width), block, credit)
         places = decimal_places(credit.contributions)
-        for step, value in enumerate(credit.contributions):
-            sheet.text(right, step, signed(value, places), ha="right", va="center")
+        for row, run in enumerate(block.rows):
+            value = signed(credit.contributions[run[0]], places)
+            sheet.text(right, row, value, ha="right", va="center")
         right += GAP
     # the formula is wider than the narrowest bars, and may use the margin
     _write_column_title(figure, left + right, block.bar_width + MARGIN, "sum", ["base + Σĉ"])
@@ -145,7 +170,7 @@ def _write_column_title(figure: Figure, x: float, width: float, title: str, line
 def _axes(figure: Figure, block: Block, left: float, head: float, width: float) -> Axes:
     """Axes over the rows of the block, with an x axis on top; `left`, `head` and `width` in inches."""
     axes = add_axes(figure, left, head, width, block.height)
-    axes.set_ylim(len(block.trajectory) - 0.5, -0.5)
+    axes.set_ylim(len(block.rows) - 0.5, -0.5)
     axes.set_yticks([])
     axes.xaxis.tick_top()
     axes.tick_params(length=2, pad=2)
@@ -161,39 +186,47 @@ def _draw_sheet(sheet: Axes, block: Block) -> None:
     """Stripes, step numbers and actions; x is in inches from the left edge of the block."""
     sheet.set_xlim(0, block.width)
     sheet.set_axis_off()
-    for step, label in enumerate(block.labels):
-        if step % 2 == 0:
-            sheet.axhspan(step - 0.5, step + 0.5, color=style.STRIPE, linewidth=0, zorder=0)
-        sheet.text(STEP_WIDTH - 0.07, step, str(step), ha="right", va="center", color=style.MUTED)
-        sheet.text(STEP_WIDTH, step, label, va="center")
-    ungrounded = block.trajectory.ungrounded
+    for row, (run, label) in enumerate(zip(block.rows, block.labels, strict=True)):
+        if row % 2 == 0:
+            sheet.axhspan(row - 0.5, row + 0.5, color=style.STRIPE, linewidth=0, zorder=0)
+        sheet.text(STEP_WIDTH - 0.07, row, str(run[0]), ha="right", va="center", color=style.MUTED)
+        sheet.text(STEP_WIDTH, row, label, va="center")
+    refused = set(block.trajectory.ungrounded)
+    ungrounded = [row for row, run in enumerate(block.rows) if len(run) == 1 and run[0] in refused]
     sheet.plot(np.full(len(ungrounded), block.label_width - 0.04), ungrounded, **looks.UNGROUNDED_STEP)
 
 
 def _draw_bars(axes: Axes, block: Block, credit: Credit) -> None:
     """Bars of one source with its standard errors, and the measured progress over them."""
-    rows = np.arange(len(credit))
-    negative = credit.contributions < 0
+    rows, first = np.arange(len(block.rows)), [run[0] for run in block.rows]
+    values = credit.contributions[first]
+    negative = values < 0
     for subset, look in ((~negative, looks.POSITIVE), (negative, looks.NEGATIVE)):
-        axes.barh(rows[subset], credit.contributions[subset], height=0.66, **look)
+        axes.barh(rows[subset], values[subset], height=0.66, **look)
     if credit.standard_error is not None:
-        low, high = credit.contributions - credit.standard_error, credit.contributions + credit.standard_error
-        axes.hlines(rows, low, high, color=style.BAND, linewidth=2)
+        error = credit.standard_error[first]
+        axes.hlines(rows, values - error, values + error, color=style.BAND, linewidth=2)
     if block.truth:
-        looks.draw_measured(axes, block.truth.progress, rows, xerr=progress_error(block.truth))
+        taken = np.diff(block.bounds)
+        progress = np.diff(block.truth.values[block.bounds]) / taken
+        errors = np.hypot(
+            *(block.truth.standard_error[ends] for ends in (block.bounds[:-1], block.bounds[1:]))
+        )
+        looks.draw_measured(axes, progress, rows, xerr=errors / taken)
     axes.axvline(0, color=style.INK, linewidth=0.8)
     _set_x_axis(axes, block.bars, block.bar_width)
 
 
 def _draw_sums(axes: Axes, block: Block) -> None:
     """Running sums at the edges between rows, the measured values there, and R."""
-    rows = geometry.edges(len(block.trajectory))
+    rows, bounds = geometry.edges(len(block.rows)), block.bounds
     if block.trajectory.outcome is not None:
         axes.axvline(block.trajectory.outcome, zorder=3, **looks.OUTCOME)
     for credit in block.credits:
-        axes.plot(running_sum(credit), rows, clip_on=False, **looks.line_of(credit.source))
+        axes.plot(running_sum(credit)[bounds], rows, clip_on=False, **looks.line_of(credit.source))
     if block.truth:
-        looks.draw_measured(axes, block.truth.values, rows, xerr=block.truth.standard_error)
+        error = block.truth.standard_error[bounds]
+        looks.draw_measured(axes, block.truth.values[bounds], rows, xerr=error)
     _set_x_axis(axes, block.sums, block.bar_width)
 
 

@@ -3,26 +3,26 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
-from spa_lab.view import geometry, style
+from spa_lab.view import geometry
 from spa_lab.view.paper import captions, looks
 from spa_lab.view.paper.contributions import NO_TITLES
 from spa_lab.view.paper.page import (
     LEGEND_ROW,
     MARGIN,
     Columns,
+    Page,
     add_axes,
     draw_legend,
     legend_entry,
     legend_rows,
+    page_of,
     tidy,
     whole_ticks,
-    width_of,
 )
 from spa_lab.view.paper.paper_figure import PaperFigure
 from spa_lab.view.tables.trajectory import running_sum, running_sum_table
@@ -37,7 +37,7 @@ def running_sum_figure(
     credits: Sequence[Credit],
     truth: ValueTruth | None = None,
     *,
-    columns: Columns = 2,
+    columns: Columns | Page = 2,
     name: str = "running-sum",
     titles: Mapping[str, str] = NO_TITLES,
 ) -> PaperFigure:
@@ -47,7 +47,7 @@ def running_sum_figure(
         trajectory: T steps.
         credits: at least one, all of this trajectory.
         truth: a measurement of this trajectory.
-        columns: of the paper.
+        columns: of the paper that the figure spans, or a `Page`.
         name: of its files.
         titles: source -> what it is called in the figure; the source itself where it is missing.
 
@@ -55,7 +55,9 @@ def running_sum_figure(
         ValueError: no credit, or a credit or truth that does not fit the trajectory.
     """
     geometry.check_drawable(trajectory, credits, truth)
-    figure = _draw(trajectory, credits, truth, width_of(columns), titles)
+    page = page_of(columns)
+    with page.printing():
+        figure = _draw(trajectory, credits, truth, page.width, titles)
     sources = captions.enumeration([captions.titled(credit.source, titles) for credit in credits])
     known = trajectory.outcome is not None
     line = f"the {'dashed horizontal line is the outcome R' if known else 'outcome is unknown'}"
@@ -64,7 +66,7 @@ def running_sum_figure(
         f"{line}.{captions.measured(truth)}"
     )
     numbers = running_sum_table(trajectory, credits, truth)
-    return PaperFigure(name, figure, numbers, caption, columns, captions.episode_facts(trajectory, truth))
+    return PaperFigure(name, figure, numbers, caption, page, captions.episode_facts(trajectory, truth))
 
 
 def _draw(
@@ -87,18 +89,17 @@ def _draw(
     if len(trajectory.ungrounded):
         handles.append(legend_entry(UNGROUNDED, looks.UNGROUNDED_STEP))
     legend = legend_rows(handles, width - 2 * MARGIN)
-    with rc_context(style.PAPER_RC):
-        figure = Figure(figsize=(width, MARGIN + HEIGHT + AXIS + LEGEND_ROW * len(legend) + 0.04))
-        plot_width = width - LEFT - MARGIN
-        axes = add_axes(figure, LEFT, MARGIN, plot_width, HEIGHT)
-        _draw_sums(axes, trajectory, credits, truth)
-        axes.set_xticks(whole_ticks(len(trajectory), plot_width))
-        draw_legend(figure, legend, MARGIN, MARGIN + HEIGHT + AXIS)
+    figure = Figure(figsize=(width, MARGIN + HEIGHT + AXIS + LEGEND_ROW * len(legend) + 0.04))
+    plot_width = width - LEFT - MARGIN
+    axes = add_axes(figure, LEFT, MARGIN, plot_width, HEIGHT)
+    _draw_sums(axes, trajectory, credits, truth)
+    axes.set_xticks(whole_ticks(len(trajectory), plot_width))
+    draw_legend(figure, legend, MARGIN, MARGIN + HEIGHT + AXIS)
     return figure
 
 
 def _look(source: str) -> looks.Properties:
-    return looks.line_of(source) | looks.marker_of(source, 3)
+    return looks.line_of(source) | looks.marker_of(source, 3.8)
 
 
 def _draw_sums(

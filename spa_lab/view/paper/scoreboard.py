@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,14 +15,17 @@ from spa_lab.view.paper.contributions import NO_TITLES
 from spa_lab.view.paper.page import (
     LEGEND_ROW,
     MARGIN,
+    TWO_COLUMNS,
     Columns,
+    Page,
     add_axes,
     draw_legend,
     fit_text,
+    lean_inward,
     legend_entry,
     legend_rows,
+    page_of,
     text_width,
-    width_of,
 )
 from spa_lab.view.paper.paper_figure import PaperFigure
 from spa_lab.view.tables.scoreboard import (
@@ -55,7 +57,7 @@ def scoreboard_figure(
     table: pd.DataFrame,
     metrics: Sequence[str] = DEFAULT_METRICS,
     *,
-    columns: Columns = 2,
+    columns: Columns | Page = 2,
     name: str = "scoreboard",
     titles: Mapping[str, str] = NO_TITLES,
 ) -> PaperFigure:
@@ -64,34 +66,41 @@ def scoreboard_figure(
     Args:
         table: of `credit.fidelity.scoreboard`; sources are drawn in its order.
         metrics: values of the table's column `metric`.
-        columns: of the paper.
+        columns: of the paper that the figure spans, or a `Page`.
         name: of its files.
         titles: source -> what it is called in the figure; the source itself where it is missing.
 
     Raises:
         ValueError: the table is empty or lacks a metric.
     """
-    width = width_of(columns)
-    shown = metrics_that_fit(table, metrics, width, titles)
-    figure = draw_scoreboard(table, shown, width=width, titles=titles)
+    page = page_of(columns)
+    with page.printing():
+        shown = metrics_that_fit(table, metrics, page.width, titles)
+    figure = draw_scoreboard(table, shown, page=page, titles=titles)
     numbers = table[table["metric"].isin(shown) & (table["outcome"] != "both")]
     caption = f"Credit against the measured truth; {sample_sizes(table)}."
     tabular = latex.board_rows(numbers, shown, titles)
-    return PaperFigure(name, figure, numbers, caption, columns, {}, tabular)
+    return PaperFigure(name, figure, numbers, caption, page, {}, tabular, ("source", "metric", "outcome"))
 
 
 def draw_scoreboard(
     table: pd.DataFrame,
     metrics: Sequence[str] = DEFAULT_METRICS,
     *,
-    width: float = width_of(2),
+    page: Page = TWO_COLUMNS,
     titles: Mapping[str, str] = NO_TITLES,
 ) -> Figure:
-    """The picture alone, with exactly these metrics; `width` in inches.
+    """The picture alone, with exactly these metrics.
 
     Raises:
         ValueError: the table is empty or lacks a metric, or the metrics do not fit the width.
     """
+    sources_and_titles(table, metrics)
+    with page.printing():
+        return _draw(table, metrics, page.width, titles)
+
+
+def _draw(table: pd.DataFrame, metrics: Sequence[str], width: float, titles: Mapping[str, str]) -> Figure:
     sources, metric_titles = sources_and_titles(table, metrics)
     names = _names(sources, width, titles)
     left = MARGIN + 0.08 + max(map(text_width, names))
@@ -105,15 +114,14 @@ def draw_scoreboard(
     head = MARGIN + LINE * max(line.count("\n") + 1 for line in lines)
     body = ROW * len(sources)
     legend = legend_rows(_legend(table[table["metric"].isin(metrics)]), width - 2 * MARGIN)
-    with rc_context(style.PAPER_RC):
-        figure = Figure(figsize=(width, head + body + AXIS + LEGEND_ROW * len(legend)))
-        for index, (metric, title) in enumerate(zip(metrics, lines, strict=True)):
-            axes = add_axes(figure, left + index * (panel + GAP), head, panel, body)
-            _draw_panel(axes, table, metric, sources)
-            axes.set_title(title, fontsize=style.PAPER_SIZE, pad=3)
-            axes.set_yticks(range(len(sources)), names if index == 0 else [])
-            _few_ticks(axes, max(int(panel / 0.35), 2))
-        draw_legend(figure, legend, MARGIN, head + body + AXIS)
+    figure = Figure(figsize=(width, head + body + AXIS + LEGEND_ROW * len(legend)))
+    for index, (metric, title) in enumerate(zip(metrics, lines, strict=True)):
+        axes = add_axes(figure, left + index * (panel + GAP), head, panel, body)
+        _draw_panel(axes, table, metric, sources)
+        axes.set_title(title, pad=3)
+        axes.set_yticks(range(len(sources)), names if index == 0 else [])
+        _few_ticks(axes, max(int(panel / 0.35), 2))
+    draw_legend(figure, legend, MARGIN, head + body + AXIS)
     return figure
 
 
@@ -162,9 +170,7 @@ def _few_ticks(axes: Axes, most: int) -> None:
     axes.locator_params(axis="x", nbins=most)
     low, high = axes.get_xlim()
     axes.set_xticks([tick for tick in axes.get_xticks() if low <= tick <= high])
-    for tick, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True):
-        if not low + 0.1 * (high - low) < tick < high - 0.1 * (high - low):
-            label.set_horizontalalignment("left" if tick < (low + high) / 2 else "right")
+    lean_inward(axes)
 
 
 def _legend(table: pd.DataFrame) -> list[Artist]:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -14,13 +13,14 @@ from spa_lab.view.paper.page import (
     LEGEND_ROW,
     MARGIN,
     Columns,
+    Page,
     add_axes,
     add_text,
     draw_legend,
     legend_entry,
     legend_rows,
+    page_of,
     tidy,
-    width_of,
 )
 from spa_lab.view.paper.paper_figure import PaperFigure
 from spa_lab.view.tables.evaluation import intervals_in_words
@@ -31,23 +31,25 @@ HEIGHT, COUNT_ROW, LEFT, AXIS = 1.75, 0.17, 0.52, 0.38
 
 
 def success_by_length_figure(
-    table: pd.DataFrame, *, columns: Columns = 2, name: str = "success-by-length"
+    table: pd.DataFrame, *, columns: Columns | Page = 2, name: str = "success-by-length"
 ) -> PaperFigure:
     """Success rate of every policy by length of the task, with intervals; n of each bin below.
 
     Args:
         table: of `evaluation.success_by_length`; empty bins are left blank.
-        columns: of the paper.
+        columns: of the paper that the figure spans, or a `Page`.
         name: of its files.
 
     Raises:
         ValueError: the table has no rows.
     """
-    figure = _draw(table, width_of(columns))
+    page = page_of(columns)
+    with page.printing():
+        figure = _draw(table, page.width)
     by = "the length of the expert's solution" if table["by"].iloc[0] == "expert_length" else "episode length"
     caption = f"Strict success by {by} with {intervals_in_words(table)}; n counts trajectories."
     facts = captions.policy_facts(table)
-    return PaperFigure(name, figure, table, caption, columns, facts, latex.length_rows(table))
+    return PaperFigure(name, figure, table, caption, page, facts, latex.length_rows(table), ("policy", "bin"))
 
 
 def _draw(table: pd.DataFrame, width: float) -> Figure:
@@ -59,16 +61,15 @@ def _draw(table: pd.DataFrame, width: float) -> Figure:
     legend = legend_rows(handles, width - LEFT - MARGIN)
     counts_top = MARGIN + HEIGHT + AXIS
     foot = counts_top + COUNT_ROW * len(policies) + 0.06
-    with rc_context(style.PAPER_RC):
-        figure = Figure(figsize=(width, foot + LEGEND_ROW * len(legend) + 0.02))
-        plot_width = width - LEFT - MARGIN
-        axes = add_axes(figure, LEFT, MARGIN, plot_width, HEIGHT)
-        _draw_rates(axes, table, policies, bins)
-        x_title = BY_LENGTH[table["by"].iloc[0]]
-        add_text(figure, LEFT + plot_width / 2, counts_top - 0.08, x_title, ha="center")
-        below = add_axes(figure, LEFT, counts_top, plot_width, COUNT_ROW * len(policies))
-        _write_counts(below, table, policies, axes.get_xlim(), plot_width)
-        draw_legend(figure, legend, LEFT, foot)
+    figure = Figure(figsize=(width, foot + LEGEND_ROW * len(legend) + 0.02))
+    plot_width = width - LEFT - MARGIN
+    axes = add_axes(figure, LEFT, MARGIN, plot_width, HEIGHT)
+    _draw_rates(axes, table, policies, bins)
+    x_title = BY_LENGTH[table["by"].iloc[0]]
+    add_text(figure, LEFT + plot_width / 2, counts_top - 0.08, x_title, ha="center")
+    below = add_axes(figure, LEFT, counts_top, plot_width, COUNT_ROW * len(policies))
+    _write_counts(below, table, policies, axes.get_xlim(), plot_width)
+    draw_legend(figure, legend, LEFT, foot)
     return figure
 
 

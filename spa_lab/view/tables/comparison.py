@@ -8,7 +8,7 @@ improvement) therefore take as a score the success rate of a seed on a type of t
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -186,33 +186,6 @@ def cost_table(costs: pd.DataFrame) -> pd.DataFrame:
     numbers = [name for name in costs.columns if name not in ("env", "policy", "run_seed")]
     grouped = costs.groupby("policy", sort=False)
     return grouped[numbers].mean().assign(n_seeds=grouped["run_seed"].nunique()).reset_index()
-
-
-def learning_table(curves: pd.DataFrame) -> pd.DataFrame:
-    """Success of the episodes that a policy learns from, over their number.
-
-    Columns:
-        policy: str, in order of appearance.
-        episodes: float64, learnt from up to and with this iteration; mean over the seeds.
-        value, low, high: float64, mean, smallest and largest seed.
-        n_seeds: int64.
-
-    Args:
-        curves: a row per policy, seed and iteration with `policy`, `run_seed`, `iteration`, `episodes` and
-            `success`. An iteration that not all seeds of a policy have is left out.
-    """
-    rows: list[Mapping[str, Any]] = []
-    for policy in curves["policy"].unique():
-        subset = curves[curves["policy"] == policy]
-        n_seeds = subset["run_seed"].nunique()
-        for _, group in subset.groupby("iteration"):
-            if len(group) == n_seeds:
-                value = group["success"]
-                rows.append(
-                    {"policy": policy, "episodes": float(group["episodes"].mean())}
-                    | {"value": value.mean(), "low": value.min(), "high": value.max(), "n_seeds": n_seeds}
-                )
-    return pd.DataFrame(rows, columns=["policy", "episodes", "value", "low", "high", "n_seeds"])
 
 
 def ordered(frame: pd.DataFrame, policies: Sequence[str]) -> pd.DataFrame:

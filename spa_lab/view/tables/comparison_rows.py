@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from spa_lab.view.text import with_best
+
 _MINUS = "\N{MINUS SIGN}"
 
 
 class TextTable(NamedTuple):
-    """Column titles and rows of plain text."""
+    """Column titles and rows of plain text; the best value of a column is `text.Bold`."""
 
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -22,15 +24,18 @@ def comparison_rows(table: pd.DataFrame, reference: str) -> TextTable:
         "policy", "success (%)", "95 %", "seeds", "tasks", "IQM (%)", "95 %", f"− {reference}", "95 %",
         "Holm p", "P(better)", "grounded (%)", "steps",
     ]  # fmt: skip
+    success, iqms = (
+        with_best([percent(value) for value in table[name]], list(table[name])) for name in ("success", "iqm")
+    )
     rows = [
         [
-            row.policy, percent(row.success), interval(row.low, row.high), str(row.n_seeds),
-            str(row.n // row.n_seeds), percent(row.iqm), interval(row.iqm_low, row.iqm_high),
+            row.policy, best, interval(row.low, row.high), str(row.n_seeds),
+            str(row.n // row.n_seeds), iqm, interval(row.iqm_low, row.iqm_high),
             percent(row.difference, "+"), interval(row.difference_low, row.difference_high, "+"),
             number(row.p_holm, 3), number(row.improvement, 2), percent(row.grounding),
             number(row.mean_steps, 1),
         ]
-        for row in table.itertuples()
+        for row, best, iqm in zip(table.itertuples(), success, iqms, strict=True)
     ]  # fmt: skip
     return TextTable(heads, rows)
 

@@ -18,7 +18,7 @@ from PIL import Image
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view.geometry import ticks
 from spa_lab.view.paper.contributions import CreditedTrajectory, draw_contributions
-from spa_lab.view.paper.page import ONE_COLUMN, TWO_COLUMNS, Columns, fit_text, text_width
+from spa_lab.view.paper.page import ONE_COLUMN, TWO_COLUMNS, Columns, Page, fit_text, text_width
 from spa_lab.view.paper.paper_figure import write_picture
 from spa_lab.view.paper.rows import most_sources
 from spa_lab.view.paper.success_by_length import success_by_length_figure
@@ -36,9 +36,9 @@ def _contributions(
     credits: list[Credit],
     truth: ValueTruth | None = None,
     *,
-    width: float = TWO_COLUMNS,
+    page: Page = TWO_COLUMNS,
 ) -> Figure:
-    return draw_contributions([CreditedTrajectory(trajectory, credits, truth)], width)
+    return draw_contributions([CreditedTrajectory(trajectory, credits, truth)], page)
 
 
 def _pair(success: tuple[Trajectory, list[Credit]], failure: tuple[Trajectory, list[Credit]]) -> Figure:
@@ -72,7 +72,7 @@ def _assert_readable(figure: Figure) -> None:
 @pytest.mark.parametrize("n_steps", [1, 13, 60])
 def test_nothing_overlaps(drawn: Drawn, opinion: Opinion, measured: Measured, n_steps: int) -> None:
     trajectory = drawn(n_steps)
-    _assert_readable(_contributions(trajectory, [opinion(trajectory)], width=ONE_COLUMN))
+    _assert_readable(_contributions(trajectory, [opinion(trajectory)], page=ONE_COLUMN))
     three = [opinion(trajectory, source) for source in ("spa@run-3", "a very long name of a source", "mean")]
     _assert_readable(_contributions(trajectory, three, measured(trajectory)))
 
@@ -84,22 +84,22 @@ def test_nothing_overlaps_in_a_pair(drawn: Drawn, opinion: Opinion, hostile: Tra
     _assert_readable(_pair((hostile, [opinion(hostile)]), (failure, [opinion(failure)])))
 
 
-@pytest.mark.parametrize(("columns", "width"), [(1, ONE_COLUMN), (2, TWO_COLUMNS)])
-def test_nothing_overlaps_by_length(lengths_table: pd.DataFrame, columns: Columns, width: float) -> None:
+@pytest.mark.parametrize(("columns", "page"), [(1, ONE_COLUMN), (2, TWO_COLUMNS)])
+def test_nothing_overlaps_by_length(lengths_table: pd.DataFrame, columns: Columns, page: Page) -> None:
     figure = success_by_length_figure(lengths_table, columns=columns).figure
-    assert figure.get_size_inches()[0] == width
+    assert figure.get_size_inches()[0] == page.width
     _assert_readable(figure)
 
 
 def test_as_many_sources_as_fit(drawn: Drawn, opinion: Opinion) -> None:
     trajectory = drawn(5)
-    assert (most_sources(ONE_COLUMN), most_sources(TWO_COLUMNS)) == (1, 4)
-    for width in (ONE_COLUMN, TWO_COLUMNS):
-        most = most_sources(width)
+    assert [most_sources(page.width) for page in (ONE_COLUMN, TWO_COLUMNS)] == [1, 4]
+    for page in (ONE_COLUMN, TWO_COLUMNS):
+        most = most_sources(page.width)
         every = [opinion(trajectory, f"source {number}") for number in range(most + 1)]
-        _assert_readable(_contributions(trajectory, every[:-1], width=width))
+        _assert_readable(_contributions(trajectory, every[:-1], page=page))
         with pytest.raises(ValueError, match=rf"'t5': {most + 1} sources side by side need"):
-            _contributions(trajectory, every, width=width)
+            _contributions(trajectory, every, page=page)
 
 
 def test_bars_and_sums_are_those_of_the_tables(drawn: Drawn, opinion: Opinion, measured: Measured) -> None:

@@ -17,7 +17,7 @@ from PIL import Image
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view import paper
 from spa_lab.view.paper.latex import booktabs, escaped, figure_environment
-from spa_lab.view.paper.page import Columns
+from spa_lab.view.paper.page import Columns, page_of
 from spa_lab.view.paper.paper_figure import PaperFigure
 from spa_lab.view.provenance import in_words
 from spa_lab.view.tables.advantages import AdvantageSettings
@@ -81,7 +81,7 @@ def _boxes(figure: Figure) -> list[tuple[str, Any]]:
 @pytest.mark.parametrize("columns", [1, 2])
 def test_all_texts_fit_the_page(every: Callable[[Columns], list[PaperFigure]], columns: Columns) -> None:
     for printable in every(columns):
-        assert printable.figure.get_size_inches()[0] == paper.width_of(columns)
+        assert printable.figure.get_size_inches()[0] == page_of(columns).width
         page = printable.figure.bbox
         boxes = _boxes(printable.figure)
         for words, box in boxes:
@@ -168,7 +168,7 @@ def test_latex_by_hand() -> None:
     ]  # fmt: skip
     with pytest.raises(ValueError, match="table row 0 has 1 cells, there are 2 columns"):
         booktabs(["a", "b"], [["x"]])
-    assert r"\begin{figure}[t]" in figure_environment("x", "y", columns=1)
+    assert r"\begin{figure}[t]" in figure_environment("x", "y", picture="x.pdf", spans_columns=False)
 
 
 def test_a_figure_without_rows_is_refused() -> None:

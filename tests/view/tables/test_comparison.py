@@ -13,12 +13,12 @@ from spa_lab.view.tables.comparison import (
     cost_table,
     kind_scores,
     kind_table,
-    learning_table,
     ordered,
     power_table,
     profile_table,
 )
 from spa_lab.view.tables.comparison_rows import comparison_rows, group_rows, number, power_rows
+from spa_lab.view.tables.learning import learning_table, with_seconds
 
 OUTCOMES: Mapping[str, Mapping[int, str]] = {
     "base": {0: "00000000", 1: "00000000"},
@@ -129,10 +129,23 @@ def test_learning_curves_leave_out_what_a_seed_lacks() -> None:
         [("a", 0, 0, 8.0, 0.2), ("a", 1, 0, 8.0, 0.4), ("a", 0, 1, 16.0, 0.6)],
         columns=["policy", "run_seed", "iteration", "episodes", "success"],
     )
-    (row,) = learning_table(curves).to_dict("records")
-    assert row == pytest.approx(
-        {"policy": "a", "episodes": 8.0, "value": 0.3, "low": 0.2, "high": 0.4, "n_seeds": 2}
+    (row,) = learning_table(curves, rng=_rng()).to_dict("records")
+    assert (row["policy"], row["episodes"], row["n_seeds"]) == ("a", 8.0, 2)
+    assert row["value"] == pytest.approx(0.3) and math.isnan(row["low"]), "two seeds make no band"
+    three = pd.concat([curves, pd.DataFrame([("a", 2, 0, 8.0, 0.9)], columns=curves.columns)])
+    (row,) = learning_table(three, rng=_rng()).to_dict("records")
+    assert 0.2 <= row["low"] < row["value"] < row["high"] <= 0.9
+
+
+def test_wall_time_is_spread_over_the_episodes() -> None:
+    curves = pd.DataFrame(
+        [("w", "a", 0, 0, 8.0, 0.2), ("w", "a", 0, 1, 16.0, 0.6), ("w", "b", 0, 0, 8.0, 0.1)],
+        columns=["env", "policy", "run_seed", "iteration", "episodes", "success"],
     )
+    costs = pd.DataFrame({"env": ["w"], "policy": ["a"], "run_seed": [0], "seconds": [30.0]})
+    timed = with_seconds(curves, costs)
+    assert timed["seconds"].tolist()[:2] == [15.0, 30.0] and math.isnan(timed["seconds"].iloc[2])
+    assert learning_table(timed, "seconds", rng=_rng())["policy"].tolist() == ["a", "a"]
 
 
 def test_order(frame: pd.DataFrame) -> None:
