@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from spa_lab.pipeline.figures import figures as figures
     from spa_lab.pipeline.gradient_fidelity import gradient_fidelity as gradient_fidelity
     from spa_lab.pipeline.grid.comparison import compare as compare
+    from spa_lab.pipeline.metrics_feed import MetricsRow as MetricsRow
     from spa_lab.pipeline.notebook import watched_train as watched_train
     from spa_lab.pipeline.train import train as train
     from spa_lab.store import Run as Run
@@ -108,6 +109,7 @@ _SOURCES = {
     "Experiment": "pipeline.experiment:Experiment",
     "train": "pipeline.train:train",
     "watched_train": "pipeline.notebook:watched_train",
+    "MetricsRow": "pipeline.metrics_feed:MetricsRow",
     "fidelity": "pipeline.fidelity:fidelity",
     "gradient_fidelity": "pipeline.gradient_fidelity:gradient_fidelity",
     "compare": "pipeline.grid.comparison:compare",

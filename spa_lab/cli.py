@@ -28,6 +28,7 @@ from spa_lab.envs.worlds import WORLDS, make_environment
 from spa_lab.learn.methods import METHODS, check_method_name
 from spa_lab.pipeline.advantages import ADVANTAGES
 from spa_lab.pipeline.sources import SOURCES
+from spa_lab.pipeline.trackers import TRACKERS, tracking
 
 USER_ERROR, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 """Exit codes: wrong input; Ctrl-C and a closed pipe as a shell reports them."""
@@ -193,6 +194,7 @@ def _add_run(commands: "argparse._SubParsersAction[_Parser]", with_docs: bool) -
     run.add_argument("--env", metavar="WORLD", help="required")
     run.add_argument("--method", nargs="+", metavar="NAME", help="required; one or more training methods")
     run.add_argument("--out", type=Path, metavar="DIR", help="required; run folder")
+    run.add_argument("--log", metavar="TRACKER", help=f"also send metrics to {', '.join(TRACKERS)}; {OBJECT}")
     _add_training_options(run, with_docs)
 
 
@@ -273,7 +275,11 @@ def _run(options: argparse.Namespace) -> int:
     from spa_lab.pipeline.report import render_summary
     from spa_lab.pipeline.train import train
 
-    run = train(options.out, options.env, options.method, preset, seed=options.seed, workers=workers)
+    with tracking(options.log, options.out) as on_metrics:
+        run = train(
+            options.out, options.env, options.method, preset,
+            seed=options.seed, workers=workers, on_metrics=on_metrics,
+        )  # fmt: skip
     print(render_summary(run))
     return 0
 

@@ -55,7 +55,7 @@ TORCH_FREE = GROUND | {
     "commands", "",
 }  # fmt: skip
 TORCH_FREE_MODULES = frozenset(
-    {"pipeline", "pipeline.sources", "pipeline.advantages", "learn", "learn.methods"}
+    {"pipeline", "pipeline.sources", "pipeline.advantages", "pipeline.trackers", "learn", "learn.methods"}
 )
 """Tables and package docstrings that the command line reads before it needs torch."""
 WITH_TORCH = frozenset({"torch", "transformers", "tokenizers", "safetensors", "peft"})

@@ -10,6 +10,7 @@ from IPython.display import clear_output, display
 from spa_lab.configs.presets import Preset
 from spa_lab.envs.base import Environment
 from spa_lab.learn.method import TrainingMethod
+from spa_lab.pipeline.metrics_feed import OnMetrics
 from spa_lab.pipeline.train import Stage, train
 from spa_lab.store import Run
 from spa_lab.view.widgets.monitor import Monitor
@@ -27,15 +28,18 @@ async def watched_train(
     seed: int,
     workers: int,
     until: Stage = "report",
+    on_metrics: OnMetrics | None = None,
 ) -> Run:
     """`train` in a thread: the kernel stays free, and a `Monitor` draws the metrics as they are saved.
 
     To be awaited in a cell. If the cell is interrupted, the worker processes are ended; a later call resumes
-    what they saved. Arguments and errors are those of `train`.
+    what they saved. Arguments and errors are those of `train`; `on_metrics` is called in that thread.
     """
     others = set(multiprocessing.active_children())
     work = asyncio.create_task(
-        asyncio.to_thread(train, out, world, methods, preset, seed=seed, workers=workers, until=until)
+        asyncio.to_thread(
+            train, out, world, methods, preset, seed=seed, workers=workers, until=until, on_metrics=on_metrics
+        )
     )
     while not (out / "run.json").exists() and not work.done():
         await asyncio.sleep(POLL_SECONDS)

@@ -113,6 +113,7 @@ class WorkerPool:
         tasks: Sequence[WorkerTask],
         *,
         on_result: Callable[[TaskResult], object] = lambda result: None,
+        on_progress: Callable[[], object] = lambda: None,
     ) -> list[Any]:
         """Do all tasks, `size` at a time, in order as far as dependencies allow; an error ends all of them.
 
@@ -120,6 +121,7 @@ class WorkerPool:
             tasks: with unique labels.
             on_result: called in this process as soon as a task is finished, before tasks that wait for it
                 start.
+            on_progress: called in this process whenever a task reports progress.
 
         Returns:
             Their results, in the order of `tasks`.
@@ -142,14 +144,11 @@ class WorkerPool:
                 for task in [task for task in waiting.values() if not task.after & unfinished]:
                     if len(busy) == self.size:
                         break
-                    with _deferred_interrupts():  # a bar outside of `at_end` would be drawn after the error
-                        bar = at_end.enter_context(_bar(task, shown=self.bars))
-                    with _deferred_interrupts():  # apart: a first process takes seconds to start
-                        connection = self._submit(waiting.pop(task.label), busy)
-                        busy[connection], bars[connection] = task, bar
+                    self._start(waiting.pop(task.label), busy, bars, at_end)
                 for connection, message in self._messages(busy):
                     if isinstance(message, _Progress):
                         _show(bars[connection], message)
+                        on_progress()
                         continue
                     label = busy.pop(connection).label
                     results[label] = message.value
@@ -158,6 +157,20 @@ class WorkerPool:
                     on_result(TaskResult(label, message.value, message.seconds))
             on_error.pop_all()
         return [results[task.label] for task in tasks]
+
+    def _start(
+        self,
+        task: WorkerTask,
+        busy: dict[Connection, WorkerTask],
+        bars: dict[Connection, tqdm],
+        at_end: ExitStack,
+    ) -> None:
+        """Hand the task to a process and draw its bar, which `at_end` closes."""
+        with _deferred_interrupts():  # a bar outside of `at_end` would be drawn after the error
+            bar = at_end.enter_context(_bar(task, shown=self.bars))
+        with _deferred_interrupts():  # apart: a first process takes seconds to start
+            connection = self._submit(task, busy)
+            busy[connection], bars[connection] = task, bar
 
     def _messages(self, busy: dict[Connection, WorkerTask]) -> list[tuple[Connection, _Progress | _Done]]:
         """Wait for messages of workers; returns one of each worker that has sent any."""

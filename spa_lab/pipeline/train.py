@@ -24,6 +24,7 @@ from spa_lab.learn.methods import METHODS, find_method
 from spa_lab.pipeline import stages
 from spa_lab.pipeline.evaluations import BASE, CLONED
 from spa_lab.pipeline.experiment import ESTIMATOR, Experiment, check_portable, config_of
+from spa_lab.pipeline.metrics_feed import MetricsFeed, OnMetrics
 from spa_lab.pipeline.parallel import TaskResult, WorkerPool, WorkerTask
 from spa_lab.pipeline.report import write_report
 from spa_lab.pipeline.task_lists import TaskLists
@@ -54,6 +55,7 @@ def train(
     seed: int,
     workers: int | WorkerPool,
     until: Stage = "report",
+    on_metrics: OnMetrics | None = None,
 ) -> Run:
     """Do everything that `methods` need; a killed run is resumed where it stopped.
 
@@ -66,6 +68,10 @@ def train(
         seed: of all random numbers.
         workers: number of worker processes, or a pool of them that is open.
         until: the last stage to do; a later call with the same settings continues from there.
+        on_metrics: called in this process with every row of metrics, a second or so after it was measured,
+            and with the result of every evaluation; see `pipeline.metrics_feed`. A row goes through once,
+            also when the run is resumed, and rows of an earlier call without it come first. What it raises
+            is logged and ends the calls, not the training. A slow one delays the workers.
 
     Raises:
         ValueError: an unknown world, method or stage, no worker, a world or method that cannot be sent to
@@ -83,8 +89,10 @@ def train(
         run = Run.create(out, config_of(world, environment, named, preset), seed=seed)
         run.note(methods=_titles(methods, trained))
         wanted = _needed_stages(trained, until)
+        feed = MetricsFeed(run, on_metrics)
+        feed.deliver()  # what an interrupted attempt left
         if not all(run.finished(stage) for stage in wanted):
-            _do(Experiment(run, environment, world=world), trained, wanted, pool)
+            _do(Experiment(run, environment, world=world), trained, wanted, pool, feed)
     return run
 
 
@@ -106,7 +114,8 @@ def prepare(
     with writing(out), _pool(workers) as pool:
         run = Run.create(out, config_of(world, environment, (), preset), seed=seed)
         if not all(run.finished(stage) for stage in stages):
-            _do(Experiment(run, environment, world=world), (), stages, pool)
+            feed = MetricsFeed(run, None)
+            _do(Experiment(run, environment, world=world), (), stages, pool, feed)
     return run
 
 
@@ -162,7 +171,11 @@ def _needed_stages(methods: Sequence[TrainingMethod], until: Stage) -> list[Stag
 
 
 def _do(
-    experiment: Experiment, methods: Sequence[TrainingMethod], wanted: Sequence[Stage], pool: WorkerPool
+    experiment: Experiment,
+    methods: Sequence[TrainingMethod],
+    wanted: Sequence[Stage],
+    pool: WorkerPool,
+    feed: MetricsFeed,
 ) -> None:
     """Do the stages; parts that an interrupted attempt finished are not done again."""
     run = experiment.run
@@ -177,6 +190,7 @@ def _do(
             run.note(device=str(result.value))
         waves.discard(result.label)
         finish()
+        feed.deliver()
 
     def finish() -> None:
         """Merge complete explorations and mark every stage of which nothing is left to do, in order."""
@@ -189,7 +203,7 @@ def _do(
                 run.finish(stage)
 
     finish()
-    pool.run(todo, on_result=note)
+    pool.run(todo, on_result=note, on_progress=feed.look)
     if "report" in wanted:
         # left by a process that was killed between saving a result and removing its checkpoint
         run.remove_checkpoints()

@@ -11,6 +11,7 @@
     imports/NAME.jsonl          ledger of an import, and fields of the log that have no place elsewhere
     models/NAME/                what the model's own library writes
     outcomes/                   raw outcomes of branches, see `spa_lab.truth.outcome_files`
+    deliveries.json             rows of metrics that trackers have received
     checkpoints/NAME/           work in progress, see `spa_lab.store.checkpoint`
 
 Names are addresses: what a file holds is in its header.

@@ -53,7 +53,10 @@ def test_results_in_order_from_processes_that_stay(
     with WorkerPool(2) as pool:
         assert pool.run([]) == []
         assert active_children() == []  # no process is started without a task
-        first = pool.run([WorkerTask(f"say {text}", worker_tasks.echo, (text,)) for text in "abcde"])
+        tasks = [WorkerTask(f"say {text}", worker_tasks.echo, (text,)) for text in "abcde"]
+        heard: list[None] = []
+        first = pool.run(tasks, on_progress=lambda: heard.append(None))
+        assert len(heard) == 10  # two of each task
         second = pool.run([WorkerTask(f"again {text}", worker_tasks.echo, (text,)) for text in "xy"])
     assert [text for text, _ in first] == list("abcde")
     assert [text for text, _ in second] == list("xy")
