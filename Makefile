@@ -11,7 +11,9 @@ WORKERS ?= 2
 
 NEWS := @jupyterlab/apputils-extension:announcements
 
-.PHONY: setup demo lab test bench lint base clean
+DOCS := $(VENV)/.docs
+
+.PHONY: setup demo lab test bench lint docs slides base clean
 
 setup: $(READY)
 
@@ -40,6 +42,19 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# What only the site and the slides need, in the same environment.
+$(DOCS): $(READY) pyproject.toml constraints.txt
+	$(BIN)/pip install -e '.[docs]' -c constraints.txt
+	touch $@
+
+# build/site/html; EXECUTE=1 runs the notebooks first, those that have changed.
+docs: $(DOCS)
+	$(BIN)/python -m website $(if $(EXECUTE),--execute)
+
+# build/slides/html
+slides: $(DOCS)
+	$(BIN)/python -m website.slides
 
 # Pretrains the base models in data/ again.
 base: $(READY)

@@ -4,6 +4,11 @@ L_BC = - mean over supervised tokens of log pi(token | all tokens before it)    
 
 Departs from the released code: only the text and the end token of real steps are supervised (there also the
 blank line of each header and the constant first reply "OK").
+
+Cost: the demonstrations, `clone.epochs` times; every other method starts from its result.
+
+Fails where the policy leaves what was demonstrated: no step shows how to come back, unless the demonstrations
+hold mistakes (`mistake_rate`).
 """
 
 import random

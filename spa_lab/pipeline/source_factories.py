@@ -27,42 +27,96 @@ from spa_lab.types import Credit, Trajectory, ValueTruth
 
 
 def terminal(experiment: Experiment, report: Report) -> CreditMethod:
-    """R at the last step."""
+    """R at the last step.
+
+    c_{T-1} = R,  c_t = 0 before
+
+    Cost: none.
+
+    Fails where an earlier step decided: it says nothing of any step but the last.
+    """
     return methods.TERMINAL
 
 
 def mean(experiment: Experiment, report: Report) -> CreditMethod:
-    """R / T at every step."""
+    """R / T at every step.
+
+    c_t = R / T
+
+    Cost: none.
+
+    Fails where steps of one episode differ: it does not tell them apart.
+    """
     return methods.MEAN
 
 
 def random_split(experiment: Experiment, report: Report) -> CreditMethod:
-    """R split at random."""
+    """R split at random.
+
+    c = R * d,  d from a flat Dirichlet distribution over the steps
+
+    Cost: none.
+
+    Fails where steps of one episode differ: it orders them by chance, and is the control for sources that
+    should not.
+    """
     return methods.random_split(rng=np.random.default_rng([experiment.seed, 0xF1DE]))
 
 
 def grounding(experiment: Experiment, report: Report) -> CreditMethod:
-    """1 for every executed action."""
+    """1 for every executed action.
+
+    c_t = g_t
+
+    Cost: none.
+
+    Fails where the world executes useless and harmful actions, too; in a log the grounding may be unknown.
+    """
     return methods.GROUNDING
 
 
 def step_index(experiment: Experiment, report: Report) -> CreditMethod:
-    """The mean outcome of the fitted explorations that are as long."""
+    """The mean outcome of the fitted explorations that are as long.
+
+    Cost: the explorations; counting takes no time.
+
+    Fails where the text matters: it knows nothing but the step's index. What scores no better has learnt no
+    more.
+    """
     return methods.step_index(experiment.explored.fitted)
 
 
 def leave_one_out(experiment: Experiment, report: Report) -> CreditMethod:
-    """Compares with the other held-out explorations of the task."""
+    """Compares with the other held-out explorations of the task.
+
+    c_t = R - mean R of the other episodes of the task
+
+    Cost: several episodes of each task.
+
+    Fails where steps of one episode differ: all get the same.
+    """
     return methods.leave_one_out(experiment.explored.held_out)
 
 
 def gigpo(experiment: Experiment, report: Report) -> CreditMethod:
-    """Compares with other visits of a state among the held-out explorations."""
+    """Compares with other visits of a state among the held-out explorations.
+
+    Cost: several episodes of each task.
+
+    Fails where no other episode of the task visits the state: the step gets the comparison of whole episodes
+    alone. The text before a step is not the whole state, so unlike states may be compared.
+    """
     return methods.gigpo(experiment.explored.held_out)
 
 
 def spa(experiment: Experiment, report: Report) -> CreditMethod:
-    """The estimator that the run trained its agent with."""
+    """The estimator that the run trained its agent with.
+
+    Cost: the explorations and the fit of the estimator.
+
+    Fails where the outcome does not decide how it is split: failures run into the step limit, and an
+    estimator that counts steps explains them as well (README, "Credit against the truth").
+    """
     stage = experiment.run.provenance["stages"].get("estimate", {})
     seconds = stage.get("tasks", {}).get("estimate", stage.get("seconds", 0.0))
     fitting = Cost(seconds, len(experiment.explored.fitted))
@@ -70,7 +124,12 @@ def spa(experiment: Experiment, report: Report) -> CreditMethod:
 
 
 def spa_released_head(experiment: Experiment, report: Report) -> CreditMethod:
-    """The same with the released code's head."""
+    """The same with the released code's head.
+
+    Cost: as `spa`.
+
+    Fails where `spa` does.
+    """
     start = perf_counter()
     estimator = fit_estimator(
         experiment.policy(CLONED),
@@ -85,7 +144,13 @@ def spa_released_head(experiment: Experiment, report: Report) -> CreditMethod:
 
 
 def spa_prefix(experiment: Experiment, report: Report) -> CreditMethod:
-    """SPA's increments, fitted at every prefix: the variant whose split is identified."""
+    """SPA's increments, fitted at every prefix: the variant whose split is identified.
+
+    Cost: as `spa`.
+
+    Fails where few trajectories must tell histories apart that differ in one step: increments may then be
+    mostly the length of the episode so far.
+    """
     predictor, fitting = _predictor(experiment, report, "step", "increment")
     return methods.prediction_difference(predictor.values, fitting=fitting, source="spa_prefix", close=False)
 
@@ -94,6 +159,10 @@ def spa_progress(experiment: Experiment, report: Report) -> CreditMethod:
     """Progress by the other held-out explorations of the task.
 
     The clock is taken out, and with it the hidden state, which tells the number of the step.
+
+    Cost: several explorations of each task, read once, and a fit of small heads.
+
+    Fails where siblings are few or nothing alike: the model then has nothing to tell histories apart by.
     """
     start, (fitted, held_out) = perf_counter(), experiment.explored
     policy = experiment.policy(CLONED)
@@ -112,31 +181,58 @@ def spa_progress(experiment: Experiment, report: Report) -> CreditMethod:
 
 
 def rudder(experiment: Experiment, report: Report) -> CreditMethod:
-    """Differences of the predictions after each step."""
+    """Differences of the predictions after each step.
+
+    Cost: the explorations and the fit of a predictor, as long as that of `spa`.
+
+    Fails where few trajectories must tell histories apart that differ in one step; the last step gets what
+    was not predicted.
+    """
     predictor, fitting = _predictor(experiment, report, "step", "value")
     return methods.prediction_difference(predictor.values, fitting=fitting)
 
 
 def occlusion(experiment: Experiment, report: Report) -> CreditMethod:
-    """The prediction of the same model with and without the step."""
+    """The prediction of the same model with and without the step.
+
+    Cost: the predictor of `rudder`, and T + 1 readings of each trajectory.
+
+    Fails where the shortened text is no possible episode: the predictor never read such texts.
+    """
     predictor, fitting = _predictor(experiment, report, "step", "value")
     return methods.occlusion(predictor.predict, fitting=fitting)
 
 
 def critic_td(experiment: Experiment, report: Report) -> CreditMethod:
-    """TD errors of a critic with the estimator's budget."""
+    """TD errors of a critic with the estimator's budget.
+
+    Cost: the explorations and the fit of a critic, as long as that of `spa`.
+
+    Fails where few trajectories must tell histories apart that differ in one step; the last step gets what
+    the critic did not foresee.
+    """
     predictor, fitting = _predictor(experiment, report, "history", "value")
     return methods.critic_td(predictor.values, fitting=fitting)
 
 
 def critic_gae(experiment: Experiment, report: Report) -> CreditMethod:
-    """GAE of the same critic."""
+    """GAE of the same critic.
+
+    Cost: the critic of `critic_td`.
+
+    Fails where a step is judged by what followed: it is also credited with what later steps achieved or lost.
+    """
     predictor, fitting = _predictor(experiment, report, "history", "value")
     return methods.critic_gae(predictor.values, fitting=fitting)
 
 
 def critic(experiment: Experiment, report: Report) -> CreditMethod:
-    """A critic on the frozen policy's features: seconds instead of minutes."""
+    """A critic on the frozen policy's features: seconds instead of minutes.
+
+    Cost: the explorations, read once, and a fit of small heads.
+
+    Fails where the policy's features do not hold what decides the outcome: no head can add that.
+    """
     start = perf_counter()
     fitted = experiment.explored.fitted
     config = EnsembleCriticConfig(heads=min(5, len({trajectory.task_id for trajectory in fitted})))
@@ -148,17 +244,34 @@ def critic(experiment: Experiment, report: Report) -> CreditMethod:
 
 
 def math_shepherd_8(experiment: Experiment, report: Report) -> CreditMethod:
-    """Whether any of 8 continuations succeeds."""
+    """Whether any of 8 continuations succeeds.
+
+    Cost: 8 continuations at each step; the world must have snapshots.
+
+    Fails where the policy succeeds now and then from anywhere: nearly all steps get 1. A value, not what the
+    step changed.
+    """
     return methods.math_shepherd(_branch(experiment, 8), branches=8)
 
 
 def ipr_5(experiment: Experiment, report: Report) -> CreditMethod:
-    """The mean of 5 continuations."""
+    """The mean of 5 continuations.
+
+    Cost: 5 continuations at each step; the world must have snapshots.
+
+    Fails where the question is what a step changed: a value holds what earlier steps achieved.
+    """
     return methods.ipr(_branch(experiment, 5), branches=5)
 
 
 def mc_difference_8(experiment: Experiment, report: Report) -> CreditMethod:
-    """Differences of values by 8 continuations."""
+    """Differences of values by 8 continuations.
+
+    Cost: 8 continuations at each step; the world must have snapshots.
+
+    Fails where progress is small: the standard error of a difference of two means of 8 outcomes is up to
+    0.25.
+    """
     return methods.monte_carlo_difference(_branch(experiment, 8), branches=8)
 
 

@@ -63,7 +63,9 @@ def prediction_difference(
 
 
 def critic_td(values: Predict, *, fitting: Cost, source: str = "critic_td") -> CreditMethod:
-    """TD errors of a critic without discount: c_t = V(h_{t+1}) - V(h_t) with V(h_T) = R, base value V(h_0).
+    """TD errors of a critic without discount.
+
+    c_t = V(h_{t+1}) - V(h_t), V(h_T) = R, base value V(h_0)
 
     Args:
         values: (T,) values V(h_0), ..., V(h_{T-1}) for each trajectory, each read before the step.
@@ -87,8 +89,8 @@ def critic_gae(
 ) -> CreditMethod:
     """Advantages over steps, as in turn-level PPO.
 
-    GAE, arXiv:1506.02438: delta_t = r_t + gamma * V(h_{t+1}) - V(h_t), r_t = 0 but r_{T-1} = R, V(h_T) = 0
-    A_t = delta_t + gamma * lam * A_{t+1}
+    A_t = delta_t + gamma * lam * A_{t+1}                                       GAE, arXiv:1506.02438
+    delta_t = r_t + gamma * V(h_{t+1}) - V(h_t), r_t = 0 but r_{T-1} = R, V(h_T) = 0
 
     An advantage looks ahead: a step is also credited with what later steps achieved. Not a split of R.
 

@@ -1,5 +1,7 @@
 """ArCHer: a critic of whole steps, learnt off-policy, teaches a policy of tokens (arXiv:2402.19446).
 
+A_t = min Q(h_t, a_t) - min V(h_t)                                            over twin critics
+
 The advantage of every token of a step is min Q(h_t, a_t) - min V(h_t) of twin critics, see
 `learn.utterance_critics`; they are fitted by temporal differences to the transitions of the last iterations,
 and to the explorations before the first update.
@@ -9,6 +11,11 @@ the present policy's (there fresh actions are sampled at every recorded history)
 cloned policy's frozen features (there a language model of their own); the clipped update of all methods on
 advantages that are normalised over the batch (there REINFORCE in three passes, and an optional baseline of
 tokens). The discount is that of `preset.ppo` where that counts steps, else 0.9, the released default.
+
+Cost: a fit of the critics before training and gradient steps of theirs in each iteration.
+
+Fails where the frozen features do not tell good steps from bad ones, or transitions are few: advantages are
+then the critics' errors.
 """
 
 from dataclasses import replace

@@ -1,6 +1,12 @@
 """PPO on the TD errors of an ensemble critic, fused with grounding (ours).
 
+r_t = alpha * c_t + beta * g_t,  c_t = V(h_{t+1}) - V(h_t),  V(h_T) = R
+
 The critic reads the cloned policy's features and is fitted to its explorations once, before training.
+
+Cost: one fit of small heads before training; one reading of each episode by the cloned policy.
+
+Fails where the policy leaves what the cloned one did: V stays that of the clone, and is not fitted again.
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,16 @@
 """GiGPO: returns compared within a task, and within the visits of one state (arXiv:2505.10978).
 
-A_t = norm of the return over the episodes of the task + norm of the discounted return from step t over all
-visits of the same anchor state, on every token of step t; see `credit.methods.gigpo`. The anchor is the text
-before the step, as published. No critic and no estimator; returns are the outcome plus grounding; the clipped
-update and the KL to the cloned policy are those of `preset.ppo`, the loss is a mean over steps.
+A_t = norm(G) over the episodes of the task + norm(G_t) over all visits of the same anchor state
+
+on every token of step t, with G the return of the episode and G_t its discounted return from step t on; see
+`credit.methods.gigpo`. The anchor is the text before the step, as published. No critic and no estimator;
+returns are the outcome plus grounding; the clipped update and the KL to the cloned policy are those of
+`preset.ppo`, the loss is a mean over steps.
+
+Cost: as `rloo`; the comparison of states takes no model.
+
+Fails where hardly any text is read twice within a task: the step's part is then 0 and the episode's is left.
+The text before a step is not the whole state, so unlike states may be compared.
 """
 
 from dataclasses import replace

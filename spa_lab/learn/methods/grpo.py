@@ -1,8 +1,15 @@
 """GRPO: returns standardised over the episodes of the same task (arXiv:2402.03300).
 
-A_i = (G_i - mean of G) / std of G over the group, on every token of episode i, with G the outcome plus
-grounding. No critic; the loss is a mean over episodes, and the KL to the cloned policy is estimated by k3, as
-published.
+A_i = (G_i - mean of G) / std of G over the group
+
+on every token of episode i, with G the outcome plus grounding. No critic; the loss is a mean over episodes,
+and the KL to the cloned policy is estimated by k3, as published.
+
+Cost: as `rloo`.
+
+Fails where all episodes of a task end alike: they teach nothing. Division by a small standard deviation
+enlarges rare outcomes of tasks that are nearly always or never solved. All steps of an episode share one
+advantage.
 """
 
 from dataclasses import replace

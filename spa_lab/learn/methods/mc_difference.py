@@ -6,6 +6,11 @@ V is the mean outcome of `ppo.branches` continuations of the cloned policy, see 
 contributions sum to R - V(h_0). Departs from the method `monte_carlo`, which continues with the present
 policy and takes each contribution as the advantage of its own step: here they are step rewards like those of
 the other methods, with a critic.
+
+Cost: T * `ppo.branches` continuations for each episode; the world must have snapshots.
+
+Fails where the policy becomes better than the clone: values are the clone's, so a step is not paid for what
+only the present policy can make of it.
 """
 
 from functools import partial

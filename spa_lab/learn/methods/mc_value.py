@@ -8,6 +8,10 @@ that follows, so its sum over steps counts the outcome about T times and pays fo
 
 Not stated in arXiv:2505.20732: continuations, values or differences. Here `ppo.branches` continuations (IPR:
 5), and the sum is not corrected to the outcome, whatever `reward.residual` says.
+
+Cost: T * `ppo.branches` continuations for each episode; the world must have snapshots.
+
+Fails where episodes may be prolonged: each step is paid the whole future, so more steps are paid more.
 """
 
 from functools import partial

@@ -1,4 +1,12 @@
-"""PPO on R / T at every step, fused with grounding: the "Mean" arm of arXiv:2505.20732."""
+"""PPO on R / T at every step, fused with grounding: the "Mean" arm of arXiv:2505.20732.
+
+r_t = alpha * c_t + beta * g_t,  c_t = R / T
+
+Cost: as `terminal`.
+
+Fails where steps differ: a harmful step of a success is paid as much as the one that decided it. It is a
+control.
+"""
 
 from collections.abc import Sequence
 

@@ -12,6 +12,11 @@ before; visits are pooled by task, texts read and actions, as there.
 Departs from the source: the model is a head on the cloned policy's frozen features (there a language model of
 its own); PPO (there online DPO); grounding is paid as in every method. Departs from the released code: there
 the discount counts from the first step, gamma^t, and outcomes lie in [-1, 1].
+
+Cost: one fit of the model before training and one at the start of each later round.
+
+Fails where the model is wrong: each step maximises what the model says of it, and nothing later corrects that
+within a round.
 """
 
 import math

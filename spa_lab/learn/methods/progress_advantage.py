@@ -1,6 +1,7 @@
 """PPO on the log-ratio of the policy to its clone as step rewards: the progress advantage (arXiv:2606.26080).
 
 c_t = b * (log pi(a_t | h_t) - log pi_ref(a_t | h_t)),  r_t = alpha * c_t + beta * g_t
+
 The last step gets what is missing to the outcome: R - c_0 - ... - c_{T-2} in place of c_{T-1}.
 
 For a policy that is the optimum under a KL of weight b, c_t is the optimal advantage; a policy in training is
@@ -10,6 +11,11 @@ the policy that wrote the step.
 Departs from the source, which scores steps of finished policies and does not train on the scores; not stated
 for that use, here: the sum over the tokens of a step, and the correction to the outcome, without which the
 policy would only confirm itself.
+
+Cost: one more reading of each episode by the reference.
+
+Fails where the policy has learnt something wrong: the ratio confirms what was made likelier, and only the
+correction at the last step contradicts.
 """
 
 from collections.abc import Sequence

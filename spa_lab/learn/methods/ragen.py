@@ -1,5 +1,7 @@
 """RAGEN's StarPO with PPO: GAE over the tokens of whole episodes, several of each task (arXiv:2504.20073).
 
+A_i = G_i - V_i,  G_i the sum of all rewards from token i on
+
 Discount and trace decay are 1 per token, so that the outcome reaches every token of the episode undiminished;
 bi-level GAE is the option `ppo.gamma_step` (released code: 0.95, off by default). There is a small bonus for
 entropy.
@@ -7,6 +9,10 @@ entropy.
 Departs from the released code: the critic shares the policy's network, the KL to the cloned policy has the
 weight of `preset.ppo` (there 0.001 for plain StarPO), grounding is paid as in every method (there -0.1 for a
 bad format), and the batch is that of `preset.ppo` (there 8 tasks of 16 episodes).
+
+Cost: as `terminal`.
+
+Fails where episodes are long: every token of an episode shares its outcome, and the noise of all later steps.
 """
 
 from dataclasses import replace

@@ -1,11 +1,18 @@
 """RAGEN's StarPO-S: StarPO on the tasks whose outcomes differ most (arXiv:2504.20073).
 
+A_i = G_i - V_i,  G_i the sum of all rewards from token i on, in the groups that are kept
+
 Of the groups of an iteration, the quarter with the largest standard deviation of the outcome is learnt from
 (released code: `rollout_filter_ratio` 0.25); the probability ratio is clipped at 1 - 0.2 and 1 + 0.28; there
 is no KL to the cloned policy. Otherwise as the method `ragen`, and all episodes count as played.
 
 Departs from the released code where fewer groups than that differ: groups of equal outcomes are never learnt
 from, while there ties fill the quarter.
+
+Cost: as `ragen`; three quarters of the episodes are played and not learnt from.
+
+Fails where groups rarely differ, because tasks are always or never solved: an iteration then learns from few
+episodes. Without a KL the policy may drift.
 """
 
 from dataclasses import replace

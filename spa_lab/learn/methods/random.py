@@ -1,4 +1,12 @@
-"""PPO on a random split of R, fused with grounding: the "Random" arm of arXiv:2505.20732."""
+"""PPO on a random split of R, fused with grounding: the "Random" arm of arXiv:2505.20732.
+
+r_t = alpha * c_t + beta * g_t,  c = R * d,  d from a flat Dirichlet distribution over the steps
+
+Cost: as `terminal`.
+
+Fails where steps differ: the split says nothing. It is the control for methods whose split is to say
+something.
+"""
 
 from collections.abc import Sequence
 

@@ -1,5 +1,7 @@
 """RFT: behaviour cloning on the cloned policy's own successes and on the demonstrations (arXiv:2308.01825).
 
+L = - mean over the tokens of successes and demonstrations of log pi(token | all tokens before it)
+
 The cloned policy, frozen, plays several episodes of each task; successes are kept, each text once a task, and
 cloned together with the expert's episodes. Steps get no reward, and nothing is learnt from failures.
 
@@ -7,6 +9,11 @@ Departs from the source: the policy is not trained again from the base model but
 cloning rates falling to zero over the iterations; each iteration plays as many episodes as those of other
 methods do (the source: once, before training) and passes over its share of the demonstrations, so that all of
 them are used `clone.epochs` times. How the comparison of arXiv:2505.20732 was set up is not published.
+
+Cost: as many episodes as the other methods play; no critic and no reference.
+
+Fails where the clone hardly ever succeeds, or always: there is then nothing new to clone. Steps of a success
+that did harm are cloned with it.
 """
 
 import random

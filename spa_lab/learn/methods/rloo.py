@@ -1,8 +1,13 @@
 """REINFORCE with a leave-one-out baseline: the return relative to other episodes of the same task.
 
-A_i = G_i - mean of G_j over the other episodes j of the task, on every token of episode i, with G the outcome
-plus grounding (arXiv:2402.14740). No critic and no estimator; the clipped update and the KL to the cloned
-policy are those of `preset.ppo`.
+A_i = G_i - mean of G_j over the other episodes j of the task                                arXiv:2402.14740
+
+on every token of episode i, with G the outcome plus grounding. No critic and no estimator; the clipped update
+and the KL to the cloned policy are those of `preset.ppo`.
+
+Cost: the episodes of the iterations alone, in groups: `ppo.group_size` times fewer tasks.
+
+Fails where all episodes of a task end alike: they teach nothing. All steps of an episode share one advantage.
 """
 
 from dataclasses import replace

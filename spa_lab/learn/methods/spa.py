@@ -1,6 +1,14 @@
 """SPA-RL: PPO on the progress estimator's contributions, fused with grounding (arXiv:2505.20732).
 
+r_t = alpha * c_t + beta * g_t,  c_t of the estimator,  R^ = sum_t c_t fitted to R
+
 The estimator is fitted once, before training, and its contributions are summed by GAE, as published.
+
+Cost: the explorations and one fit of the estimator before training; one reading of each episode by it.
+
+Fails where the outcome does not decide how it is split, see `learn.estimator`: where failures run into the
+step limit, an estimator can explain R by the number of steps and pay the first step. A policy that plays
+online can also find texts that the fixed estimator overpays (`reward.clip`, `reward.residual`).
 """
 
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod

@@ -1,8 +1,15 @@
 """SPA-RL in one offline pass over the cloned policy's explorations, as the released code trains.
 
+r_t = alpha * c_t + beta * g_t,  c_t of the estimator,  R^ = sum_t c_t fitted to R
+
 The estimator's contributions are what the paper describes. Departs from the released code, whose trainer
 never receives them (prm/rl_data_org.py:25-73 pays the outcome less the mean of the task's other rollouts) and
 multiplies every step reward by T - t - 1 (ppo/step_ppotrainer.py:396).
+
+Cost: as `spa`, without any episode: the explorations are read once more.
+
+Fails where one pass is too little: nothing is learnt from what the changed policy does, and the estimator
+credits the very trajectories that it was fitted to.
 """
 
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod

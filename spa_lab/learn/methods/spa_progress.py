@@ -9,6 +9,11 @@ TD errors of the model's values, so that their sum with trace gamma * lambda is 
 compares the outcome with V(h_t), lambda = 0 pays each step its own contribution.
 
 Departs from SPA-RL (arXiv:2505.20732) in what V reads, in the refits, and in the groups of one task.
+
+Cost: one reading of each history by the policy, and a fit of small heads in each iteration, in seconds.
+
+Fails where siblings are few or nothing alike: then the model knows the length alone, and the method is one
+with a reward at the end (README, "Positive controls").
 """
 
 import numpy as np

@@ -9,6 +9,11 @@ and no outcome is used: an iteration samples a step at each history of `ppo.epis
 Not stated in what is public; here b = 0.1, `ppo.epochs` passes over the pairs of an iteration at the rate
 `ppo.lr`, and steps that are masked in cloning (inserted mistakes) are part of histories and never preferred.
 Which of its two forms arXiv:2505.20732 compares with is not published; the other is `stepagent_inverse`.
+
+Cost: no episode; one step is written at each history of `ppo.episodes` demonstrations an iteration.
+
+Fails where the expert can be surpassed or worded otherwise: every step other than the expert's loses,
+whatever it achieves, and the outcome is never looked at.
 """
 
 import random

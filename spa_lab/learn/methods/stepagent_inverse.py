@@ -1,15 +1,19 @@
 """StepAgent by inverse reinforcement learning: a discriminator's opinion of each step is its reward.
 
-D is fitted to tell the expert's steps from the agent's    arXiv:2411.03817; GAIL, arXiv:1606.03476
-r_t = log D(h_t, a_t) - log (1 - D(h_t, a_t)) + beta * g_t, by PPO; both alternate
+r_t = log D(h_t, a_t) - log (1 - D(h_t, a_t)) + beta * g_t         arXiv:2411.03817; GAIL, arXiv:1606.03476
 
-The outcome is not used. With this form of the reward (arXiv:1710.11248) a step that cannot be told from the
-expert's is paid 0; -log (1 - D) is always positive and pays for going on, log D is negative and pays for
-ending soon.
+D is fitted to tell the expert's steps from the agent's, in turn with updates by PPO. The outcome is not used.
+With this form of the reward (arXiv:1710.11248) a step that cannot be told from the expert's is paid 0; -log
+(1 - D) is always positive and pays for going on, log D is negative and pays for ending soon.
 
 Not stated in what is public: that form, and the discriminator, which is here a head on the cloned policy's
 frozen features, fitted afresh in each iteration to as many steps of the demonstrations as the agent wrote,
 and asked about the very steps that it was fitted to, as in GAIL. Inserted mistakes are not the expert's.
+
+Cost: a fit of the discriminator in each iteration; the demonstrations are read once.
+
+Fails where the expert's steps are easily told apart by their wording: the reward then grades the wording. The
+outcome is never looked at.
 """
 
 from collections.abc import Sequence

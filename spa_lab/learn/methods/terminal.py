@@ -1,4 +1,12 @@
-"""PPO on the outcome, paid at the last step (Schulman et al. 2017), and grounding as every method pays it."""
+"""PPO on the outcome, paid at the last step (Schulman et al. 2017), and grounding as every method pays it.
+
+r_t = alpha * c_t + beta * g_t,  c_{T-1} = R,  c_t = 0 before
+
+Cost: the episodes of the iterations alone.
+
+Fails where episodes are long: discount and trace decay below 1 leave little of the outcome for early steps,
+and without them every step shares the noise of all later ones.
+"""
 
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.ppo import ppo
