@@ -19,7 +19,7 @@ from typing import NoReturn
 from spa_lab import __version__
 from spa_lab.commands import compare, fetch, figures, parity, plan
 from spa_lab.commands.logs import add_log_commands
-from spa_lab.commands.options import OBJECT, add_counts, count
+from spa_lab.commands.options import OBJECT, add_counts, add_server_options, count, server_of
 from spa_lab.configs import presets
 from spa_lab.configs.files import to_toml
 from spa_lab.configs.flags import add_setting_flags, refuse_unknown_flags, updated_from_flags
@@ -195,6 +195,7 @@ def _add_run(commands: "argparse._SubParsersAction[_Parser]", with_docs: bool) -
     run.add_argument("--method", nargs="+", metavar="NAME", help="required; one or more training methods")
     run.add_argument("--out", type=Path, metavar="DIR", help="required; run folder")
     run.add_argument("--log", metavar="TRACKER", help=f"also send metrics to {', '.join(TRACKERS)}; {OBJECT}")
+    add_server_options(run)
     _add_training_options(run, with_docs)
 
 
@@ -219,6 +220,7 @@ def _add_fidelity(commands: "argparse._SubParsersAction[_Parser]") -> None:
         fidelity, trajectories=(40, "held-out trajectories of each outcome"),
         branches=(64, "continuations per value"), workers=(2, "processes side by side; same results"),
     )  # fmt: skip
+    add_server_options(fidelity)
 
 
 def _add_gradient(commands: "argparse._SubParsersAction[_Parser]") -> None:
@@ -235,6 +237,7 @@ def _add_gradient(commands: "argparse._SubParsersAction[_Parser]") -> None:
         gradient, tasks=(64, "training tasks"), group=(8, "episodes of each task"),
         branches=(4, "continuations per value, even"), workers=(2, "processes side by side; same results"),
     )  # fmt: skip
+    add_server_options(gradient)
 
 
 def _preset(options: argparse.Namespace, world: str) -> Preset:
@@ -277,8 +280,8 @@ def _run(options: argparse.Namespace) -> int:
 
     with tracking(options.log, options.out) as on_metrics:
         run = train(
-            options.out, options.env, options.method, preset,
-            seed=options.seed, workers=workers, on_metrics=on_metrics,
+            options.out, options.env, options.method, preset, seed=options.seed, workers=workers,
+            on_metrics=on_metrics, server=server_of(options),
         )  # fmt: skip
     print(render_summary(run))
     return 0
@@ -309,7 +312,7 @@ def _fidelity(options: argparse.Namespace) -> int:
     from spa_lab.pipeline.fidelity import fidelity
 
     counts = {name: getattr(options, name) for name in ("trajectories", "branches", "workers")}
-    print(fidelity(run=options.run, sources=options.source, **counts))
+    print(fidelity(run=options.run, sources=options.source, server=server_of(options), **counts))
     return 0
 
 
@@ -318,7 +321,9 @@ def _gradient(options: argparse.Namespace) -> int:
     from spa_lab.view.tables.gradient_fidelity import render_gradient
 
     counts = {name: getattr(options, name) for name in ("tasks", "group", "branches", "workers")}
-    table = gradient_fidelity(options.run, advantages=options.advantage, policy=options.policy, **counts)
+    table = gradient_fidelity(
+        options.run, advantages=options.advantage, policy=options.policy, server=server_of(options), **counts
+    )
     print(render_gradient(table))
     return 0
 

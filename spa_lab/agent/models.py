@@ -6,6 +6,7 @@ Nothing is downloaded unless the source begins with "hub:"; remote code is never
 
 import copy
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,13 +79,48 @@ def load_policy(
             named = below if Path(below).is_dir() else f"{HUB}{below}"
             base = load_policy(named, name=name, device=device, dtype=dtype, checkpointing=checkpointing)
         model = with_adapters(base.model, Path(where))
-    tokenizer = _load(where, source, "AutoTokenizer", local_files_only=not online)
     stops = model.generation_config.eos_token_id
-    codec = Codec(
-        tokenizer, manual=manual, prompt=prompt or PromptConfig(),
-        stop_ids=[stops] if isinstance(stops, int) else stops or (),
-    )  # fmt: skip
-    return Policy(name, model.eval(), codec)
+    return Policy(name, model.eval(), _codec(source, stops, manual=manual, prompt=prompt))
+
+
+def load_codec(
+    source: str | Path, *, base: str | Path, manual: str = "", prompt: PromptConfig | None = None
+) -> Codec:
+    """The codec of a policy, without its weights.
+
+    Args:
+        source: where its tokenizer is, as of `load_policy`.
+        base: where its configuration is: `source`, or what its adapters were trained on.
+        manual: as of `load_policy`.
+        prompt: as of `load_policy`.
+
+    Raises:
+        ValueError: files are missing.
+    """
+    try:
+        stops = load_part(base, "GenerationConfig").eos_token_id
+    except ValueError:  # the file may be missing
+        stops = load_part(base, "AutoConfig").eos_token_id
+    return _codec(source, stops, manual=manual, prompt=prompt)
+
+
+def _codec(
+    source: str | Path, stops: int | Iterable[int] | None, *, manual: str, prompt: PromptConfig | None
+) -> Codec:
+    """The codec of a model whose generation_config.json names the end tokens `stops`."""
+    stop_ids = [stops] if isinstance(stops, int) else stops or ()
+    tokenizer = load_part(source, "AutoTokenizer")
+    return Codec(tokenizer, manual=manual, prompt=prompt or PromptConfig(), stop_ids=stop_ids)
+
+
+def load_part(source: str | Path, loader: str) -> Any:
+    """What is not the weights of a model: loaded by `transformers.<loader>`; source as of `load_policy`.
+
+    Raises:
+        ValueError: it is missing.
+    """
+    online = str(source).startswith(HUB)
+    return _load(_place(source), source, loader, local_files_only=not online)
 
 
 def checkpoint_activations(model: "PreTrainedModel") -> None:

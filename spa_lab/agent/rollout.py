@@ -4,9 +4,11 @@ Returns each `Trajectory` together with the tokens that were sampled, so that tr
 text.
 """
 
+import hashlib
 import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,14 +18,20 @@ from torch import Tensor
 from spa_lab.agent.codec import Codec, ContextTooLong, TokenRow
 from spa_lab.agent.engine import Engine
 from spa_lab.agent.episode import TokenRules
+from spa_lab.agent.player import Player, Writer, readable
 from spa_lab.agent.row import Branch, Row, Written
+from spa_lab.agent.sampling import AllowedTexts
 from spa_lab.configs.rollout import RolloutConfig
+from spa_lab.configs.server import ServerConfig
 from spa_lab.envs.base import Environment, Task
 from spa_lab.envs.episode import RunningEpisode
 from spa_lab.types import Trajectory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+_DIGEST_ENTRIES = 256
+"""Entries of each weight matrix that tell a policy's weights from others: training changes all of them."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +41,45 @@ class Policy:
     name: str
     model: "PreTrainedModel"
     codec: Codec
+    server: ServerConfig | None = None
+    """Writes its steps, with the adapters that `model` has at that time; None: the model itself."""
 
     @property
     def context(self) -> int:
         """Most tokens that the model can read."""
-        readable = int(self.model.config.max_position_embeddings)
-        return min(readable, self.codec.prompt.context or readable)
+        return readable(int(self.model.config.max_position_embeddings), self.codec)
 
     def token_rules(self, config: RolloutConfig) -> TokenRules:
         """When its steps and episodes end, in tokens."""
         return TokenRules(self.codec, self.context, config.max_new_tokens)
+
+    @contextmanager
+    def writing(
+        self, config: RolloutConfig, *, allowed: AllowedTexts | None = None, keep_hidden: bool = False
+    ) -> Iterator[Writer]:
+        """As `Player`; a server keeps no hidden states.
+
+        Raises:
+            ServerError: the server cannot be used.
+            ValueError: it cannot be restricted to the allowed texts.
+        """
+        if self.server is None:
+            yield Engine(self, config, allowed=allowed, keep_hidden=keep_hidden)
+            return
+        from spa_lab.agent.served import served
+
+        rules = self.token_rules(config)
+        with served(self.server, rules, config, adapters=self.model, allowed=allowed) as writer:
+            yield writer
+
+    def weights_digest(self) -> str:
+        """As `Player`; of some entries of each weight matrix."""
+        digest = hashlib.sha256()
+        for name, weight in self.model.named_parameters():
+            sample = weight.detach().flatten()[:: max(1, weight.numel() // _DIGEST_ENTRIES)]
+            digest.update(name.encode())
+            digest.update(sample.float().cpu().numpy().tobytes())
+        return digest.hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -68,7 +105,7 @@ class Episode:
 
 
 def rollout(
-    policy: Policy,
+    policy: Player,
     environment: Environment,
     specs: Sequence[EpisodeSpec],
     config: RolloutConfig,
@@ -79,30 +116,32 @@ def rollout(
     """Play N episodes.
 
     Args:
-        policy: its model must be in eval mode.
+        policy: its model, if it is in this process, must be in eval mode.
         environment: makes one world for each episode.
         specs: the N episodes.
         config: temperature, longest step, episodes side by side.
         on_episodes: called with the number of newly finished episodes (for progress bars).
-        keep_hidden: keep the hidden states that tokens are predicted from (`Episode.hidden`).
+        keep_hidden: keep the hidden states that tokens are predicted from (`Episode.hidden`), unless a server
+            writes.
 
     Returns:
         N episodes, in the order of `specs`.
 
     Raises:
         ContextTooLong: the first observation leaves no room for a step.
+        ServerError: the policy's server cannot be used.
         ValueError: an episode needs more than `config.cached_tokens`.
     """
-    engine = Engine(policy, config, keep_hidden=keep_hidden)
     finished: dict[int, Episode] = {}
     waiting = iter(_in_order_of_tasks(specs))
-    while len(finished) < len(specs):
-        for i in itertools.islice(waiting, engine.n_wanted):
-            engine.add(_EpisodeRow(i, specs[i], environment, engine.rules))
-        ended = [row for row in engine.advance() if isinstance(row, _EpisodeRow)]
-        finished |= {row.index: row.finished(policy.name) for row in ended}
-        if ended:
-            on_episodes(len(ended))
+    with policy.writing(config, keep_hidden=keep_hidden) as writer:
+        while len(finished) < len(specs):
+            for i in itertools.islice(waiting, writer.n_wanted):
+                writer.add(_EpisodeRow(i, specs[i], environment, writer.rules))
+            ended = [row for row in writer.advance() if isinstance(row, _EpisodeRow)]
+            finished |= {row.index: row.finished(policy.name) for row in ended}
+            if ended:
+                on_episodes(len(ended))
     return [finished[i] for i in range(len(specs))]
 
 

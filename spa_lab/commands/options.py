@@ -1,6 +1,11 @@
 """What options of several commands share; importing this module needs nothing else of the package."""
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spa_lab.configs.server import ServerConfig
 
 OBJECT = "or package.module:attribute"
 
@@ -18,3 +23,23 @@ def add_counts(parser: argparse.ArgumentParser, **counts: tuple[int, str]) -> No
     for name, (default, meaning) in counts.items():
         help = f"{meaning} (%(default)s)"
         parser.add_argument(f"--{name}", type=count, default=default, metavar="N", help=help)
+
+
+def add_server_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name a server which plays."""
+    parser.add_argument("--server", metavar="URL", help="vLLM that plays instead of models in this process")
+    parser.add_argument(
+        "--server-folder", type=Path, metavar="DIR", help="where it finds adapters, if on another machine"
+    )
+    parser.add_argument(
+        "--server-timeout", type=float, default=600.0, metavar="S", help="seconds for a step (%(default)g)"
+    )
+
+
+def server_of(options: argparse.Namespace) -> "ServerConfig | None":
+    """The server that the options name, if any."""
+    from spa_lab.configs.server import ServerConfig
+
+    if options.server is None:
+        return None
+    return ServerConfig(options.server, folder=options.server_folder, timeout=options.server_timeout)

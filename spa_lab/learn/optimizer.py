@@ -45,9 +45,9 @@ class Optimizer:
         matrices = [p for name, p in named if muon_lr is not None and p.ndim == 2 and not _is_table(name)]
         taken = set(map(id, matrices))
         rest = [p for _, p in named if id(p) not in taken]
-        self.parts: list[torch.optim.Optimizer] = [
-            torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.95), weight_decay=0.0)
-        ]
+        self.parts: list[torch.optim.Optimizer] = []
+        if rest or not matrices:
+            self.parts.append(torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.95), weight_decay=0.0))
         if muon_lr is not None and matrices:
             self.parts.append(
                 torch.optim.Muon(matrices, lr=muon_lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from spa_lab.agent.codec import TokenRow
-from spa_lab.agent.engine import Engine
 from spa_lab.agent.rollout import Policy
 from spa_lab.agent.row import Branch, Row, Written
 from spa_lab.configs.rollout import RolloutConfig
@@ -81,19 +80,25 @@ def write_steps(
         parallel: histories side by side.
         rng: gives the seed of each step.
     """
-    engine = Engine(policy, RolloutConfig(temperature, max_new_tokens, parallel))
-    rows = [_StepRow(history, [Branch(random.Random(rng.randrange(2**31)))]) for history in histories]
-    for row in rows:
-        engine.add(row)
-    while engine.busy:
-        engine.advance()
-    return [row.step for row in rows]
+    rows = [_StepRow(i, history, rng.randrange(2**31)) for i, history in enumerate(histories)]
+    steps: dict[int, tuple[int, ...]] = {}
+    with policy.writing(RolloutConfig(temperature, max_new_tokens, parallel)) as writer:
+        for row in rows:
+            writer.add(row)
+        while writer.busy:
+            ended = writer.advance()
+            steps |= {row.index: row.step for row in ended if isinstance(row, _StepRow)}
+    return [steps[row.index] for row in rows]
 
 
 class _StepRow(Row):
     """A history after which one step is written."""
 
     step: tuple[int, ...]
+
+    def __init__(self, index: int, history: Sequence[int], seed: int) -> None:
+        super().__init__(history, [Branch(random.Random(seed))])
+        self.index = index
 
     def following(self, written: Written) -> None:
         """Nothing follows."""

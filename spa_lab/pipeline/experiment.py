@@ -12,8 +12,11 @@ import torch
 
 from spa_lab.agent.lora import ADAPTER_CONFIG
 from spa_lab.agent.models import load_policy
+from spa_lab.agent.player import Player
 from spa_lab.agent.rollout import Policy
+from spa_lab.agent.served_policy import load_served_policy
 from spa_lab.configs.presets import EMBEDDED, Preset, preset_from_dict
+from spa_lab.configs.server import ServerConfig
 from spa_lab.envs.base import Demonstration, Environment, Task
 from spa_lab.envs.demonstrations import demonstrate
 from spa_lab.envs.worlds import make_environment
@@ -43,10 +46,12 @@ class ExperimentSource:
 
     folder: Path
     world: str | Environment
+    server: ServerConfig | None = None
 
     def open(self) -> "Experiment":
         """The experiment, read again from its folder."""
-        return Experiment(Run.open(self.folder), make_environment(self.world), world=self.world)
+        environment = make_environment(self.world)
+        return Experiment(Run.open(self.folder), environment, world=self.world, server=self.server)
 
 
 class Experiment:
@@ -57,14 +62,23 @@ class Experiment:
         environment: its world.
         world: the name of the world, "package.module:attribute" or the environment itself; how worker
             processes find it. The environment if None.
+        server: plays all episodes and continuations; None: the models in this process.
 
     Raises:
-        ValueError: the run has no preset, or one with settings that this version does not know.
+        ValueError: the run has no preset, or one with settings that this version does not know; or its models
+            cannot be played by a server.
     """
 
-    def __init__(self, run: Run, environment: Environment, *, world: str | Environment | None = None) -> None:
-        self.run, self.environment = run, environment
-        self.source = ExperimentSource(run.path, environment if world is None else world)
+    def __init__(
+        self,
+        run: Run,
+        environment: Environment,
+        *,
+        world: str | Environment | None = None,
+        server: ServerConfig | None = None,
+    ) -> None:
+        self.run, self.environment, self.server = run, environment, server
+        self.source = ExperimentSource(run.path, environment if world is None else world, server)
         config = run.config
         try:
             self.preset: Preset = preset_from_dict(config["preset"])
@@ -72,17 +86,25 @@ class Experiment:
             raise ValueError(f"{run.path}: the run has no preset; it was not made by training") from None
         except ValueError as error:
             raise ValueError(f"{run.path}: its preset is not of this version: {error}") from error
+        check_can_be_served(self.preset, server)
         self.seed = run.seed
         self.models: dict[Any, Any] = {}
         """Models that credit sources fit or load once per process, by a key of their choice."""
 
     @classmethod
-    def open(cls, run: Run | Path | str, world: str | Environment | None = None) -> "Experiment":
+    def open(
+        cls,
+        run: Run | Path | str,
+        world: str | Environment | None = None,
+        *,
+        server: ServerConfig | None = None,
+    ) -> "Experiment":
         """The experiment of a run folder.
 
         Args:
             run: a run or its folder.
             world: only needed if the run was trained in an `Environment` that was given as an object.
+            server: as of `Experiment`.
 
         Raises:
             ValueError: the world cannot be found or is another one, or the preset cannot be read.
@@ -100,7 +122,7 @@ class Experiment:
         environment = make_environment(world)
         if environment.name != name:
             raise ValueError(f"{opened.path}: the run's world is {name!r}, got {environment.name!r}")
-        return cls(opened, environment, world=world)
+        return cls(opened, environment, world=world, server=server)
 
     def rng(self, stream: str) -> random.Random:
         """Random numbers of one stage; they depend on the run's seed and the name of the stream only."""
@@ -156,7 +178,19 @@ class Experiment:
         if name == BASE:
             return load_policy(self._base_source, name=BASE, **self._load_kwargs())
         folder = self.run.model(name)
-        return load_policy(folder, name=name, base=self._base_of(folder), **self._load_kwargs())
+        policy = load_policy(folder, name=name, base=self._base_of(folder), **self._load_kwargs())
+        return replace(policy, server=self.server)
+
+    def player(self, name: str) -> Player:
+        """Whoever plays as that policy: of a served one no weights are loaded; errors as in `policy`."""
+        if self.server is None:
+            return self.policy(name)
+        base = self._base_source
+        source = base if name == BASE else self.run.model(name)
+        manual = first_message(self.environment, self.preset)
+        return load_served_policy(
+            source, name=name, server=self.server, base=base, manual=manual, prompt=self.preset.prompt
+        )
 
     def estimator(self) -> ProgressEstimator:
         """The progress estimator of the run; errors as in `policy`."""
@@ -226,6 +260,15 @@ class Experiment:
     def second_truth(self) -> dict[str, ValueTruth]:
         """Trajectory id -> an independent repetition of the measurement."""
         return self.run.second_truth()
+
+
+def check_can_be_served(preset: Preset, server: ServerConfig | None) -> None:
+    """Raise ValueError if models of this preset cannot be handed to a server."""
+    if server is not None and preset.lora_rank is None:
+        raise ValueError(
+            f"{server.url}: a server can be given adapters only, and preset {preset.name!r} trains all "
+            "weights; set --lora_rank, or play without --server"
+        )
 
 
 def first_message(environment: Environment, preset: Preset) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from spa_lab.configs.server import ServerConfig
 from spa_lab.credit.fidelity import scoreboard
 from spa_lab.credit.methods import CreditMethod, measure
 from spa_lab.envs.base import Environment
@@ -45,6 +46,7 @@ def fidelity(
     workers: int = 2,
     sources: Sequence["str | CreditMethod | SourceFactory"] | None = None,
     world: str | Environment | None = None,
+    server: ServerConfig | None = None,
 ) -> str:
     """Measure values, let every source give credit, score the sources and draw the scoreboard.
 
@@ -57,6 +59,7 @@ def fidelity(
             of an `Experiment` and a progress report that returns one; or such objects, which give credit in
             this process. All of `SOURCES` if None. The scoreboard also lists sources of earlier calls.
         world: only needed if the run was trained in an `Environment` given as an object.
+        server: plays the continuations.
 
     Returns:
         The scoreboard as text.
@@ -74,7 +77,7 @@ def fidelity(
     for source in requested:
         find_source(source)
     with writing(opened.path), WorkerPool(workers) as pool:
-        experiment = Experiment.open(opened, world)
+        experiment = Experiment.open(opened, world, server=server)
         return render_scoreboard(_fidelity(experiment, trajectories, branches, requested, pool))
 
 

@@ -95,7 +95,7 @@ def measure_chunk(source: ExperimentSource, sample: Sample, index: int, *, repor
         for m in range(sample.group)
         for seed in [experiment.rng(f"gradient/{task.id}/{m}")]
     ]
-    policy = experiment.policy(sample.policy)
+    policy = experiment.player(sample.policy)
     episodes = rollout(policy, experiment.environment, specs, _rollout_config(experiment))
     done = 0
 
@@ -145,7 +145,7 @@ def _outcomes(
     on_trajectory: Callable[[BranchOutcomes], object],
 ) -> list[BranchOutcomes]:
     return branch_outcomes(
-        experiment.policy(sample.policy), experiment.environment, trajectories, tasks,
+        experiment.player(sample.policy), experiment.environment, trajectories, tasks,
         replace(_rollout_config(experiment), parallel=MAX_IN_FLIGHT), branches=sample.branches,
         rng=experiment.rng("gradient-truth"), folder=experiment.run.outcomes / f"gradient-{sample.policy}",
         on_trajectory=on_trajectory,

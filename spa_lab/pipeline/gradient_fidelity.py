@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from spa_lab.configs.server import ServerConfig
 from spa_lab.credit.gradient_fidelity import Steps, gradient_table
 from spa_lab.envs.base import Environment
 from spa_lab.learn.collect import Collected
@@ -40,6 +41,7 @@ def gradient_fidelity(
     policy: str = CLONED,
     workers: int = 2,
     world: str | Environment | None = None,
+    server: ServerConfig | None = None,
 ) -> pd.DataFrame:
     """Play episodes in groups, measure progress and compare advantages; see the module.
 
@@ -52,6 +54,7 @@ def gradient_fidelity(
         policy: the model that plays: "cloned" or the name of a training method.
         workers: worker processes.
         world: only needed if the run was trained in an `Environment` given as an object.
+        server: plays.
 
     Returns:
         The table of `credit.gradient_fidelity.gradient_table`, with the columns `label` (what the advantage
@@ -63,23 +66,26 @@ def gradient_fidelity(
             under other settings.
         StoreError: the run lacks a model, or is in use.
     """
+    _check_counts(tasks, group, branches)
+    opened, sample = run if isinstance(run, Run) else Run.open(run), Sample(policy, tasks, group, branches)
+    for name in advantages or ():
+        entry_of(name)
+    with writing(opened.path), WorkerPool(workers) as pool:
+        experiment = Experiment.open(opened, world, server=server)
+        experiment.run.model(policy)  # fail before any computation
+        names = default_names(opened) if advantages is None else list(advantages)
+        pool.run(episodes.measure_tasks(experiment, sample))
+        pool.run(episodes.advantage_tasks(experiment, sample, names))
+        pool.run(episodes.gradient_tasks(experiment, sample, names))
+        return _compared(experiment, sample, names)
+
+
+def _check_counts(tasks: int, group: int, branches: int) -> None:
     if tasks < LEAST_TASKS or group < LEAST_GROUP or branches < 2 or branches % 2:
         raise ValueError(
             f"needs at least {LEAST_TASKS} tasks, {LEAST_GROUP} episodes of each and an even number of "
             f"continuations, got {tasks}, {group} and {branches}"
         )
-    opened = run if isinstance(run, Run) else Run.open(run)
-    for name in advantages or ():
-        entry_of(name)
-    sample = Sample(policy, tasks, group, branches)
-    with writing(opened.path), WorkerPool(workers) as pool:
-        experiment = Experiment.open(opened, world)
-        experiment.run.model(policy)  # fail before any computation
-        names = list(advantages) if advantages is not None else default_names(opened)
-        pool.run(episodes.measure_tasks(experiment, sample))
-        pool.run(episodes.advantage_tasks(experiment, sample, names))
-        pool.run(episodes.gradient_tasks(experiment, sample, names))
-        return _compared(experiment, sample, names)
 
 
 def _compared(experiment: Experiment, sample: Sample, names: Sequence[str]) -> pd.DataFrame:

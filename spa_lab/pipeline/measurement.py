@@ -129,7 +129,7 @@ def _play(
     config = replace(experiment.preset.explore_rollout, parallel=MAX_IN_FLIGHT)
     folder = CLONED if purpose == "truth" else f"{CLONED}-{purpose}"
     return branch_outcomes(
-        experiment.policy(CLONED), experiment.environment, trajectories, experiment.explore_tasks, config,
+        experiment.player(CLONED), experiment.environment, trajectories, experiment.explore_tasks, config,
         branches=branches, rng=experiment.rng(purpose), folder=experiment.run.outcomes / folder,
         on_trajectory=on_trajectory,
     )  # fmt: skip

@@ -14,6 +14,7 @@ import numpy as np
 
 from spa_lab.agent.lora import add_lora, has_lora
 from spa_lab.agent.models import save_policy
+from spa_lab.agent.player import Player
 from spa_lab.agent.rollout import Episode, EpisodeSpec, Policy, rollout
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Demonstration, Environment
@@ -94,7 +95,7 @@ def explore_stage(source: ExperimentSource, waves: Sequence[int], *, report: Rep
             save_wave(run, wave, [episode.row for episode in episodes])
 
     play_waves(
-        experiment.policy(CLONED),
+        experiment.player(CLONED),
         experiment.environment,
         explore_specs(experiment),
         experiment.preset.explore_rollout,
@@ -123,7 +124,7 @@ def n_waves(specs: Sequence[EpisodeSpec], config: RolloutConfig) -> int:
 
 
 def play_waves(
-    policy: Policy,
+    policy: Player,
     environment: Environment,
     specs: Sequence[EpisodeSpec],
     config: RolloutConfig,
@@ -228,7 +229,7 @@ def evaluate_stage(source: ExperimentSource, policy: str, panel: str, *, report:
     name = evaluation_name(policy, panel)
     shards = run.shards(name)
     missing = sorted(set(range(n_waves(specs, config))) - set(shards.indices()))
-    play_waves(experiment.policy(policy), experiment.environment, specs, config, shards, missing, report)
+    play_waves(experiment.player(policy), experiment.environment, specs, config, shards, missing, report)
     played = [trajectory for wave in range(n_waves(specs, config)) for trajectory in shards.load(wave)]
     run.save_tasks(panel, task_records(tasks))
     run.save_trajectories(name, played, role="evaluation", policy=policy, panel=panel)

@@ -17,13 +17,14 @@ from typing import Literal, get_args
 
 from spa_lab.agent.models import check_source
 from spa_lab.configs.presets import EMBEDDED, Preset
+from spa_lab.configs.server import ServerConfig
 from spa_lab.envs.base import Environment
 from spa_lab.envs.worlds import WORLDS, make_environment
 from spa_lab.learn.method import TrainingMethod
 from spa_lab.learn.methods import METHODS, find_method
 from spa_lab.pipeline import stages
 from spa_lab.pipeline.evaluations import BASE, CLONED
-from spa_lab.pipeline.experiment import ESTIMATOR, Experiment, check_portable, config_of
+from spa_lab.pipeline.experiment import ESTIMATOR, Experiment, check_can_be_served, check_portable, config_of
 from spa_lab.pipeline.metrics_feed import MetricsFeed, OnMetrics
 from spa_lab.pipeline.parallel import TaskResult, WorkerPool, WorkerTask
 from spa_lab.pipeline.report import write_report
@@ -56,6 +57,7 @@ def train(
     workers: int | WorkerPool,
     until: Stage = "report",
     on_metrics: OnMetrics | None = None,
+    server: ServerConfig | None = None,
 ) -> Run:
     """Do everything that `methods` need; a killed run is resumed where it stopped.
 
@@ -72,6 +74,7 @@ def train(
             and with the result of every evaluation; see `pipeline.metrics_feed`. A row goes through once,
             also when the run is resumed, and rows of an earlier call without it come first. What it raises
             is logged and ends the calls, not the training. A slow one delays the workers.
+        server: plays all episodes, with the adapters of each policy; no setting of the run, but noted in it.
 
     Raises:
         ValueError: an unknown world, method or stage, no worker, a world or method that cannot be sent to
@@ -84,15 +87,17 @@ def train(
     environment = make_environment(world)
     trained = trained_methods(methods)
     check_can_be_done(environment, world, preset, trained)
+    check_can_be_served(preset, server)
     named = [method if isinstance(method, str) else method.name for method in methods]
     with writing(out), _pool(workers) as pool:
         run = Run.create(out, config_of(world, environment, named, preset), seed=seed)
-        run.note(methods=_titles(methods, trained))
+        run.note(methods=_titles(methods, trained), server=server.root if server else None)
         wanted = _needed_stages(trained, until)
         feed = MetricsFeed(run, on_metrics)
         feed.deliver()  # what an interrupted attempt left
         if not all(run.finished(stage) for stage in wanted):
-            _do(Experiment(run, environment, world=world), trained, wanted, pool, feed)
+            experiment = Experiment(run, environment, world=world, server=server)
+            _do(experiment, trained, wanted, pool, feed)
     return run
 
 

@@ -112,6 +112,7 @@ class RunFolder:
         n: int | None = None,
         n_seeds: int | None = None,
         methods: Mapping[str, str] | None = None,
+        server: str | None = None,
     ) -> None:
         """Add facts to run.json that are not settings.
 
@@ -120,8 +121,10 @@ class RunFolder:
             n: number of evaluated tasks.
             n_seeds: number of seeds.
             methods: name -> title of the training methods.
+            server: URL of what played instead of the models in our processes.
         """
-        facts = {"device": device, "n": n, "n_seeds": n_seeds, "methods": methods and dict(methods)}
+        facts: Record = {"device": device, "n": n, "n_seeds": n_seeds, "server": server}
+        facts["methods"] = methods and dict(methods)
         before = self.provenance
         after = before | {name: fact for name, fact in facts.items() if fact is not None}
         if after != before:

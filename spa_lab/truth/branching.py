@@ -13,7 +13,7 @@ import numpy as np
 
 from spa_lab.agent.codec import TokenRow
 from spa_lab.agent.engine import Engine
-from spa_lab.agent.rollout import Policy
+from spa_lab.agent.player import Player, Writer
 from spa_lab.agent.row import Row, Written
 from spa_lab.agent.sampling import AllowedTexts
 from spa_lab.configs.rollout import RolloutConfig
@@ -26,6 +26,7 @@ from spa_lab.truth.shared_prefix import (
     SharedPrefix,
     follow_prefix,
     read_shared_prefix,
+    start_apart,
 )
 from spa_lab.types import FloatArray, Trajectory
 
@@ -72,11 +73,14 @@ class _ContinuationRow(Row):
 
     branches: list[Continuation]  # type: ignore[assignment]  # rows of one kind of branch
 
-    def __init__(self, engine: Engine, environment: Environment, tree: RolloutTree, at: Divergence) -> None:
-        super().__init__(at.written[-1:], at.branches)
-        self.prefix, self.prefix_length = tree.prefix.keys_values, at.prefix_length
-        self.written = list(at.written)
-        self.rules, self.environment, self.tree = engine.rules, environment, tree
+    def __init__(self, writer: Writer, environment: Environment, tree: RolloutTree, at: Divergence) -> None:
+        if tree.prefix.was_read is None:
+            super().__init__(tree.prefix.ids[: at.prefix_length], at.branches)
+        else:
+            super().__init__(at.written[-1:], at.branches)
+            self.prefix, self.prefix_length = tree.prefix.was_read[1], at.prefix_length
+            self.written = list(at.written)
+        self.rules, self.environment, self.tree = writer.rules, environment, tree
         self.step, self.snapshot = at.step, tree.prefix.snapshots[at.step]
 
     def following(self, written: Written) -> Sequence[int] | None:
@@ -96,7 +100,7 @@ class _ContinuationRow(Row):
 
 
 def play_continuations(
-    policy: Policy,
+    policy: Player,
     environment: Environment,
     requests: Iterable[ContinuationRequest],
     config: RolloutConfig,
@@ -106,44 +110,48 @@ def play_continuations(
     """Play all requested continuations to their end; yields each tree as soon as it is complete.
 
     Args:
-        policy: continues every history; its model must be in eval mode.
+        policy: continues every history; its model, if it is in this process, must be in eval mode.
         environment: its step limit is the step cap.
         requests: read one by one, as slots become free.
         config: temperature and longest step; `parallel` is the number of continuations in flight.
         allowed: the only texts that the policy may write, or None for any text.
 
     Raises:
+        ServerError: the policy's server cannot be used.
         ValueError: a trajectory does not fit its task, the world or the model; see `read_shared_prefix`.
     """
-    engine = Engine(policy, config, allowed=allowed)
     trees: list[RolloutTree] = []
     source = iter(requests)
-    more = True
-    while more or engine.busy:
-        while more and engine.n_wanted > 0:
-            request = next(source, None)
-            more = request is not None
-            if request is not None:
-                trees.append(_grow(engine, environment, request))
-        if engine.busy:
-            engine.advance()
-        yield from (tree for tree in trees if not tree.n_running)
-        trees = [tree for tree in trees if tree.n_running]
+    following = next(source, None)
+    if following is None:
+        return  # nothing is asked of a server
+    with policy.writing(config, allowed=allowed) as writer:
+        while following is not None or writer.busy:
+            while following is not None and writer.n_wanted > 0:
+                trees.append(_grow(writer, environment, following))
+                following = next(source, None)
+            if writer.busy:
+                writer.advance()
+            yield from (tree for tree in trees if not tree.n_running)
+            trees = [tree for tree in trees if tree.n_running]
 
 
-def _grow(engine: Engine, environment: Environment, request: ContinuationRequest) -> RolloutTree:
+def _grow(writer: Writer, environment: Environment, request: ContinuationRequest) -> RolloutTree:
     """Replay a trajectory, let its continuations follow it, and queue those that diverge."""
     trajectory = request.trajectory
-    prefix = read_shared_prefix(engine, environment, trajectory, request.task, row=request.row)
+    prefix = read_shared_prefix(writer, environment, trajectory, request.task, row=request.row)
     branches = [
         Continuation.of(trajectory.id, start, index, seed=request.seed)
         for start, indices in enumerate(request.indices)
         for index in indices
     ]
     tree = RolloutTree(request, prefix, tuple({} for _ in request.indices), len(branches))
-    divergences, arrived = follow_prefix(prefix, branches, engine)
-    tree.end(arrived, trajectory.known_outcome)
+    if isinstance(writer, Engine):
+        divergences, arrived = follow_prefix(prefix, branches, writer)
+        tree.end(arrived, trajectory.known_outcome)
+    else:
+        divergences = start_apart(prefix, branches)
     for divergence in divergences:
-        for part in divergence.split(engine.config.parallel):
-            engine.add(_ContinuationRow(engine, environment, tree, part))
+        for part in divergence.split(writer.config.parallel):
+            writer.add(_ContinuationRow(writer, environment, tree, part))
     return tree

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spa_lab.agent.codec import TokenRow
-from spa_lab.agent.rollout import Policy
+from spa_lab.agent.player import Player
 from spa_lab.agent.sampling import AllowedTexts
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Environment, Task
@@ -22,7 +22,7 @@ from spa_lab.types import Trajectory
 
 
 def branch_outcomes(
-    policy: Policy,
+    policy: Player,
     environment: Environment,
     trajectories: Sequence[Trajectory],
     tasks: Iterable[Task],
@@ -63,12 +63,11 @@ def branch_outcomes(
     _check(trajectories, by_id, config, branches, allowed)
     files = _OutcomeFiles(folder, settings_of(policy, environment, config, allowed) if folder else {})
     known = {trajectory.id: files.load(trajectory) for trajectory in trajectories}
-    requests = _missing(trajectories, by_id, known, branches, seed=rng.getrandbits(63), rows=written)
-    for tree in play_continuations(policy, environment, requests, config, allowed=allowed):
-        trajectory = tree.request.trajectory
-        outcomes = _joined(tree, known[trajectory.id], policy.name, environment.step_limit)
-        known[trajectory.id] = outcomes
-        files.save(outcomes, trajectory)
+    missing = _missing(trajectories, by_id, known, branches, seed=rng.getrandbits(63), rows=written)
+    for tree in play_continuations(policy, environment, missing, config, allowed=allowed):
+        outcomes = _joined(tree, known, policy.name, environment.step_limit)
+        known[outcomes.trajectory_id] = outcomes
+        files.save(outcomes, tree.request.trajectory)
         on_trajectory(outcomes)
     return [outcomes for outcomes in known.values() if outcomes is not None]
 
@@ -142,9 +141,12 @@ def _missing(
     return requests
 
 
-def _joined(tree: RolloutTree, known: BranchOutcomes | None, policy: str, step_cap: int) -> BranchOutcomes:
+def _joined(
+    tree: RolloutTree, known: Mapping[str, BranchOutcomes | None], policy: str, step_cap: int
+) -> BranchOutcomes:
     """The outcomes of a tree, after those that were known."""
-    if known is not None:
-        return known.extended(tree.outcomes())
     trajectory, seed = tree.request.trajectory, tree.request.seed
+    earlier = known[trajectory.id]
+    if earlier is not None:
+        return earlier.extended(tree.outcomes())
     return BranchOutcomes(trajectory.id, trajectory.known_outcome, tree.outcomes(), policy, step_cap, seed)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from spa_lab.agent.rollout import Policy
+from spa_lab.agent.player import Player
 from spa_lab.agent.sampling import AllowedTexts
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Environment
@@ -23,20 +23,18 @@ from spa_lab.types import Trajectory
 
 _HOLDS = "branch outcomes"
 _MAX_NAME_LENGTH = 200
-_WEIGHTS_IN_FINGERPRINT = 256
-"""Entries of each weight matrix that its fingerprint covers: training changes all of them."""
 
 Settings = Mapping[str, Any]
 """What two measurements must share to be joined, as plain JSON values."""
 
 
 def settings_of(
-    policy: Policy, environment: Environment, config: RolloutConfig, allowed: AllowedTexts | None
+    policy: Player, environment: Environment, config: RolloutConfig, allowed: AllowedTexts | None
 ) -> Settings:
     """The settings of a measurement."""
     return {
         "policy": policy.name,
-        "weights": _fingerprint(policy),
+        "weights": policy.weights_digest(),
         "step_cap": environment.step_limit,
         "temperature": config.temperature,
         "max_new_tokens": config.max_new_tokens,
@@ -102,15 +100,6 @@ def _path(folder: Path, trajectory_id: str) -> Path:
     if len(name) > _MAX_NAME_LENGTH:
         name = f"{name[:_MAX_NAME_LENGTH]}-{hashlib.sha256(trajectory_id.encode()).hexdigest()[:16]}"
     return folder / f"{name}.json"
-
-
-def _fingerprint(policy: Policy) -> str:
-    digest = hashlib.sha256()
-    for name, weight in policy.model.named_parameters():
-        sample = weight.detach().flatten()[:: max(1, weight.numel() // _WEIGHTS_IN_FINGERPRINT)]
-        digest.update(name.encode())
-        digest.update(sample.float().cpu().numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _digest(trajectory: Trajectory) -> str:

@@ -1,7 +1,8 @@
 """A recorded trajectory as the shared prefix of its continuations: replayed once and read once.
 
 A continuation from h_t that writes what was recorded stays on the prefix at no cost; where it writes
-something else it diverges, and reuses the keys and values up to there.
+something else it diverges, and reuses the keys and values up to there. A server keeps those itself: there
+every continuation writes from where it starts.
 """
 
 import random
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from spa_lab.agent.codec import TokenRow
 from spa_lab.agent.engine import Engine
+from spa_lab.agent.player import Writer
 from spa_lab.agent.row import Branch, draw
 from spa_lab.agent.slots import KeysValues
 from spa_lab.envs.base import Environment, Task, World
@@ -35,13 +37,14 @@ class Continuation(Branch):
 
 @dataclass(frozen=True)
 class Divergence:
-    """Branches that leave the shared prefix at the same place with the same token."""
+    """Branches that leave the shared prefix at the same place with the same token, or before any."""
 
     step: int
     written: tuple[int, ...]
-    """Token ids of the step so far; the last one is not on the prefix (unless the step was cut off there)."""
+    """Token ids of the step so far; the last one is not on the prefix (unless the step was cut off there).
+    Empty: the step is still to be written."""
     prefix_length: int
-    """Tokens of the shared prefix before that last one."""
+    """Tokens of the shared prefix before that last one, or before the step."""
     branches: tuple[Continuation, ...]
 
     def split(self, size: int) -> list["Divergence"]:
@@ -52,20 +55,20 @@ class Divergence:
 
 @dataclass(frozen=True, eq=False)
 class SharedPrefix:
-    """A trajectory with its world states, hidden states, keys and values."""
+    """A trajectory with its world states, and what an engine has read of it."""
 
     trajectory: Trajectory
     world: World
     snapshots: tuple[object, ...]
     """T world states, before each step."""
+    ids: tuple[int, ...]
+    """L token ids."""
     starts: tuple[int, ...]
     """T numbers: tokens before the first one of each step."""
     steps: tuple[tuple[int, ...], ...]
     """Token ids of each step, end-of-turn token included."""
-    hidden: Tensor
-    """(L, d) hidden states after each token."""
-    keys_values: KeysValues
-    """Keys and values of the L tokens."""
+    was_read: tuple[Tensor, KeysValues] | None
+    """(L, d) hidden states after each token, and keys and values; None at a server."""
 
 
 def replay(environment: Environment, trajectory: Trajectory, task: Task) -> tuple[World, tuple[object, ...]]:
@@ -99,17 +102,17 @@ def replay(environment: Environment, trajectory: Trajectory, task: Task) -> tupl
 
 
 def read_shared_prefix(
-    engine: Engine,
+    writer: Writer,
     environment: Environment,
     trajectory: Trajectory,
     task: Task,
     *,
     row: TokenRow | None = None,
 ) -> SharedPrefix:
-    """Replay a trajectory and read it once.
+    """Replay a trajectory, and let an engine read it once.
 
     Args:
-        engine: of the policy that reads the trajectory.
+        writer: of the policy that continues the trajectory.
         environment: its world.
         trajectory: what to replay.
         task: of the trajectory.
@@ -118,17 +121,22 @@ def read_shared_prefix(
     Raises:
         ValueError: as `replay`; the model cannot read that many tokens; or the row is of another trajectory.
     """
-    policy = engine.policy
+    rules = writer.rules
     world, snapshots = replay(environment, trajectory, task)
-    (row,) = policy.codec.rows_of([trajectory], None if row is None else [row])
-    if len(row.ids) > policy.context:
+    (row,) = rules.codec.rows_of([trajectory], None if row is None else [row])
+    if len(row.ids) > rules.context:
         raise ValueError(
-            f"trajectory {trajectory.id!r} needs {len(row.ids)} tokens, the model reads {policy.context}"
+            f"trajectory {trajectory.id!r} needs {len(row.ids)} tokens, the model reads {rules.context}"
         )
     starts = tuple(row.step.index(t) for t in range(len(trajectory)))
     steps = tuple(row.ids[start : start + row.step.count(t)] for t, start in enumerate(starts))
-    hidden, keys_values = engine.read(row.ids)
-    return SharedPrefix(trajectory, world, snapshots, starts, steps, hidden, keys_values)
+    was_read = writer.read(row.ids) if isinstance(writer, Engine) else None
+    return SharedPrefix(trajectory, world, snapshots, row.ids, starts, steps, was_read)
+
+
+def start_apart(prefix: SharedPrefix, branches: Sequence[Continuation]) -> list[Divergence]:
+    """Let every branch write from where it starts, in a text of its own."""
+    return [Divergence(branch.start, (), prefix.starts[branch.start], (branch,)) for branch in branches]
 
 
 @torch.inference_mode()
@@ -153,9 +161,11 @@ def follow_prefix(
 def _follow_step(
     prefix: SharedPrefix, step: int, branches: list[Continuation], engine: Engine
 ) -> tuple[list[Divergence], list[Continuation]]:
+    assert prefix.was_read is not None
+    hidden, _ = prefix.was_read
     start, recorded = prefix.starts[step], prefix.steps[step]
     n = min(len(recorded), engine.config.max_new_tokens)
-    log_probs = engine.log_probs(prefix.hidden[start - 1 : start - 1 + n], [recorded[:j] for j in range(n)])
+    log_probs = engine.log_probs(hidden[start - 1 : start - 1 + n], [recorded[:j] for j in range(n)])
     divergences = []
     for j in range(n):
         if not branches:
