@@ -57,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="replace")  # a terminal without "Σ" still gets its table
     try:
         options = _parse(arguments)
+        _check_launch(options)
         code: int = options.command(options)
         sys.stdout.flush()  # a closed pipe shows here, not while the interpreter shuts down
     except BrokenPipeError:
@@ -69,6 +70,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _fail(_message(error), USER_ERROR, debug=debug)
     return code
+
+
+def _check_launch(options: argparse.Namespace) -> None:
+    """Raise ValueError for a command that several processes of a launch cannot do together."""
+    if "RANK" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1 and options.command is not _run:
+        raise ValueError("only `spa-lab run` can be started by accelerate launch; start this one alone")
 
 
 def _user_errors() -> tuple[type[Exception], ...]:
@@ -275,15 +282,18 @@ def _run(options: argparse.Namespace) -> int:
         check_method_name(method)
     preset, workers = _training_settings(options)
 
+    from spa_lab.agent.processes import launch_index
     from spa_lab.pipeline.report import render_summary
     from spa_lab.pipeline.train import train
 
-    with tracking(options.log, options.out) as on_metrics:
+    main = launch_index() == 0
+    with tracking(options.log if main else None, options.out) as on_metrics:
         run = train(
             options.out, options.env, options.method, preset, seed=options.seed, workers=workers,
             on_metrics=on_metrics, server=server_of(options),
         )  # fmt: skip
-    print(render_summary(run))
+    if main:
+        print(render_summary(run))
     return 0
 
 

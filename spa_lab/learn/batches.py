@@ -2,6 +2,9 @@
 
 import random
 from collections.abc import Sequence
+from typing import NamedTuple
+
+from spa_lab.agent.processes import processes
 
 _BATCHES_PER_BUCKET = 16
 """Rows are shuffled, cut into buckets of about this many batches, and sorted by length within a bucket:
@@ -47,6 +50,21 @@ def split_rows(rows: Sequence[int], lengths: Sequence[int], micro_tokens: int | 
         micro_tokens: tokens; a single row longer than this makes a part of its own.
     """
     return [list(rows)] if micro_tokens is None else _cut(rows, lengths, micro_tokens)
+
+
+class OwnParts(NamedTuple):
+    """What one process reads of a batch."""
+
+    parts: list[list[int]]
+    """Parts of at least one row in all, so that every process takes part in every update."""
+    counts: float
+    """1; 0 if there are fewer rows than processes and the row here is another process's."""
+
+
+def share_rows(rows: Sequence[int], lengths: Sequence[int], micro_tokens: int | None) -> OwnParts:
+    """The parts of a batch, see `split_rows`, that this one of the processes working together reads."""
+    own = processes().share(rows)
+    return OwnParts(split_rows(own or rows[:1], lengths, micro_tokens), float(bool(own)))
 
 
 def _cut(rows: Sequence[int], lengths: Sequence[int], budget: int) -> list[list[int]]:

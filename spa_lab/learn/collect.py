@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spa_lab.agent.processes import processes
 from spa_lab.agent.rollout import Episode, EpisodeSpec, Policy, rollout
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Environment, Task
@@ -60,7 +61,8 @@ def collect(
         prefix: of the trajectories' ids.
         seed: of the run.
         iteration: k; the episodes' seeds depend on `seed`, k and their index alone, see `episode_seed`.
-        keep_hidden: as in `rollout`, for a critic that reads the policy's hidden states.
+        keep_hidden: as in `rollout`, for a critic that reads the policy's hidden states; not where processes
+            share the episodes.
 
     Raises:
         ValueError: `episodes` is no multiple of `group_size`, or there is no task.
@@ -76,8 +78,10 @@ def collect(
         for i, g in enumerate(group)
     ]
     played = {spec.task.id: spec.task for spec in specs}
-    played_episodes = rollout(policy, environment, specs, config, keep_hidden=keep_hidden)
-    return Collected(played_episodes, group, tuple(played.values()))
+    team = processes()
+    keeps = keep_hidden and team.size == 1  # reading again costs less than exchanging hidden states
+    episodes_here = rollout(policy, environment, team.share(specs), config, keep_hidden=keeps)
+    return Collected(team.gather(episodes_here), group, tuple(played.values()))
 
 
 def episode_seed(seed: int, iteration: int, index: int) -> int:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from spa_lab.agent.codec import TokenRow
+from spa_lab.agent.processes import processes
 from spa_lab.agent.rollout import Policy
-from spa_lab.learn.batches import split_rows, token_batches
+from spa_lab.learn.batches import share_rows, token_batches
 from spa_lab.learn.checkpoint import (
     Checkpoint,
     LearnerState,
@@ -94,7 +95,7 @@ def fit(
     first = 0 if saved is None else _continue_from(saved, module, optimizer, n_updates)
     for epoch in range(first, epochs):
         for indices in passes[epoch]:
-            metrics = _accumulate(loss, split_rows(indices, lengths, micro_tokens), weight)
+            metrics = _accumulate(loss, indices, lengths, micro_tokens, weight)
             optimizer.step()
             on_update(metrics | {"progress": optimizer.done / n_updates})
         if checkpoint:
@@ -169,21 +170,30 @@ def new_head(*sizes: int, device: torch.device, seed: int) -> nn.Sequential:
 
 
 def _accumulate(
-    loss: BatchLoss, parts: Sequence[Sequence[int]], weight: Callable[[Sequence[int]], float]
+    loss: BatchLoss,
+    rows: Sequence[int],
+    lengths: Sequence[int],
+    micro_tokens: int | None,
+    weight: Callable[[Sequence[int]], float],
 ) -> dict[str, float]:
-    """Add up the gradients of the parts of a batch; returns the loss and the metrics of the whole."""
+    """Add up the gradients of the parts of a batch; returns the loss and the metrics of the whole.
+
+    Processes that work together take parts each; the mean of their gradients is that of the whole.
+    """
+    team = processes()
+    own = share_rows(rows, lengths, micro_tokens)
     total: dict[str, float] = {}
-    sizes = [weight(part) for part in parts]
-    for part, size in zip(parts, sizes, strict=True):
+    whole = weight(rows)
+    for part in own.parts:
         value, metrics = loss(part)
-        if len(parts) == 1:
+        if len(own.parts) == team.size == 1:
             value.backward()
             return {"loss": float(value.detach()), **metrics}
-        share = size / sum(sizes)
-        (value * share).backward()
+        share = own.counts * weight(part) / whole
+        (value * share * team.size).backward()
         for name, number in {"loss": float(value.detach()), **metrics}.items():
             total[name] = total.get(name, 0.0) + share * number
-    return total
+    return team.sum(total)
 
 
 def _state(module: nn.Module, optimizer: Optimizer, n_updates: int, epoch: int) -> LearnerState:

@@ -7,6 +7,7 @@ smaller than half a step of the low precision and would be lost.
 import torch
 from torch import Tensor, nn
 
+from spa_lab.agent.processes import processes
 from spa_lab.learn.checkpoint import LearnerState, snapshot
 from spa_lab.learn.language import trainable_parameters
 
@@ -56,7 +57,11 @@ class Optimizer:
         self.n_updates, self.warmup, self.done = n_updates, warmup, 0
 
     def step(self, *, clip: float = 1.0) -> float:
-        """One update from the gradients that lie there, which are then cleared; returns their norm."""
+        """One update from the gradients that lie there, which are then cleared; returns their norm.
+
+        Processes that work together take the mean of their gradients, and so make the same update.
+        """
+        processes().average_gradients(self.parameters)
         norm = nn.utils.clip_grad_norm_(self.parameters, clip)
         scale = min(1.0, (self.done + 1) / max(self.warmup, 1))
         if self.n_updates is not None:

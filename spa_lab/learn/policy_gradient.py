@@ -8,15 +8,16 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from spa_lab.agent.processes import processes
 from spa_lab.agent.rollout import Policy
 from spa_lab.configs.ppo import PPOConfig
-from spa_lab.learn.batches import split_rows, token_batches
+from spa_lab.learn.batches import share_rows, token_batches
 from spa_lab.learn.critic import Critic
 from spa_lab.learn.language import before_written, hidden_states, read_tokens
 from spa_lab.learn.optimizer import Optimizer
@@ -185,12 +186,24 @@ def update(
     for _ in range(epochs):
         minibatches = token_batches(batch.lengths, budget=budget, rng=rng, similar_lengths=similar_lengths)
         for indices in minibatches:
-            parts = [batch.select(rows) for rows in split_rows(indices, batch.lengths, micro_tokens)]
-            metrics.append(descend(policy, parts, objective, critic=critic, temperature=temperature))
+            own = share_rows(indices, batch.lengths, micro_tokens)
+            shared = None if processes().size == 1 else Shared(batch.select(indices), own.counts)
+            parts = [batch.select(rows) for rows in own.parts]
+            metrics.append(
+                descend(policy, parts, objective, critic=critic, temperature=temperature, shared=shared)
+            )
             optimizer.step()
     policy.model.eval()
     means = np.mean([list(row.values()) for row in metrics], axis=0)
     return dict(zip(metrics[0], means.tolist(), strict=True))
+
+
+class Shared(NamedTuple):
+    """A minibatch of which several processes descend parts."""
+
+    whole: UpdateBatch
+    counts: float
+    """1; 0 if this process has no row of its own, see `share_rows`."""
 
 
 def descend(
@@ -200,29 +213,39 @@ def descend(
     *,
     critic: Critic | None = None,
     temperature: float,
+    shared: Shared | None = None,
 ) -> dict[str, float]:
     """Add up the gradients of the parts of a minibatch; the sum is the gradient of the whole.
+
+    With `shared` the parts are this process's, and the mean over the processes is the gradient of the whole.
 
     Returns:
         The parts of the loss of the whole minibatch.
     """
-    tokens = [float(part.written.sum()) for part in parts]
-    weights = [
-        n if part.weights is None else float(part.weights.sum())
-        for n, part in zip(tokens, parts, strict=True)
-    ]
+    team = processes()
+    n_tokens, n_weight = (sum(sizes) for sizes in zip(*map(_sizes, parts), strict=True))
+    if shared is not None:
+        n_tokens, n_weight = _sizes(shared.whole)
     total: dict[str, float] = {}
-    for part, n, weight in zip(parts, tokens, weights, strict=True):
+    for part in parts:
         loss = minibatch_loss(policy, part.to(_CPU), objective, critic=critic, temperature=temperature)
-        if len(parts) == 1:
+        if len(parts) == 1 and shared is None:
             loss.loss.backward()
             return loss.metrics()
-        share = weight / max(sum(weights), _NO_WEIGHT)
-        (loss.loss * share).backward()
+        counts = 1.0 if shared is None else shared.counts
+        tokens, weight = _sizes(part)
+        share = counts * weight / max(n_weight, _NO_WEIGHT)
+        (loss.loss * share * team.size).backward()
         for name, number in loss.metrics().items():
             of_tokens = name in ("clip_fraction", "approx_kl")
-            total[name] = total.get(name, 0.0) + number * (n / sum(tokens) if of_tokens else share)
-    return total
+            total[name] = total.get(name, 0.0) + number * (counts * tokens / n_tokens if of_tokens else share)
+    return total if shared is None else team.sum(total)
+
+
+def _sizes(batch: UpdateBatch) -> tuple[float, float]:
+    """Number of written tokens, and the sum of their weights."""
+    n = float(batch.written.sum())
+    return n, n if batch.weights is None else float(batch.weights.sum())
 
 
 def minibatch_loss(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from spa_lab.agent.codec import TokenRow
+from spa_lab.agent.processes import processes
 from spa_lab.agent.rollout import Policy
 from spa_lab.agent.row import Branch, Row, Written
 from spa_lab.configs.rollout import RolloutConfig
@@ -80,7 +81,8 @@ def write_steps(
         parallel: histories side by side.
         rng: gives the seed of each step.
     """
-    rows = [_StepRow(i, history, rng.randrange(2**31)) for i, history in enumerate(histories)]
+    team = processes()
+    rows = team.share([_StepRow(i, history, rng.randrange(2**31)) for i, history in enumerate(histories)])
     steps: dict[int, tuple[int, ...]] = {}
     with policy.writing(RolloutConfig(temperature, max_new_tokens, parallel)) as writer:
         for row in rows:
@@ -88,7 +90,7 @@ def write_steps(
         while writer.busy:
             ended = writer.advance()
             steps |= {row.index: row.step for row in ended if isinstance(row, _StepRow)}
-    return [steps[row.index] for row in rows]
+    return team.gather([steps[row.index] for row in rows])
 
 
 class _StepRow(Row):

@@ -7,6 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from spa_lab.agent.codec import Codec, TokenBatch, TokenRow
+from spa_lab.agent.processes import processes
 from spa_lab.learn.batches import token_batches
 from spa_lab.types import FloatArray
 
@@ -20,7 +21,7 @@ def read_rows(
     limit: int,
     budget: int,
 ) -> list[Tensor]:
-    """The outputs of `read` for each of N rows, in order.
+    """The outputs of `read` for each of N rows, in order; processes that work together share the batches.
 
     Args:
         read: a batch -> (n, ...), n the sum of its rows' counts, row by row.
@@ -37,10 +38,13 @@ def read_rows(
         ContextTooLong: a row has more than `limit` tokens.
     """
     by_row: dict[int, Tensor] = {}
-    lengths = [len(row.ids) for row in rows]
-    for indices in token_batches(lengths, budget=budget, rng=random.Random(0)):
+    lengths, team = [len(row.ids) for row in rows], processes()
+    for indices in team.share(token_batches(lengths, budget=budget, rng=random.Random(0))):
         outputs = read(codec.batch([rows[i] for i in indices], limit=limit))
         by_row |= zip(indices, outputs.split([counts[i] for i in indices]), strict=True)
+    if team.size > 1:
+        parts = team.gather([{i: outputs.cpu() for i, outputs in by_row.items()}])
+        by_row = {i: outputs for part in parts for i, outputs in part.items()}
     return [by_row[i] for i in range(len(rows))]
 
 

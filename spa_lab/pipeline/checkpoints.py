@@ -6,6 +6,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from spa_lab.agent.models import disk_refusals
+from spa_lab.agent.processes import processes
 from spa_lab.learn.checkpoint import LearnerState
 from spa_lab.store.checkpoint import Checkpoint
 from spa_lab.store.records import encode_metrics
@@ -45,11 +46,18 @@ class TrainingCheckpoint:
         return state
 
     def save(self, state: LearnerState) -> None:
-        """Replace the saved state; raises StoreError if the disk refuses."""
+        """Replace the saved state; raises StoreError if the disk refuses.
+
+        Processes that work together all have it; the main one saves it.
+        """
+        if not processes().is_main:
+            return
         facts = {"state": dict(state.facts), "history": [encode_metrics(row) for row in self.history]}
         with self.checkpoint.saving(facts) as folder, disk_refusals():
             save_file(dict(state.tensors), folder / _TENSORS)
 
     def remove(self) -> None:
         """Delete the checkpoint: the stage is finished."""
+        if not processes().is_main:
+            return
         self.checkpoint.remove()

@@ -13,6 +13,7 @@ import torch
 from spa_lab.agent.lora import ADAPTER_CONFIG
 from spa_lab.agent.models import load_policy
 from spa_lab.agent.player import Player
+from spa_lab.agent.processes import processes
 from spa_lab.agent.rollout import Policy
 from spa_lab.agent.served_policy import load_served_policy
 from spa_lab.configs.presets import EMBEDDED, Preset, preset_from_dict
@@ -25,6 +26,7 @@ from spa_lab.paths import base_folder
 from spa_lab.pipeline.evaluations import BASE
 from spa_lab.pipeline.task_lists import TaskLists
 from spa_lab.store import Run
+from spa_lab.store.followed import FollowedRun
 from spa_lab.types import Credit, Trajectory, ValueTruth
 
 ESTIMATOR = "estimator"
@@ -50,8 +52,9 @@ class ExperimentSource:
 
     def open(self) -> "Experiment":
         """The experiment, read again from its folder."""
+        kind = Run if processes().is_main else FollowedRun
         environment = make_environment(self.world)
-        return Experiment(Run.open(self.folder), environment, world=self.world, server=self.server)
+        return Experiment(kind.open(self.folder), environment, world=self.world, server=self.server)
 
 
 class Experiment:

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from time import perf_counter
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import torch
 from tqdm.auto import tqdm
@@ -66,7 +66,9 @@ class TaskResult:
 
 
 @dataclass(frozen=True)
-class _Progress:
+class Progress:
+    """What a task reports."""
+
     share: float
     numbers: dict[str, float]
 
@@ -81,6 +83,22 @@ class _Done:
 @dataclass(frozen=True)
 class _Failed:
     error: Exception
+
+
+class TaskPool(Protocol):
+    """Does tasks: a `WorkerPool`, or the processes of a launch."""
+
+    size: int
+    """Tasks that are done side by side."""
+
+    def run(
+        self,
+        tasks: Sequence[WorkerTask],
+        *,
+        on_result: Callable[[TaskResult], object] = ...,
+        on_progress: Callable[[], object] = ...,
+    ) -> list[Any]:
+        """Do all tasks, in order as far as dependencies allow; returns their results."""
 
 
 class WorkerPool:
@@ -132,7 +150,7 @@ class WorkerPool:
             Exception: what a task raised, with the traceback of its process as a note; a class of another
                 package arrives as the built-in one that it is derived from.
         """
-        _check_order(tasks)
+        check_order(tasks)
         waiting = {task.label: task for task in tasks}
         results: dict[str, Any] = {}
         busy: dict[Connection, WorkerTask] = {}
@@ -146,14 +164,14 @@ class WorkerPool:
                         break
                     self._start(waiting.pop(task.label), busy, bars, at_end)
                 for connection, message in self._messages(busy):
-                    if isinstance(message, _Progress):
-                        _show(bars[connection], message)
+                    if isinstance(message, Progress):
+                        show(bars[connection], message)
                         on_progress()
                         continue
                     label = busy.pop(connection).label
                     results[label] = message.value
                     self.used += message.used
-                    _finish(bars.pop(connection))
+                    finish_bar(bars.pop(connection))
                     on_result(TaskResult(label, message.value, message.seconds))
             on_error.pop_all()
         return [results[task.label] for task in tasks]
@@ -167,12 +185,12 @@ class WorkerPool:
     ) -> None:
         """Hand the task to a process and draw its bar, which `at_end` closes."""
         with _deferred_interrupts():  # a bar outside of `at_end` would be drawn after the error
-            bar = at_end.enter_context(_bar(task, shown=self.bars))
+            bar = at_end.enter_context(task_bar(task, shown=self.bars))
         with _deferred_interrupts():  # apart: a first process takes seconds to start
             connection = self._submit(task, busy)
             busy[connection], bars[connection] = task, bar
 
-    def _messages(self, busy: dict[Connection, WorkerTask]) -> list[tuple[Connection, _Progress | _Done]]:
+    def _messages(self, busy: dict[Connection, WorkerTask]) -> list[tuple[Connection, Progress | _Done]]:
         """Wait for messages of workers; returns one of each worker that has sent any."""
         ready = wait(list(busy))
         return [(member, self._receive(member, task)) for member, task in busy.items() if member in ready]
@@ -196,7 +214,7 @@ class WorkerPool:
         self._members[ours] = process
         return ours
 
-    def _receive(self, connection: Connection, task: WorkerTask) -> _Progress | _Done:
+    def _receive(self, connection: Connection, task: WorkerTask) -> Progress | _Done:
         try:
             message = connection.recv()
         except (EOFError, ConnectionResetError):
@@ -232,8 +250,8 @@ def _context() -> BaseContext:
     return context
 
 
-def _check_order(tasks: Sequence[WorkerTask]) -> None:
-    """Raises ValueError for a duplicate label and for tasks that wait for each other."""
+def check_order(tasks: Sequence[WorkerTask]) -> None:
+    """Raise ValueError for a duplicate label and for tasks that wait for each other."""
     left = {task.label: task.after for task in tasks}
     if len(left) < len(tasks):
         raise ValueError(f"{len(tasks)} tasks have {len(left)} different labels")
@@ -276,16 +294,19 @@ def _exit_reason(process: BaseProcess) -> str:
     return f"was killed by {signal.Signals(-code).name} (out of memory?)"
 
 
-def _bar(task: WorkerTask, *, shown: bool) -> tqdm:
+def task_bar(task: WorkerTask, *, shown: bool) -> tqdm:
+    """The progress bar of a task."""
     return tqdm(total=1.0, desc=f"{task.label:<24}", bar_format=_BAR, disable=not shown)
 
 
-def _show(bar: tqdm, progress: _Progress) -> None:
+def show(bar: tqdm, progress: Progress) -> None:
+    """Show what a task reports."""
     bar.set_postfix({name: f"{value:.3f}" for name, value in progress.numbers.items()}, refresh=False)
     bar.update(progress.share - bar.n)
 
 
-def _finish(bar: tqdm) -> None:
+def finish_bar(bar: tqdm) -> None:
+    """Show that a task is finished."""
     bar.update(1.0 - bar.n)
     bar.close()
 
@@ -315,7 +336,7 @@ def _work(parent: Connection, environment: dict[str, str]) -> None:
             raise SystemExit(1) from error
         start, meter = perf_counter(), Meter()
         try:
-            value = task.function(*task.arguments, report=lambda *progress: parent.send(_Progress(*progress)))
+            value = task.function(*task.arguments, report=lambda *progress: parent.send(Progress(*progress)))
         except Exception as error:
             parent.send(_Failed(_portable(error, task)))
             raise SystemExit(1) from error

@@ -7,6 +7,8 @@ one ends with the same bits.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy as np
 from spa_lab.agent.lora import add_lora, has_lora
 from spa_lab.agent.models import save_policy
 from spa_lab.agent.player import Player
+from spa_lab.agent.processes import processes
 from spa_lab.agent.rollout import Episode, EpisodeSpec, Policy, rollout
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Demonstration, Environment
@@ -55,8 +58,7 @@ def clone_stage(source: ExperimentSource, *, report: Report) -> str:
         checkpoint=checkpoint,
     )
     run.save_metrics("clone", history)
-    with run.saving_model(CLONED) as target:
-        save_policy(policy, target)
+    _save_model(run, CLONED, partial(save_policy, policy))
     checkpoint.remove()
     return str(policy.model.device)
 
@@ -136,7 +138,8 @@ def play_waves(
 ) -> None:
     """Play waves of episodes and save each as a shard as soon as it is finished.
 
-    A wave is played side by side, so the result does not depend on which process plays which waves.
+    A wave is played side by side, so the result does not depend on which process plays which waves. Processes
+    that work together play a wave each; the main one saves them.
 
     Args:
         policy: the one that plays.
@@ -148,13 +151,18 @@ def play_waves(
         report: called with the finished share.
         before_saving: called with each wave's index and episodes; a wave whose shard is there was passed on.
     """
-    total, done = len(waves), 0
-    for wave in waves:
-        start = wave * config.parallel
-        episodes = rollout(policy, environment, specs[start : start + config.parallel], config)
-        before_saving(wave, episodes)
-        shards.save(wave, [episode.trajectory for episode in episodes])
-        done += 1
+    total, done, team = len(waves), 0, processes()
+    while done < total:
+        at_once = waves[done : done + team.size]
+        played = []
+        for wave in team.share(at_once):
+            start = wave * config.parallel
+            played.append(rollout(policy, environment, specs[start : start + config.parallel], config))
+        for wave, episodes in zip(at_once, team.gather(played), strict=True):
+            if team.is_main:
+                before_saving(wave, episodes)
+                shards.save(wave, [episode.trajectory for episode in episodes])
+        done += len(at_once)
         report(done / total, {})
 
 
@@ -176,8 +184,7 @@ def estimate_stage(source: ExperimentSource, *, report: Report) -> None:
     run.save_metrics("estimate", history)
     credits = estimator.credit(explored.held_out, rows=rows_of(run, explored.held_out))
     run.save_credits("held-out-spa", credits, role="held_out")
-    with run.saving_model(ESTIMATOR) as target:
-        save_estimator(estimator, target)
+    _save_model(run, ESTIMATOR, partial(save_estimator, estimator))
     checkpoint.remove()
 
 
@@ -215,8 +222,7 @@ def train_stage(source: ExperimentSource, method: TrainingMethod, *, report: Rep
         run.save_metrics(f"ppo-{name}", history, stage="ppo", method=name)  # at once, for the monitor
         report((i + 1) / ppo.iterations, _numbers(history[-1], "success", "grounding", "kl"))
     run.save_metrics(f"ppo-{name}", history, stage="ppo", method=name)
-    with run.saving_model(name) as target:
-        save_policy(learner.policy, target)
+    _save_model(run, name, partial(save_policy, learner.policy))
     checkpoint.remove()
 
 
@@ -230,6 +236,8 @@ def evaluate_stage(source: ExperimentSource, policy: str, panel: str, *, report:
     shards = run.shards(name)
     missing = sorted(set(range(n_waves(specs, config))) - set(shards.indices()))
     play_waves(experiment.player(policy), experiment.environment, specs, config, shards, missing, report)
+    if not processes().is_main:
+        return
     played = [trajectory for wave in range(n_waves(specs, config)) for trajectory in shards.load(wave)]
     run.save_tasks(panel, task_records(tasks))
     run.save_trajectories(name, played, role="evaluation", policy=policy, panel=panel)
@@ -246,6 +254,13 @@ def credit_stage(source: ExperimentSource, policy: str, panel: str, *, report: R
     name = evaluation_name(policy, panel)
     credits = experiment.estimator().credit(experiment.run.load_trajectories(name))
     experiment.run.save_credits(name, credits, role="evaluation")
+
+
+def _save_model(run: Run, name: str, save: Callable[[Path], object]) -> None:
+    """A model → `models/<name>`; of processes that work together all have it, and the main one saves it."""
+    if processes().is_main:
+        with run.saving_model(name) as target:
+            save(target)
 
 
 def evaluation_name(policy: str, panel: str) -> str:

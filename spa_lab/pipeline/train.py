@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from spa_lab.agent.models import check_source
+from spa_lab.agent.processes import join, launch_size
 from spa_lab.configs.presets import EMBEDDED, Preset
 from spa_lab.configs.server import ServerConfig
 from spa_lab.envs.base import Environment
@@ -25,8 +26,9 @@ from spa_lab.learn.methods import METHODS, find_method
 from spa_lab.pipeline import stages
 from spa_lab.pipeline.evaluations import BASE, CLONED
 from spa_lab.pipeline.experiment import ESTIMATOR, Experiment, check_can_be_served, check_portable, config_of
+from spa_lab.pipeline.launched import LaunchedPool
 from spa_lab.pipeline.metrics_feed import MetricsFeed, OnMetrics
-from spa_lab.pipeline.parallel import TaskResult, WorkerPool, WorkerTask
+from spa_lab.pipeline.parallel import TaskPool, TaskResult, WorkerPool, WorkerTask
 from spa_lab.pipeline.report import write_report
 from spa_lab.pipeline.task_lists import TaskLists
 from spa_lab.store import Run, writing
@@ -68,7 +70,8 @@ def train(
             training methods; in the order of tables.
         preset: scale.
         seed: of all random numbers.
-        workers: number of worker processes, or a pool of them that is open.
+        workers: number of worker processes, or a pool of them that is open. Not read by processes that
+            `accelerate launch` has started: they do every task together, and the main one writes.
         until: the last stage to do; a later call with the same settings continues from there.
         on_metrics: called in this process with every row of metrics, a second or so after it was measured,
             and with the result of every evaluation; see `pipeline.metrics_feed`. A row goes through once,
@@ -84,6 +87,25 @@ def train(
     """
     if until not in STAGES:
         raise ValueError(f"no stage {until!r}; there are: {', '.join(STAGES)}")
+    if launch_size() == 1:
+        return _train(out, world, methods, preset, seed, workers, until, server)
+    with LaunchedPool(join(cpu=preset.device == "cpu")) as pool:
+        if pool.team.is_main:
+            return _train(out, world, methods, preset, seed, pool, until, server)
+        pool.follow()
+    return Run.open(out)
+
+
+def _train(
+    out: Path,
+    world: str | Environment,
+    methods: Sequence[str | TrainingMethod],
+    preset: Preset,
+    seed: int,
+    workers: int | TaskPool,
+    until: Stage,
+    server: ServerConfig | None,
+) -> Run:
     environment = make_environment(world)
     trained = trained_methods(methods)
     check_can_be_done(environment, world, preset, trained)
@@ -124,8 +146,8 @@ def prepare(
     return run
 
 
-def _pool(workers: int | WorkerPool) -> AbstractContextManager[WorkerPool]:
-    return nullcontext(workers) if isinstance(workers, WorkerPool) else WorkerPool(workers)
+def _pool(workers: int | TaskPool) -> AbstractContextManager[TaskPool]:
+    return WorkerPool(workers) if isinstance(workers, int) else nullcontext(workers)
 
 
 def trained_methods(methods: Sequence[str | TrainingMethod]) -> list[TrainingMethod]:
@@ -179,7 +201,7 @@ def _do(
     experiment: Experiment,
     methods: Sequence[TrainingMethod],
     wanted: Sequence[Stage],
-    pool: WorkerPool,
+    pool: TaskPool,
     feed: MetricsFeed,
 ) -> None:
     """Do the stages; parts that an interrupted attempt finished are not done again."""

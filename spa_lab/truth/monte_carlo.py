@@ -12,6 +12,7 @@ from pathlib import Path
 
 from spa_lab.agent.codec import TokenRow
 from spa_lab.agent.player import Player
+from spa_lab.agent.processes import processes
 from spa_lab.agent.sampling import AllowedTexts
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Environment, Task
@@ -64,11 +65,12 @@ def branch_outcomes(
     files = _OutcomeFiles(folder, settings_of(policy, environment, config, allowed) if folder else {})
     known = {trajectory.id: files.load(trajectory) for trajectory in trajectories}
     missing = _missing(trajectories, by_id, known, branches, seed=rng.getrandbits(63), rows=written)
-    for tree in play_continuations(policy, environment, missing, config, allowed=allowed):
-        outcomes = _joined(tree, known, policy.name, environment.step_limit)
-        known[outcomes.trajectory_id] = outcomes
-        files.save(outcomes, tree.request.trajectory)
-        on_trajectory(outcomes)
+    team, played = processes(), []
+    for tree in play_continuations(policy, environment, team.share(missing), config, allowed=allowed):
+        played.append(_joined(tree, known, policy.name, environment.step_limit))
+        files.save(played[-1], tree.request.trajectory)
+        on_trajectory(played[-1])
+    known |= {outcomes.trajectory_id: outcomes for outcomes in team.gather(played)}
     return [outcomes for outcomes in known.values() if outcomes is not None]
 
 

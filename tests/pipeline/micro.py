@@ -60,14 +60,14 @@ def main(argv: Sequence[str], preset: Preset = MICRO) -> int:
 
 def main_killed_in(label: str, argv: Sequence[str]) -> int:
     """`main`, which ends with SIGKILL to the group of processes while a task with such a label is running."""
-    show = parallel._show
+    show = parallel.show
 
     def show_or_kill(bar: Any, progress: Any) -> None:
         if bar.desc.startswith(label) and 0 < progress.share < 1:
             os.killpg(0, signal.SIGKILL)
         show(bar, progress)
 
-    with patch.object(parallel, "_show", show_or_kill):
+    with patch.object(parallel, "show", show_or_kill):
         return main(argv)
 
 
