@@ -81,7 +81,7 @@ def export(episodes: Iterable[Episode], out: Path, to: str, *, decay: float = 1.
     if to == "hf":
         return export_dataset(episodes, out, decay=decay)
     if to == "parquet":
-        return _write_parquet([_flat(openai(episode, decay)) for episode in episodes], out)
+        return write_parquet([_flat(openai(episode, decay)) for episode in episodes], out)
     make: Callable[[Episode, float], Record] = {"openai": openai, "sharegpt": sharegpt}[to]
     records = [make(episode, decay) for episode in episodes]
     lines = [_dump(record) for record in records]
@@ -158,7 +158,13 @@ def _write_folder(records: list[Record], out: Path) -> int:
     return len(records)
 
 
-def _write_parquet(records: list[Record], out: Path) -> int:
+def write_parquet(records: list[Record], out: Path) -> int:
+    """Replace a parquet file by one with a row for each record; returns their number.
+
+    Raises:
+        ValueError: `pyarrow` is missing.
+        StoreError: the disk refused.
+    """
     try:
         import pyarrow  # type: ignore
         import pyarrow.parquet as parquet  # type: ignore

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import torch
 
+from spa_lab.agent.codec import Codec
 from spa_lab.agent.lora import ADAPTER_CONFIG
-from spa_lab.agent.models import load_policy
+from spa_lab.agent.models import load_codec, load_policy
 from spa_lab.agent.player import Player
 from spa_lab.agent.processes import processes
 from spa_lab.agent.rollout import Policy
@@ -194,6 +195,16 @@ class Experiment:
         return load_served_policy(
             source, name=name, server=self.server, base=base, manual=manual, prompt=self.preset.prompt
         )
+
+    def codec(self, name: str) -> Codec:
+        """The tokens of a policy, without its weights; errors as in `policy`."""
+        base = self._base_source
+        source = base if name == BASE else self.run.model(name)
+        has_base = name == BASE or (Path(source) / ADAPTER_CONFIG).is_file()
+        return load_codec(
+            source, base=base if has_base else source,
+            manual=first_message(self.environment, self.preset), prompt=self.preset.prompt,
+        )  # fmt: skip
 
     def estimator(self) -> ProgressEstimator:
         """The progress estimator of the run; errors as in `policy`."""

@@ -1,7 +1,7 @@
 """`spa-lab export`: the episodes of a run as files of other tools, and as rows of tokens for a trainer."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,11 +10,12 @@ import numpy as np
 from spa_lab.advantages import on_tokens, step_gae
 from spa_lab.exporters import FORMATS, Episode, episodes_of, export
 from spa_lab.exporters.episodes import Record
+from spa_lab.exporters.formats import write_parquet
 from spa_lab.store import Run
 from spa_lab.store.files import write_text
 
 if TYPE_CHECKING:
-    from spa_lab.agent.codec import Codec
+    from spa_lab.agent.codec import Codec, TokenRow
 
 TOKENS = "tokens"
 """Rows of tokens, which need a tokenizer and a credit source."""
@@ -35,7 +36,7 @@ def export_run(
 
     Args:
         run: folder of the run.
-        to: key of `exporters.FORMATS`, or "tokens".
+        to: key of `exporters.FORMATS`, or "tokens": JSON lines, or parquet if `out` ends so.
         out: the file or folder.
         names: of files of trajectories; all if empty.
         gamma: discount per step of the advantages.
@@ -57,20 +58,42 @@ def export_run(
         return f"{n} episodes in {out}: {FORMATS[to]}"
     if model is None or source is None:
         raise ValueError("rows of tokens need a tokenizer and a credit source: --model NAME --source NAME")
-    rows = list(token_rows(episodes, _codec(opened, model), source, gamma=gamma, lam=lam))
+    from spa_lab.pipeline.sampled_tokens import sampled_rows
+
+    codec, sampled = _codec(opened, model), sampled_rows(opened)
+    rows = list(token_rows(episodes, codec, source, gamma=gamma, lam=lam, sampled=sampled))
     if not rows:
         raise ValueError(f"{opened.path}: no trajectory with a credit by {source!r}")
-    write_text(out, "".join(json.dumps(row) + "\n" for row in rows))
-    return f"{len(rows)} episodes in {out}: rows of tokens, JSON lines"
+    if out.suffix == ".parquet":
+        write_parquet(rows, out)
+    else:
+        write_text(out, "".join(json.dumps(row) + "\n" for row in rows))
+    n = sum(row["sampled"] for row in rows)
+    return f"{len(rows)} episodes in {out}: rows of tokens, of {n} as they were sampled"
 
 
 def token_rows(
-    episodes: Iterable[Episode], codec: "Codec", source: str, *, gamma: float, lam: float
+    episodes: Iterable[Episode],
+    codec: "Codec",
+    source: str,
+    *,
+    gamma: float,
+    lam: float,
+    sampled: "Mapping[str, TokenRow] | None" = None,
 ) -> Iterator[Record]:
     """Rows for a trainer such as TRL or verl; episodes without a credit by the source are left out.
 
+    Args:
+        episodes: of a run.
+        codec: encodes their texts, unless their tokens are known.
+        source: of the contributions.
+        gamma: discount per step.
+        lam: trace decay per step.
+        sampled: trajectory id -> the tokens that it was sampled as.
+
     Fields:
         id, task_id, outcome: of the episode; `task_id` is the group.
+        sampled: whether the tokens are those that were sampled; else its text was encoded.
         prompt_ids: tokens before the agent's first.
         completion_ids, completion_mask: (L,) the tokens after them, and 1 where the agent wrote them.
         step: (L,) index of the step, -1 where the agent did not write.
@@ -82,7 +105,8 @@ def token_rows(
         if source not in episode.credits:
             continue
         trajectory, contributions = episode.trajectory, episode.credits[source].contributions
-        row = codec.row(trajectory)
+        known = (sampled or {}).get(trajectory.id)
+        row = codec.row(trajectory) if known is None else codec.closed(known)
         step = np.array(row.step)
         n_prompt = int(np.argmax(step >= 0))
         advantages = step_gae(contributions, np.zeros(len(step)), step, gamma=gamma, lam=lam)
@@ -92,6 +116,7 @@ def token_rows(
         written = on_tokens(np.ones(len(trajectory)), step)
         yield {
             "id": trajectory.id, "task_id": trajectory.task_id, "outcome": trajectory.outcome,
+            "sampled": known is not None,
             "prompt_ids": list(row.ids[:n_prompt]), "completion_ids": list(row.ids[n_prompt:]),
             "completion_mask": written[n_prompt:].astype(int).tolist(), "step": step[n_prompt:].tolist(),
             "rewards": rewards[n_prompt:].tolist(), "advantages": advantages[n_prompt:].tolist(),
@@ -99,6 +124,11 @@ def token_rows(
 
 
 def _codec(run: Run, model: str) -> "Codec":
+    """The codec of a model of the run, with the run's manual and prompt; or that of a folder."""
+    if model in run.names("models") and "preset" in run.config:
+        from spa_lab.pipeline.experiment import Experiment
+
+        return Experiment.open(run).codec(model)
     from transformers import AutoTokenizer
 
     from spa_lab.agent.codec import Codec

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from time import perf_counter
 from typing import Any, Self
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from spa_lab.agent.processes import Processes, together
 from spa_lab.pipeline.parallel import (

@@ -12,6 +12,7 @@ from spa_lab.agent.codec import TokenRow
 from spa_lab.store import Run
 from spa_lab.store.files import remove
 from spa_lab.store.lines import Record, read_lines, write_lines
+from spa_lab.store.run import SAMPLED
 from spa_lab.types import Trajectory
 
 _HOLDS = "tokens"
@@ -37,22 +38,33 @@ def rows_of(run: Run, trajectories: Sequence[Trajectory]) -> list[TokenRow] | No
     Raises:
         ValueError: the file is broken, or lacks a trajectory.
     """
-    file = _merged(run)
-    if not file.is_file():
+    if not _merged(run).is_file():
         return None
-    rows = {row.trajectory_id: row for row in read_lines(file, _HOLDS, _decode)}
+    rows = sampled_rows(run)
     for trajectory in trajectories:
         if trajectory.id not in rows:
-            raise ValueError(f"{file}: no tokens of trajectory {trajectory.id!r}")
+            raise ValueError(f"{_merged(run)}: no tokens of trajectory {trajectory.id!r}")
     return [rows[trajectory.id] for trajectory in trajectories]
 
 
+def sampled_rows(run: Run) -> dict[str, TokenRow]:
+    """Trajectory id -> its tokens, of all explorations; empty if the run kept none.
+
+    Raises:
+        ValueError: the file is broken.
+    """
+    file = _merged(run)
+    if not file.is_file():
+        return {}
+    return {row.trajectory_id: row for row in read_lines(file, _HOLDS, _decode)}
+
+
 def _merged(run: Run) -> Path:
-    return run.path / "tokens" / "explore.jsonl"
+    return run.path / "tokens" / f"{SAMPLED}.jsonl"
 
 
 def _waves(run: Run) -> Path:
-    return run.path / "tokens" / "explore"
+    return run.path / "tokens" / SAMPLED
 
 
 def _encode(row: TokenRow) -> Record:

@@ -8,6 +8,7 @@
     results/NAME.jsonl          scoreboards and costs
     labels/NAME.jsonl           what people or judges say of steps
     tokens/NAME.jsonl           log-probabilities and advantages per token, of a log
+    tokens/explore.jsonl        ids that explorations were sampled as, see `pipeline.sampled_tokens`
     imports/NAME.jsonl          ledger of an import, and fields of the log that have no place elsewhere
     models/NAME/                what the model's own library writes
     outcomes/                   raw outcomes of branches, see `spa_lab.truth.outcome_files`
@@ -37,6 +38,9 @@ from spa_lab.store.folder import Kind, RunFolder
 from spa_lab.store.lines import Record
 from spa_lab.store.records import TaskRecord
 from spa_lab.types import Credit, Labels, TokenNumbers, ValueTruth
+
+SAMPLED = "explore"
+"""Name, in `tokens/`, of what is no numbers of tokens but the tokens themselves."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +108,9 @@ class Run(RunFolder):
         return [one for name in self.names("labels") for one in self.load_labels(name)]
 
     def tokens(self) -> list[TokenNumbers]:
-        """All numbers of tokens, by name of their file."""
-        return [one for name in self.names("tokens") for one in self.load_tokens(name)]
+        """All numbers of tokens, by name of their file; not the tokens that explorations were sampled as."""
+        names = [name for name in self.names("tokens") if name != SAMPLED]
+        return [one for name in names for one in self.load_tokens(name)]
 
     def tasks(self) -> dict[str, TaskRecord]:
         """Task id -> what is known of the task, for all tasks that were played; empty in runs of schema 1."""

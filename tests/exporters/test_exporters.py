@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from spa_lab import cli
+from spa_lab.agent.codec import TokenRow
 from spa_lab.exporters import export, export_dataset
 from spa_lab.exporters.episodes import episodes_of
 from spa_lab.importers import Imported, import_log, read_log
@@ -123,6 +124,22 @@ def test_rows_of_tokens(run: Run, make_policy: Callable[..., Any]) -> None:
     rewards = np.array(row["rewards"])
     assert [float(rewards[step == t].sum()) for t in range(3)] == [0.1, -0.2, 1 / 3]
     assert np.count_nonzero(rewards) == 3 and rewards[np.flatnonzero(step == 0)[-1]] == 0.1
+
+
+def test_rows_of_tokens_are_those_that_were_sampled(run: Run, make_policy: Callable[..., Any]) -> None:
+    """The first step was sampled byte by byte, and the last one was cut off."""
+    codec = make_policy("Thought: think 0\nAction: act 0").codec
+    (trajectory, *_) = run.load_trajectories("e")
+    whole = codec.row(trajectory)
+    start, n = whole.step.index(0), whole.step.count(0)
+    ids = (*whole.ids[:start], 9, 9, 9, codec.end_id, *whole.ids[start + n :])
+    step = (*whole.step[:start], 0, 0, 0, 0, *whole.step[start + n :])
+    known = {trajectory.id: TokenRow(trajectory.id, ids[:-1], step[:-1])}
+    row, other = token_rows(episodes_of(run), codec, "spa", gamma=1.0, lam=1.0, sampled=known)
+    assert (row["sampled"], other["sampled"]) == (True, False)
+    assert (*row["prompt_ids"], *row["completion_ids"]) == ids, "the end token of the cut step is closed"
+    assert row["step"] == list(step[start:]) and len(row["advantages"]) == len(row["step"])
+    assert len(set(row["advantages"][:4])) == 1
 
 
 def test_on_the_command_line(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

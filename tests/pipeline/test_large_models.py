@@ -17,6 +17,7 @@ from spa_lab.envs.worlds import make_environment
 from spa_lab.learn.methods import find_method
 from spa_lab.pipeline import stages
 from spa_lab.pipeline.experiment import Experiment, config_of, first_message
+from spa_lab.pipeline.export import export_run
 from spa_lab.pipeline.sampled_tokens import rows_of
 from spa_lab.pipeline.train import train
 from spa_lab.store import Run
@@ -119,3 +120,21 @@ def test_a_base_that_is_not_there_is_said_before_anything_is_written(
         with pytest.raises(ValueError, match=message):
             train(tmp_path / "run", "household", ("spa",), replace(PAPER, base=base), seed=0, workers=1)
     assert not (tmp_path / "run").exists()
+
+
+def test_rows_of_tokens_for_trainers(experiment: Experiment, tmp_path: Path) -> None:
+    """With the manual before the first observation, and as sampled where that is known."""
+    out = tmp_path / "rows.jsonl"
+    said = export_run(experiment.run.path, "tokens", out, model="spa", source="spa")
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert f"{len(rows)} episodes" in said
+    sampled = {row["id"]: row for row in rows if row["sampled"]}
+    held_out = experiment.explored.held_out
+    assert sampled.keys() == {trajectory.id for trajectory in held_out}, "the explorations with a credit"
+    codec = experiment.policy("spa").codec
+    kept = rows_of(experiment.run, held_out)
+    assert kept is not None
+    for tokens in map(codec.closed, kept):
+        row = sampled[tokens.trajectory_id]
+        assert (*row["prompt_ids"], *row["completion_ids"]) == tokens.ids
+    assert experiment.environment.manual in codec.tokenizer.decode(rows[0]["prompt_ids"])

@@ -27,6 +27,7 @@ def test_what_was_sampled_comes_back(run: Run, make_trajectory: Callable[..., Tr
     merge_waves(run)
     assert rows_of(run, [second, first]) == [ROWS[1], ROWS[0]]
     assert [path.name for path in (run.path / "tokens").iterdir()] == ["explore.jsonl"]
+    assert run.tokens() == [], "they are no numbers of tokens"
     with pytest.raises(ValueError, match=r"explore.jsonl: no tokens of trajectory 'c'"):
         rows_of(run, [third])
 
