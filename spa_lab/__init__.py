@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from spa_lab.configs.presets import Preset as Preset
     from spa_lab.configs.presets import preset_named as preset  # noqa: F401
     from spa_lab.configs.rollout import RolloutConfig as RolloutConfig
+    from spa_lab.configs.server import ServerConfig as ServerConfig
     from spa_lab.credit.calibration import calibrate as calibrate
     from spa_lab.credit.fidelity import scoreboard as scoreboard
     from spa_lab.credit.label_scores import label_scoreboard as label_scoreboard
@@ -78,6 +79,7 @@ _SOURCES = {
     "Preset": "configs.presets:Preset",
     "preset": "configs.presets:preset_named",
     "RolloutConfig": "configs.rollout:RolloutConfig",
+    "ServerConfig": "configs.server:ServerConfig",
     # worlds
     "Environment": "envs.base:Environment",
     "World": "envs.base:World",

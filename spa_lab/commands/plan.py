@@ -17,7 +17,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--success", type=float, default=0.5, metavar="SHARE",
         help="of episodes that succeed; others last to the step limit (%(default)s)",
     )  # fmt: skip
-    parser.add_argument("--devices", type=int, default=1, metavar="N", help="GPUs, or 1 (%(default)s)")
+    parser.add_argument(
+        "--devices", type=int, default=1, metavar="N", help="processes of accelerate launch (%(default)s)"
+    )
+    parser.add_argument(
+        "--served", action="store_true", help="a server plays; --write is its speed, and --devices learn only"
+    )
     parser.add_argument("--memory", type=float, default=80.0, metavar="GIB", help="of one (%(default)s)")
     speeds = {
         "train": "tokens/s of one device in training",
@@ -50,6 +55,6 @@ def run(options: argparse.Namespace) -> int:
         f"{tokens.written:.0f} written and {tokens.reply:.0f} read, "
         f"expert {tokens.steps:.1f} of {tokens.limit} steps"
     )
-    print(render_budget(stages, speed, devices=options.devices, memory=options.memory))
-    print("one device does it all; 'on N': N devices share the episodes of explore and evaluate by hand")
+    print(render_budget(stages, speed, devices=options.devices, memory=options.memory, served=options.served))
+    print("calculated; 'on N' as if N processes of accelerate launch lost nothing to one another")
     return 0

@@ -75,20 +75,33 @@ class StageBudget:
     trained: float = 0.0
     """Tokens read in training."""
     read: float = 0.0
-    """Tokens read without gradient."""
+    """Tokens read without gradient, other than in playing."""
+    replied: float = 0.0
+    """Tokens read in playing."""
     written: float = 0.0
     """Tokens written."""
-    memory: float = 0.0
-    """GiB."""
+    learning_memory: float = 0.0
+    """GiB of an update."""
+    playing_memory: float = 0.0
+    """GiB of the weights and the key-value cache."""
     disk: float = 0.0
     """GB that stay in the run."""
-    divides: bool = False
-    """Its episodes do not depend on one another, so that devices can share them."""
 
-    def hours(self, speed: Speed, devices: int = 1) -> float:
-        """Hours; of stages that divide, on that many devices."""
-        seconds = self.trained / speed.train + self.read / speed.read + self.written / speed.write
-        return seconds / 3600 / (devices if self.divides else 1)
+    def hours(self, speed: Speed, devices: int = 1, *, served: bool = False) -> float:
+        """Hours if that many devices share everything and lose nothing to one another.
+
+        Args:
+            speed: of one device; with a server, `write` is that of the server as a whole.
+            devices: that learn, and play unless a server does.
+            served: a server plays, which adds nothing to the devices' work and is not divided among them.
+        """
+        learning = self.trained / speed.train + self.read / speed.read
+        playing = self.replied / speed.read + self.written / speed.write
+        return (learning / devices + playing / (1 if served else devices)) / 3600
+
+    def memory(self, *, served: bool = False) -> float:
+        """GiB of one device that learns, and plays unless a server does."""
+        return self.learning_memory if served else max(self.learning_memory, self.playing_memory)
 
 
 def measure_episodes(environment: Environment, preset: Preset) -> EpisodeTokens:
@@ -147,11 +160,10 @@ def budget(
         return StageBudget(
             stage,
             n,
-            read=n * (row - wrote),
+            replied=n * (row - wrote),
             written=n * wrote,
-            memory=play,
+            playing_memory=play,
             disk=n * row * _ROW_DISK,
-            divides=True,
         )
 
     explored = preset.explore_tasks * preset.rollouts_per_task
@@ -160,13 +172,13 @@ def budget(
     return [
         StageBudget(
             "clone", trained=preset.demonstrations * tokens.row(tokens.steps) * preset.clone.epochs,
-            memory=_learning(shape, preset, preset.clone), disk=disk,
+            learning_memory=_learning(shape, preset, preset.clone), disk=disk,
         ),
         playing("explore", explored),
         StageBudget(
             "estimate", trained=fitted if estimator.train_backbone else 0.0,
             read=0.0 if estimator.train_backbone else fitted,
-            memory=_learning(shape, preset, estimator), disk=disk,
+            learning_memory=_learning(shape, preset, estimator), disk=disk,
         ),
         *[_training(shape, preset, row, wrote, play)] * methods,
         playing("evaluate", preset.evaluation_tasks + (1 + methods) * panels),
@@ -178,8 +190,9 @@ def _training(shape: ModelShape, preset: Preset, row: float, wrote: float, play:
     ppo = preset.ppo
     n = ppo.iterations * ppo.episodes
     return StageBudget(
-        "train, one method", n, trained=n * row * ppo.epochs, read=n * (row - wrote) + 3 * n * row,
-        written=n * wrote, memory=max(play, _learning(shape, preset, ppo)), disk=model_disk(shape, preset),
+        "train, one method", n, trained=n * row * ppo.epochs, read=3 * n * row, replied=n * (row - wrote),
+        written=n * wrote, learning_memory=_learning(shape, preset, ppo), playing_memory=play,
+        disk=model_disk(shape, preset),
     )  # fmt: skip
 
 
@@ -187,18 +200,22 @@ def _learning(shape: ModelShape, preset: Preset, config: CloneConfig | Estimator
     return learning_memory(shape, preset, config.micro_tokens or config.batch_tokens)
 
 
-def render_budget(stages: list[StageBudget], speed: Speed, *, devices: int, memory: float) -> str:
+def render_budget(
+    stages: list[StageBudget], speed: Speed, *, devices: int, memory: float, served: bool = False
+) -> str:
     """A table; stages that need more than `memory` GiB are marked."""
     head = f"{'stage':<18}{'episodes':>9}{'trained':>9}{'read':>9}{'written':>9}{'hours':>8}"
     lines = [f"{head}{f'on {devices}':>8}{'GiB':>8}{'GB disk':>9}"]
     for stage in stages:
-        counts = "".join(f"{count / 1e6:>8.2f}M" for count in (stage.trained, stage.read, stage.written))
-        hours = f"{stage.hours(speed):>8.2f}{stage.hours(speed, devices):>8.2f}"
-        mark = "  more than a device has" if stage.memory > memory else ""
+        tokens = (stage.trained, stage.read + stage.replied, stage.written)
+        counts = "".join(f"{count / 1e6:>8.2f}M" for count in tokens)
+        hours = "".join(f"{stage.hours(speed, n, served=served):>8.2f}" for n in (1, devices))
+        needed = stage.memory(served=served)
+        mark = "  more than a device has" if needed > memory else ""
         lines.append(
-            f"{stage.stage:<18}{stage.episodes:>9}{counts}{hours}{stage.memory:>8.1f}{stage.disk:>9.2f}{mark}"
+            f"{stage.stage:<18}{stage.episodes:>9}{counts}{hours}{needed:>8.1f}{stage.disk:>9.2f}{mark}"
         )
-    total = [sum(stage.hours(speed, n) for stage in stages) for n in (1, devices)]
+    total = [sum(stage.hours(speed, n, served=served) for stage in stages) for n in (1, devices)]
     disk = sum(stage.disk for stage in stages)
     lines.append(f"{'sum':<18}{'':>36}{total[0]:>8.2f}{total[1]:>8.2f}{'':>8}{disk:>9.2f}")
     return "\n".join(lines)

@@ -30,14 +30,26 @@ def test_tokens_by_hand() -> None:
         make_environment("household"), _preset(), TOKENS, success=0.5
     )
     assert clone.trained == 10 * 230 * 2
-    assert (explore.episodes, explore.written, explore.read) == (20, 20 * 70, 20 * (290 - 70))
+    assert (explore.episodes, explore.written, explore.replied) == (20, 20 * 70, 20 * (290 - 70))
     assert (estimate.trained, estimate.read) == (0, 20 * 290 * 3)
     assert (train.episodes, train.written, train.trained) == (12, 12 * 70, 12 * 290 * 4)
-    assert train.read == 12 * (290 - 70) + 3 * 12 * 290
+    assert (train.replied, train.read) == (12 * (290 - 70), 3 * 12 * 290)
     assert evaluate.episodes == 2 * 3 + 2 + (3 + 2)
     speed = Speed(train=10, read=20, write=5)
-    assert clone.hours(speed, 8) == clone.hours(speed) == pytest.approx(4600 / 10 / 3600)
+    assert clone.hours(speed, 8) * 8 == clone.hours(speed) == pytest.approx(4600 / 10 / 3600)
     assert explore.hours(speed, 4) == pytest.approx(explore.hours(speed) / 4)
+
+
+def test_a_server_plays_beside_the_devices_that_learn() -> None:
+    clone, explore, _, train, _ = budget(make_environment("household"), _preset(), TOKENS, success=0.5)
+    speed = Speed(train=10, read=20, write=5)
+    playing = (12 * 220 / 20 + 12 * 70 / 5) / 3600
+    learning = (12 * 290 * 4 / 10 + 3 * 12 * 290 / 20) / 3600
+    assert train.hours(speed, 4, served=True) == pytest.approx(playing + learning / 4)
+    assert explore.hours(speed, 4, served=True) == explore.hours(speed)
+    assert explore.memory(served=True) == 0 < explore.memory()
+    assert train.memory(served=True) == train.learning_memory
+    assert clone.memory(served=True) == clone.memory()
 
 
 def test_stages_of_more_methods_and_a_trained_backbone() -> None:
