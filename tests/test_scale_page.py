@@ -11,7 +11,8 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "scale.md"
 
 
 def test_the_tables_are_printed_by_the_command(capsys: pytest.CaptureFixture[str]) -> None:
-    blocks = re.findall(r"^```\n\$ spa-lab (plan .*)\n(.*?)```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    block = r"^```\n\$ spa-lab (plan [^\n]*)\n(.*?)```$"
+    blocks = re.findall(block, PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     assert len(blocks) == 6
     for command, table in blocks:
         assert cli.main(command.split()) == 0

@@ -93,7 +93,7 @@ def train(
         if pool.team.is_main:
             return _train(out, world, methods, preset, seed, pool, until, server)
         pool.follow()
-    return Run.open(out)
+    return Run(out)  # not opened: there is none if the main process refused
 
 
 def _train(

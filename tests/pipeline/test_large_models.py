@@ -137,4 +137,6 @@ def test_rows_of_tokens_for_trainers(experiment: Experiment, tmp_path: Path) -> 
     for tokens in map(codec.closed, kept):
         row = sampled[tokens.trajectory_id]
         assert (*row["prompt_ids"], *row["completion_ids"]) == tokens.ids
-    assert experiment.environment.manual in codec.tokenizer.decode(rows[0]["prompt_ids"])
+    opening = codec.opening_ids(held_out[0].initial_observation)
+    assert codec.manual == experiment.environment.manual != ""
+    assert tuple(sampled[held_out[0].id]["prompt_ids"]) == opening
