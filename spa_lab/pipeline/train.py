@@ -88,10 +88,10 @@ def train(
     if until not in STAGES:
         raise ValueError(f"no stage {until!r}; there are: {', '.join(STAGES)}")
     if launch_size() == 1:
-        return _train(out, world, methods, preset, seed, workers, until, server)
+        return _train(out, world, methods, preset, seed, workers, until, on_metrics, server)
     with LaunchedPool(join(cpu=preset.device == "cpu")) as pool:
         if pool.team.is_main:
-            return _train(out, world, methods, preset, seed, pool, until, server)
+            return _train(out, world, methods, preset, seed, pool, until, on_metrics, server)
         pool.follow()
     return Run(out)  # not opened: there is none if the main process refused
 
@@ -104,6 +104,7 @@ def _train(
     seed: int,
     workers: int | TaskPool,
     until: Stage,
+    on_metrics: OnMetrics | None,
     server: ServerConfig | None,
 ) -> Run:
     environment = make_environment(world)
