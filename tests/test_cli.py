@@ -57,6 +57,8 @@ class _Trained(NamedTuple):
     preset: Preset
     seed: int
     workers: int
+    on_metrics: object = None
+    server: object = None
 
 
 @pytest.fixture
