@@ -5,14 +5,14 @@ does not, with the expected and the returned value. Expected numbers are compute
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from spa_lab.stats import wilson
-from spa_lab.types import FloatArray
+from spa_lab.types import Credit, FloatArray, Trajectory
 
 Case = tuple[tuple[Any, ...], Any]
 """Arguments and the value that the reader's function should return for them."""
@@ -63,9 +63,9 @@ def check_wilson(mine: Callable[[int, int], tuple[float, float]]) -> str:
 def check_other_split(mine: Callable[[FloatArray], ArrayLike]) -> str:
     """Notebook 03. `mine(contributions)`: another (T,) split that the estimator's loss cannot tell apart."""
     for given in (np.array([0.25, 0.5, 0.25]), np.array([1.0, -0.5]), np.array([0.0, 0.0, 0.0, 1.0])):
-        answer = mine(given.copy())
-        if answer is None:
-            return NOT_WRITTEN
+        answer = _answer(mine, (given,))
+        if isinstance(answer, str):
+            return answer
         other = np.asarray(answer, dtype=np.float64)
         if other.shape != given.shape:
             return _not_yet((given,), f"{given.size} contributions", other)
@@ -114,8 +114,104 @@ def check_advantages(mine: Callable[[FloatArray, FloatArray, float, float], Arra
     return _verdict(mine, cases)
 
 
+def check_monte_carlo(mine: Callable[[Callable[[int], float], int, int, float], ArrayLike]) -> str:
+    """Notebook 02b. `mine(play, n_steps, n, outcome)`: measured progress of every step.
+
+    `play(t)` is the outcome of one continuation from before step t; the value after the last is `outcome`.
+    """
+    worlds = [([[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0]], 1.0), ([[1, 0], [0, 0]], 0.0), ([[0, 1]], 1.0)]
+    for outcomes, outcome in worlds:
+        n, values = len(outcomes[0]), [*(float(np.mean(row)) for row in outcomes), outcome]
+        player = _Player(outcomes)
+        answer = _answer(mine, (player, len(outcomes), n, outcome))
+        if isinstance(answer, str):
+            return answer
+        described = (f"a world of {len(outcomes)} steps", n, outcome)
+        if not _agree(answer, np.diff(values)):
+            return _not_yet(described, f"the differences of {_shown(values)}", answer)
+        if player.played != [n] * len(outcomes):
+            return _not_yet(described, f"{n} continuations from every step", player.played)
+    return f"Right: all {len(worlds)} cases agree."
+
+
+class _Player:
+    """Plays the given outcomes of each step in turn, over and over."""
+
+    def __init__(self, outcomes: Sequence[Sequence[float]]) -> None:
+        self.outcomes, self.played = outcomes, [0] * len(outcomes)
+
+    def __call__(self, step: int) -> float:
+        """The next outcome from before a step."""
+        outcomes = self.outcomes[step]
+        self.played[step] += 1
+        return outcomes[(self.played[step] - 1) % len(outcomes)]
+
+
+def check_length_baseline(mine: Callable[[list[int], list[float]], Callable[[int], float]]) -> str:
+    """Notebook 03. `mine(lengths, outcomes)`: a function from a length to the mean outcome of that length.
+
+    Where no episode has the length: the mean outcome of all.
+    """
+    lengths, outcomes = [3, 3, 5, 8], [1.0, 0.0, 1.0, 0.0]
+    cases = [(3, 0.5), (5, 1.0), (8, 0.0), (4, 0.5)]
+    predict = _answer(mine, (lengths, outcomes))
+    if isinstance(predict, str):
+        return predict
+    if not callable(predict):
+        return _not_yet((lengths, outcomes), "a function of a length", predict)
+    return _verdict(predict, [((length,), expected) for length, expected in [*cases, (30, 0.5)]])
+
+
+def check_leave_one_out(mine: Callable[[list[float], list[str]], ArrayLike]) -> str:
+    """Notebook 04. `mine(outcomes, tasks)`: each outcome minus the mean of the others of its task."""
+    cases: list[Case] = [
+        (([1.0, 0.0], ["a", "a"]), [1.0, -1.0]),
+        # episodes of another task do not count, and a task played once has no others
+        (([1.0, 0.0, 0.5], ["a", "a", "b"]), [1.0, -1.0, 0.0]),
+        # 1 - (1 + 0) / 2, 1 - 1 / 2, 0 - (1 + 1) / 2, in any order
+        (([1.0, 0.0, 1.0], ["a", "a", "a"]), [0.5, -1.0, 0.5]),
+        (([1.0, 1.0, 1.0], ["a", "a", "a"]), [0.0, 0.0, 0.0]),
+    ]
+    return _verdict(mine, cases)
+
+
+def check_credit(
+    mine: Callable[[Trajectory, list[Trajectory]], ArrayLike],
+    trajectories: Sequence[Trajectory],
+    siblings: Mapping[str, list[Trajectory]],
+    rival: Sequence[Credit],
+    score: Callable[[Sequence[Credit]], Any],
+) -> str:
+    """Notebook 05. `mine(trajectory, siblings)`: T contributions that order steps better than a rival's.
+
+    Args:
+        mine: the reader's method.
+        trajectories: the measured ones.
+        siblings: trajectory id -> other episodes of its task.
+        rival: credit of the method to beat, all of one source.
+        score: credits -> a frame with a row per source: `source`, `value`, `low`, `high`.
+    """
+    credits = []
+    for trajectory in trajectories:
+        answer = _answer(mine, (trajectory, siblings[trajectory.id]), name=trajectory.id)
+        if isinstance(answer, str):
+            return answer
+        values = np.asarray(answer, dtype=np.float64)
+        if values.shape != (len(trajectory),) or not np.isfinite(values).all():
+            return _not_yet((trajectory.id,), f"{len(trajectory)} finite numbers", values)
+        credits.append(Credit(trajectory.id, "mine", values))
+    board = score([*credits, *rival]).set_index("source")
+    ours, theirs = board.loc["mine"], board.loc[rival[0].source]
+    numbers = [f"{row['value']:.3f} [{row['low']:.2f}, {row['high']:.2f}]" for row in (ours, theirs)]
+    if ours["value"] <= theirs["value"]:
+        return f"Not yet: for {len(credits)} episodes expected more than {numbers[1]}, got {numbers[0]}."
+    overlap = ours["low"] <= theirs["high"]
+    caution = " The intervals overlap: on these tasks alone that is no proof." if overlap else ""
+    return f"Right: {numbers[0]}, {rival[0].source} has {numbers[1]}.{caution}"
+
+
 def check_standard_error(mine: Callable[[FloatArray], float]) -> str:
-    """Notebook 05. `mine(outcomes)`: standard error of the mean, smoothed by one added 0 and one added 1."""
+    """Notebook 02b. `mine(outcomes)`: standard error of the mean, smoothed by one added 0 and one added 1."""
     cases: list[Case] = [
         # 3 of 6 are 1: variance 1/4, divided by the four outcomes
         ((np.array([0.0, 1.0, 1.0, 0.0]),), 0.25),
@@ -129,7 +225,7 @@ def check_standard_error(mine: Callable[[FloatArray], float]) -> str:
 
 
 def check_branches(mine: Callable[[float], int]) -> str:
-    """Notebook 05. `mine(error)`: smallest n for which no standard error of progress exceeds `error`."""
+    """Notebook 02b. `mine(error)`: smallest n for which no standard error of progress exceeds `error`."""
     # the worst case is V = 1/2 on both sides: error^2 = 2 * (1/4) / n
     return _verdict(mine, [((error,), math.ceil(0.5 / error**2)) for error in (0.5, 0.3, 0.1, 0.0625, 0.033)])
 
@@ -218,25 +314,48 @@ def check_escaped(mine: Callable[[str], str]) -> str:
 def _verdict_of_texts(mine: Callable[..., Any], cases: Sequence[Case]) -> str:
     """As `_verdict`, for answers that are text or lists of text."""
     for arguments, expected in cases:
-        answer = mine(*arguments)
-        if answer is None:
-            return NOT_WRITTEN
+        answer = _answer(mine, arguments)
+        if answer is NOT_WRITTEN or isinstance(answer, _Raised):
+            return answer
         if answer != expected:
             return _not_yet(arguments, repr(expected), repr(answer))
     return f"Right: all {len(cases)} cases agree."
 
 
 def _verdict(mine: Callable[..., Any], cases: Sequence[Case]) -> str:
-    """Try all cases; arrays and lists are copied, so the reader's function may change what it gets."""
+    """Try all cases."""
     for arguments, expected in cases:
-        copies = [value.copy() if isinstance(value, np.ndarray | list) else value for value in arguments]
-        answer = mine(*copies)
-        if answer is None:
-            return NOT_WRITTEN
-        actual, wanted = np.asarray(answer, dtype=np.float64), np.asarray(expected, dtype=np.float64)
-        if actual.shape != wanted.shape or not np.allclose(actual, wanted, rtol=0, atol=1e-6):
+        answer = _answer(mine, arguments)
+        if isinstance(answer, str):
+            return answer
+        if not _agree(answer, expected):
             return _not_yet(arguments, _shown(expected), answer)
     return f"Right: all {len(cases)} cases agree."
+
+
+class _Raised(str):
+    """What is said of a function that raised an error."""
+
+    __slots__ = ()
+
+
+def _answer(mine: Callable[..., Any], arguments: Sequence[Any], *, name: str = "") -> Any:
+    """What the reader's function returns, or a sentence if it returns nothing or raises an error.
+
+    Arrays and lists are copied, so the function may change what it gets.
+    """
+    copies = [value.copy() if isinstance(value, np.ndarray | list) else value for value in arguments]
+    try:
+        answer = mine(*copies)
+    except Exception as error:  # noqa: BLE001  # it is the reader's
+        given = name or ", ".join(map(_shown, arguments))
+        return _Raised(f"Not yet: for {given} expected no error, got {type(error).__name__}: {error}")
+    return NOT_WRITTEN if answer is None else answer
+
+
+def _agree(answer: Any, expected: Any) -> bool:
+    actual, wanted = np.asarray(answer, dtype=np.float64), np.asarray(expected, dtype=np.float64)
+    return actual.shape == wanted.shape and bool(np.allclose(actual, wanted, rtol=0, atol=1e-6))
 
 
 def _not_yet(arguments: Sequence[Any], expected: str, answer: Any) -> str:

@@ -1,4 +1,4 @@
-"""The notebooks at a smaller scale: only that they run and that the agent learns is tested."""
+"""The notebooks at a smaller scale, several in one kernel: they run, and the agent learns."""
 
 from nbformat import NotebookNode
 
@@ -22,6 +22,13 @@ del small, shop, few
 base, which has read many; a slower one learns."""
 FEW = "\nEPISODES, BRANCHES = 1, 4\n"
 """A smaller measurement."""
+
+EMPTY = """
+for _name in {*globals()} - {"In", "Out", "get_ipython", "exit", "quit", "open"}:
+    if not _name.startswith("_"):
+        del globals()[_name]
+"""
+"""Empties the namespace of a kernel; `%reset` would also delete `__spec__`, which worker processes need."""
 
 
 def shrink(parameters: NotebookNode) -> None:

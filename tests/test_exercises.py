@@ -2,23 +2,22 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from spa_lab import exercises
+from docs.teaching.solutions import SOLUTIONS, auc, gae, replies, tempered, wilson_ends, within
+from spa_lab import Run, ScriptedPlayer, exercises, make_environment, scoreboard
+from spa_lab.credit.methods import gigpo
 from spa_lab.exercises import NOT_WRITTEN
+from spa_lab.paths import tour_folder
 from spa_lab.stats import spearman
+from spa_lab.types import Credit
 
-
-def supervised(steps: list[int], marks: list[bool]) -> list[bool]:
-    return [step >= 0 and marks[step] for step in steps]
-
-
-def tempered(logits: np.ndarray, temperature: float) -> np.ndarray:
-    weights = np.exp((logits - logits.max()) / temperature)
-    return weights / weights.sum()
+Method = Callable[..., Any]
 
 
 def overflowing(logits: np.ndarray, temperature: float) -> np.ndarray:
@@ -27,60 +26,7 @@ def overflowing(logits: np.ndarray, temperature: float) -> np.ndarray:
         return weights / weights.sum()
 
 
-def wilson_ends(k: int, n: int) -> tuple[float, float]:
-    z = 1.959964
-    centre, scale = (k + z * z / 2) / (n + z * z), n + z * z
-    half = z * math.sqrt(k * (n - k) / n + z * z / 4) / scale
-    return centre - half, centre + half
-
-
-def auc(successes: list[float], failures: list[float]) -> float:
-    return float(np.mean([(s > f) + 0.5 * (s == f) for s in successes for f in failures]))
-
-
-def gae(rewards: np.ndarray, values: np.ndarray, gamma: float, lam: float) -> list[float]:
-    after = [*values[1:], 0.0]
-    delta = [r + gamma * v_next - v for r, v_next, v in zip(rewards, after, values, strict=True)]
-    n = len(delta)
-    return [sum((gamma * lam) ** (k - i) * delta[k] for k in range(i, n)) for i in range(n)]
-
-
-def within(opinions: list[list[float]], truths: list[list[float]]) -> float:
-    return float(np.nanmean([spearman(c, d) for c, d in zip(opinions, truths, strict=True)]))
-
-
-def replies(messages: list[dict[str, str]]) -> list[str]:
-    groups: list[list[str]] = []
-    for message in messages:
-        if message["role"] == "assistant":
-            groups.append([])
-        elif groups:
-            groups[-1].append(message["content"])
-    return ["\n".join(group) for group in groups]
-
-
-def escaped(text: str) -> str:
-    return "".join("\\" + sign if sign in "&%$#_{}" else sign for sign in text)
-
-
-RIGHT: list[tuple[str, Callable[..., Any]]] = [
-    ("check_supervised", supervised),
-    ("check_tempered", tempered),
-    ("check_wilson", wilson_ends),
-    ("check_other_split", lambda c: c[::-1] if c[0] != c[-1] else np.array([*np.zeros(len(c) - 1), c.sum()])),
-    ("check_auc", auc),
-    ("check_penalised", lambda c, g, alpha, beta: alpha * c - beta * (1 - g)),
-    ("check_advantages", gae),
-    ("check_reach", lambda gamma, lam, distance: (gamma * lam) ** distance),
-    ("check_standard_error", lambda x: float(np.sqrt(np.var([*x, 0, 1]) / len(x)))),
-    ("check_branches", lambda error: math.ceil(0.5 / error**2)),
-    ("check_going_on", lambda beta, gamma, left: sum(beta * gamma**k for k in range(left)) > 1 + beta),
-    ("check_within", within),
-    ("check_replies", replies),
-    ("check_gap", lambda c, base, outcome: base + c.sum() - outcome),
-    ("check_resample", lambda scores, seeds, tasks: scores[np.ix_(seeds, tasks)].mean()),
-    ("check_escaped", escaped),
-]
+RIGHT = list(SOLUTIONS.items())
 WRONG: list[tuple[str, Callable[..., Any]]] = [
     ("check_supervised", lambda steps, marks: [marks[step] for step in steps]),
     ("check_supervised", lambda steps, marks: [step >= 0 for step in steps]),
@@ -103,6 +49,25 @@ WRONG: list[tuple[str, Callable[..., Any]]] = [
     ("check_reach", lambda gamma, lam, distance: gamma**distance),
     ("check_standard_error", lambda x: float(np.std(x) / np.sqrt(len(x)))),
     ("check_standard_error", lambda x: float(np.std([*x, 0, 1]) / np.sqrt(len(x) + 2))),
+    ("check_monte_carlo", lambda play, n_steps, n, outcome: [play(t) for t in range(n_steps)]),
+    (
+        "check_monte_carlo",
+        lambda play, n_steps, n, outcome: SOLUTIONS["check_monte_carlo"](play, n_steps, n, 0.5),
+    ),
+    (
+        "check_monte_carlo",
+        lambda play, n_steps, n, outcome: SOLUTIONS["check_monte_carlo"](play, n_steps, 2 * n, outcome),
+    ),
+    ("check_length_baseline", lambda lengths, outcomes: lambda length: float(np.mean(outcomes))),
+    (
+        "check_length_baseline",
+        lambda lengths, outcomes: dict(zip(lengths, outcomes, strict=True)).__getitem__,
+    ),
+    ("check_length_baseline", lambda lengths, outcomes: np.mean(outcomes)),
+    ("check_leave_one_out", lambda outcomes, tasks: np.array(outcomes) - np.mean(outcomes)),
+    ("check_leave_one_out", lambda outcomes, tasks: [0.0] * len(outcomes)),
+    ("check_credit", lambda trajectory, siblings: np.zeros(len(trajectory))),
+    ("check_credit", lambda trajectory, siblings: np.zeros(len(trajectory) - 1)),
     ("check_branches", lambda error: math.ceil(0.25 / error**2)),
     ("check_branches", lambda error: math.floor(0.5 / error**2)),
     ("check_going_on", lambda beta, gamma, left: beta * left > 1 + beta),
@@ -120,25 +85,84 @@ WRONG: list[tuple[str, Callable[..., Any]]] = [
 ]
 
 
+@pytest.fixture(scope="module")
+def check(tour: "Tour") -> Callable[[str, Method], str]:
+    """(name of a check, a reader's function) -> what the check says."""
+
+    def call(name: str, mine: Method) -> str:
+        more = (tour.measured, tour.siblings, tour.rival, tour.scores) if name == "check_credit" else ()
+        return getattr(exercises, name)(mine, *more)
+
+    return call
+
+
+class Tour:
+    """What notebook 05 gives to `check_credit`, with fewer resamples."""
+
+    def __init__(self) -> None:
+        run = Run.open(tour_folder("household"))
+        self.truth = run.truth()
+        self.measured = [t for each in run.trajectory_sets() for t in each.load() if t.id in self.truth]
+        player = ScriptedPlayer(make_environment("household"), run.config["slips"], run.config["step_cap"])
+        tasks = {task.id: task for task in player.environment.tasks("unseen", 240)}
+        self.siblings = {
+            t.id: [player.play(tasks[t.task_id], seed=1000 + k) for k in range(16)] for t in self.measured
+        }
+        self.rival = gigpo([t for group in self.siblings.values() for t in group])(self.measured)
+
+    def scores(self, credits: list[Credit]) -> pd.DataFrame:
+        truths = [self.truth[trajectory.id] for trajectory in self.measured]
+        board = scoreboard(self.measured, credits, truths, rng=np.random.default_rng(0), resamples=20)
+        return board[board.metric.eq("pair_accuracy") & board.outcome.eq("both")]
+
+
+@pytest.fixture(scope="module")
+def tour() -> Tour:
+    return Tour()
+
+
 @pytest.mark.parametrize(("name", "mine"), RIGHT, ids=[name for name, _ in RIGHT])
-def test_a_right_answer_is_right(name: str, mine: Callable[..., Any]) -> None:
-    assert getattr(exercises, name)(mine).startswith("Right: ")
+def test_a_right_answer_is_right(name: str, mine: Method, check: Callable[[str, Method], str]) -> None:
+    assert check(name, mine).startswith("Right: ")
 
 
 @pytest.mark.parametrize(("name", "mine"), WRONG, ids=[f"{name}-{i}" for i, (name, _) in enumerate(WRONG)])
-def test_a_wrong_answer_is_shown_what_was_expected(name: str, mine: Callable[..., Any]) -> None:
-    verdict = getattr(exercises, name)(mine)
+def test_a_wrong_answer_is_shown_what_was_expected(
+    name: str, mine: Method, check: Callable[[str, Method], str]
+) -> None:
+    verdict = check(name, mine)
     assert verdict.startswith("Not yet: for ") and " expected " in verdict and ", got " in verdict
 
 
-@pytest.mark.parametrize("name", sorted({name for name, _ in RIGHT}))
-def test_an_empty_answer_is_no_answer(name: str) -> None:
-    assert getattr(exercises, name)(lambda *arguments: None) == NOT_WRITTEN
+@pytest.mark.parametrize("name", [name for name, _ in RIGHT])
+def test_an_empty_answer_is_no_answer(name: str, check: Callable[[str, Method], str]) -> None:
+    assert check(name, lambda *arguments: None) == NOT_WRITTEN
+
+
+@pytest.mark.parametrize("name", [name for name, _ in RIGHT])
+def test_an_error_of_the_reader_is_told_without_a_traceback(
+    name: str, check: Callable[[str, Method], str]
+) -> None:
+    def broken(*arguments: Any) -> Any:
+        raise KeyError("step")
+
+    assert check(name, broken).endswith("expected no error, got KeyError: 'step'")
 
 
 def test_every_check_is_tried_here() -> None:
     public = {name for name in vars(exercises) if name.startswith("check_")}
     assert {name for name, _ in RIGHT} == {name for name, _ in WRONG} == public
+
+
+def test_no_notebook_shows_the_way_to_the_solutions() -> None:
+    root = Path(__file__).resolve().parents[1]
+    pages = [*(root / "notebooks").glob("*.ipynb"), *(root / "docs").glob("*.md"), root / "README.md"]
+    assert [page.name for page in pages if "solutions" in page.read_text(encoding="utf-8")] == []
+
+
+def test_a_credit_that_wins_by_little_is_told_so(check: Callable[[str, Method], str]) -> None:
+    verdict = check("check_credit", SOLUTIONS["check_credit"])
+    assert "gigpo has" in verdict and "The intervals overlap" in verdict
 
 
 def test_the_first_case_that_differs_is_told_in_numbers() -> None:

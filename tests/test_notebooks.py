@@ -21,7 +21,7 @@ from nbformat import NotebookNode
 
 import spa_lab
 from spa_lab.store import Run
-from tests.small_lesson import shrink
+from tests.small_lesson import EMPTY, shrink
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -34,12 +34,6 @@ OTHER_WORLDS = ("webshop", "virtualhome")
 PUBLIC = frozenset({"spa_lab", "spa_lab.widgets"})
 MOST_INTERNAL = 6
 """Modules below the public interface that a notebook may import from, to show how something works inside."""
-EMPTY = """
-for _name in {*globals()} - {"In", "Out", "get_ipython", "exit", "quit", "open"}:
-    if not _name.startswith("_"):
-        del globals()[_name]
-"""
-"""Empties the namespace of a kernel; `%reset` would also delete `__spec__`, which worker processes need."""
 PARSED = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 BROWSER = importlib.util.find_spec("playwright") is not None and any(
     map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
@@ -108,9 +102,18 @@ def test_all_have_one_structure(path: Path) -> None:
     text, opening = _text(notebook), notebook.cells[0].source
     number = path.stem.partition("_")[0].lstrip("0") or "0"
     assert opening.startswith(f"# {number} · ")
-    assert all(part in opening for part in ("**You will learn**", "| **Reads** |", "| **Writes** |"))
+    parts = (
+        "\n\n**In five minutes**: ",
+        "**You will learn**",
+        "| **Reads** |",
+        "| **Writes** |",
+        "[glossary](../docs/glossary.md)",
+    )
+    assert all(part in opening for part in parts)
+    imports = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    assert imports.metadata == {"jupyter": {"source_hidden": True}}
     (parameters,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
-    assert re.search(r"^RUN\w* = ", parameters.source, re.MULTILINE)
+    assert re.search(r"^[A-Z]\w* = ", parameters.source, re.MULTILINE)
     assert "\n## Exercises\n" in text
     assert any("exercises.check_" in source for _, source in _code(notebook))
 
@@ -127,6 +130,13 @@ def test_lessons_have_a_formula_a_check_by_hand_and_their_power(stem: str) -> No
     source = "\n".join(source for _, source in _code(notebook))
     assert "np.testing.assert_allclose(" in source
     assert "minimal_detectable_difference(" in source and "1 seed" in source
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_charts_are_those_of_the_library(path: Path) -> None:
+    """No chart of pandas or matplotlib, which know neither the looks of names nor a dark page."""
+    source = "\n".join(source for _, source in _code(_read(path)))
+    assert "matplotlib" not in source and not re.search(r"\.plot\b", source)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

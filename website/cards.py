@@ -202,7 +202,7 @@ def _settings_section(card: Card) -> Iterator[str]:
                 first = docs[key].split(". ")[0].rstrip(".")
                 yield f"| `{key}` | {_value(values[key])} | {_cell(first)} |"
             else:
-                yield f"| `{key}.*` | | all of [this group](../settings.md#{key}) |"
+                yield f"| `{key}.*` | | all of [this group](../all-settings.md#{key}) |"
         yield ""
     if card.fixed:
         yield from ("Fixed by the method, whatever the preset says:", "", "| name | value |", "|---|---|")

@@ -55,7 +55,7 @@ def toctrees() -> dict[str, list[str]]:
         "Start": ["overview", "notebooks/index"],
         "Methods": ["methods/index", "sources/index"],
         "Guides": guides(),
-        "Reference": ["api/index", "settings", "changelog", "notice"],
+        "Reference": ["api/index", "all-settings", "changelog", "notice"],
     }
 
 

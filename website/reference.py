@@ -32,7 +32,7 @@ def pages() -> dict[str, str]:
     found |= {f"api/{name}.md": _module_page(name, title) for name, title in MODULES.items()}
     names = [path.removeprefix("api/").removesuffix(".md") for path in found]
     toctree = "\n".join(["```{toctree}", ":maxdepth: 1", "", *names, "```"])
-    return found | {"api/index.md": f"{intro}\n{toctree}\n", "settings.md": _settings_page()}
+    return found | {"api/index.md": f"{intro}\n{toctree}\n", "all-settings.md": _settings_page()}
 
 
 def public_groups() -> tuple[str, dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -81,6 +82,66 @@ def calibration_bins(
     order = np.argsort(predicted, kind="stable")
     parts = [part for part in np.array_split(order, n_bins) if len(part)]
     return [Bin(len(part), float(predicted[part].mean()), float(outcome[part].mean())) for part in parts]
+
+
+def step_number_share(credits: Sequence[Credit]) -> float:
+    """Share of the variance of all c_t that the step number t alone explains, in [0, 1]; 0 without variance.
+
+    One minus the variance around the mean of each t, over that around the mean of all. Near 1 the source is a
+    clock: it gives credit by the step number, whatever the agent did.
+
+    Raises:
+        ValueError: no credit.
+    """
+    if not credits:
+        raise ValueError("step number: needs at least 1 credit, got 0")
+    values = np.concatenate([credit.contributions for credit in credits])  # (n,)
+    number = np.concatenate([np.arange(len(credit)) for credit in credits])
+    total = float(((values - values.mean()) ** 2).sum())
+    if total == 0.0:
+        return 0.0
+    means = np.bincount(number, values) / np.bincount(number)
+    return 1.0 - float(((values - means[number]) ** 2).sum()) / total
+
+
+CLOCK = 0.5
+"""Share explained by the step number from which on a source is called a clock."""
+CONSTANT = 0.05
+"""Outcome units: standard deviation of predicted outcomes below which all predictions are the same."""
+
+
+class Verdict(NamedTuple):
+    """What would speak against an estimator, and whether it is so here."""
+
+    holds: bool
+    text: str
+
+
+def verdicts(
+    credits: Sequence[Credit], trajectories: Sequence[Trajectory], fitted_to: Sequence[Trajectory]
+) -> list[Verdict]:
+    """Whether the sums of a source, or its steps, are explained by something trivial; see `calibrate`.
+
+    Three: no better than the length alone, the same prediction for all, a clock. Where one holds, training on
+    this credit means training on the trivial thing.
+    """
+    score = calibrate(credits, trajectories, fitted_to)
+    spread = float(np.std([credit.predicted_outcome for credit in credits]))
+    share = step_number_share(credits)
+    clock = ": this estimator is a clock. Stop here and think, or measure first (notebook 5b)"
+    longer = score.rmse >= score.rmse_length
+    return [
+        Verdict(
+            longer,
+            f"the length alone predicts the outcome {'at least as well' if longer else 'less well'} "
+            f"(RMSE {score.rmse_length:.2f}, the estimator {score.rmse:.2f})",
+        ),
+        Verdict(spread < CONSTANT, f"its predictions differ by {spread:.2f} (standard deviation)"),
+        Verdict(
+            share >= CLOCK,
+            f"the step number explains {share:.0%} of the variance of c{clock if share >= CLOCK else ''}",
+        ),
+    ]
 
 
 def _pairs(credits: Sequence[Credit], trajectories: Sequence[Trajectory]) -> tuple[FloatArray, FloatArray]:

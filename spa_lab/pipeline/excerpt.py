@@ -6,7 +6,8 @@ r"""A small part of a finished run, to be shown where the whole run is too large
 
 An excerpt holds the curves of training, and the episodes of every policy on some tasks of the main panel: the
 first by name, chosen by nothing else. Each step has the estimator's contribution and the reward that the
-run's settings pay for it.
+run's settings pay for it. With `--measured` it holds the episodes that `spa-lab fidelity` measured instead,
+with both measurements, the credit of every source and the scoreboard.
 """
 
 import argparse
@@ -50,7 +51,7 @@ def make_excerpt(source: Run | Path, out: Path, *, n_tasks: int = N_TASKS, estim
     Args:
         source: a run with evaluated policies.
         out: folder of the excerpt; missing, empty, or an excerpt of the same run.
-        n_tasks: tasks of the main panel whose episodes are copied, >= 1.
+        n_tasks: tasks of the main panel whose episodes are copied; 0 keeps the curves alone.
         estimator: credit source of the evaluated episodes that their reward is computed from.
 
     Raises:
@@ -65,9 +66,10 @@ def make_excerpt(source: Run | Path, out: Path, *, n_tasks: int = N_TASKS, estim
     tasks = [record for name, record in sorted(run.tasks().items()) if record.split == panel][:n_tasks]
     given = run.credits("evaluation").get(estimator, {})
     excerpt = Run.create(out, run.provenance["config"], seed=run.provenance["seed"])
-    excerpt.save_tasks(panel, tasks)
+    if tasks:
+        excerpt.save_tasks(panel, tasks)
     chosen = {task.id for task in tasks}
-    for policy, trajectories in played.items():
+    for policy, trajectories in played.items() if tasks else ():
         name = f"eval-{policy}-{panel}"
         kept = [trajectory for trajectory in trajectories if trajectory.task_id in chosen]
         excerpt.save_trajectories(name, kept, role="evaluation", policy=policy, panel=panel)
@@ -84,9 +86,47 @@ def make_excerpt(source: Run | Path, out: Path, *, n_tasks: int = N_TASKS, estim
     return excerpt
 
 
+def make_measured_excerpt(source: Run | Path, out: Path) -> Run:
+    """Copy the episodes whose values were measured, with both measurements, their credits and the scores.
+
+    Args:
+        source: a run that `spa-lab fidelity` measured.
+        out: folder of the excerpt; missing, empty, or an excerpt of the same run.
+
+    Raises:
+        ValueError: nothing was measured, or `out` holds another run.
+        StoreError: the disk refused.
+    """
+    run = source if isinstance(source, Run) else Run.open(source)
+    truth, second = run.truth(), run.second_truth()
+    if not truth:
+        raise ValueError(f"{run.path}: no value was measured")
+    measured = [t for entry in run.trajectory_sets() for t in entry.load() if t.id in truth]
+    excerpt = Run.create(out, run.provenance["config"], seed=run.provenance["seed"])
+    played = {trajectory.task_id for trajectory in measured}
+    excerpt.save_tasks("train", [record for name, record in sorted(run.tasks().items()) if name in played])
+    excerpt.save_trajectories("measured", measured, role="explored", policy="cloned", panel="train")
+    excerpt.save_truths("monte-carlo", [truth[t.id] for t in measured])
+    excerpt.save_truths(
+        "monte-carlo-again", [second[t.id] for t in measured if t.id in second], measurement="second"
+    )
+    for credits in run.credit_sets():
+        kept = [credit for credit in credits.load() if credit.trajectory_id in truth]
+        if kept:
+            excerpt.save_credits(credits.name, kept, role=credits.role)
+    excerpt.save_results("fidelity", run.results("scoreboard") or [])
+    excerpt.note(n=len(measured), n_seeds=1)
+    return excerpt
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Keep a small part of a finished run.")
     parser.add_argument("run", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--tasks", type=int, default=N_TASKS, help="whose episodes are kept (%(default)s)")
+    parser.add_argument("--measured", action="store_true", help="keep what `spa-lab fidelity` measured")
     options = parser.parse_args()
-    make_excerpt(options.run, options.out)
+    if options.measured:
+        make_measured_excerpt(options.run, options.out)
+    else:
+        make_excerpt(options.run, options.out, n_tasks=options.tasks)

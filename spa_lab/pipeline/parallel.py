@@ -66,6 +66,16 @@ class TaskResult:
 
 
 @dataclass(frozen=True)
+class RunningTask:
+    """How far a task is."""
+
+    share: float
+    """Finished, 0 to 1, as the task last reported."""
+    started: float
+    """When, on the clock of `perf_counter`, seconds."""
+
+
+@dataclass(frozen=True)
 class Progress:
     """What a task reports."""
 
@@ -118,6 +128,8 @@ class WorkerPool:
         self.size, self.bars = size, bars
         self.used = Usage()
         """By all tasks that were finished."""
+        self.running: dict[str, RunningTask] = {}
+        """By label, for a thread that watches; empty unless `run` is at work."""
         self._members: dict[Connection, BaseProcess] = {}
 
     def __enter__(self) -> Self:
@@ -190,6 +202,10 @@ class WorkerPool:
             connection = self._submit(task, busy)
             busy[connection], bars[connection] = task, bar
 
+    def _note(self, label: str, share: float) -> None:
+        started = self.running[label].started if label in self.running else perf_counter()
+        self.running[label] = RunningTask(share, started)
+
     def _messages(self, busy: dict[Connection, WorkerTask]) -> list[tuple[Connection, Progress | _Done]]:
         """Wait for messages of workers; returns one of each worker that has sent any."""
         ready = wait(list(busy))
@@ -201,6 +217,7 @@ class WorkerPool:
         connection = next(idle, None) or self._spawn()
         with suppress(BrokenPipeError):  # it was killed meanwhile; `_receive` reports that
             connection.send(task)
+        self._note(task.label, 0.0)
         return connection
 
     def _spawn(self) -> Connection:
@@ -223,6 +240,10 @@ class WorkerPool:
             raise ChildProcessError(f"{task.label!r}: its process {_exit_reason(process)}") from None
         if isinstance(message, _Failed):
             raise message.error
+        if isinstance(message, Progress):
+            self._note(task.label, message.share)
+        else:
+            self.running.pop(task.label, None)
         return message
 
     def _shutdown(self) -> None:
@@ -232,6 +253,7 @@ class WorkerPool:
             process.join()
             connection.close()
         self._members.clear()
+        self.running.clear()
 
 
 def _context() -> BaseContext:

@@ -188,18 +188,34 @@ def look(name: str) -> Look:
     return _look(name)
 
 
+def is_known(name: str) -> bool:
+    """Whether the registry has a look for this name, title or run of it."""
+    return _registered(_key(name)) is not None
+
+
 @cache
 def _look(name: str) -> Look:
-    key = re.sub(r"[^a-z0-9]+", "_", name.partition("@")[0].casefold()).strip("_")
+    key = _key(name)
+    known = _registered(key)
+    if known is not None:
+        return known
+    digest = zlib.crc32(key.encode())
+    colour = SERIES[digest % len(SERIES)]
+    return Look(colour, _OTHER_MARKERS[digest // 7 % len(_OTHER_MARKERS)], DASHES[digest // 35 % len(DASHES)])
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.partition("@")[0].casefold()).strip("_")
+
+
+def _registered(key: str) -> Look | None:
     for candidate in (key, re.sub(r"_\d+$", "", key)):
         short = re.sub(r"^(ppo|fidelity|held_out|explore|eval)_(?=.)", "", candidate)
         for known in (candidate, short):
             known = _ALIASES.get(known, known)
             if known in LOOKS:
                 return LOOKS[known]
-    digest = zlib.crc32(key.encode())
-    colour = SERIES[digest % len(SERIES)]
-    return Look(colour, _OTHER_MARKERS[digest // 7 % len(_OTHER_MARKERS)], DASHES[digest // 35 % len(DASHES)])
+    return None
 
 
 _OTHER_MARKERS = ("*", "<", ">", "p", "h")

@@ -1,7 +1,8 @@
 """Every notebook, run to its end in a real JupyterLab without warnings, and read as a static page.
 
 Notebooks 1 to 4 and 5b share a run folder, as for a reader who starts with the first, and use a smaller
-lesson; the others run alone.
+lesson. They also share a kernel, which is emptied between them: a quarter of their time were imports. The
+others run alone.
 """
 
 import re
@@ -14,11 +15,26 @@ import pytest
 from nbconvert import HTMLExporter
 
 from spa_lab.store import Run
-from tests.small_lesson import shrink
+from tests.small_lesson import EMPTY, shrink
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
 STAGES = [path for path in NOTEBOOKS if path.stem.split("_")[0] in ("01", "02", "03", "04", "05b")]
 ALONE = [path for path in NOTEBOOKS if path not in STAGES]
+LEAVE = f"""
+import ipywidgets
+from spa_lab.view.widgets import plotly_library
+ipywidgets.Widget.close_all()
+plotly_library._sent.clear()
+{EMPTY}"""
+"""Run when a notebook is left: the next page must not load its widgets, and gets a plotly of its own."""
+HAND_OVER = """async ([code, path]) => {
+  const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+  await kernel.requestExecute({ code }).done;
+  await window.jupyterapp.serviceManager.sessions.startNew(
+    { path, name: path, type: "notebook", kernel: { id: kernel.id } });
+}"""
+"""Gives the kernel of this page to the notebook at another path, which finds it when it is opened."""
+IDENTITY = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.id"
 WARNINGS = '[data-mime-type="application/vnd.jupyter.stderr"]'
 SAVE = "window.jupyterapp.commands.execute('docmanager:save')"
 HEIGHTS = "all => all.map(element => element.getBoundingClientRect().height)"
@@ -39,18 +55,26 @@ def test_notebook_runs_alone(path: Path, lab: Any, run_notebook: Any, open_page:
 
 def test_the_stages_run_in_order(lab: Any, run_notebook: Any, open_page: Any, picture: Any) -> None:
     folder = lab.folder / "runs/notebooks-household-lesson"
-    for path in STAGES:
-        _run(path, lab, run_notebook, open_page, picture)
+    kernels = set()
+    for path, following in zip(STAGES, [*STAGES[1:], None], strict=True):
+        kernels.add(_run(path, lab, run_notebook, open_page, picture, following))
         missing = [name for name in _promised_files(path) if not any(folder.glob(name))]
         assert missing == [], path.stem
+    assert len(kernels) == 1
     run = Run.open(folder)
     assert any(trajectory.success for trajectory in run.load_trajectories("eval-cloned-unseen")), (
         "the clone learnt nothing"
     )
 
 
-def _run(path: Path, lab: Any, run_notebook: Any, open_page: Any, picture: Any) -> None:
-    """Run, save and use a notebook, and find all its widgets in the page converted from the saved file."""
+def _run(
+    path: Path, lab: Any, run_notebook: Any, open_page: Any, picture: Any, following: Path | None = None
+) -> str:
+    """Run, save and use a notebook, and find all its widgets in the page converted from the saved file.
+
+    Returns:
+        The id of its kernel, which the notebook `following` gets.
+    """
     folder = lab.folder / "notebooks"
     folder.mkdir(exist_ok=True)
     _copy(path, folder)
@@ -63,6 +87,9 @@ def _run(path: Path, lab: Any, run_notebook: Any, open_page: Any, picture: Any) 
     page.evaluate(SAVE)
     if path.stem == "00_tour":
         _use_the_tour(page, picture)
+    kernel = str(page.evaluate(IDENTITY))
+    if following is not None:
+        page.evaluate(HAND_OVER, [LEAVE, f"notebooks/{following.name}"])
     page.close()
     static = open_page(f"file://{_as_html(folder / path.name)}", height=1400, alone=True)
     views = static.locator(".spa-lab-static")
@@ -71,6 +98,7 @@ def _run(path: Path, lab: Any, run_notebook: Any, open_page: Any, picture: Any) 
     assert static.locator(".spa-lab input, .spa-lab script, .spa-lab button:visible").count() == 0
     assert "$" in static.locator(".jp-RenderedMarkdown").evaluate_all(WRITTEN), "formulas, at least as LaTeX"
     picture(static, f"lesson-{path.stem}")
+    return kernel
 
 
 def _use_the_tour(page: Any, picture: Any) -> None:

@@ -5,7 +5,14 @@ from math import sqrt
 
 import pytest
 
-from spa_lab.credit.calibration import Bin, Calibration, calibrate, calibration_bins
+from spa_lab.credit.calibration import (
+    Bin,
+    Calibration,
+    calibrate,
+    calibration_bins,
+    step_number_share,
+    verdicts,
+)
 from spa_lab.types import Credit, Trajectory
 
 Make = Callable[[str, float, int], Trajectory]
@@ -112,3 +119,31 @@ def test_it_is_plain_numbers(
     calibration = calibrate(credits, held_out, fitted)
     assert isinstance(calibration, Calibration)
     assert {type(value) for value in vars(calibration).values()} == {int, float}
+
+
+def test_the_share_of_the_step_number_by_hand() -> None:
+    assert step_number_share([Credit("a", "x", [0.5, 0.25]), Credit("b", "x", [0.5])]) == pytest.approx(1.0)
+    assert step_number_share([Credit("a", "x", [0.5, 0.5])]) == 0.0
+    # means 0 and 0.5 around 0.25; of 0.75 in all, 0.25 lie between them
+    mixed = [Credit("a", "x", [0.5, 0.0]), Credit("b", "x", [-0.5, 1.0])]
+    assert step_number_share(mixed) == pytest.approx(0.25 / 1.25)
+    with pytest.raises(ValueError, match="needs at least 1 credit"):
+        step_number_share([])
+
+
+def test_a_clock_is_told(make: Make, fitted: list[Trajectory]) -> None:
+    """The first step pays 1 and each later one takes 1/4 back: a failure is long."""
+    held_out = [make("a", 1.0, 2), make("b", 0.0, 4)]
+    clock = [Credit(t.id, "x", [1.0, *[-0.25] * (len(t) - 1)]) for t in held_out]
+    longer, constant, told = verdicts(clock, held_out, fitted)
+    assert told.holds and "100% of the variance of c: this estimator is a clock" in told.text
+    assert not longer.holds and longer.text.endswith("(RMSE 0.42, the estimator 0.25)")
+    assert not constant.holds
+
+
+def test_a_source_without_such_faults_is_cleared(make: Make, fitted: list[Trajectory]) -> None:
+    held_out = [make("a", 1.0, 2), make("b", 0.0, 2)]
+    known = [Credit("a", "x", [0.0, 1.0]), Credit("b", "x", [0.5, -0.5])]
+    assert [verdict.holds for verdict in verdicts(known, held_out, fitted)] == [False, False, False]
+    even = [Credit(t.id, "x", [0.25, 0.25]) for t in held_out]
+    assert [verdict.holds for verdict in verdicts(even, held_out, fitted)] == [True, True, False]

@@ -1,3 +1,5 @@
+import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -6,7 +8,8 @@ import pytest
 
 from spa_lab import rewards
 from spa_lab.configs.reward import RewardConfig
-from spa_lab.pipeline.excerpt import PAID, make_excerpt, paid_reward
+from spa_lab.pipeline.excerpt import PAID, make_excerpt, make_measured_excerpt, paid_reward
+from spa_lab.pipeline.finished import finished_runs, iterations, keep
 from spa_lab.store import Run
 from spa_lab.types import Credit, Trajectory
 
@@ -70,3 +73,50 @@ def test_the_published_reward_is_exploited_in_the_shipped_run() -> None:
     (curve,) = Run.open(SHIPPED / "published").curves()
     assert curve.rows[-1]["reward"] > 1.2 * curve.rows[0]["reward"]
     assert curve.rows[-1]["success"] < 0.5 * curve.rows[0]["success"]
+
+
+def test_without_tasks_an_excerpt_holds_the_curves_alone(undisturbed: "Undisturbed", tmp_path: Path) -> None:
+    source = Run.open(undisturbed.path)
+    excerpt = make_excerpt(source, tmp_path / "excerpt", n_tasks=0)
+    assert [curve.rows for curve in excerpt.curves()] == [c.rows for c in source.curves() if c.method]
+    assert excerpt.trajectory_sets() == [] and excerpt.tasks() == {}
+
+
+def test_a_measured_excerpt_holds_what_was_measured_and_nothing_else(tmp_path: Path) -> None:
+    tour = Run.open(SHIPPED.parent / "tour")
+    excerpt = make_measured_excerpt(tour, tmp_path / "excerpt")
+    assert excerpt.truth().keys() == tour.truth().keys() == excerpt.second_truth().keys()
+    for name, truth in tour.truth().items():
+        np.testing.assert_array_equal(excerpt.truth()[name].values, truth.values)
+    (kept,) = excerpt.trajectory_sets()
+    assert [t.id for t in kept.load()] == [t.id for t in tour.load_trajectories("careless")]
+    assert excerpt.credits().keys() == tour.credits().keys()
+    bare = Run.create(tmp_path / "bare", {}, seed=0)
+    with pytest.raises(ValueError, match="bare: no value was measured"):
+        make_measured_excerpt(bare, tmp_path / "other")
+
+
+def test_finished_runs_keep_all_curves_and_the_episodes_of_the_first_seed(
+    undisturbed: "Undisturbed", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = []
+    for seed in (4, 3):
+        runs.append(shutil.copytree(undisturbed.path, tmp_path / f"seed-{seed}"))
+        (runs[-1] / "metrics/ppo-terminal.jsonl").unlink(missing_ok=True)
+        provenance = json.loads((runs[-1] / "run.json").read_text())
+        (runs[-1] / "run.json").write_text(json.dumps(provenance | {"seed": seed}))
+    kept = keep([Run.open(path) for path in runs], tmp_path / "data/finished", n_tasks=1)
+    assert [run.path.name for run in kept] == ["spa-3", "spa-4"]
+    assert kept[0].trajectory_sets() and not kept[1].trajectory_sets()
+    monkeypatch.setenv("SPA_LAB_DATA", str(tmp_path / "data"))
+    table = iterations(finished_runs())
+    assert table.groupby("run_seed").size().to_dict() == dict.fromkeys((3, 4), len(kept[0].curves()[0].rows))
+    assert table["iteration"].min() == 1
+    with pytest.raises(ValueError, match="both have 'spa' of seed 3"):
+        keep([Run.open(runs[1])] * 2, tmp_path / "twice")
+
+
+def test_without_finished_runs_the_repaired_one_is_shown() -> None:
+    rows = iterations([Run.open(SHIPPED / "repaired")])
+    assert list(rows["policy"].unique()) == ["SPA-RL"] and len(rows) == 12
+    assert rows["episodes"].tolist() == [128 * i for i in range(1, 13)]

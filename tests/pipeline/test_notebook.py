@@ -11,6 +11,7 @@ import pytest
 
 from spa_lab.configs.presets import LESSON
 from spa_lab.pipeline import notebook as live
+from spa_lab.pipeline.parallel import RunningTask, WorkerPool
 from spa_lab.store import Run
 from spa_lab.widgets import Monitor
 
@@ -52,6 +53,32 @@ def test_the_monitor_draws_while_a_stage_runs(
     assert seen.is_set() and run.path == tmp_path / "run"
     first, last = shown
     assert first is last and not last.live and last.to_frame()["loss"].tolist() == [0.5, 0.25]
+
+
+def test_a_line_says_what_is_running_until_nothing_is(
+    shown: list[Monitor], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: list[str] = []
+
+    def train(out: Path, *arguments: Any, workers: WorkerPool, **settings: Any) -> Run:
+        run = Run.create(out, CONFIG, seed=0)
+        workers.running["clone"] = RunningTask(0.25, time.perf_counter() - 5.0)
+        for _ in range(500):
+            if shown and shown[0].banner:
+                seen.append(shown[0].banner)
+                break
+            time.sleep(0.01)
+        return run
+
+    monkeypatch.setattr(live, "train", train)
+    asyncio.run(_watched(tmp_path / "run"))
+    assert seen[0].startswith("clone 25%, about ") and shown[0].banner == ""
+
+
+def test_what_is_running_in_words() -> None:
+    running = {"clone": RunningTask(0.5, 10.0), "explore 1/2": RunningTask(0.0, 12.0)}
+    assert live.in_words(running, 20.0) == "clone 50%, about 10 s left · explore 1/2 0%"
+    assert live.in_words({}, 20.0) == ""
 
 
 def test_errors_before_the_run_exists_are_raised(

@@ -55,8 +55,15 @@ def test_results_in_order_from_processes_that_stay(
         assert active_children() == []  # no process is started without a task
         tasks = [WorkerTask(f"say {text}", worker_tasks.echo, (text,)) for text in "abcde"]
         heard: list[None] = []
-        first = pool.run(tasks, on_progress=lambda: heard.append(None))
+        seen: set[tuple[str, ...]] = set()
+        first = pool.run(
+            tasks,
+            on_result=lambda result: seen.add(tuple(pool.running)),
+            on_progress=lambda: heard.append(None),
+        )
         assert len(heard) == 10  # two of each task
+        assert pool.running == {} and max(map(len, seen)) <= 1  # one of two is finished, others wait
+        assert {label for labels in seen for label in labels} <= {f"say {text}" for text in "abcde"}
         second = pool.run([WorkerTask(f"again {text}", worker_tasks.echo, (text,)) for text in "xy"])
     assert [text for text, _ in first] == list("abcde")
     assert [text for text, _ in second] == list("xy")

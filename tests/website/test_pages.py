@@ -132,7 +132,7 @@ def test_the_reference_covers_the_public_names() -> None:
     for module in reference.MODULES:
         assert importlib.util.find_spec(module) is not None
     for setting in list_settings(Preset):
-        assert f"\n`{setting.key}`\n: " in PAGES["settings.md"]
+        assert f"\n`{setting.key}`\n: " in PAGES["all-settings.md"]
 
 
 def test_flow_charts_become_tables() -> None:
@@ -169,7 +169,9 @@ def test_everything_for_the_site_is_pinned() -> None:
 def test_slides_hold_the_notebook_and_fit(name: str) -> None:
     notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     text = decks.deck(notebook)
-    written = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)  # without code and its comments
+    written = re.sub(
+        r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL
+    )  # without code and its comments
     assert text.startswith("# ") and len(re.findall(r"^# ", written, re.MULTILINE)) == 1
     for heading, blocks in decks.sections(notebook):
         for slide in decks.slides(blocks):

@@ -9,6 +9,7 @@
     length_chart      success rate by length of the task
     gradient_chart    advantages before training: correlation with progress, efficiency
     training_chart    training curves
+    lines_chart       any table as lines; bars_chart and points_chart beside it
 
 Each returns a `Chart`: what the widgets draw, and with `to_figure()` a plotly figure to change or save.
 """
@@ -18,6 +19,7 @@ from spa_lab.view.charts.branches import branch_chart
 from spa_lab.view.charts.chart import Chart
 from spa_lab.view.charts.comparison import comparison_chart, learning_chart, profile_chart
 from spa_lab.view.charts.credit import credit_chart
+from spa_lab.view.charts.frames import bars_chart, lines_chart, points_chart
 from spa_lab.view.charts.gradient_fidelity import gradient_chart
 from spa_lab.view.charts.lengths import length_chart
 from spa_lab.view.charts.running_sum import running_sum_chart
@@ -27,12 +29,15 @@ from spa_lab.view.charts.waterfall import waterfall_chart
 __all__ = [
     "Chart",
     "advantage_chart",
+    "bars_chart",
     "branch_chart",
     "comparison_chart",
     "credit_chart",
     "gradient_chart",
     "learning_chart",
     "length_chart",
+    "lines_chart",
+    "points_chart",
     "profile_chart",
     "running_sum_chart",
     "training_chart",

@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MultipleLocator
+from matplotlib.ticker import MultipleLocator, PercentFormatter
 
 from spa_lab.view import style
 from spa_lab.view.charts.chart import Chart
@@ -29,6 +29,8 @@ LEGEND_TOP = 0.04
 """Inches from the upper edge to the legend."""
 TITLE = 26
 """Pixels of the titles above the first panels."""
+PERCENT = ".0%"
+"""plotly's format of an axis of percentages."""
 _MARKERS = {symbol: name for name, symbol in style.SYMBOLS.items()}
 _DASHES = {name: dash for dash, name in style.SCREEN_DASHES.items()} | {"longdashdot": style.DASHES[5]}
 _HATCHES = {"": "", "/": "///", "\\": "\\\\\\", "x": "xx", ".": "..", "-": "--", "|": "||"}
@@ -67,14 +69,17 @@ def _panels(figure: Figure, layout: Mapping[str, Any], width: int, height: int) 
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(visible=True, axis="y", color=style.GRID, linewidth=0.6)
         axes.set_axisbelow(True)
+        axes.ticklabel_format(
+            axis="y", style="plain"
+        )  # a factor above the axis would cover the panel's title
         axes.set_xlabel(_text(across["title"]["text"]))
         axes.set_ylabel(_text(up["title"]["text"]))
         if across.get("range"):
             axes.set_xlim(across["range"])
         if up.get("range"):
             axes.set_ylim(up["range"])
-        if across.get("tickvals"):
-            axes.set_xticks(across["tickvals"], [_text(label) for label in across["ticktext"]])
+        if up.get("tickformat") == PERCENT:
+            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         if across.get("tickvals"):
             axes.set_xticks(across["tickvals"], [_text(label) for label in across["ticktext"]])
         elif across.get("dtick"):

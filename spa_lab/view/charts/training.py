@@ -1,6 +1,8 @@
 """Training curves: one small panel per metric, one line per stage, over the updates."""
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -11,7 +13,7 @@ from spa_lab.view.charts.chart import Chart, Trace, axis, layout, line, marker
 from spa_lab.view.text import inert, shortened
 
 ACROSS, HEIGHT, HEAD = 3, 190, 60
-"""Panels side by side; pixels of a row of panels, and of what stands above the first."""
+"""Panels side by side at most; pixels of a row of panels, and of what stands above the first."""
 GAP_X, GAP_Y = 0.06, 70
 """Between panels: share of the width, and pixels."""
 FEW = 40
@@ -23,8 +25,15 @@ LIMITS = {sign.metric: sign.limit for sign in SIGNS}
 """Metric -> the limit above which it raises an alarm; drawn as a line."""
 
 
-def training_chart(table: pd.DataFrame) -> Chart:
+def training_chart(
+    table: pd.DataFrame, *, titles: Mapping[str, str] = MappingProxyType({}), x: str = "update"
+) -> Chart:
     """The table of `tables.training.training_table`; where it has several seeds, the line is their mean.
+
+    Args:
+        table: as said.
+        titles: metric -> title of its panel; "_" becomes a space where there is none.
+        x: what a row of the metrics is, "update" or "iteration".
 
     Raises:
         ValueError: the table has no rows.
@@ -32,8 +41,9 @@ def training_chart(table: pd.DataFrame) -> Chart:
     if table.empty:
         raise ValueError("training chart: no metric has been recorded yet")
     metrics = list(table["metric"].unique())
-    n_rows = math.ceil(len(metrics) / ACROSS)
-    body = n_rows * HEIGHT
+    across = 2 if len(metrics) in (2, 4) else min(ACROSS, len(metrics))
+    n_rows = math.ceil(len(metrics) / across)
+    body = n_rows * HEIGHT - GAP_Y
     figure = layout(body + HEAD + 40)
     figure["margin"] |= {"t": HEAD, "b": 40}
     figure["legend"] |= {"y": 1 + 26 / body}
@@ -42,18 +52,20 @@ def training_chart(table: pd.DataFrame) -> Chart:
     shown: set[str] = set()
     for index, metric in enumerate(metrics):
         panel = str(index + 1) if index else ""
-        x_domain, y_domain = _domains(index, body)
+        x_domain, y_domain = _domains(index, across, body)
         rows = table[table["metric"] == metric]
         figure[f"xaxis{panel}"] = axis(
-            "update" if index + ACROSS >= len(metrics) else "",
+            x if index + across >= len(metrics) else "",
             grid=False,
             domain=x_domain,
             anchor=f"y{panel}",
             **({"dtick": 1} if rows["update"].max() < MOST_TICKS else {"nticks": MOST_TICKS}),
-            unifiedhovertitle={"text": "update %{x}"},
+            unifiedhovertitle={"text": f"{x} %{{x}}"},
         )
         figure[f"yaxis{panel}"] = axis("", domain=y_domain, anchor=f"x{panel}", nticks=5)
-        figure["annotations"].append(_title(metric, x_domain[0], y_domain[1]))
+        figure["annotations"].append(
+            _title(titles.get(metric, metric.replace("_", " ")), x_domain[0], y_domain[1])
+        )
         for stage, curve in rows.groupby("stage", sort=False):
             traces.append(_trace(curve, str(stage), panel, legend=stage not in shown))
             shown.add(str(stage))
@@ -63,9 +75,9 @@ def training_chart(table: pd.DataFrame) -> Chart:
     return Chart(traces, figure, f"Training curves of {', '.join(metrics)}")
 
 
-def _domains(index: int, body: float) -> tuple[list[float], list[float]]:
-    row, column = divmod(index, ACROSS)
-    width = (1 - GAP_X * (ACROSS - 1)) / ACROSS
+def _domains(index: int, across: int, body: float) -> tuple[list[float], list[float]]:
+    row, column = divmod(index, across)
+    width = (1 - GAP_X * (across - 1)) / across
     left, top = column * (width + GAP_X), 1 - row * HEIGHT / body
     return [left, min(left + width, 1.0)], [max(top - (HEIGHT - GAP_Y) / body, 0.0), top]
 
@@ -104,9 +116,9 @@ def _limit(rows: pd.DataFrame, limit: float, panel: str, *, legend: bool) -> Tra
     }
 
 
-def _title(metric: str, left: float, top: float) -> dict[str, Any]:
+def _title(title: str, left: float, top: float) -> dict[str, Any]:
     return {
-        "text": f"<b>{inert(metric.replace('_', ' '))}</b>",
+        "text": f"<b>{inert(title)}</b>",
         "x": left,
         "y": top,
         "xref": "paper",

@@ -14,10 +14,15 @@ from spa_lab.view.text import UNGROUNDED, decimal_places, signed
 LANES = {
     "reward": "reward, outcome units",
     "advantage": "advantage, outcome units",
-    "push": "push of the advantage",
-    "kl_push": "push of KL",
+    "push": "push of the advantage, σ",
+    "kl_push": "push of KL, same unit",
 }
 """Columns of the steps' table that are drawn as bars. The two pushes share a unit, hence a scale."""
+PUSH_NOTE = (
+    '<span class="note">A <b>push</b> is what the gradient of a token\'s log-probability is multiplied by: '
+    "above 0 the token becomes more likely, below 0 less. The advantage's is normalised over the batch; its "
+    "unit is the standard deviation σ of all advantages.</span>"
+)
 
 
 def alarms_html(alarms: Sequence[Any]) -> str:

@@ -1,49 +1,44 @@
 """Tokens as coloured text: which are learnt and which only read; and the number that a log has for each."""
 
+import math
+import re
 from collections.abc import Sequence
-from html import escape
-from types import MappingProxyType
 
 from spa_lab.types import TokenNumbers
-from spa_lab.view import style
-from spa_lab.view.html.markup import safe
+from spa_lab.view.html.markup import safe, styled
 from spa_lab.view.text import shortened
 
-LEARNT = "#dce8f4"
-"""Background of a token over which the loss is taken."""
-_LOOKS = MappingProxyType(
-    {
-        "learnt": f"background:{LEARNT};color:{style.INK};border-bottom:2px solid {style.POSITIVE}",
-        "read": f"color:{style.MUTED}",
-        "masked": f"color:{style.INK};text-decoration:line-through",
-    }
-)
-"""Kind -> how it looks; no two differ by colour alone."""
+KINDS = ("learnt", "read", "masked")
+"""Classes in the style sheet; no two differ by colour alone."""
+_TAG = re.compile(r"<\|(.*)\|>")
 
 
-def tokens_html(tokens: Sequence[str], kinds: Sequence[str]) -> str:
-    """The text of all tokens, each painted by its kind, under a legend.
+def tokens_html(tokens: Sequence[str], kinds: Sequence[str], nats: Sequence[float] = ()) -> str:
+    """The text of all tokens, each painted by its kind, under a legend; every turn begins a line.
 
     Args:
-        tokens: (L,) text of each token; whatever it holds is shown as it is written.
+        tokens: (L,) text of each token; whatever it holds is shown as it is written. Tokens of the template,
+            such as "<|end|>", are shown as tags, and those that are only read begin a turn.
         kinds: (L,) "learnt" (the loss is taken over it), "read" (input only) or "masked" (written by the
             agent, but not to be imitated).
+        nats: (L,) surprise of the model at each token, shown when the pointer rests on it; none if empty, and
+            none where it is NaN.
 
     Returns:
-        HTML for `IPython.display.HTML`, light ground also in a dark theme.
+        HTML for `IPython.display.HTML`, light or dark as the page is.
 
     Raises:
-        ValueError: another kind, or not one for each token.
+        ValueError: another kind, or not one for each token, or not a number for each.
     """
-    if len(tokens) != len(kinds):
-        raise ValueError(f"got {len(kinds)} kinds for {len(tokens)} tokens")
-    unknown = [kind for kind in kinds if kind not in _LOOKS]
+    if len(tokens) != len(kinds) or len(nats) not in (0, len(tokens)):
+        raise ValueError(f"got {len(kinds)} kinds and {len(nats)} numbers for {len(tokens)} tokens")
+    unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
-        raise ValueError(f"kinds are {', '.join(_LOOKS)}, got {unknown[0]!r}")
-    legend = " ".join(_painted(f" {kind} ", kind) for kind in _LOOKS)
-    body = "".join(_painted(token, kind) for token, kind in zip(tokens, kinds, strict=True))
-    ground = f"background:{style.WHITE};white-space:pre-wrap;padding:0.8em"
-    return f'<pre style="{ground}">{legend}\n\n{body}</pre>'
+        raise ValueError(f"kinds are {', '.join(KINDS)}, got {unknown[0]!r}")
+    legend = " ".join(_painted(kind, kind, math.nan) for kind in KINDS)
+    known = nats if len(nats) else [math.nan] * len(tokens)
+    body = "".join(map(_painted, tokens, kinds, known))
+    return styled(f'<div class="painted"><p>{legend}</p><div class="prose">{body}</div></div>')
 
 
 MOST_TOKENS = 400
@@ -80,5 +75,10 @@ def numbers_html(tokens: TokenNumbers, step: int, largest: float) -> str:
     )
 
 
-def _painted(text: str, kind: str) -> str:
-    return f'<span style="{_LOOKS[kind]}">{escape(text)}</span>'
+def _painted(text: str, kind: str, nats: float) -> str:
+    tip = "" if math.isnan(nats) else f' title="{nats:.3f} nats"'
+    tag = _TAG.fullmatch(text)
+    if tag is None:
+        return f'<span class="{kind}"{tip}>{safe(text)}</span>'
+    turn = "<br>" if kind == "read" else ""
+    return f'{turn}<span class="{kind} tag"{tip}>{safe(tag[1])}</span>'

@@ -8,6 +8,7 @@ from spa_lab.view.tables.advantages import AdvantageSettings, advantage_table
 from spa_lab.view.tables.collection import Collection, Query
 from spa_lab.view.tables.evaluation import differences_table, rate_over_runs, success_by_length, success_table
 from spa_lab.view.tables.frames import credits_frame, steps_frame, trajectories_frame, truths_frame
+from spa_lab.view.tables.learning import learning_table
 from spa_lab.view.tables.scoreboard import pooled_scoreboard
 from spa_lab.view.tables.training import training_table
 from spa_lab.view.tables.trajectory import contribution_table, disagreement, running_sum_table
@@ -21,6 +22,7 @@ __all__ = [
     "credits_frame",
     "differences_table",
     "disagreement",
+    "learning_table",
     "pooled_scoreboard",
     "rate_over_runs",
     "running_sum_table",

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,34 @@ import pandas as pd
 
 MAX_POINTS = 60
 """Points of one curve in print; neighbouring updates beyond that are averaged."""
+
+MAIN = ("success", "reward", "length", "kl", "loss", "accuracy", "share_on_last_step")
+"""Metrics that are shown first; of those, at most `MOST_MAIN` that a stage has."""
+MOST_MAIN = 4
+_TITLES: Mapping[str, str] = MappingProxyType(
+    {
+        "clone/loss": "loss, nats per token",
+        "clone/accuracy": "accuracy, share of tokens",
+        "estimate/loss": "loss, squared outcome",
+        "estimate/bias": "predicted minus true outcome",
+        "share_on_last_step": "share of |c| on the last step",
+        "success": "success, share of episodes",
+        "outcome": "mean outcome R",
+        "grounding": "grounded, share of steps",
+        "length": "length, steps",
+        "reward": "reward paid per episode",
+        "kl": "KL to the clone, nats per token",
+        "approx_kl": "KL of the update, nats per token",
+        "clip_fraction": "clipped, share of tokens",
+        "policy": "loss of the policy",
+        "value": "loss of the value head",
+        "credit_error": "error of the credit's sum",
+        "credit_missed": "credit misses R, share of episodes",
+        "paid_beyond": "paid beyond explorations, share",
+        "paid_repeats": "paid repetitions, share of steps",
+    }
+)
+"""Metric, or stage and metric where stages differ, -> what it is, with its unit."""
 
 Rows = Sequence[Mapping[str, Any]]
 _COLUMNS = ("metric", "stage", "update", "value", "low", "high", "n_seeds")
@@ -41,6 +70,18 @@ def training_table(
             if any(is_number(row.get(metric)) for seed in runs.values() for row in seed):
                 rows += _averaged(metric, stage, runs, max_points)
     return pd.DataFrame(rows, columns=list(_COLUMNS))
+
+
+def metric_title(metric: str, stages: Sequence[str]) -> str:
+    """What a metric is, in words and with its unit where all `stages` that are shown together agree on it."""
+    own = {_TITLES.get(f"{stage}/{metric}", _TITLES.get(metric)) for stage in stages}
+    title = own.pop() if len(own) == 1 else None
+    return title or metric.replace("_", " ")
+
+
+def main_metrics(metrics: Sequence[str]) -> list[str]:
+    """The few that tell how training goes; all of them if none of `MAIN` is there."""
+    return [metric for metric in MAIN if metric in metrics][:MOST_MAIN] or list(metrics)
 
 
 def is_number(value: Any) -> bool:

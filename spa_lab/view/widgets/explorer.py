@@ -7,6 +7,7 @@ from typing import Any, get_args
 import pandas as pd
 import traitlets
 
+from spa_lab.configs.presets import TINY
 from spa_lab.configs.reward import GroundingForm, Residual
 from spa_lab.types import Trajectory
 from spa_lab.view.charts.advantages import advantage_chart
@@ -34,6 +35,13 @@ CHOICES = {
     "residual": ("what the credit misses of R is", Residual),
     "critic": ("value baseline", Critic),
 }
+
+FORMS = {
+    "terminal": "Terminal reward",
+    "spa": "SPA-RL, these presets",
+    "published": "SPA-RL, as published",
+}
+"""Buttons that set everything at once; the third has the settings of the paper and its released code."""
 
 
 class RewardExplorer(CollectionView):
@@ -103,8 +111,18 @@ class RewardExplorer(CollectionView):
             self._set(**{name: value})
         elif name == "source" and value in self.collection.sources:
             self.selection.source = value
-        elif name == "reset":
-            self.settings = AdvantageSettings()
+        elif name == "form" and value in FORMS:
+            self._choose_form(value)
+
+    def _choose_form(self, form: str) -> None:
+        """Set source and settings of one of `FORMS`."""
+        model = self.collection.sources[0]  # those of models come first
+        self.selection.source = "terminal" if form == "terminal" else model
+        reward, ppo = TINY.reward, TINY.ppo
+        self.settings = AdvantageSettings() if form == "published" else AdvantageSettings(
+            reward.alpha, reward.beta, ppo.gamma, ppo.lam, granularity=ppo.gae_level,
+            grounding_form=reward.grounding_form, residual=reward.residual,
+        )  # fmt: skip
 
     def _set(self, **changed: Any) -> None:
         self.settings = replace(self.settings, **changed)
@@ -125,4 +143,5 @@ class RewardExplorer(CollectionView):
         for name, (title, kind) in CHOICES.items():
             options = [option for option in get_args(kind) if option != "truth" or self.collection.has_truths]
             choices.append(controls.choice(name, title, getattr(self.settings, name), options))
-        return controls.row(*sliders) + controls.row(*choices, controls.button("reset", "Defaults"))
+        forms = [controls.button("form", title, value=form) for form, title in FORMS.items()]
+        return controls.row(*forms) + controls.row(*sliders) + controls.row(*choices)

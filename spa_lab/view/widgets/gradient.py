@@ -6,9 +6,8 @@ from typing import Any
 import pandas as pd
 
 from spa_lab.types import Trajectory
-from spa_lab.view.html.gradient import alarms_html, update_steps_html, update_tokens_html
-from spa_lab.view.html.markup import safe
-from spa_lab.view.text import shortened, step_label
+from spa_lab.view.html.gradient import PUSH_NOTE, alarms_html, update_steps_html, update_tokens_html
+from spa_lab.view.text import outcome_text, step_label
 from spa_lab.view.widgets import controls
 from spa_lab.view.widgets.host import pane
 from spa_lab.view.widgets.linked import Linked
@@ -81,18 +80,24 @@ class GradientInspector(Linked):
         labels = [
             step_label(trajectory, int(step), 60) if trajectory else f"step {step}" for step in rows["step"]
         ]
-        self.controls = controls.row(controls.choice("trajectory", "trajectory", self.shown_id, self.ids))
-        self.steps = f'<div class="scroll high">{update_steps_html(rows, labels)}</div>'
+        self.controls = controls.row(controls.choice("trajectory", "episode", self.shown_id, self._options()))
+        self.steps = f'{PUSH_NOTE}<div class="scroll high">{update_steps_html(rows, labels)}</div>'
         self.draw_step()
 
     def draw_step(self) -> None:
         """The tokens of the selected step."""
         rows = self._rows(self.token_table)
-        name = safe(shortened(self.shown_id, 60))
         painted = update_tokens_html(rows[rows["step"] == self.selected_step], self.spell)
-        self.tokens = (
-            f"<h4>tokens of step {self.selected_step} of {name}: push of the advantage</h4>{painted}"
-        )
+        self.tokens = f"<h4>tokens of step {self.selected_step}: push of the advantage</h4>{painted}"
+
+    def _options(self) -> dict[str, str]:
+        """Episode id -> what a reader knows it by: its place, outcome, length and task."""
+        options = {}
+        for number, trajectory_id in enumerate(self.ids, start=1):
+            known = self.trajectories.get(trajectory_id)
+            facts = f"{number}. R = {outcome_text(known.outcome)}, {len(known)} steps: " if known else ""
+            options[trajectory_id] = facts + (known.instruction if known else trajectory_id)
+        return options
 
     def _rows(self, table: pd.DataFrame) -> pd.DataFrame:
         return table[table["trajectory_id"] == self.shown_id]

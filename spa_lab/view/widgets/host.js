@@ -65,6 +65,17 @@ function render({ model, el }) {
 
   listen("change:uid", hideCopy);
 
+  const banner = document.createElement("div"); // outside of the cell, so that it stays in view
+  banner.className = "spa-lab-banner";
+  banner.setAttribute("role", "status");
+  const announce = () => {
+    banner.textContent = model.get("banner");
+    if (banner.textContent) document.body.append(banner);
+    else banner.remove();
+  };
+  announce();
+  listen("change:banner", announce);
+
   const waiting = {};
   let busy = 0;
   let timer = null;
@@ -246,6 +257,7 @@ function render({ model, el }) {
   return () => {
     clearTimeout(asking);
     clearTimeout(asksState);
+    banner.remove();
     charts.forEach((chart) => chart.remove());
     listening.forEach(([event, answer]) => model.off(event, answer));
   };

@@ -43,6 +43,8 @@ class Host(anywidget.AnyWidget):
     """Number of steps, the limit of the arrow keys."""
     status = traitlets.Unicode("").tag(sync=True)
     """The last error; shown where a subclass lists it among its panes."""
+    banner = traitlets.Unicode("").tag(sync=True)
+    """A line that stays in view at the lower edge of the page, as text; "" for none."""
     live_only: ClassVar[frozenset[str]] = frozenset({"controls", "status"})
     """Panes that are useless without a kernel."""
 

@@ -12,19 +12,26 @@ import traitlets
 
 from spa_lab.alarms import drift_alarms
 from spa_lab.store import Run
+from spa_lab.store.contents import Curve
+from spa_lab.view.charts.chart import Chart
 from spa_lab.view.charts.training import training_chart
 from spa_lab.view.html.gradient import alarms_html
 from spa_lab.view.html.markup import frame_table, safe
-from spa_lab.view.tables.training import is_number, training_table
+from spa_lab.view.tables.training import is_number, main_metrics, metric_title, training_table
 from spa_lab.view.widgets import controls
 from spa_lab.view.widgets.host import Host, chart_pane, pane
 
 MAX_POINTS = 300
 """Points of one curve; neighbouring updates beyond that are averaged."""
+STAGES = ("clone", "estimate")
+"""Stages before training, in their order."""
 
 
 class Monitor(Host):
-    """Curves of all metrics of a run, its finished stages, and alarms about credits that no longer fit.
+    """Curves of a run's metrics, its finished stages, and alarms about credits that no longer fit.
+
+    It opens on the stage that was written last, or on all training methods once one of them trains, with the
+    few metrics that tell how it goes; "All metrics" shows the others.
 
     In a notebook it rereads the run every `seconds` while `live` is true and the kernel is idle. It only
     reads, so the run may be training in another process.
@@ -46,6 +53,8 @@ class Monitor(Host):
     """Whether it rereads the run periodically."""
     shown = traitlets.List(traitlets.Unicode())
     """Stages whose metrics are drawn; setting it redraws."""
+    all_metrics = traitlets.Bool(False)
+    """Whether all metrics are drawn; setting it redraws."""
 
     def __init__(self, run: Run | Path | str, *, seconds: float = 2.0) -> None:
         if not seconds > 0:
@@ -53,26 +62,33 @@ class Monitor(Host):
         super().__init__(panes=["controls", "status", "stages", "alarms", "curves"], name="Training monitor")
         self.run = run if isinstance(run, Run) else Run.open(run)
         self.seconds = seconds
-        self._metrics: Mapping[str, list[dict[str, Any]]] = {}
+        self._curves: Mapping[str, Curve] = {}
         self._task: asyncio.Task[None] | None = None
         self.look()
-        self.shown = list(self._metrics)
-        self.observe(self._redraw, names=["shown"])
+        self.observe(self._redraw, names=["shown", "all_metrics"])
         self.observe(self._switched, names=["live"])
 
     def look(self) -> None:
-        """Read the run again and draw what is new; stages that appear are drawn."""
-        before = set(self._metrics)
-        self._metrics = {curve.name: curve.rows for curve in self.run.curves()}
-        self.shown = [*self.shown, *(name for name in self._metrics if name not in before)]
+        """Read the run again and draw what is new; a stage that appears is drawn alone."""
+        before = set(self._curves)
+        self._curves = {curve.name: curve for curve in self.run.curves()}
+        new = [name for name in self._curves if name not in before]
+        if new:
+            trained = [name for name, curve in self._curves.items() if curve.method]
+            self.shown = trained or [max(new, key=self._order)]
         self._draw()
+
+    def _order(self, name: str) -> tuple[bool, int]:
+        """Later stages last; names of other stages than the usual ones are the last."""
+        stage = self._curves[name].stage
+        return stage not in STAGES, STAGES.index(stage) if stage in STAGES else 0
 
     def to_frame(self) -> pd.DataFrame:
         """One row per update of every stage drawn: stage, update, and the metrics, NaN where not defined."""
         rows = [
             {"stage": name, "update": update} | row
             for name in self.shown
-            for update, row in enumerate(self._metrics.get(name, []))
+            for update, row in enumerate(self._rows(name))
         ]
         return pd.DataFrame(rows)
 
@@ -80,7 +96,9 @@ class Monitor(Host):
         """Answer a control of the page."""
         if name == "shown":
             ticked = json.loads(value)
-            self.shown = [name for name in self._metrics if name in ticked]
+            self.shown = [name for name in self._curves if name in ticked]
+        elif name == "all_metrics":
+            self.all_metrics = not self.all_metrics
         elif name == "look":
             self.look()
         elif name == "live":
@@ -107,7 +125,8 @@ class Monitor(Host):
         self.controls = controls.row(
             controls.button("look", "Refresh", key="r"),
             controls.button("live", "Stop watching" if self.live else "Watch", key="w"),
-            controls.ticks("shown", "stages", self.shown, list(self._metrics)),
+            controls.button("all_metrics", "Fewer metrics" if self.all_metrics else "All metrics"),
+            controls.ticks("shown", "stages", self.shown, list(self._curves)),
         )
         facts = self.run.provenance["stages"]
         rows = [[safe(name), f"{stage['seconds']:.1f}"] for name, stage in facts.items()]
@@ -116,26 +135,38 @@ class Monitor(Host):
             if rows
             else "no stage is finished yet"
         )
-        empty = "" if any(self._metrics.values()) else '<span class="note">No metrics yet.</span>'
+        empty = "" if any(map(self._rows, self._curves)) else '<span class="note">No metrics yet.</span>'
         state = f"<b>{safe(self.run.path.name)}</b> · {len(rows)} stage{'s' * (len(rows) != 1)} finished"
         self.stages = f"<details><summary>{state}</summary>{finished}</details>{empty}"
         self.alarms = "".join(
             f"<h4>{safe(name)}</h4>{alarms_html(alarms)}"
             for name in self.shown
-            if (alarms := drift_alarms(self._metrics.get(name, [])))
+            if (alarms := drift_alarms(self._rows(name)))
         )
-        table = _table({name: self._metrics[name] for name in self.shown if name in self._metrics})
-        self.draw_chart("curves", None if table.empty else training_chart(table))
+        self.draw_chart("curves", self._chart())
 
+    def _chart(self) -> Chart | None:
+        """The metrics of the stages that are shown; `progress` is the time axis itself."""
+        shown = [self._curves[name] for name in self.shown if name in self._curves and self._rows(name)]
+        metrics = dict.fromkeys(
+            metric
+            for curve in shown
+            for record in curve.rows
+            for metric, value in record.items()
+            if metric != "progress" and is_number(value)
+        )
+        chosen = list(metrics) if self.all_metrics else main_metrics([*metrics])
+        alarming = [alarm.metric for curve in shown for alarm in drift_alarms(curve.rows) if alarm.raised]
+        chosen = list(dict.fromkeys([*chosen, *alarming]))
+        table = training_table(
+            {curve.name: {0: curve.rows} for curve in shown}, chosen, max_points=MAX_POINTS
+        )
+        if table.empty:
+            return None
+        titles = {metric: metric_title(metric, [curve.stage for curve in shown]) for metric in chosen}
+        return training_chart(
+            table, titles=titles, x="iteration" if all(curve.method for curve in shown) else "update"
+        )
 
-def _table(stages: Mapping[str, list[dict[str, Any]]]) -> pd.DataFrame:
-    """`training_table` of all metrics; `progress` is the time axis itself."""
-    rows = {name: {0: records} for name, records in stages.items() if records}
-    metrics = dict.fromkeys(
-        metric
-        for records in stages.values()
-        for record in records
-        for metric, value in record.items()
-        if metric != "progress" and is_number(value)
-    )
-    return training_table(rows, list(metrics), max_points=MAX_POINTS)
+    def _rows(self, name: str) -> list[dict[str, Any]]:
+        return self._curves[name].rows if name in self._curves else []

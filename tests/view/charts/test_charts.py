@@ -16,9 +16,12 @@ from spa_lab.view import style
 from spa_lab.view.charts import (
     Chart,
     advantage_chart,
+    bars_chart,
     branch_chart,
     credit_chart,
     length_chart,
+    lines_chart,
+    points_chart,
     training_chart,
 )
 from spa_lab.view.charts.chart import SELECTED
@@ -50,6 +53,8 @@ def charts(
     credits = [opinion(trajectory), opinion(trajectory, "other", 0.0)]
     outcomes = {"before step 1": [1.0, 0.0] * 20, "after “go”": [1.0] * 16}
     rows = [{"loss": 1 / (i + 1), "accuracy": i / 9} for i in range(9)]
+    frame = pd.DataFrame(rows)
+    cloud = pd.DataFrame({"x": [0.0, 1.0], "y": [1.0, 0.5], "group": ["a", "b"]})
     return {
         "credit": credit_chart(trajectory, credits, measured(trajectory)),
         "advantage": advantage_chart(
@@ -58,6 +63,9 @@ def charts(
         "branch": branch_chart(interval_table(outcomes, 8)),
         "length": length_chart(lengths_table),
         "training": training_chart(training_table({"clone": {0: rows}}, ["loss", "accuracy"])),
+        "lines": lines_chart({"loss": frame[["loss"]], "both": frame}, x="update"),
+        "bars": bars_chart(frame, x="update", errors=frame[["loss"]], percent=True),
+        "points": points_chart({"all": cloud}, x="x"),
     }
 
 
@@ -164,6 +172,7 @@ def test_no_foreign_text_becomes_markup(hostile: Trajectory, lengths_table: pd.D
         branch_chart(interval_table({f"after “{markup}”": [1.0, 0.0]}, 8)),
         length_chart(lengths_table),
         training_chart(training_table({markup: {0: [{markup: 1.0}]}}, [markup])),
+        bars_chart({markup: pd.DataFrame({markup: [1.0]}, index=[markup])}, x="x"),
     ]
     for chart in charts:
         traces = chart.spec()["data"]

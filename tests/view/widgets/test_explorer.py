@@ -8,6 +8,7 @@ import pytest
 from spa_lab.configs.reward import RewardConfig
 from spa_lab.rewards import fuse
 from spa_lab.types import Credit, Trajectory
+from spa_lab.view.tables.advantages import AdvantageSettings
 from spa_lab.view.tables.collection import Collection
 from spa_lab.widgets import RewardExplorer, Selection
 
@@ -25,8 +26,12 @@ def test_a_slider_moves_reward_and_advantage(
     assert not np.allclose(after["advantage"], before["advantage"]) and view.chart != drawn
     press(view, source="terminal")
     assert selection.source == "terminal" and view.to_frame()["contribution"].tolist() == [0, 0, 1]
-    press(view, reset="")
-    assert view.settings.alpha == 1
+    press(view, form="published")
+    assert view.settings == AdvantageSettings() and selection.source == "by hand"
+    press(view, form="terminal")
+    assert selection.source == "terminal" and view.settings.granularity == "step"
+    press(view, form="spa", beta="0")
+    assert selection.source == "by hand" and view.settings.residual == "last" and view.settings.beta == 0
     view.selected_step = 2
     assert selection.step == 2
 

@@ -136,6 +136,30 @@ def test_monitor_sees_what_a_run_writes(tmp_path: Path, press: Press) -> None:
         Monitor(run, seconds=0)
 
 
+def test_monitor_opens_on_the_stage_that_runs_with_few_metrics_in_words(tmp_path: Path, press: Press) -> None:
+    run = Run.create(tmp_path / "r", {}, seed=0)
+    run.save_metrics("estimate", [{"loss": 0.5, "bias": 0.0, "share_on_last_step": 0.1, "progress": 0.5}])
+    run.save_metrics("clone", [{"loss": 0.5, "accuracy": 0.9}])
+    view = Monitor(run)
+    assert view.shown == ["estimate"]
+    assert _titles(view) == ["loss, squared outcome", "share of |c| on the last step"]
+    press(view, all_metrics="")
+    assert "predicted minus true outcome" in _titles(view) and "Fewer metrics" in view.controls
+    press(view, shown=json.dumps(["clone", "estimate"]))
+    assert _titles(view)[0] == "loss"  # in two units
+    metrics = dict.fromkeys(("success", "outcome", "length", "reward", "kl", "loss", "value"), 0.5)
+    for method in ("spa", "terminal"):
+        run.save_metrics(f"ppo-{method}", [metrics], stage="ppo", method=method)
+    press(view, look="", all_metrics="")
+    assert view.shown == ["ppo-spa", "ppo-terminal"] and len(_titles(view)) == 4
+    assert "success, share of episodes" in _titles(view) and '"iteration"' in view.curves
+
+
+def _titles(view: Monitor) -> list[str]:
+    notes = json.loads(view.curves)["layout"]["annotations"]
+    return [note["text"].removeprefix("<b>").removesuffix("</b>") for note in notes]
+
+
 def test_monitor_watches_by_itself(tmp_path: Path, press: Press) -> None:
     run = Run.create(tmp_path / "r", {}, seed=0)
 
