@@ -125,7 +125,7 @@ def test_what_is_done_is_not_done_again(
 
 def test_figures_show_it(compared: tuple[Run, pd.DataFrame]) -> None:
     run, _ = compared
-    made = [result for make in MAKERS for result in make([run], Asked())]
+    made = [result for maker in MAKERS for result in maker.make([run], Asked())]
     (figure,) = [result for result in made if not isinstance(result, LeftOut)]
     assert figure.name == "gradient-cloned" and "10 episodes of 5 tasks" in figure.caption
     assert "RLOO" in figure.table
@@ -169,7 +169,7 @@ def test_the_command_passes_its_options(
             Path("x"),
             {
                 "tasks": 5, "group": 8, "branches": 4, "advantages": ["rloo", "terminal"],
-                "policy": "cloned", "workers": 2,
+                "policy": "cloned", "workers": 2, "server": None,
             },
         )
     ]  # fmt: skip
