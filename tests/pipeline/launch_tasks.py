@@ -104,6 +104,11 @@ def _stages(policy: Policy, demonstrations: Sequence[Demonstration]) -> Any:
     yield "values", [value for one in outcomes for value in one.values.tolist()]
 
 
+def short_household() -> Environment:
+    """Episodes of two steps."""
+    return replace(make_environment("household"), step_limit=2)
+
+
 def train_together(out: Path, base: Path) -> None:
     """A whole run of short episodes; only the main process may write."""
     if os.environ["RANK"] != "0":
@@ -118,5 +123,4 @@ def train_together(out: Path, base: Path) -> None:
         NANO, base=str(base), demonstrations=3, clone=replace(NANO.clone, epochs=1), explore_tasks=3,
         rollouts_per_task=2, keep_tokens=True, evaluation_tasks=5, by_length_tasks=0,
     )  # fmt: skip
-    world = replace(make_environment("household"), step_limit=2)
-    train(out, world, ["spa"], preset, seed=0, workers=1)
+    train(out, f"{__name__}:short_household", ["spa"], preset, seed=0, workers=1)
