@@ -10,6 +10,7 @@ import pandas as pd
 
 from spa_lab.pipeline.comparison import CELLS, COSTS, CURVES, Comparison, Outcomes
 from spa_lab.pipeline.evaluations import BASELINE, TITLES, policy_titles
+from spa_lab.pipeline.iterations import training_iterations
 from spa_lab.pipeline.results import COLUMNS, episode_results
 from spa_lab.store import Run
 
@@ -131,13 +132,10 @@ def _policy_labels(run: Run, setting: Setting) -> dict[str, str]:
 def _curves(run: Run, labels: Mapping[str, str]) -> list[dict[str, Any]]:
     """A row per iteration of training whose metrics say how many episodes were played."""
     rows = []
-    for curve in run.curves():
-        episodes = 0.0
-        for i, metrics in enumerate(curve.rows if curve.method else ()):
-            episodes += metrics.get("episodes") or float("nan")
-            policy = labels.get(str(curve.method), str(curve.method))
-            values = (run.config.get("env"), policy, run.seed, i, episodes, metrics.get("success"))
-            rows.append(dict(zip(CURVES, values, strict=True)))
+    for method, i, episodes, metrics in training_iterations(run, unrecorded=float("nan")):
+        policy = labels.get(method, method)
+        values = (run.config.get("env"), policy, run.seed, i, episodes, metrics.get("success"))
+        rows.append(dict(zip(CURVES, values, strict=True)))
     return rows
 
 

@@ -1,7 +1,7 @@
 """What all arms of one control probe and seed start from: a small cloned policy and what was made of it."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -32,6 +32,12 @@ SLIPS: Mapping[str, float] = MappingProxyType(
 """Probability that a step of the cloned demonstrations is a slip, by probe."""
 HIDDEN, LAYERS, CONTEXT = 64, 2, 128
 """Width, layers and context of the model: the architecture of the embedded base models, smaller."""
+
+
+def start_facts(probes: Iterable[str]) -> dict[str, object]:
+    """What a folder of results keeps of these probes beside the preset; others do not fit into it."""
+    slips = {probe: SLIPS[probe] for probe in probes}
+    return {"hidden": HIDDEN, "layers": LAYERS, "slips": slips, "explored": EXPLORED}
 
 
 @dataclass(frozen=True)

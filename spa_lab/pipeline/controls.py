@@ -16,9 +16,8 @@ from pathlib import Path
 import pandas as pd
 
 from spa_lab.envs.control_probes import CONTROL_PROBES
-from spa_lab.pipeline import control_start
-from spa_lab.pipeline.control_arms import ARMS, EXPLORED, PRESET, Arm, arms_of
-from spa_lab.pipeline.control_start import ControlStart
+from spa_lab.pipeline.control_arms import ARMS, PRESET, Arm, arms_of
+from spa_lab.pipeline.control_start import ControlStart, start_facts
 from spa_lab.pipeline.results import write_results
 from spa_lab.store import Run, StoreError, writing
 from spa_lab.view.paper.controls import controls_figure
@@ -66,13 +65,7 @@ def controls(
 
 
 def _config() -> dict[str, object]:
-    facts = {
-        "hidden": control_start.HIDDEN,
-        "layers": control_start.LAYERS,
-        "slips": dict(control_start.SLIPS),
-        "explored": EXPLORED,
-        "evaluated_every": EVERY,
-    }
+    facts = start_facts(CONTROL_PROBES) | {"evaluated_every": EVERY}
     return {"preset": asdict(PRESET), "controls": facts}
 
 

@@ -21,9 +21,8 @@ from types import MappingProxyType
 import pandas as pd
 
 from spa_lab.envs.control_probes import WALKS
-from spa_lab.pipeline import control_start
-from spa_lab.pipeline.control_arms import EXACT, EXPLORED, PRESET, Arm
-from spa_lab.pipeline.control_start import ControlStart
+from spa_lab.pipeline.control_arms import EXACT, PRESET, Arm
+from spa_lab.pipeline.control_start import ControlStart, start_facts
 from spa_lab.pipeline.controls import REPORTED, read_curves, train_arm
 from spa_lab.pipeline.results import write_results
 from spa_lab.store import Run, StoreError, writing
@@ -113,13 +112,7 @@ def credit_map(
 
 
 def _config() -> dict[str, object]:
-    facts = {
-        "hidden": control_start.HIDDEN,
-        "layers": control_start.LAYERS,
-        "slips": {length: control_start.SLIPS[probe.name] for length, probe in WALKS.items()},
-        "explored": EXPLORED,
-    }
-    return {"preset": asdict(PRESET), "credit_map": facts}
+    return {"preset": asdict(PRESET), "credit_map": start_facts(probe.name for probe in WALKS.values())}
 
 
 def _curve(run: Run, start: ControlStart, cell: MapCell) -> Iterator[dict[str, object]]:

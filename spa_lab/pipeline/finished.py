@@ -14,6 +14,7 @@ import pandas as pd
 
 from spa_lab.paths import data_folder
 from spa_lab.pipeline.excerpt import N_TASKS, make_excerpt
+from spa_lab.pipeline.iterations import training_iterations
 from spa_lab.store import Run
 
 METRICS = ("success", "grounding", "length", "kl", "reward")
@@ -40,16 +41,13 @@ def iterations(runs: Sequence[Run]) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     for run in runs:
-        for curve in [curve for curve in run.curves() if curve.method]:
-            episodes = 0
-            for i, row in enumerate(curve.rows, start=1):
-                # runs of earlier versions did not record their episodes
-                episodes += int(row.get("episodes") or run.config["preset"]["ppo"]["episodes"])
-                rows.append(
-                    {"policy": run.methods.get(str(curve.method), curve.method), "run_seed": run.seed}
-                    | {"iteration": i, "episodes": episodes}
-                    | {name: row.get(name) for name in METRICS}
-                )
+        planned = float(run.config["preset"]["ppo"]["episodes"])
+        rows += [
+            {"policy": run.methods.get(method, method), "run_seed": run.seed}
+            | {"iteration": i + 1, "episodes": int(episodes)}
+            | {name: metrics.get(name) for name in METRICS}
+            for method, i, episodes, metrics in training_iterations(run, unrecorded=planned)
+        ]
     return pd.DataFrame(rows).astype(dict.fromkeys(METRICS, "float64"))
 
 

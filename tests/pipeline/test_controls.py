@@ -8,7 +8,7 @@ import pytest
 
 from spa_lab.envs.control_probes import CONTROL_PROBES
 from spa_lab.learn.methods import METHODS
-from spa_lab.pipeline import controls
+from spa_lab.pipeline import control_start, controls
 from spa_lab.pipeline.control_arms import ARMS, arms_of
 from spa_lab.pipeline.control_start import ControlStart
 from spa_lab.view.tables.controls import COLUMNS, OPTIMUM, PREDICTIONS
@@ -57,7 +57,7 @@ def test_a_finished_part_is_not_trained_again(tmp_path: Path, monkeypatch: pytes
     assert again.equals(first)
     with pytest.raises(AssertionError, match="grpo"):
         controls.controls(tmp_path, probes=["last"], arms=["rloo", "grpo"], seeds=[SEED])
-    monkeypatch.setattr(controls, "EXPLORED", 3)
+    monkeypatch.setattr(control_start, "EXPLORED", 3)
     with pytest.raises(ValueError, match="explored"):
         controls.controls(tmp_path, probes=["last"], arms=["rloo"], seeds=[SEED])
 

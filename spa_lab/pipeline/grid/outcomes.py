@@ -14,6 +14,7 @@ from spa_lab.pipeline.grid.cells import Cell, arm_cells
 from spa_lab.pipeline.grid.execute import LEDGER
 from spa_lab.pipeline.grid.ledger import Ledger, Record
 from spa_lab.pipeline.grid.spec import Arm, GridSpec
+from spa_lab.pipeline.iterations import training_iterations
 from spa_lab.pipeline.results import COLUMNS
 from spa_lab.pipeline.train import SFT
 from spa_lab.store import Run
@@ -87,18 +88,12 @@ def _episodes(run: Run, wanted: dict[str, str]) -> pd.DataFrame:
 
 def _curve(run: Run, arm: Arm) -> list[dict[str, Any]]:
     """A row per iteration, with what it spent beside its episodes."""
-    rows, episodes = [], 0.0
-    for curve in run.curves():
-        if curve.method is None:
-            continue
-        for i, metrics in enumerate(curve.rows):
-            episodes += metrics.get("episodes") or 0.0
-            rows.append(
-                {"env": run.config["env"], "policy": arm.name, "run_seed": run.seed, "iteration": i}
-                | {"episodes": episodes, "success": metrics.get("success")}
-                | {name: metrics.get(name) or 0.0 for name in ("extra_rollouts", "extra_updates")}
-            )
-    return rows
+    return [
+        {"env": run.config["env"], "policy": arm.name, "run_seed": run.seed, "iteration": i}
+        | {"episodes": episodes, "success": metrics.get("success")}
+        | {name: metrics.get(name) or 0.0 for name in ("extra_rollouts", "extra_updates")}
+        for _, i, episodes, metrics in training_iterations(run, unrecorded=0.0)
+    ]
 
 
 def _cost(

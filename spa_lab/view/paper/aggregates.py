@@ -83,10 +83,8 @@ def aggregates_figure(
         figure = _draw_aggregates(table, page.width)
     caption = (
         f"Mean success with {intervals_in_words(table)}; interquartile mean (IQM) of the success rates of "
-        f"seeds on "
-        f"types of tasks, and probability that a seed is better than one of {reference} on a type of "
-        f"tasks, with 95 % "
-        "stratified bootstrap intervals over seeds; no interval where there is one seed."
+        f"seeds on types of tasks, and probability that a seed is better than one of {reference} on a type "
+        "of tasks, with 95 % stratified bootstrap intervals over seeds; no interval where there is one seed."
     )
     tabular = latex.booktabs(*comparison_rows(table, reference))
     facts = captions.policy_facts(table)
