@@ -1,6 +1,6 @@
 """When does step-wise credit help? Trained on walks whose values are exact.
 
-    python -m spa_lab.pipeline.credit_map --out DIR      train what is missing, then the table
+    python -m spa_lab.pipeline.credit_map --out DIR      train what is missing, then the table and a page
     python -m spa_lab.pipeline.credit_map FILE.csv.gz    the table of a finished map
 
 Three things vary: the length of an episode, the number of episodes a method may learn from, and how fast a
@@ -26,6 +26,8 @@ from spa_lab.pipeline.control_start import ControlStart, start_facts
 from spa_lab.pipeline.controls import REPORTED, read_curves, train_arm
 from spa_lab.pipeline.results import write_results
 from spa_lab.store import Run, StoreError, writing
+from spa_lab.store.files import write_text
+from spa_lab.view.charts.credit_map import credit_map_chart
 from spa_lab.view.tables.credit_map import COLUMNS, credit_map_table, render_credit_map
 
 GAMMA, LAMBDA = 0.99, 0.95
@@ -142,6 +144,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             cells = map_cells(episodes=options.episodes)
             curves = credit_map(options.out, cells=cells, seeds=options.seed)
             write_results(curves, options.out / "map.csv.gz")
+            page = credit_map_chart(credit_map_table(curves)).to_figure().to_html(include_plotlyjs=True)
+            write_text(options.out / "map.html", page)
     except (ValueError, StoreError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2

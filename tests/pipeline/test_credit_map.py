@@ -70,6 +70,7 @@ def test_the_command(
     assert main(["--out", str(tmp_path), "--seed", "100", "--episodes", "16"]) == 0
     printed = capsys.readouterr().out
     assert len(printed.splitlines()) == 2 + len(WALKS) * len(TOKENS)
+    assert "SPA-RL, progress, 16 episodes" in (tmp_path / "map.html").read_text(encoding="utf-8")
     assert main([str(tmp_path / "map.csv.gz")]) == 0
     assert capsys.readouterr().out == printed
     assert main([]) == 2 and "name a folder with --out" in capsys.readouterr().err
