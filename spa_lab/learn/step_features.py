@@ -1,10 +1,5 @@
-"""A frozen policy's hidden states before and at the end of each step, and heads that are fitted to them.
+"""A frozen policy's hidden states before and at the end of each step, and heads that read them."""
 
-Critics, process reward models and discriminators of the compared methods read these features in place of a
-language model of their own.
-"""
-
-import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -65,41 +60,3 @@ def feature_head(size: int, *, width: int, seed: int) -> nn.Sequential:
         torch.manual_seed(seed)
         layers = (nn.LayerNorm(size), nn.Linear(size, width), nn.GELU(), nn.Linear(width, 1))
     return nn.Sequential(*layers)
-
-
-def fit_to_soft_labels(
-    head: nn.Module,
-    features: Tensor,
-    target: Tensor,
-    *,
-    epochs: int,
-    lr: float,
-    batch: int,
-    rng: random.Random,
-) -> int:
-    """Fit the logits of `head` by cross-entropy, in place.
-
-    Args:
-        head: (n, d) -> (n, 1).
-        features: (n, d).
-        target: (n,) in [0, 1].
-        epochs: passes over the rows.
-        lr: of AdamW.
-        batch: rows in a batch.
-        rng: draws the batches.
-
-    Returns:
-        The number of updates.
-    """
-    optimizer = torch.optim.AdamW(head.parameters(), lr=lr, weight_decay=0.1)
-    generator = torch.Generator().manual_seed(rng.randrange(2**31))
-    n_updates = 0
-    for _ in range(epochs):
-        for indices in torch.randperm(len(target), generator=generator).to(target.device).split(batch):
-            logits = head(features[indices]).squeeze(-1)  # (b, 1) -> (b,)
-            loss = nn.functional.binary_cross_entropy_with_logits(logits, target[indices])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            n_updates += 1
-    return n_updates

@@ -35,7 +35,7 @@ class CriticsConfig:
     """Learning rate (2e-5 for a language model of its own)."""
     width: int = 128
     """Hidden units of a head."""
-    batch: int = 512
+    batch: int = 64
     """Transitions in a batch."""
     epochs: int = 10
     """Passes over the recorded transitions in each iteration (50)."""

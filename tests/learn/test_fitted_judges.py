@@ -13,7 +13,7 @@ from spa_lab.envs.base import Demonstration
 from spa_lab.learn.collect import Collected
 from spa_lab.learn.extra_cost import ExtraCost
 from spa_lab.learn.method import TrainingInputs
-from spa_lab.learn.methods.prm4a import EPOCHS, ProcessRewards, pooled_returns
+from spa_lab.learn.methods.prm4a import ProcessRewards, pooled_returns
 from spa_lab.learn.methods.stepagent_inverse import Discriminator
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.ppo import GAEOnRewards
@@ -21,6 +21,7 @@ from spa_lab.learn.step_features import StepFeatures
 from spa_lab.learn.step_rewards import FusedReward
 from spa_lab.learn.utterance_critics import CriticsConfig, Transitions, UtteranceCritics
 from spa_lab.types import Credit, Trajectory
+from tests.learn.states import stored
 
 Build = Callable[..., Episode]
 Make = Callable[[str, TrainingInputs], OnPolicyLearner]
@@ -78,11 +79,12 @@ def test_process_rewards_are_fitted_once_a_round(
     won = [make_trajectory(1.0, [True, True], id=f"y{i}", task_id="won") for i in range(2)]
     extra = ExtraCost()
     model = ProcessRewards(inputs_of(lost, iterations=6), extra)
-    assert extra.taken()["extra_updates"] == EPOCHS
+    epochs = model.inputs.preset.estimator.epochs
+    assert extra.taken()["extra_updates"] == epochs
     paid = [model(won)[0].contributions[0] for _ in range(5)]
     assert paid[0] == paid[1] and paid[2] == paid[3] and paid[0] < paid[2] < 1
-    assert extra.taken() == {"extra_rollouts": 0.0, "extra_updates": 2.0 * EPOCHS}
-    assert paid[4] == pytest.approx(paid[2], abs=0.1) and len(model._round) == 1
+    assert extra.taken() == {"extra_rollouts": 0.0, "extra_updates": 2.0 * epochs}
+    assert paid[4] == pytest.approx(paid[2], abs=0.1) and len(model._round) == len(won)
 
 
 def test_twin_critics_by_hand() -> None:
@@ -138,31 +140,58 @@ def test_archer_advantages_are_those_of_whole_steps(
         assert estimate.advantage.tolist() == [pair[t] if t >= 0 else 0 for t in row.step]
     assert [float(e.rewards.sum()) for e in estimates if e.rewards is not None] == [1, 0, 0.5]
     assert learner.critic is None and learner.extra is not None
-    assert learner.extra.taken()["extra_updates"] == 40 + 10
+    epochs = learner.inputs.preset.estimator.epochs
+    assert learner.extra.taken()["extra_updates"] == epochs + 40 + 10
 
 
 def test_the_discriminator_pays_log_odds(
-    make_trajectory: Callable[..., Trajectory],
-    inputs_of: Callable[..., TrainingInputs],
-    monkeypatch: pytest.MonkeyPatch,
+    make_trajectory: Callable[..., Trajectory], inputs_of: Callable[..., TrainingInputs]
 ) -> None:
-    """Three steps that look like the expert's, unlike it, and like both; the sum is not the outcome's."""
+    """The log odds of a step that both write, and of one that only the agent writes."""
     shown = Demonstration(make_trajectory(1.0, [True, True], id="shown"), (True, False))
     inputs = replace(inputs_of(), demonstrations=[shown])
     extra = ExtraCost()
     judge = Discriminator(inputs, extra)
-    assert judge.expert.shape[0] == 1, "inserted mistakes are not the expert's"
-    judge.expert = torch.tensor([[1.0, 0.0], [0.0, 0.0]])
-    features = [torch.tensor(rows) for rows in ([[1.0, 0.0]], [[0.0, 1.0]], [[0.0, 0.0], [0.0, 1.0]])]
-    read = [StepFeatures(each, each) for each in features]
-    monkeypatch.setattr("spa_lab.learn.methods.stepagent_inverse.step_features", lambda *a, **k: read)
-    monkeypatch.setattr("spa_lab.learn.methods.stepagent_inverse.EPOCHS", 200)
-    monkeypatch.setattr("spa_lab.learn.methods.stepagent_inverse.LR", 0.02)
-    monkeypatch.setattr(inputs.rng, "choices", lambda drawn, k: [0, 0, 1, 1])
-    trajectories = [make_trajectory(0.0, [True] * n, id=name) for n, name in ((1, "a"), (1, "b"), (2, "c"))]
-    paid = [credit.contributions for credit in judge(trajectories)]
-    # of the expert's four and the agent's four: (1, 0) is drawn twice and written once: log 2
-    assert paid[0][0] == pytest.approx(np.log(2), abs=0.15)
-    assert paid[1][0] < -2 and paid[2][1] == paid[1][0], "written by the agent alone"
-    assert paid[2][0] == pytest.approx(np.log(2), abs=0.15)
-    assert extra.taken()["extra_updates"] == 200
+    assert judge.expert[0].weight.tolist() == [1, 0], "inserted mistakes are not the expert's"
+    faster = replace(judge.network.config, epochs=150, lr=2e-2)
+    judge.network.config = faster
+    (paid,) = judge([make_trajectory(0.0, [True, True], id="written")])
+    # the first step is shown once and written once: log (1 / 1); only the agent writes the second
+    assert paid.contributions[0] == pytest.approx(0, abs=0.05) and paid.contributions[1] < -2
+    assert extra.taken()["extra_updates"] == faster.epochs
+
+
+def test_judges_continue_where_they_were_saved(
+    make_trajectory: Callable[..., Trajectory], inputs_of: Callable[..., TrainingInputs]
+) -> None:
+    """The model of the present round and its episodes; the discriminator's weights."""
+    explored = [make_trajectory(0.0, [True, True], id=f"x{i}") for i in range(2)]
+    won = [make_trajectory(1.0, [True, True], id=f"y{i}", task_id="won") for i in range(2)]
+    shown = Demonstration(make_trajectory(1.0, [True, True], id="shown"), (True, True))
+
+    def prm4a() -> ProcessRewards:
+        return ProcessRewards(inputs_of(explored, iterations=6), ExtraCost())
+
+    def discriminator() -> Discriminator:
+        return Discriminator(replace(inputs_of(), demonstrations=[shown]), ExtraCost())
+
+    for make in (prm4a, discriminator):
+        judge, resumed = make(), make()
+        for _ in range(3):  # past the end of the first round
+            judge(won)
+        resumed.load_state(stored(judge.state()))
+        resumed.inputs.rng.setstate(judge.inputs.rng.getstate())
+        for ours, theirs in zip(judge(won), resumed(won), strict=True):
+            assert ours.contributions.tolist() == theirs.contributions.tolist()
+
+
+def test_a_saved_round_that_lacks_an_episode(
+    make_trajectory: Callable[..., Trajectory], inputs_of: Callable[..., TrainingInputs]
+) -> None:
+    explored = [make_trajectory(0.0, [True, True], id="x")]
+    model = ProcessRewards(inputs_of(explored, iterations=6), ExtraCost())
+    model(explored)
+    state = stored(model.state())
+    tensors = {name: tensor for name, tensor in state.tensors.items() if not name.endswith(".tokens")}
+    with pytest.raises(ValueError, match=r"the saved episodes lack '0\.tokens'"):
+        model.load_state(replace(state, tensors=tensors))

@@ -7,27 +7,32 @@ The advantage of every token of a step is min Q(h_t, a_t) - min V(h_t) of twin c
 and to the explorations before the first update.
 
 Departs from the source: V follows Q of the recorded actions, of which only those of the present iteration are
-the present policy's (there fresh actions are sampled at every recorded history); the critics are heads on the
-cloned policy's frozen features (there a language model of their own); the clipped update of all methods on
+the present policy's (there fresh actions are sampled at every recorded history); the critics are heads on
+features of a language model of their own that is fitted to the outcomes of the explorations and then frozen
+(`learn.step_network`; there it follows the temporal differences, too); the clipped update of all methods on
 advantages that are normalised over the batch (there REINFORCE in three passes, and an optional baseline of
 tokens). The discount is that of `preset.ppo` where that counts steps, else 0.9, the released default.
 
-Cost: a fit of the critics before training and gradient steps of theirs in each iteration.
+Cost: a fit of the network and the critics before training; gradient steps of the critics in each iteration.
 
-Fails where the frozen features do not tell good steps from bad ones, or transitions are few: advantages are
-then the critics' errors.
+Fails where the network does not tell good steps from bad ones, or transitions are few: advantages are then
+the critics' errors.
 """
 
 from dataclasses import replace
 
+import numpy as np
+
 from spa_lab.advantages import token_rewards
-from spa_lab.agent.models import copy_policy
+from spa_lab.agent.rollout import Policy
 from spa_lab.learn.collect import Collected
 from spa_lab.learn.estimates import Estimate, step_credit, steps_of
 from spa_lab.learn.extra_cost import ExtraCost
+from spa_lab.learn.graded_rows import graded
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.step_features import step_features
+from spa_lab.learn.step_network import StepNetwork
 from spa_lab.learn.step_rewards import outcome
 from spa_lab.learn.utterance_critics import CriticsConfig, Transitions, UtteranceCritics
 from spa_lab.rewards import fuse, terminal
@@ -46,7 +51,7 @@ def make(inputs: TrainingInputs) -> Learner:
     config = CriticsConfig()
     if ppo.gae_level == "step":
         config = replace(config, gamma=ppo.gamma)
-    reader, reward = copy_policy(inputs.policy, name="cloned"), outcome(inputs.preset.reward)
+    reader, reward = _reader(inputs, extra), outcome(inputs.preset.reward)
     explored = [
         fuse(trajectory, terminal(trajectory), inputs.preset.reward) for trajectory in inputs.explored
     ]
@@ -77,6 +82,16 @@ def make(inputs: TrainingInputs) -> Learner:
         ]
 
     return OnPolicyLearner(inputs, estimate, stateful={"critics": critics}, extra=extra)
+
+
+def _reader(inputs: TrainingInputs, extra: ExtraCost) -> Policy:
+    """A copy of the cloned policy whose hidden states, before and after each step, tell the outcome."""
+    seed = inputs.stream("critics' network").randrange(2**31)
+    network = StepNetwork(inputs.policy, inputs.preset.estimator, before=True, seed=seed)
+    rows = network.codec.rows_of(inputs.explored)
+    targets = [np.full(len(t), t.known_outcome) for t in inputs.explored]
+    extra.add(updates=network.fit(graded(rows, targets), rng=inputs.stream("order of the critics' network")))
+    return replace(inputs.policy, name="critics", model=network.backbone)
 
 
 METHOD = TrainingMethod(

@@ -9,9 +9,10 @@ at h_t, and values, which already hold the future, are never summed over steps. 
 fitted to the cloned policy's explorations, the models of the two later rounds to the episodes of the round
 before; visits are pooled by task, texts read and actions, as there.
 
-Departs from the source: the model is a head on the cloned policy's frozen features (there a language model of
-its own); PPO (there online DPO); grounding is paid as in every method. Departs from the released code: there
-the discount counts from the first step, gamma^t, and outcomes lie in [-1, 1].
+The model is a language model of its own, a copy of the cloned policy with a head (`learn.step_network`).
+
+Departs from the source: PPO (there online DPO); grounding is paid as in every method. Departs from the
+released code: there the discount counts from the first step, gamma^t, and outcomes lie in [-1, 1].
 
 Cost: one fit of the model before training and one at the start of each later round.
 
@@ -25,15 +26,14 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from spa_lab.agent.codec import TokenRow
-from spa_lab.agent.models import copy_policy
-from spa_lab.learn.checkpoint import LearnerState
+from spa_lab.learn.checkpoint import LearnerState, merge_states, split_state
 from spa_lab.learn.extra_cost import ExtraCost
+from spa_lab.learn.graded_rows import GradedRow, graded, graded_state, load_graded
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.ppo import ppo, with_ppo
-from spa_lab.learn.step_features import feature_head, fit_to_soft_labels, step_features
+from spa_lab.learn.step_network import StepNetwork
 from spa_lab.learn.step_rewards import paid_as_it_is
 from spa_lab.types import Credit, FloatArray, Trajectory
 
@@ -41,7 +41,6 @@ GAMMA = 0.95
 """Discount per step of the return; released code."""
 ROUNDS = 3
 """Models that are fitted one after the other; published."""
-WIDTH, EPOCHS, LR, BATCH = 128, 5, 1e-3, 512
 
 
 def pooled_returns(trajectories: Sequence[Trajectory], gamma: float) -> list[FloatArray]:
@@ -77,76 +76,48 @@ class ProcessRewards:
         if not inputs.explored:
             raise ValueError("method 'prm4a' needs explored trajectories")
         self.inputs, self.extra = inputs, extra
-        self.reader = copy_policy(inputs.policy, name="cloned")
         self.length = math.ceil(inputs.preset.ppo.iterations / ROUNDS)
         """Iterations of a round."""
-        features = [each.after for each in step_features(self.reader, inputs.explored)]
-        self._features = torch.cat(features)  # (n, d)
-        self._targets = _targets(inputs.explored)  # (n,)
-        self._round: list[tuple[Tensor, Tensor]] = []
-        """Features and targets of each iteration of this round."""
+        self._round: list[GradedRow] = []
+        """Episodes of this round."""
         self.n_paid = 0
         """Iterations that were paid."""
-        self._fit()
+        seed = inputs.stream("process rewards").randrange(2**31)
+        self.network = StepNetwork(inputs.policy, inputs.preset.estimator, seed=seed)
+        self._first = self.network.state()
+        rows = inputs.policy.codec.rows_of(inputs.explored)
+        self._fit(graded(rows, pooled_returns(inputs.explored, GAMMA)))
 
     def __call__(
         self, trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow] | None = None
     ) -> list[Credit]:
         """The model's q of every step, in [0, 1]; the episodes of one iteration at a time."""
-        if len(self._round) == self.length:
-            self._features = torch.cat([features for features, _ in self._round])
-            self._targets = torch.cat([targets for _, targets in self._round])
+        if self.n_paid and self.n_paid % self.length == 0:
+            self._fit(self._round)
             self._round = []
-            self._fit()
-        features = torch.cat([each.after for each in step_features(self.reader, trajectories, rows=rows)])
-        with torch.no_grad():
-            values = self.head(features).squeeze(-1).sigmoid().double().cpu().numpy()  # (n, 1) -> (n,)
-        self._round.append((features, _targets(trajectories)))
+        encoded = self.network.codec.rows_of(trajectories, rows)
+        q = [torch.from_numpy(each[:, 0]).sigmoid().numpy() for each in self.network.logits(encoded)]
+        self._round += graded(encoded, pooled_returns(trajectories, GAMMA))
         self.n_paid += 1
-        ends = np.cumsum(list(map(len, trajectories)))[:-1]
-        per_step = np.split(values, ends)
-        return [Credit(t.id, "prm4a", q) for t, q in zip(trajectories, per_step, strict=True)]
+        return [Credit(t.id, "prm4a", paid) for t, paid in zip(trajectories, q, strict=True)]
 
     def state(self) -> LearnerState:
-        """What the present model was fitted to, and the episodes of this round."""
-        parts = {"fitted": (self._features, self._targets)}
-        parts |= {str(i): part for i, part in enumerate(self._round)}
-        tensors = {
-            f"{name}.{kind}": tensor.cpu().clone()
-            for name, pair in parts.items()
-            for kind, tensor in zip(("features", "targets"), pair, strict=True)
-        }
-        return LearnerState(tensors, {"paid": self.n_paid, "kept": len(self._round)})
+        """The present model, and the episodes of this round."""
+        counted = LearnerState(facts={"paid": self.n_paid})
+        parts = {"network": self.network.state(), "round": graded_state(self._round), "counted": counted}
+        return merge_states(parts)
 
     def load_state(self, state: LearnerState) -> None:
         """Continue from `state`; raises ValueError if a part is missing."""
+        self.network.load_state(split_state(state, "network"))
+        self._round = load_graded(split_state(state, "round"))
+        self.n_paid = int(split_state(state, "counted").facts["paid"])
 
-        def part(name: str) -> tuple[Tensor, Tensor]:
-            try:
-                pair = state.tensors[f"{name}.features"], state.tensors[f"{name}.targets"]
-            except KeyError as error:
-                raise ValueError(f"the saved process rewards lack {error.args[0]!r}") from None
-            return pair[0].to(self.reader.model.device), pair[1].to(self.reader.model.device)
-
-        self.n_paid = int(state.facts["paid"])
-        self._features, self._targets = part("fitted")
-        self._round = [part(str(i)) for i in range(int(state.facts["kept"]))]
-        self._fit()
-
-    def _fit(self) -> None:
-        """A fresh model of the kept episodes; its random numbers depend on the round alone."""
+    def _fit(self, rows: Sequence[GradedRow]) -> None:
+        """A fresh model of some episodes; its random numbers depend on the round alone."""
+        self.network.load_state(self._first)
         rng = self.inputs.stream(f"process rewards {self.n_paid // self.length}")
-        head = feature_head(self._features.shape[1], width=WIDTH, seed=rng.randrange(2**31))
-        self.head = head.to(self._features.device)
-        n_updates = fit_to_soft_labels(
-            self.head, self._features, self._targets.to(self._features.device),
-            epochs=EPOCHS, lr=LR, batch=BATCH, rng=rng,
-        )  # fmt: skip
-        self.extra.add(updates=n_updates)
-
-
-def _targets(trajectories: Sequence[Trajectory]) -> Tensor:
-    return torch.from_numpy(np.concatenate(pooled_returns(trajectories, GAMMA))).float()
+        self.extra.add(updates=self.network.fit(rows, rng=rng))
 
 
 def make(inputs: TrainingInputs) -> Learner:

@@ -1,10 +1,14 @@
 """StepAgent with its implicit reward: the expert's step is preferred to the agent's own (arXiv:2411.03817).
 
-L = -log sigmoid(b * (log pi(a_e | h) / pi_ref(a_e | h) - log pi(a | h) / pi_ref(a | h)))
+L = -log sigmoid(b * (log pi(a_e | h) / pi_ref(a_e | h) - log pi(a | h) / pi_ref(a | h))) - log pi(a_e | h)
 
 At every history h of a demonstration the present policy writes a step a, which is compared with the expert's
 step a_e; where both are the same, nothing is learnt. The reference is the cloned policy. No episode is played
 and no outcome is used: an iteration samples a step at each history of `ppo.episodes` demonstrations.
+
+The last term, the mean over the tokens of the expert's steps, is not in the source. Without it both steps of
+a pair lose probability to text that nobody wrote, and the policy ends in it (seen on the probe world "gates";
+the same term as in arXiv:2404.19733).
 
 Not stated in what is public; here b = 0.1, `ppo.epochs` passes over the pairs of an iteration at the rate
 `ppo.lr`, and steps that are masked in cloning (inserted mistakes) are part of histories and never preferred.
@@ -32,6 +36,8 @@ from spa_lab.learn.optimizer import Optimizer
 from spa_lab.learn.preferences import Pair, dpo_loss, step_logprobs, write_steps
 
 BETA = 0.1
+NLL = 1.0
+"""Weight of the negative log-likelihood of the expert's steps, nats per token."""
 
 
 class StepAgentLearner:
@@ -110,7 +116,8 @@ class StepAgentLearner:
                 new = step_logprobs(self.policy, [pairs[i] for i in indices], temperature=temperature)
                 fixed = references[indices].to(new[0].device)  # (B, 2)
                 chosen, rejected = new[0] - fixed[:, 0], new[1] - fixed[:, 1]  # (B,)
-                loss = dpo_loss(chosen, rejected, beta=BETA)
+                n_tokens = sum(len(pairs[i].chosen) for i in indices)
+                loss = dpo_loss(chosen, rejected, beta=BETA) - NLL * new[0].sum() / n_tokens
                 loss.backward()
                 self.optimizer.step()
                 margin = (chosen - rejected).detach()
