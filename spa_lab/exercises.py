@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from spa_lab.stats import wilson
+from spa_lab.stats import two_proportion_z, wilson
 from spa_lab.types import Credit, FloatArray, Trajectory
 
 Case = tuple[tuple[Any, ...], Any]
@@ -309,6 +309,25 @@ def check_escaped(mine: Callable[[str], str]) -> str:
         (("plain",), "plain"),
     ]
     return _verdict_of_texts(mine, cases)
+
+
+def check_z(mine: Callable[[int, int, int, int], float]) -> str:
+    """Notebook 08. `mine(k1, n1, k2, n2)`: z of first minus second share, with the pooled variance."""
+    counts = [(106, 134, 99, 134), (99, 134, 106, 134), (10, 20, 10, 40), (30, 60, 5, 20)]
+    return _verdict(mine, [(each, two_proportion_z(*each)) for each in counts])
+
+
+def check_count(mine: Callable[[float, int], int]) -> str:
+    """Notebook 08. `mine(percent, n)`: k with 100 k / n rounding to `percent` (one digit), or -1."""
+    cases: list[Case] = [
+        ((79.1, 134), 106),
+        ((62.1, 200), -1),
+        ((62.0, 200), 124),
+        ((64.1, 500), -1),
+        ((53.4, 247), 132),
+        ((0.0, 10), 0),
+    ]
+    return _verdict(mine, cases)
 
 
 def _verdict_of_texts(mine: Callable[..., Any], cases: Sequence[Case]) -> str:

@@ -82,6 +82,10 @@ WRONG: list[tuple[str, Callable[..., Any]]] = [
     ("check_resample", lambda scores, seeds, tasks: scores.mean()),
     ("check_escaped", lambda text: text.replace("%", r"\%").replace("&", r"\&")),
     ("check_escaped", lambda text: text),
+    ("check_z", lambda k1, n1, k2, n2: (k1 / n1 - k2 / n2) / math.sqrt(0.25 * (1 / n1 + 1 / n2))),
+    ("check_z", lambda k1, n1, k2, n2: SOLUTIONS["check_z"](k2, n2, k1, n1)),
+    ("check_count", lambda percent, n: round(percent * n / 100)),
+    ("check_count", lambda percent, n: int(percent * n / 100)),
 ]
 
 

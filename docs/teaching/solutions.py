@@ -158,6 +158,19 @@ def escaped(text: str) -> str:
     return "".join("\\" + sign if sign in "&%$#_{}" else sign for sign in text)
 
 
+def z_of_two(k_first: int, n_first: int, k_second: int, n_second: int) -> float:
+    """08, exercise 1: under the null hypothesis both rates are the pooled one."""
+    pooled = (k_first + k_second) / (n_first + n_second)
+    error = math.sqrt(pooled * (1 - pooled) * (1 / n_first + 1 / n_second))
+    return (k_first / n_first - k_second / n_second) / error
+
+
+def count_of(percent: float, n: int) -> int:
+    """08, exercise 2: no count is more than half a task away from the nearest one."""
+    k = round(percent * n / 100)
+    return k if round(100 * k / n, 1) == percent else -1
+
+
 SOLUTIONS = {
     "check_reach": arrives,
     "check_supervised": supervised,
@@ -179,5 +192,7 @@ SOLUTIONS = {
     "check_gap": gap,
     "check_resample": resampled,
     "check_escaped": escaped,
+    "check_z": z_of_two,
+    "check_count": count_of,
 }
 """Name of the check in `spa_lab.exercises` -> a function that it accepts."""

@@ -7,6 +7,7 @@ interrupted call is resumed, a larger one extends a smaller one, and a further s
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +44,7 @@ def fidelity(
     run: Path | Run,
     trajectories: int = 40,
     branches: int = 64,
-    workers: int = 2,
+    workers: int | WorkerPool = 2,
     sources: Sequence["str | CreditMethod | SourceFactory"] | None = None,
     world: str | Environment | None = None,
     server: ServerConfig | None = None,
@@ -54,7 +55,7 @@ def fidelity(
         run: a finished run, or its folder.
         trajectories: held-out trajectories of each outcome, as many as there are.
         branches: N, continuations behind each value of each of the two measurements.
-        workers: worker processes.
+        workers: number of worker processes, or a pool of them that is open.
         sources: names in `sources.SOURCES`; "package.module:attribute" of a `CreditMethod`, or of a function
             of an `Experiment` and a progress report that returns one; or such objects, which give credit in
             this process. All of `SOURCES` if None. The scoreboard also lists sources of earlier calls.
@@ -76,7 +77,8 @@ def fidelity(
     opened = run if isinstance(run, Run) else Run.open(run)
     for source in requested:
         find_source(source)
-    with writing(opened.path), WorkerPool(workers) as pool:
+    opened_pool = WorkerPool(workers) if isinstance(workers, int) else nullcontext(workers)
+    with writing(opened.path), opened_pool as pool:
         experiment = Experiment.open(opened, world, server=server)
         return render_scoreboard(_fidelity(experiment, trajectories, branches, requested, pool))
 
@@ -156,6 +158,26 @@ def score_sources(
     trajectories = measurement.explorations_of(experiment, ids)
     for name in names:
         _save_credit(experiment, find_source(name)(experiment, report), trajectories)
+
+
+def measure_held_out(source: ExperimentSource, trajectories: int, branches: int, *, report: Report) -> None:
+    """What `fidelity` with these settings measures first, so that it need not; executed in a worker process.
+
+    Args:
+        source: of a run that has its explorations.
+        trajectories: of each outcome.
+        branches: N, continuations behind each value of each of the two measurements.
+        report: called with the finished share.
+    """
+    experiment = source.open()
+    chosen = balanced(experiment.explored.held_out, trajectories)
+    tasks = measurement.measure_tasks(experiment, chosen, 2 * branches)
+    for done, task in enumerate(tasks):
+
+        def part(share: float, numbers: dict[str, float], done: int = done) -> object:
+            return report((done + share) / len(tasks), numbers)
+
+        task.function(*task.arguments, report=part)
 
 
 def _check_models(run: Run, names: Sequence[str]) -> None:

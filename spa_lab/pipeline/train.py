@@ -9,7 +9,7 @@ A task starts as soon as the results that it needs exist. Results depend neither
 number of workers.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,8 @@ Stage = Literal["clone", "explore", "estimate", "ppo", "evaluate", "report"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 SFT = "sft"
 """The method without a training stage: the cloned policy is the result."""
+Beside = Callable[[Experiment], Sequence[WorkerTask]]
+"""A run -> tasks that belong to none of its stages."""
 CLONE, ESTIMATE = "clone", "estimate"
 """Labels of tasks that others wait for."""
 
@@ -60,6 +62,7 @@ def train(
     until: Stage = "report",
     on_metrics: OnMetrics | None = None,
     server: ServerConfig | None = None,
+    beside: Beside | None = None,
 ) -> Run:
     """Do everything that `methods` need; a killed run is resumed where it stopped.
 
@@ -78,6 +81,7 @@ def train(
             also when the run is resumed, and rows of an earlier call without it come first. What it raises
             is logged and ends the calls, not the training. A slow one delays the workers.
         server: plays all episodes, with the adapters of each policy; no setting of the run, but noted in it.
+        beside: gives further tasks for workers that have nothing else to do; see `after_exploring`.
 
     Raises:
         ValueError: an unknown world, method or stage, no worker, a world or method that cannot be sent to
@@ -88,10 +92,10 @@ def train(
     if until not in STAGES:
         raise ValueError(f"no stage {until!r}; there are: {', '.join(STAGES)}")
     if launch_size() == 1:
-        return _train(out, world, methods, preset, seed, workers, until, on_metrics, server)
+        return _train(out, world, methods, preset, seed, workers, until, on_metrics, server, beside)
     with LaunchedPool(join(cpu=preset.device == "cpu")) as pool:
         if pool.team.is_main:
-            return _train(out, world, methods, preset, seed, pool, until, on_metrics, server)
+            return _train(out, world, methods, preset, seed, pool, until, on_metrics, server, beside)
         pool.follow()
     return Run(out)  # not opened: there is none if the main process refused
 
@@ -106,6 +110,7 @@ def _train(
     until: Stage,
     on_metrics: OnMetrics | None,
     server: ServerConfig | None,
+    beside: Beside | None,
 ) -> Run:
     environment = make_environment(world)
     trained = trained_methods(methods)
@@ -120,7 +125,7 @@ def _train(
         feed.deliver()  # what an interrupted attempt left
         if not all(run.finished(stage) for stage in wanted):
             experiment = Experiment(run, environment, world=world, server=server)
-            _do(experiment, trained, wanted, pool, feed)
+            _do(experiment, trained, wanted, pool, feed, beside(experiment) if beside else ())
     return run
 
 
@@ -204,6 +209,7 @@ def _do(
     wanted: Sequence[Stage],
     pool: TaskPool,
     feed: MetricsFeed,
+    beside: Sequence[WorkerTask] = (),
 ) -> None:
     """Do the stages; parts that an interrupted attempt finished are not done again."""
     run = experiment.run
@@ -213,7 +219,8 @@ def _do(
     waves = {task.label for task in todo if stage_of[task.label] == "explore"}
 
     def note(result: TaskResult) -> None:
-        run.record(stage_of.pop(result.label), result.label, result.seconds)
+        if result.label in stage_of:
+            run.record(stage_of.pop(result.label), result.label, result.seconds)
         if result.label == CLONE:
             run.note(device=str(result.value))
         waves.discard(result.label)
@@ -231,7 +238,7 @@ def _do(
                 run.finish(stage)
 
     finish()
-    pool.run(todo, on_result=note, on_progress=feed.look)
+    pool.run([*todo, *beside], on_result=note, on_progress=feed.look)
     if "report" in wanted:
         # left by a process that was killed between saving a result and removing its checkpoint
         run.remove_checkpoints()
@@ -298,8 +305,17 @@ def _explorations(experiment: Experiment, workers: int) -> Iterable[StageTask]:
     missing = sorted(set(range(n)) - set(experiment.run.shards("explore").indices()))
     for part in range(min(workers, len(missing))):
         arguments = (experiment.source, tuple(missing[part::workers]))
-        label, after = f"explore {part + 1}/{workers}", frozenset({CLONE})
+        label, after = _explore(part, workers), frozenset({CLONE})
         yield StageTask("explore", WorkerTask(label, stages.explore_stage, arguments, after))
+
+
+def _explore(part: int, workers: int) -> str:
+    return f"explore {part + 1}/{workers}"
+
+
+def after_exploring(workers: int) -> frozenset[str]:
+    """Labels of the tasks that `beside` must wait for if it reads the cloned policy or its explorations."""
+    return frozenset({CLONE, *(_explore(part, workers) for part in range(workers))})
 
 
 def _evaluation(

@@ -2,9 +2,10 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -12,8 +13,11 @@ import torch
 from spa_lab.configs.presets import EMBEDDED, LESSON, PAPER, TINY, Preset, preset_named
 from spa_lab.envs.base import Environment
 from spa_lab.envs.worlds import make_environment
+from spa_lab.pipeline import demo as demo_module
 from spa_lab.pipeline import experiment
 from spa_lab.pipeline.experiment import Experiment, config_of
+from spa_lab.pipeline.fidelity import balanced, fidelity
+from spa_lab.pipeline.measurement import measure_tasks
 from spa_lab.store import Run
 from tests.made_once import made_once
 
@@ -30,10 +34,20 @@ def demo(
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("SPA_LAB_DATA", str(data))
             patch.chdir(folder)
+            patch.setattr(demo_module, "fidelity", partial(_scored, folder / "left.json"))
             assert micro.main(["demo", "--env", request.param, "--workers", "1"], micro.NANO) == 0
 
     folder = made_once(tmp_path_factory, request.param, make)
     return Run.open(folder / "runs" / f"demo-{request.param}")
+
+
+def _scored(left: Path, *, run: Run, trajectories: int, branches: int, **options: Any) -> str:
+    """`fidelity`, and beside it the measurements that it has still to do."""
+    experiment = Experiment.open(run)
+    chosen = balanced(experiment.explored.held_out, trajectories)
+    tasks = measure_tasks(experiment, chosen, 2 * branches)
+    left.write_text(json.dumps([task.label for task in tasks]))
+    return fidelity(run=run, trajectories=trajectories, branches=branches, **options)
 
 
 def test_every_stage_leaves_its_files(demo: Run) -> None:
@@ -42,6 +56,13 @@ def test_every_stage_leaves_its_files(demo: Run) -> None:
     for name in ("eval-base-unseen", "eval-spa-unseen", "eval-spa-unseen_by_length"):
         assert len(demo.load_trajectories(name)) == 2
     assert (demo.path / "figures" / "success_by_length.svg").stat().st_size > 1000
+
+
+def test_the_truth_is_measured_while_methods_train(demo: Run) -> None:
+    """What training leaves is all that the scoreboard needs: nothing is played after it."""
+    assert json.loads((demo.path.parents[1] / "left.json").read_text()) == []
+    explored = Experiment.open(demo).explored.held_out
+    assert set(demo.truth()) == {trajectory.id for trajectory in balanced(explored, 1)}
 
 
 def test_the_table_says_which_world_it_is_about(demo: Run, micro: ModuleType, capsys) -> None:

@@ -1,8 +1,9 @@
 """A still image of a chart, drawn by matplotlib from the same traces, for pages that run no script.
 
-It covers what the charts of this package use: scatter and bar traces, error bars, filled and plain lines,
-rectangles, panel titles. It needs neither a browser nor a network, so the copy that stays in a notebook shows
-the chart on GitHub, in an untrusted notebook and in a PDF. Interactive pages replace it by the chart itself.
+It covers what the charts of this package use: scatter, bar and heat map traces, error bars, filled and plain
+lines, rectangles, panel titles. It needs neither a browser nor a network, so the copy that stays in a
+notebook shows the chart on GitHub, in an untrusted notebook and in a PDF. Interactive pages replace it by the
+chart itself.
 """
 
 import html
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator, PercentFormatter
 
@@ -49,6 +51,9 @@ def still_image(chart: Chart, *, width: int = 1000) -> bytes:
                 _draw_scatter(panels[trace.get("xaxis", "x")], trace)
         for panel in panels.values():
             panel.margins(x=0.02)
+        for trace in spec["data"]:
+            if trace["type"] == "heatmap":
+                _draw_heat(panels[trace.get("xaxis", "x")], trace)
         _draw_legend(figure, panels, layout)
         image = io.BytesIO()
         figure.savefig(image, format="png", dpi=DPI, metadata={"Software": None})
@@ -84,8 +89,11 @@ def _panels(figure: Figure, layout: Mapping[str, Any], width: int, height: int) 
             axes.set_xticks(across["tickvals"], [_text(label) for label in across["ticktext"]])
         elif across.get("dtick"):
             axes.xaxis.set_major_locator(MultipleLocator(across["dtick"]))
-        if across.get("showticklabels") is False:
-            axes.tick_params(labelbottom=False)
+        if up.get("tickvals"):
+            axes.set_yticks(up["tickvals"], [_text(label) for label in up["ticktext"]])
+        axes.tick_params(
+            labelbottom=across.get("showticklabels", True), labelleft=up.get("showticklabels", True)
+        )
         panels[name.replace("axis", "")] = axes
     for note in layout.get("annotations", ()):
         place = (left + note["x"] * inner[0], bottom + note["y"] * inner[1] + 2 / height)
@@ -131,6 +139,18 @@ def _draw_scatter(axes: Axes, trace: Mapping[str, Any]) -> None:
         markersize=0.75 * marker.get("size", 6), markerfacecolor=marker.get("color"),
         markeredgecolor=edge.get("color", marker.get("color")), markeredgewidth=edge.get("width", 0.5),
     )  # fmt: skip
+
+
+def _draw_heat(axes: Axes, trace: Mapping[str, Any]) -> None:
+    """Cells with their labels, the first row on top; cells without a value stay white."""
+    values = np.array([[np.nan if cell is None else cell for cell in row] for row in trace["z"]], dtype=float)
+    colours = LinearSegmentedColormap.from_list("heat", [tuple(stop) for stop in trace["colorscale"]])
+    axes.grid(visible=False)
+    axes.imshow(values, cmap=colours, vmin=trace["zmin"], vmax=trace["zmax"], aspect="auto")
+    for i, row in enumerate(trace["text"]):
+        for j, label in enumerate(row):
+            weight = "bold" if "<b>" in label else "normal"
+            axes.text(j, i, _text(label), ha="center", va="center", weight=weight)
 
 
 def _draw_errors(axes: Axes, x: np.ndarray, y: np.ndarray, trace: Mapping[str, Any]) -> None:

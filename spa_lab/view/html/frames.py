@@ -58,7 +58,9 @@ class Table:
     def _text(self, value: Any) -> str:
         if isinstance(value, bool | np.bool_):
             return "yes" if value else "no"
-        if value is None or (isinstance(value, float | np.floating) and not np.isfinite(value)):
+        if value is None or value is pd.NA:
+            return UNKNOWN
+        if isinstance(value, float | np.floating) and not np.isfinite(value):
             return UNKNOWN
         if isinstance(value, float | np.floating):
             whole = float(value).is_integer() and abs(float(value)) > 1

@@ -6,9 +6,12 @@ take these tables and nothing else, so that a picture, its hover labels and its 
 
 from spa_lab.view.tables.advantages import AdvantageSettings, advantage_table
 from spa_lab.view.tables.collection import Collection, Query
+from spa_lab.view.tables.controls import controls_table, predictions_table
+from spa_lab.view.tables.credit_map import credit_map_table
 from spa_lab.view.tables.evaluation import differences_table, rate_over_runs, success_by_length, success_table
 from spa_lab.view.tables.frames import credits_frame, steps_frame, trajectories_frame, truths_frame
 from spa_lab.view.tables.learning import learning_table
+from spa_lab.view.tables.published import beside_table, published_table, read_published
 from spa_lab.view.tables.scoreboard import pooled_scoreboard
 from spa_lab.view.tables.training import training_table
 from spa_lab.view.tables.trajectory import contribution_table, disagreement, running_sum_table
@@ -18,13 +21,19 @@ __all__ = [
     "Collection",
     "Query",
     "advantage_table",
+    "beside_table",
     "contribution_table",
+    "controls_table",
+    "credit_map_table",
     "credits_frame",
     "differences_table",
     "disagreement",
     "learning_table",
     "pooled_scoreboard",
+    "predictions_table",
+    "published_table",
     "rate_over_runs",
+    "read_published",
     "running_sum_table",
     "steps_frame",
     "success_by_length",

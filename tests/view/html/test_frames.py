@@ -16,6 +16,7 @@ def test_values_are_written_as_a_reader_expects() -> None:
     row = {"n": 1200, "mean": -0.12345, "whole": 36.0, "lost": np.nan, "none": None, "ok": True, "share": 1.0}
     table = Table(pd.DataFrame([row]), digits=3)
     assert _cells(table) == ["1,200", "−0.123", "36", "–", "–", "yes", "1.000"]
+    assert _cells(Table(pd.DataFrame({"n": [3, None]}, dtype="Int64"))) == ["3", "–"]
 
 
 def test_headings_are_words_and_an_index_is_shown_if_it_says_something() -> None:
