@@ -1,4 +1,4 @@
-"""What people have, as documents: JSON, JSON lists, JSON lines, gzip, zip, parquet, folders, rows in memory.
+"""What people have, as documents: JSON, JSON lines, CSV, gzip, zip, parquet, folders, rows in memory.
 
 The form is read from the content, never from the name of a file.
 """
@@ -15,9 +15,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from spa_lab.importers.plain_text import records_of
 from spa_lab.store.files import StoreError, disk
 
-SUFFIXES = frozenset({".json", ".jsonl", ".ndjson", ".traj", ".gz", ".eval", ".zip", ".parquet"})
+SUFFIXES = frozenset(
+    {".json", ".jsonl", ".ndjson", ".traj", ".gz", ".eval", ".zip", ".parquet", ".csv", ".tsv"}
+)
 """Files that are read in a folder; a file that is named itself may be called anything."""
 MAX_UNPACKED = 4 * 2**30
 """Bytes that a compressed file may unpack to."""
@@ -42,8 +45,8 @@ class Document:
 
     @property
     def is_single(self) -> bool:
-        """Whether the file is one JSON object."""
-        return self.form.endswith("JSON")
+        """Whether the file is one JSON object, or one text."""
+        return self.form.endswith(("JSON", "text"))
 
     def where(self, index: int) -> str:
         """The place of a record, for error messages."""
@@ -195,6 +198,8 @@ def _of_text(name: str, content: bytes, path: Path | None, packed: str = "") -> 
             broken = number, reason
             if records:  # the last line may be cut off
                 continue
+        if not records and (plain := records_of(name, text)):
+            return Document(name, packed + plain.form, plain.records, plain.lines, path)
         tried = f"as one JSON value: {failure}; " if failure else ""
         raise ValueError(f"{name}: {tried}as JSON lines: line {broken[0]}: {broken[1]}")
     if broken is not None:
