@@ -7,6 +7,7 @@ from spa_lab.importers.documents import SUFFIXES, Document
 from spa_lab.importers.ledger import Ledger
 from spa_lab.importers.outcomes import number, outcome_in
 from spa_lab.importers.rows import Row
+from spa_lab.store.files import disk
 
 _NAMES = ("reward.txt", "reward.json", "result.json")
 
@@ -31,8 +32,8 @@ def verdict_beside(path: Path | None) -> tuple[str, float] | None:
         return None
     folder = path.absolute().parent
     places = [folder.parent / "verifier" / name for name in _NAMES[:2]]
-    logs = [one for one in _files_of(folder) if one.suffix in SUFFIXES and one.name not in _NAMES]
-    places += [folder / name for name in _NAMES if len(logs) == 1 and name != path.name]
+    beside = [folder / name for name in _NAMES if name != path.name and (folder / name).is_file()]
+    places += beside if beside and _is_alone(path) else []
     for file in places:
         try:
             text = file.read_text(encoding="utf-8")
@@ -45,8 +46,8 @@ def verdict_beside(path: Path | None) -> tuple[str, float] | None:
     return None
 
 
-def _files_of(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError:
-        return []
+def _is_alone(path: Path) -> bool:
+    """Whether the folder of a log holds no other log."""
+    with disk(path.parent, "read"):
+        logs = (one for one in path.absolute().parent.iterdir() if one.suffix in SUFFIXES)
+        return all(one.name in (path.name, *_NAMES) for one in logs)
