@@ -39,6 +39,7 @@ class _Dialect:
     lacking: str
     convert: Callable[[list[Row], Ledger], Iterable[Row]]
     is_entry: Callable[[Row], bool]
+    what: str
     names: Sequence[str]
 
     def holder(self, record: Mapping[str, Any]) -> str:
@@ -49,8 +50,9 @@ class _Dialect:
     def why_not_record(self, record: Mapping[str, Any]) -> str:
         name = self.holder(record)
         if not name:
-            what = "messages with 'role'" if self.is_entry is is_message else "such entries"
-            return f"no list of {what} under {', '.join(self.names)}"
+            is_general = self.is_entry is is_message and self.is_marked is _any_message
+            where = f" under {', '.join(self.names)}" if is_general or self.names is not NAMES else ""
+            return f"no list of {self.what}{where}"
         return "" if any(map(self.is_marked, _objects_in(record[name]))) else self.lacking
 
     def episode(self, record: Row, ledger: Ledger) -> Row:
@@ -93,6 +95,7 @@ def chat_adapter(
     *,
     convert: Callable[[list[Row], Ledger], Iterable[Row]] = _as_it_is,
     is_entry: Callable[[Row], bool] = is_message,
+    what: str = "messages with 'role'",
     names: Sequence[str] = NAMES,
 ) -> Adapter:
     """An adapter of lists of messages.
@@ -103,9 +106,10 @@ def chat_adapter(
         lacking: what is said where none has.
         convert: makes messages that `importers.messages` reads of the entries; counts what it leaves out.
         is_entry: whether an object belongs into such a list.
+        what: what such objects are, for the message where there are none.
         names: fields of a record that may hold the list.
     """
-    return _Dialect(title, is_marked, lacking, convert, is_entry, names).adapter()
+    return _Dialect(title, is_marked, lacking, convert, is_entry, what, names).adapter()
 
 
 def _objects_in(value: Any) -> list[Row]:

@@ -1,6 +1,7 @@
 """Texts with the chat markers of a model's template, as messages."""
 
 import re
+from collections.abc import Iterator
 
 from spa_lab.importers.rows import Row
 
@@ -16,6 +17,8 @@ _MARKERS = (
 _PLAIN = re.compile(r"^(system|user|assistant|tool)\n", re.MULTILINE)
 """What is left of the markers where special tokens were skipped in decoding."""
 
+_REPLY = re.compile(r"<(information|observation|tool_response|result)>(.*?)</\1>", re.DOTALL)
+
 
 def is_marked(text: str) -> bool:
     """Whether a text has chat markers."""
@@ -23,7 +26,28 @@ def is_marked(text: str) -> bool:
 
 
 def split(text: str, first: str) -> list[Row]:
-    """Messages of a text with chat markers; what stands before the first marker is said by `first`."""
+    """Messages of a text with chat markers; what stands before the first marker is said by `first`.
+
+    What tools replied within a text of the agent (<information>, as in Search-R1) is a message of its own.
+    """
+    return [one for message in _at_markers(text, first) for one in _at_replies(message)]
+
+
+def _at_replies(message: Row) -> Iterator[Row]:
+    if message["role"] != "assistant":
+        yield message
+        return
+    said, start = message["content"], 0
+    for reply in _REPLY.finditer(said):
+        before = said[start : reply.start()].strip()
+        yield from [{"role": "assistant", "content": before}] * bool(before)
+        yield {"role": "tool", "content": reply[2].strip()}
+        start = reply.end()
+    rest = said[start:].strip()
+    yield from [message | {"content": rest}] * bool(rest or not start)
+
+
+def _at_markers(text: str, first: str) -> list[Row]:
     for marker in _MARKERS:
         found = list(marker.finditer(text))
         if found:

@@ -113,6 +113,16 @@ def _reply(given: Row) -> Row:
     return {"type": "tool_result", "tool_use_id": identity, "content": content} | status
 
 
+def _haystack_call(given: Row) -> Row:
+    return _call({"id": given.get("id"), "name": given.get("tool_name"), "args": given.get("arguments")})
+
+
+def _haystack_reply(given: Row) -> Row:
+    origin = given.get("origin") if isinstance(given.get("origin"), dict) else {}
+    status = "error" if given.get("error") else ""
+    return _reply({"id": (origin or {}).get("id"), "content": as_text(given.get("result")), "status": status})
+
+
 def _reasoning(given: Row) -> Row:
     text = given.get("reasoningText")
     return {"type": "thinking", "thinking": as_text(text.get("text") if isinstance(text, dict) else text)}
@@ -129,6 +139,7 @@ def _output(given: Row) -> Row:
 _KINDS = {
     "functionCall": _call, "functionResponse": _reply, "toolUse": _call, "toolResult": _reply,
     "reasoningContent": _reasoning, "executableCode": _code, "codeExecutionResult": _output,
+    "tool_call": _haystack_call, "tool_call_result": _haystack_reply,
 }  # fmt: skip
 
 

@@ -32,8 +32,8 @@ _READ = {
 _PLAIN = {"role", "content"}
 _PART = {"type", "text", "thinking", "reasoning", "tool_use_id", "content"}
 _CALL = {
-    "id", "type", "function", "name", "function_name", "arguments", "args", "input", "kwargs", "tool_call_id",
-    "call_id",
+    "id", "type", "function", "custom", "name", "function_name", "arguments", "args", "input", "kwargs",
+    "tool_call_id", "call_id",
 }  # fmt: skip
 """Fields of a message, a part and a tool call that are read."""
 
@@ -228,7 +228,7 @@ def _keep(message: Message, name: str, extra: Row) -> None:
 def _call(given: Any, message: Message) -> Call:
     """A tool call: nested ("function": {...}), flat, or as JSON text."""
     call = _loaded(given) if isinstance(given, str) else given
-    inner = call.get("function") if isinstance(call, dict) else None
+    inner = call.get("function", call.get("custom")) if isinstance(call, dict) else None
     inner = inner if isinstance(inner, dict) else call
     if not isinstance(inner, dict):
         raise ValueError(f"tool call without a function's name: {given!r:.60}")

@@ -19,8 +19,12 @@ _THOUGHT = re.compile(r"^\s*(?:>\s*)?\**thought[ \t]*\d*\**[ \t]*:\**[ \t]*", re
 _TAG = re.compile(
     r"<(action|act|tool_call|guess|execute|command|search|answer|code)>(.*?)(?:</\1>|\Z)", re.DOTALL
 )
+_TOOLS = ("search", "answer")
+"""Tags that say what is done; others only mark the action."""
 _CALL = {"id", "name", "arguments"}
 _INPUT = re.compile(r"^[ \t]*Action Input:[ \t]*(.*?)(?=^[ \t]*Observation|\Z)", re.MULTILINE | re.DOTALL)
+_FUNCTION = re.compile(r"<function=([^>\n]+)>(.*?)(?:</function>|\Z)", re.DOTALL)
+_PARAMETER = re.compile(r"<parameter=([^>\n]+)>\n?(.*?)\n?</parameter>", re.DOTALL)
 _BLOCK = re.compile(r"```(?:bash|sh|shell|python|mswea_bash_command)[ \t]*\n(.*?)\n?```", re.DOTALL)
 _FENCE = re.compile(r"\s*```\w*\n(.*?)\n?```", re.DOTALL)
 
@@ -54,7 +58,8 @@ def _tagged(text: str) -> tuple[str, str] | None:
     if not tag:
         return None
     found = [tag[2]] if tag[1] != "tool_call" else [one[2] for one in _TAG.finditer(text) if one[1] == tag[1]]
-    return text[: tag.start()].strip(), "\n".join(map(_call, found))
+    action = "\n".join(map(_call, found))
+    return text[: tag.start()].strip(), f"{tag[1]} {action}" if tag[1] in _TOOLS else action
 
 
 def _call(text: str) -> str:
@@ -65,6 +70,12 @@ def _call(text: str) -> str:
         return text.strip()
     is_call = isinstance(given, dict) and isinstance(given.get("name"), str) and given.keys() <= _CALL
     return str(Call("", given["name"], given.get("arguments"))) if is_call else text.strip()
+
+
+def _function_tags(text: str) -> tuple[str, str] | None:
+    found = list(_FUNCTION.finditer(text))
+    calls = [Call("", one[1].strip(), dict(_PARAMETER.findall(one[2]))) for one in found]
+    return (text[: found[0].start()].strip(), "\n".join(map(str, calls))) if found else None
 
 
 def _fenced(text: str) -> tuple[str, str] | None:
@@ -78,6 +89,7 @@ STYLES: Mapping[str, Parser] = MappingProxyType(
         '"Action:"': _react,
         '"Action 1:", "Act:"': _numbered,
         "tags such as <action>": _tagged,
+        "tags <function=...>": _function_tags,
         "code blocks": _fenced,
     }
 )

@@ -24,6 +24,7 @@ FORMATS = {
     "ai-sdk.json": "ai-sdk",
     "responses.jsonl": "responses", "completions.jsonl": "completions", "smolagents.json": "smolagents",
     "autogen.json": "autogen", "pydantic-ai.json": "pydantic-ai", "browser-use.json": "browser-use",
+    "prompt-response.jsonl": "prompt-response", "gemini-cli.json": "gemini-cli",
     "step-table.csv": "step-table", "react-text.txt": "react-text", "chat-text.jsonl": "chat-text",
     "steps.jsonl": "steps", "prime-rl.jsonl": "verifiers",
 }  # fmt: skip
@@ -324,6 +325,21 @@ def test_labels(name: str, source: str, values: list[float]) -> None:
     imported = _read(name)
     (labels,) = imported.labels
     assert (labels.source, labels.values.tolist(), imported.credits) == (source, values, [])
+
+
+def test_calls_of_custom_tools_and_of_haystack() -> None:
+    call = {"id": "c", "type": "custom", "custom": {"name": "grep", "input": "x y"}}
+    origin = {"tool_name": "find", "arguments": {"title": "atlas"}, "id": "h"}
+    messages = [
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": "line 1"},
+        {"role": "assistant", "content": [{"text": "t"}, {"tool_call": origin}]},
+        {"role": "tool", "content": [{"tool_call_result": {"result": "r", "origin": origin, "error": True}}]},
+    ]
+    imported = read_log([{"id": "a", "messages": messages}])
+    assert _said(imported) == [("", "grep x y", "line 1"), ("t", 'find {"title": "atlas"}', "r")]
+    assert imported.meta["a"]["messages"]["4"] == {"parts": [{"status": "error"}]}
 
 
 def test_inspect_attachments_and_errors_of_tools() -> None:

@@ -35,6 +35,8 @@ SAID = {
     ],
     "step-table.csv": [(ASK, "find atlas", "shelf B"), ("", "go to B, now", "at B")],
     "react-text.txt": [(ASK, "find[atlas]", "shelf B\nand C"), ("Done.", "finish B", "")],
+    "prompt-response.jsonl": [(ASK, "search atlas", "shelf B"), ("", "answer B", "")],
+    "gemini-cli.json": [(f"Search: {ASK}", FIND, "shelf B"), ("", "", "")],
     "chat-text.jsonl": [(ASK, f'{FIND}\ngo {{"to": "B"}}', "shelf B"), ("", "", "")],
 }  # fmt: skip
 """File -> thought, action and reply of each step."""
@@ -61,6 +63,7 @@ def test_what_is_told_twice_is_counted() -> None:
     assert dropped["smolagents.json"] == {"code_action: tells the steps again": 1,
                                           "model_input_messages: tells the steps again": 1}  # fmt: skip
     assert dropped["autogen.json"] == {"ToolCallSummaryMessage: tells the tools' replies again": 1}
+    assert dropped["gemini-cli.json"] == {"message 'info': said by the program": 1}
     assert dropped["gemini.json"] == {"image part: a step holds text; a placeholder stands for it": 1}
 
 

@@ -226,6 +226,12 @@ def test_a_mapping_that_finds_nothing_is_an_error(maps: dict[str, str], message:
             "",
             'a {"x": 1}\nb',
         ),
+        (
+            "I look.\n<function=bash>\n<parameter=command>\nls\n</parameter>\n</function>",
+            "I look.",
+            'bash {"command": "ls"}',
+        ),
+        ("<think>t</think><answer>B</answer>", "t", "answer B"),
         ("t</think>\n<action>go</action>", "t", "go"),
         ("Thought: t\nAction: find\nAction Input: x\ny\nObservation: z", "t", "find x\ny"),
         ("Act: bash\n\n```bash\nls\n```", "", "bash\nls"),

@@ -39,5 +39,6 @@ ADAPTER = chat_adapter(
     "AutoGen messages",
     convert=_messages,
     is_entry=_is_entry,
+    what="typed messages with 'source'",
     names=("messages", "chat_history", "inner_messages"),
 )

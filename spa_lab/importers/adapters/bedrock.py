@@ -4,7 +4,7 @@ from spa_lab.importers.adapter import objects
 from spa_lab.importers.chat_adapter import chat_adapter
 from spa_lab.importers.rows import Row
 
-_BLOCKS = frozenset({"text", "toolUse", "toolResult", "reasoningContent"})
+_BLOCKS = frozenset({"toolUse", "toolResult", "reasoningContent"})
 
 
 def _marked(message: Row) -> bool:
@@ -12,4 +12,4 @@ def _marked(message: Row) -> bool:
     return any("type" not in block and _BLOCKS & block.keys() for block in blocks)
 
 
-ADAPTER = chat_adapter("Bedrock Converse", _marked, "no block without a type")
+ADAPTER = chat_adapter("Bedrock Converse", _marked, "no block 'toolUse', 'toolResult' or 'reasoningContent'")

@@ -43,4 +43,10 @@ def _page(state: Row) -> str:
     return " ".join(as_text(state[name]) for name in ("url", "title") if state.get(name))
 
 
-ADAPTER = chat_adapter("history of browser-use", convert=_messages, is_entry=_is_entry, names=("history",))
+ADAPTER = chat_adapter(
+    "history of browser-use",
+    convert=_messages,
+    is_entry=_is_entry,
+    what="'model_output' with 'result'",
+    names=("history",),
+)

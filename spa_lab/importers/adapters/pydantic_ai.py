@@ -44,4 +44,9 @@ def _block(part: Row) -> Row:
     return {"type": kind, kind: as_text(part.get("content"))} | rest(part, "part_kind", "content", "id")
 
 
-ADAPTER = chat_adapter("Pydantic AI history", convert=_messages, is_entry=_is_entry)
+ADAPTER = chat_adapter(
+    "Pydantic AI history",
+    convert=_messages,
+    is_entry=_is_entry,
+    what="requests and responses with 'part_kind'",
+)

@@ -52,5 +52,5 @@ def _messages(steps: list[Row], ledger: Ledger) -> Iterator[Row]:
 
 ADAPTER = chat_adapter(
     "memory of smolagents", _is_action, "no step with 'step_number' and 'model_output'", convert=_messages,
-    is_entry=_is_entry, names=("steps", "intermediate_steps", "memory"),
+    is_entry=_is_entry, what="memory steps", names=("steps", "intermediate_steps", "memory"),
 )  # fmt: skip
