@@ -87,6 +87,12 @@ def test_a_table_with_what_is_seen_before_and_after_an_action() -> None:
     assert (second.id, len(second)) == ("episode-1", 1)
 
 
+def test_the_right_answer_of_a_question_is_no_response() -> None:
+    told = "Thought: Ask.\nAction: find\nObservation: B\nThought: Done.\nAction: finish"
+    (trajectory,) = read_log([{"question": "q", "answer": "C", "traj": told, "reward": 0}]).trajectories
+    assert [step.action for step in trajectory.steps] == ["find", "finish"]
+
+
 def test_a_row_with_more_fields_than_the_header_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("episode,action\na,go\na,go,now\n")
     with pytest.raises(ValueError, match=r"a\.csv, line 3: more fields than the header has"):

@@ -96,9 +96,9 @@ ADAPTERS: Mapping[str, Adapter] = MappingProxyType(
         "ai-sdk": ai_sdk.ADAPTER,
         "openai": openai_chat.ADAPTER,
         "step-table": step_table.ADAPTER,
-        "prompt-response": prompt_response.ADAPTER,
         "chat-text": chat_text.ADAPTER,
         "react-text": react_text.ADAPTER,
+        "prompt-response": prompt_response.ADAPTER,
     }
 )
 """Name -> adapter, in the order in which they are tried."""

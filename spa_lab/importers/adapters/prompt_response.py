@@ -11,7 +11,7 @@ from spa_lab.importers.outcomes import outcome_in
 from spa_lab.importers.rows import Row
 
 _PROMPTS = ("prompt", "question", "query", "instruction")
-_RESPONSES = ("response", "completion", "output", "generation", "answer")
+_RESPONSES = ("response", "completion", "output", "generation")
 
 
 def _names(record: Mapping[str, Any]) -> tuple[str, str]:
