@@ -47,17 +47,21 @@ STRONGEST_TINT = 40
 
 
 def head_html(trajectory: Trajectory, meta: Mapping[str, Any] = MappingProxyType({})) -> str:
-    """The instruction (else what is seen first), facts, the initial observation, and fields of a log."""
+    """The instruction, one line of facts, and the initial observation."""
     more = f"{safe(trajectory.env)} · {safe(trajectory.split)} · {safe(trajectory.policy)}"
     first = prose(trajectory.initial_observation)
-    task = trajectory.instruction or shortened(trajectory.initial_observation, 160)
     line = f"{safe(facts(trajectory))} · {more} · ended: {safe(str(trajectory.ended))}"
     return (
-        f'<h3 dir="auto">{safe(shortened(task, 300))}</h3>'
+        f'<h3 dir="auto">{safe(_task(trajectory))}</h3>'
         f'<p class="facts" title="{line}">{line}</p>'
         f'<details data-keep="first"><summary>initial observation</summary>{first}</details>'
         f"{log_fields_html(meta)}"
     )
+
+
+def _task(trajectory: Trajectory) -> str:
+    """The instruction, or the beginning of what is seen first where there is none."""
+    return shortened(trajectory.instruction, 300) or shortened(trajectory.initial_observation, 160)
 
 
 def steps_html(
