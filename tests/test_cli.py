@@ -262,7 +262,10 @@ def test_import_finds_the_format(tmp_path: Path, capsys: pytest.CaptureFixture[s
         f"{log}: OpenAI chat messages, JSON list, 2 episodes" in printed
         and "from [0, 10] to [0, 1]" in printed
     )
-    assert cli.main(["import", str(log), "--strict", "--format", "chat", "--out", str(tmp_path / "b")]) == 0
+    strict = ["import", str(log), "--strict", "--format", "chat", "--out", str(tmp_path / "b")]
+    assert cli.main(strict) == 2
+    assert "the ends of the range of the outcomes" in capsys.readouterr().err
+    assert cli.main([*strict, "--scale", "0", "5"]) == 0
     log.write_text('{"won": 1, "said": ["look"]}')
     maps = ["--map", "outcome=won", "--map", "steps=said"]
     assert cli.main(["import", str(log), *maps, "--out", str(tmp_path / "d")]) == 0

@@ -25,6 +25,8 @@ def sharegpt(episode: Episode, decay: float) -> Record:
     """Turns "from" and "value", as in ETO, AgentGym and SPA-RL."""
     names = {"user": "human", "assistant": "gpt"}
     turns = [{"from": names[role], "value": text} for role, text in _turns(episode)]
+    if "system_prompt" in episode.meta:
+        turns.insert(0, {"from": "system", "value": str(episode.meta["system_prompt"])})
     return _record(episode, decay, {"conversations": turns})
 
 
@@ -32,6 +34,8 @@ def atif(episode: Episode, decay: float) -> Record:
     """Harbor's Agent Trajectory Interchange Format; what it has no field for is in `extra`."""
     trajectory = episode.trajectory
     steps: list[Record] = [{"source": "user", "message": _opening(episode)}]
+    if "system_prompt" in episode.meta:
+        steps.insert(0, {"source": "system", "message": str(episode.meta["system_prompt"])})
     for step, numbers in zip(trajectory.steps, episode.step_numbers(decay), strict=True):
         replies = {"observation": {"results": [{"content": step.observation}]}} if step.observation else {}
         steps.append({"source": "agent", "message": step.text} | replies | {"extra": numbers})

@@ -10,6 +10,7 @@ initial observation; messages of the user or a tool after a step are its reply.
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from spa_lab.importers.adapter import objects
 from spa_lab.importers.ledger import Ledger
 from spa_lab.importers.messages import episode_of
 from spa_lab.importers.outcomes import number, outcome_in
@@ -18,6 +19,8 @@ from spa_lab.types import Ended
 
 _FIELDS = {name: kind for name, kind in FIELDS.items() if name != "steps"} | {"messages": list}
 _INSTRUCTIONS = ("instruction", "question", "problem_statement")
+_MODELS = ("model", "model_name", "model_id", "modelId")
+_SYSTEM = ("system", "system_prompt", "system_instruction", "systemInstruction", "instructions")
 _REWARDS = ("rewards", "step_rewards", "turn_scores", "turn_rewards")
 
 
@@ -74,6 +77,9 @@ def add_fields(
         value = left.get(key)
         if isinstance(value, FIELDS[key]) and (key == "success") == isinstance(value, bool):
             row[key] = left.pop(key)
+    for key in _MODELS:
+        if isinstance(left.get(key), str) and left[key] and "policy" not in row:
+            row["policy"] = left.pop(key)
     if left.get("ended") in get_args(Ended):
         row["ended"] = left.pop("ended")
     elif left.get("is_truncated") is True or left.get("truncated") is True:
@@ -82,11 +88,23 @@ def add_fields(
         if isinstance(left.get(key), str) and "instruction" not in row:
             row["instruction"] = left.pop(key)
     _add_rewards(row, left)
-    if isinstance(left.get("system"), str) and left["system"]:
-        ledger.system_prompts += 1
-        row["meta"] = row.get("meta", {}) | {"system_prompt": left.pop("system")}
+    for key in _SYSTEM:
+        if text := _text_of(left.get(key)):
+            ledger.system_prompts += 1
+            row["meta"] = row.get("meta", {}) | {"system_prompt": text}
+            del left[key]
+            break
     meta = row.get("meta", {}) | ledger.carry(left)
     return row | ({"meta": meta} if meta else {})
+
+
+def _text_of(prompt: Any) -> str:
+    """A prompt given as text, or in parts that all hold text; else empty."""
+    if isinstance(prompt, dict):
+        prompt = prompt.get("parts", [prompt])
+    parts = [{"text": prompt}] if isinstance(prompt, str) else objects(prompt)
+    texts = [part.get("text") for part in parts]
+    return "\n".join(map(str, texts)) if all(isinstance(text, str) for text in texts) else ""
 
 
 def _add_rewards(row: Row, left: Row) -> None:

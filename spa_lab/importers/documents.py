@@ -1,4 +1,4 @@
-"""What people have, as documents: JSON, JSON lists, JSON lines, gzip, zip, parquet, folders, rows in memory.
+"""What people have, as documents: JSON, JSON lines, CSV, gzip, zip, parquet, folders, rows in memory.
 
 The form is read from the content, never from the name of a file.
 """
@@ -15,10 +15,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from spa_lab.importers.plain_text import records_of
 from spa_lab.store.files import StoreError, disk
 
-SUFFIXES = frozenset({".json", ".jsonl", ".ndjson", ".traj", ".gz", ".eval", ".zip", ".parquet"})
+SUFFIXES = frozenset(
+    {".json", ".jsonl", ".ndjson", ".traj", ".gz", ".eval", ".zip", ".parquet", ".arrow", ".csv", ".tsv"}
+)
 """Files that are read in a folder; a file that is named itself may be called anything."""
+_ARROW = (b"ARROW1", b"\xff\xff\xff\xff")
+"""Starts of a file and of a stream of Arrow, as `Dataset.save_to_disk` writes."""
 MAX_UNPACKED = 4 * 2**30
 """Bytes that a compressed file may unpack to."""
 
@@ -42,8 +47,8 @@ class Document:
 
     @property
     def is_single(self) -> bool:
-        """Whether the file is one JSON object."""
-        return self.form.endswith("JSON")
+        """Whether the file is one JSON object, or one text."""
+        return self.form.endswith(("JSON", "text"))
 
     def where(self, index: int) -> str:
         """The place of a record, for error messages."""
@@ -120,8 +125,9 @@ def _of_bytes(name: str, content: bytes, path: Path | None) -> Sequence[Document
     try:
         if content.startswith(b"PK\x03\x04"):
             documents.extend(_of_zip(name, content, path))
-        elif content.startswith(b"PAR1"):
-            documents.append(Document(name, "parquet", _parquet_rows(name, content), path=path))
+        elif content.startswith((b"PAR1", *_ARROW)):
+            form = "parquet" if content.startswith(b"PAR1") else "Arrow"
+            documents.append(Document(name, form, _columnar_rows(name, content, form), path=path))
         elif content.startswith(b"\x1f\x8b"):
             unpacked = _unpack(gzip.GzipFile(fileobj=io.BytesIO(content)), name)
             documents.append(_of_text(name, unpacked, path, "gzip, "))
@@ -160,14 +166,23 @@ def _unpack(file: gzip.GzipFile, name: str) -> bytes:
     return content
 
 
-def _parquet_rows(name: str, content: bytes) -> list[Any]:
+def _columnar_rows(name: str, content: bytes, form: str) -> list[Any]:
     try:
-        import pyarrow.parquet as parquet  # type: ignore
+        import pyarrow  # type: ignore
+        from pyarrow import ipc, parquet
     except ImportError:
         raise ValueError(
-            f"{name}: a parquet file; reading it needs pyarrow: pip install 'spa-lab[parquet]'"
+            f"{name}: a file in {form}; reading it needs pyarrow: pip install 'spa-lab[parquet]'"
         ) from None
-    rows: list[Any] = parquet.read_table(io.BytesIO(content)).to_pylist()
+    try:
+        if form == "parquet":
+            table = parquet.read_table(io.BytesIO(content))
+        else:
+            is_stream = content.startswith(_ARROW[1])
+            table = (ipc.open_stream if is_stream else ipc.open_file)(io.BytesIO(content)).read_all()
+    except (pyarrow.ArrowException, OSError) as error:
+        raise ValueError(f"{name}: broken {form}: {error}") from None
+    rows: list[Any] = table.to_pylist()
     return rows
 
 
@@ -195,6 +210,8 @@ def _of_text(name: str, content: bytes, path: Path | None, packed: str = "") -> 
             broken = number, reason
             if records:  # the last line may be cut off
                 continue
+        if not records and (plain := records_of(name, text)):
+            return Document(name, packed + plain.form, plain.records, plain.lines, path)
         tried = f"as one JSON value: {failure}; " if failure else ""
         raise ValueError(f"{name}: {tried}as JSON lines: line {broken[0]}: {broken[1]}")
     if broken is not None:

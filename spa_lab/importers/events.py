@@ -45,8 +45,24 @@ def _step(event: Row, name: str, args: Row, ledger: Ledger) -> Row:
     ledger.tool_calls += 1
     meta |= ledger.carry({key: args[key] for key in _STATE if key in args}, "event.args.")
     given = {key: value for key, value in rest(args, "thought", *_STATE).items() if value not in ("", None)}
-    said = {"thought": str(args.get("thought") or ""), "action": str(Call("", name, given))}
+    called = _called(event.get("tool_call_metadata"))
+    if called:
+        meta |= ledger.carry(given, "event.args.")
+    said = {"thought": str(args.get("thought") or ""), "action": str(called or Call("", name, given))}
     return said | {"observation": "", "meta": meta}
+
+
+def _called(metadata: Any) -> Call | None:
+    """The call as the model wrote it, which became an action of the program; None if it is not kept."""
+    metadata = metadata if isinstance(metadata, dict) else {}
+    choices = objects((metadata.get("model_response") or {}).get("choices"))
+    calls = [call for choice in choices for call in objects((choice.get("message") or {}).get("tool_calls"))]
+    wanted = metadata.get("tool_call_id")
+    for call in calls:
+        function = call.get("function")
+        if call.get("id") == wanted and isinstance(function, dict) and isinstance(function.get("name"), str):
+            return Call(str(wanted), function["name"], function.get("arguments"))
+    return None
 
 
 def _reply(row: Row, event: Row, args: Row, ledger: Ledger) -> None:

@@ -1,15 +1,16 @@
 """Messages of a chat model in all their dialects, and the episode that they tell.
 
-Roles, parts and tool calls of OpenAI, Anthropic, LangChain and ShareGPT get one form. Every message of the
-agent is one step; what comes before the next one is the reply. Calls of one message stay one step, a line
-each, and its observation names the call that each reply belongs to.
+Roles, parts and tool calls of OpenAI, Anthropic and ShareGPT get one form, see `dialects` for others. Every
+message of the agent is one step; what comes before the next one is the reply. Calls of one message stay one
+step, a line each, and its observation names the call that each reply belongs to.
 """
 
 import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from spa_lab.importers.adapter import NoEpisode
+from spa_lab.importers.adapter import NoEpisode, as_text
+from spa_lab.importers.dialects import plain
 from spa_lab.importers.ledger import Ledger
 from spa_lab.importers.outcomes import number
 from spa_lab.importers.rows import Row
@@ -31,8 +32,8 @@ _READ = {
 _PLAIN = {"role", "content"}
 _PART = {"type", "text", "thinking", "reasoning", "tool_use_id", "content"}
 _CALL = {
-    "id", "type", "function", "name", "function_name", "arguments", "args", "input", "kwargs", "tool_call_id",
-    "call_id",
+    "id", "type", "function", "custom", "name", "function_name", "arguments", "args", "input", "kwargs",
+    "tool_call_id", "call_id",
 }  # fmt: skip
 """Fields of a message, a part and a tool call that are read."""
 
@@ -128,6 +129,8 @@ def read_message(given: Any, what: str, ledger: Ledger) -> Message:
     """
     role = None
     if isinstance(given, dict):
+        if not given.keys() <= _PLAIN or not isinstance(given.get("content"), str):
+            given = plain(given)
         said = str(_role(given))
         role = ROLES.get(said) or ROLES.get(said.lower())
     if role is None:
@@ -155,7 +158,8 @@ def read_message(given: Any, what: str, ledger: Ledger) -> Message:
             or (given.get("tool_call_ids") or [""])[0]
             or given.get("id")
         )
-        message.replies.append((str(ids or ""), text))
+        if text or not message.replies:
+            message.replies.append((str(ids or ""), text or _error_in(given)))
         text = ""
     ledger.tool_calls += len(message.calls)
     return message._replace(text=text, thought=thought)
@@ -183,11 +187,11 @@ def _parts(content: Any, message: Message, what: str, ledger: Ledger) -> tuple[l
             texts.append(part)
         elif not isinstance(part, dict):
             raise ValueError(f"{what}: 'content' has a part that is {type(part).__name__}: {part!r:.60}")
-        elif kind in ("tool_use", "server_tool_use", "tool_call", "toolCall"):
+        elif kind in ("tool_call", "toolCall") or str(kind).endswith("tool_use"):
             message.calls.append(_call(part, message))
             continue
-        elif kind in ("tool_result", "web_search_tool_result"):
-            inner, _ = _parts(part.get("content"), message, what, ledger)
+        elif str(kind).endswith("tool_result"):
+            inner, _ = _parts(_reply_in(part.get("content")), message, what, ledger)
             message.replies.append((str(part.get("tool_use_id", "")), "\n".join(inner)))
         elif kind in ("thinking", "reasoning"):
             thoughts.append(str(part.get("thinking") or part.get("reasoning") or part.get("text") or ""))
@@ -195,10 +199,24 @@ def _parts(content: Any, message: Message, what: str, ledger: Ledger) -> tuple[l
             texts.append(part["text"])
         else:
             ledger.drop(f"{kind or 'unknown'} part", "a step holds text; a placeholder stands for it")
-            texts.append(f"[{'image' if 'image' in str(kind or list(part)) else kind or 'part'}]")
+            (thoughts if kind == "redacted_thinking" else texts).append(
+                f"[{'image' if 'image' in str(kind or list(part)) else kind or 'part'}]"
+            )
             continue
         _keep(message, "parts", {key: value for key, value in part.items() if key not in _PART})
     return texts, thoughts
+
+
+def _reply_in(content: Any) -> Any:
+    """The content of a reply; an object that is no part, such as the result of a search, as JSON."""
+    is_part = not isinstance(content, dict) or isinstance(content.get("text"), str)
+    return content if is_part else as_text(content)
+
+
+def _error_in(given: Row) -> str:
+    """What went wrong, where a tool's reply says nothing else."""
+    error = given.get("error")
+    return as_text(error.get("message", error) if isinstance(error, dict) else error)
 
 
 def _keep(message: Message, name: str, extra: Row) -> None:
@@ -210,7 +228,7 @@ def _keep(message: Message, name: str, extra: Row) -> None:
 def _call(given: Any, message: Message) -> Call:
     """A tool call: nested ("function": {...}), flat, or as JSON text."""
     call = _loaded(given) if isinstance(given, str) else given
-    inner = call.get("function") if isinstance(call, dict) else None
+    inner = call.get("function", call.get("custom")) if isinstance(call, dict) else None
     inner = inner if isinstance(inner, dict) else call
     if not isinstance(inner, dict):
         raise ValueError(f"tool call without a function's name: {given!r:.60}")
@@ -244,7 +262,7 @@ def _step(message: Message, after: list[Message], ledger: Ledger) -> Row:
         step = {"text": f"<think>\n{message.thought}\n</think>\n{message.text}"}
     else:
         step = {"text": message.text}
-    step["observation"] = _observation(message.calls, after)
+    step["observation"] = _observation(message.calls, [message._replace(text=""), *after])
     reward = number(extra.get("reward"))
     if reward is not None:
         step["reward"] = reward

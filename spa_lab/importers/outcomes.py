@@ -1,18 +1,24 @@
 """Outcomes of a log as numbers in [0, 1]: which field, which range, and what is said where there is none."""
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from spa_lab.importers.adapter import Found
 from spa_lab.importers.ledger import Ledger
 from spa_lab.importers.rows import Row
+from spa_lab.types import Trajectory
 
 NAMES = (
     "outcome", "reward", "final_reward", "agent_final_reward", "total_reward", "score", "success", "resolved",
     "correct", "is_correct", "passed", "return",
 )  # fmt: skip
 """Fields that hold the outcome of an episode, the first that is there counts."""
+
+
+DEPTH = 3
+"""Levels of meta in which an outcome is looked for where the log's own has none of these names."""
 
 
 def outcome_in(record: Mapping[str, Any]) -> tuple[str, float | None]:
@@ -61,6 +67,9 @@ def settle_outcomes(
         if 0 <= low and high <= 1:
             return
         low, high = min(low, 0), max(high, 1)
+        n_ends = sum(one.row.get("outcome") in (low, high) and "success" not in one.row for one in foreign)
+        if n_ends:
+            ledger.assumed["success: the ends of the range of the outcomes are failure and success"] += n_ends
     else:
         low, high = scale
         if not low < high:
@@ -71,7 +80,25 @@ def settle_outcomes(
         f"credits alike; the logged ones are in meta (logged_outcome)"
     )
     for where, row, _ in foreign:
-        _scale(row, low, high, where, given=scale is not None)
+        _scale(row, low, high, where)
+
+
+def outcome_hints(trajectories: Sequence[Trajectory], meta: Mapping[str, Row]) -> list[str]:
+    """Fields of meta that may hold the outcomes which are unknown, for `--outcome`."""
+    unknown = [meta.get(trajectory.id, {}) for trajectory in trajectories if trajectory.outcome is None]
+    if not unknown:
+        return []
+    counts = Counter(path for fields in unknown for path in _outcome_paths(fields, DEPTH))
+    named = [f"{path} ({n})" for path, n in counts.most_common(3)]
+    return [f"fields that may hold it, for --outcome: {', '.join(named)}"] if named else []
+
+
+def _outcome_paths(fields: Row, depth: int) -> Iterator[str]:
+    for name, value in fields.items():
+        if name in NAMES and number(value) is not None:
+            yield name
+        elif isinstance(value, dict) and depth and name not in ("steps", "messages"):
+            yield from (f"{name}.{path}" for path in _outcome_paths(value, depth - 1))
 
 
 def _looked_up(meta: Row, field: str, where: str) -> float:
@@ -94,7 +121,7 @@ def _sum_rewards(row: Row, ledger: Ledger) -> None:
         ledger.assumed["no outcome in the log: the sum of its rewards"] += 1
 
 
-def _scale(row: Row, low: float, high: float, where: str, *, given: bool) -> None:
+def _scale(row: Row, low: float, high: float, where: str) -> None:
     width = high - low
     if "outcome" in row:
         logged = row["outcome"]
@@ -102,8 +129,6 @@ def _scale(row: Row, low: float, high: float, where: str, *, given: bool) -> Non
             raise ValueError(f"{where}: the outcome {logged:g} lies outside of the scale [{low:g}, {high:g}]")
         row["meta"] = row.get("meta", {}) | {"logged_outcome": logged}
         row["outcome"] = (logged - low) / width
-        if logged >= (high if given else 1):
-            row.setdefault("success", True)
     for step in row["steps"]:
         for name, start in (("reward", 0), ("advantage", 0), ("value", low)):
             if number(step.get(name)) is not None:

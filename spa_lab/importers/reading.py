@@ -11,13 +11,15 @@ from spa_lab.importers.adapter import MALFORMED, Adapter, Found
 from spa_lab.importers.adapters import ADAPTERS, adapter_named
 from spa_lab.importers.annotations import Annotations, keep_incomplete
 from spa_lab.importers.documents import Document, documents
+from spa_lab.importers.identities import settle_ids
 from spa_lab.importers.imported import Imported
 from spa_lab.importers.ledger import Ledger, counted
 from spa_lab.importers.logged_numbers import take_numbers
 from spa_lab.importers.mapping import mapped
 from spa_lab.importers.nesting import inner_documents
-from spa_lab.importers.outcomes import settle_outcomes
+from spa_lab.importers.outcomes import outcome_hints, settle_outcomes
 from spa_lab.importers.rows import Row, trajectory_of, unknown_notes
+from spa_lab.importers.verdicts import add_verdict
 from spa_lab.plugins import is_object_path
 
 _OWN = frozenset({"steps", "spa-lab"})
@@ -139,6 +141,7 @@ def _read_document(document: Document, ledger: Ledger, options: ImportOptions) -
     if not rows:
         lost = counted(ledger.dropped)
         raise ValueError(f"{document.name}: {adapter.title}, holds no trajectory: {lost}")
+    add_verdict([row for _, row in rows], document, ledger)
     if around:
         rows[0][1]["meta"] = rows[0][1].get("meta", {}) | {"file": ledger.carry(around, "file.")}
     if name not in _OWN:
@@ -259,7 +262,7 @@ def _read_actions(rows: Sequence[Row], pattern: str | None, name: str) -> list[s
 def _finish(found: list[Found], ledger: Ledger, options: ImportOptions) -> Imported:
     """Checked trajectories and credits of all rows."""
     settle_outcomes(found, ledger, options.outcome, options.scale)
-    _settle_ids(found, ledger)
+    settle_ids(found, ledger)
     trajectories, said, meta = [], Annotations(), {}
     for where, row, _ in found:
         keep_incomplete(row, ledger)
@@ -277,39 +280,5 @@ def _finish(found: list[Found], ledger: Ledger, options: ImportOptions) -> Impor
     ledger.episodes, ledger.steps = len(trajectories), len(steps)
     ledger.empty_actions = sum(not step.action for step in steps)
     ledger.thoughts = sum(bool(step.thought) for step in steps)
-    ledger.notes += unknown_notes(trajectories)
+    ledger.notes += unknown_notes(trajectories) + outcome_hints(trajectories, meta)
     return said.imported(trajectories, ledger.all_notes(), ledger, meta)
-
-
-def _settle_ids(found: list[Found], ledger: Ledger) -> None:
-    """Texts as ids; rows without one are named after their place, trials of a task are numbered."""
-    several = len(ledger.files) > 1
-    counts: dict[str, int] = {}
-    openings: dict[tuple[str, str], str] = {}
-    n_repeated = n_alike = 0
-    for where, row, is_own in found:
-        place, _, position = where.rpartition(", ")
-        stem = (place or position).rpartition("/")[2].partition(".")[0]
-        name = position.replace(" ", "-") if place else stem
-        if several and place:
-            name = f"{stem}/{name}"
-        identity = str(row.get("id", name))
-        opening = (row.get("instruction", ""), row.get("initial_observation", ""))
-        if any(opening) and not is_own and "id" not in row and "task_id" not in row:
-            n_alike += opening in openings
-            row["task_id"] = openings.setdefault(opening, identity)
-        row["task_id"] = str(row.get("task_id", identity))
-        if identity in counts:
-            if is_own:
-                raise ValueError(f"{where}: duplicate trajectory {identity!r}")
-            n_repeated += 1
-            first = identity
-            while identity in counts:
-                counts[first] += 1
-                identity = f"{first}#{counts[first]}"
-        counts[identity] = 1
-        row["id"] = identity
-    if n_repeated:
-        ledger.notes.append(f"{n_repeated} ids repeat an earlier one and were numbered; task_id keeps them")
-    if n_alike:
-        ledger.notes.append(f"{n_alike} episodes without a name begin as an earlier one: taken for its task")

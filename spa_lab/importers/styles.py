@@ -1,10 +1,12 @@
 """How agents write thought and action in text: one parser a style, the style detected per file."""
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from spa_lab import react
+from spa_lab.importers.messages import Call
 
 Parser = Callable[[str], tuple[str, str] | None]
 """Text of a step -> thought and action, or None if the text is not in this style."""
@@ -17,6 +19,12 @@ _THOUGHT = re.compile(r"^\s*(?:>\s*)?\**thought[ \t]*\d*\**[ \t]*:\**[ \t]*", re
 _TAG = re.compile(
     r"<(action|act|tool_call|guess|execute|command|search|answer|code)>(.*?)(?:</\1>|\Z)", re.DOTALL
 )
+_TOOLS = ("search", "answer")
+"""Tags that say what is done; others only mark the action."""
+_CALL = {"id", "name", "arguments"}
+_INPUT = re.compile(r"^[ \t]*Action Input:[ \t]*(.*?)(?=^[ \t]*Observation|\Z)", re.MULTILINE | re.DOTALL)
+_FUNCTION = re.compile(r"<function=([^>\n]+)>(.*?)(?:</function>|\Z)", re.DOTALL)
+_PARAMETER = re.compile(r"<parameter=([^>\n]+)>\n?(.*?)\n?</parameter>", re.DOTALL)
 _BLOCK = re.compile(r"```(?:bash|sh|shell|python|mswea_bash_command)[ \t]*\n(.*?)\n?```", re.DOTALL)
 _FENCE = re.compile(r"\s*```\w*\n(.*?)\n?```", re.DOTALL)
 
@@ -30,19 +38,44 @@ def _react(text: str) -> tuple[str, str] | None:
     ):  # a fenced block after the marker is one action of several lines
         block = _FENCE.match(text[text.index("Action:") + len("Action:") :])
         action = block[1].strip() if block else action
-    return thought, action
+    given = _INPUT.search(text)
+    return thought, f"{action} {given[1].strip()}" if action and given else action
 
 
 def _numbered(text: str) -> tuple[str, str] | None:
     marker = _NUMBERED.search(text)
     if not marker:
         return None
-    return _THOUGHT.sub("", text[: marker.start()], count=1).strip(), marker[1].strip()
+    action = marker[1].strip()
+    block = _FENCE.match(text[marker.end() :])  # what the named tool is to run
+    if block:
+        action = "\n".join(filter(None, (action, block[1].strip())))
+    return _THOUGHT.sub("", text[: marker.start()], count=1).strip(), action
 
 
 def _tagged(text: str) -> tuple[str, str] | None:
     tag = _TAG.search(text)
-    return (text[: tag.start()].strip(), tag[2].strip()) if tag else None
+    if not tag:
+        return None
+    found = [tag[2]] if tag[1] != "tool_call" else [one[2] for one in _TAG.finditer(text) if one[1] == tag[1]]
+    action = "\n".join(map(_call, found))
+    return text[: tag.start()].strip(), f"{tag[1]} {action}" if tag[1] in _TOOLS else action
+
+
+def _call(text: str) -> str:
+    """A call in JSON as its name and arguments, as for other messages; anything else as it is."""
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError):
+        return text.strip()
+    is_call = isinstance(given, dict) and isinstance(given.get("name"), str) and given.keys() <= _CALL
+    return str(Call("", given["name"], given.get("arguments"))) if is_call else text.strip()
+
+
+def _function_tags(text: str) -> tuple[str, str] | None:
+    found = list(_FUNCTION.finditer(text))
+    calls = [Call("", one[1].strip(), dict(_PARAMETER.findall(one[2]))) for one in found]
+    return (text[: found[0].start()].strip(), "\n".join(map(str, calls))) if found else None
 
 
 def _fenced(text: str) -> tuple[str, str] | None:
@@ -56,6 +89,7 @@ STYLES: Mapping[str, Parser] = MappingProxyType(
         '"Action:"': _react,
         '"Action 1:", "Act:"': _numbered,
         "tags such as <action>": _tagged,
+        "tags <function=...>": _function_tags,
         "code blocks": _fenced,
     }
 )
@@ -92,7 +126,10 @@ def detect(texts: Sequence[str]) -> tuple[str, Parser | None, int]:
 def without_thinking(text: str) -> tuple[str, str]:
     """What stands in <think> before the answer, and the rest."""
     block = _THINK.match(text)
-    return (block[2].strip(), text[block.end() :]) if block else ("", text)
+    if block:
+        return block[2].strip(), text[block.end() :]
+    inner, closed, answer = text.partition("</think>")  # where the prompt ends with the opening tag
+    return (inner.strip(), answer.lstrip()) if closed and "<think>" not in inner else ("", text)
 
 
 def parse(text: str, parser: Parser | None) -> tuple[str, str]:

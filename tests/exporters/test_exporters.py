@@ -71,6 +71,7 @@ def test_nothing_is_lost_on_the_way_back(run: Run, to: str, tmp_path: Path) -> N
     back, imported = import_log(None, tmp_path / "out", tmp_path / "back")
     assert {file["format"] for file in imported.ledger.files} == {"spa-lab"}
     assert not imported.ledger.dropped and not imported.ledger.assumed
+    assert imported.ledger.system_prompts == 1
     assert _all(back) == _all(run)
 
 
@@ -89,12 +90,20 @@ def test_what_other_tools_read_in_chat_messages(run: Run, tmp_path: Path) -> Non
     assert (len(foreign), foreign.steps[0].action, foreign.outcome) == (3, "act 0", 0.5)
 
 
+def test_what_other_tools_read_in_sharegpt(run: Run, tmp_path: Path) -> None:
+    export(episodes_of(run), tmp_path / "out.json", "sharegpt")
+    first, second, _ = json.loads((tmp_path / "out.json").read_text())
+    assert [turn["from"] for turn in first["conversations"]] == ["system", *["human", "gpt"] * 3, "human"]
+    assert first["conversations"][0]["value"] == "You act." and second["conversations"][0]["from"] == "human"
+
+
 def test_what_other_tools_read_in_atif(run: Run, tmp_path: Path) -> None:
     export(episodes_of(run), tmp_path / "out", "atif")
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == ["0-a-1-x-.json", "1-b.json", "2-c.json"]
     record = json.loads((tmp_path / "out/0-a-1-x-.json").read_text())
-    assert [step["step_id"] for step in record["steps"]] == [1, 2, 3, 4]
+    assert [step["step_id"] for step in record["steps"]] == [1, 2, 3, 4, 5]
+    assert record["steps"][0]["source"] == "system" and record["steps"][0]["message"] == "You act."
     del record["extra"]["spa_lab"]
     (foreign,) = read_log([record]).trajectories
     assert (foreign.id, foreign.outcome, foreign.steps[1].observation) == ("a/1: <x>", 0.5, "reply 1")

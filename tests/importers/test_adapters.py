@@ -20,6 +20,12 @@ FORMATS = {
     "nemo-gym.jsonl": "nemo-gym", "webshop-human.jsonl": "webshop-human", "inspect.json": "inspect",
     "agent-process-bench.jsonl": "agent-process-bench", "who-and-when.json": "who-and-when",
     "session-trace.jsonl": "session-trace", "openhands-sdk.json": "openhands-sdk", "ragen.json": "ragen",
+    "gemini.json": "gemini", "bedrock.json": "bedrock", "langchain.json": "langchain",
+    "ai-sdk.json": "ai-sdk",
+    "responses.jsonl": "responses", "completions.jsonl": "completions", "smolagents.json": "smolagents",
+    "autogen.json": "autogen", "pydantic-ai.json": "pydantic-ai", "browser-use.json": "browser-use",
+    "prompt-response.jsonl": "prompt-response", "gemini-cli.json": "gemini-cli",
+    "step-table.csv": "step-table", "react-text.txt": "react-text", "chat-text.jsonl": "chat-text",
     "steps.jsonl": "steps", "prime-rl.jsonl": "verifiers",
 }  # fmt: skip
 """File -> format that is to be found in it."""
@@ -199,6 +205,22 @@ def test_openhands() -> None:
     assert (evaluated.id, evaluated.outcome) == ("proj__1", 1.0)
 
 
+def test_openhands_shows_the_call_as_the_model_wrote_it() -> None:
+    call = {"id": "c1", "function": {"name": "edit_file", "arguments": '{"path": "a"}'}}
+    response = {"choices": [{"message": {"role": "assistant", "tool_calls": [call]}}]}
+    kept = {"function_name": "edit_file", "tool_call_id": "c1", "model_response": response}
+    event = {
+        "source": "agent",
+        "action": "edit",
+        "args": {"path": "a", "start": 1},
+        "tool_call_metadata": kept,
+    }
+    imported = read_log([event, {"source": "agent", "observation": "edit", "content": "done"}])
+    assert _said(imported) == [("", 'edit_file {"path": "a"}', "done")]
+    (meta,) = imported.meta.values()
+    assert meta["steps"]["0"]["start"] == 1
+
+
 def test_openhands_sdk_calls_of_one_response_are_one_step() -> None:
     imported = _read("openhands-sdk.json")
     calls = 'terminal {"command": "mkdir b"}\nterminal {"command": "ls"}'
@@ -303,6 +325,57 @@ def test_labels(name: str, source: str, values: list[float]) -> None:
     imported = _read(name)
     (labels,) = imported.labels
     assert (labels.source, labels.values.tolist(), imported.credits) == (source, values, [])
+
+
+def test_calls_of_custom_tools_and_of_haystack() -> None:
+    call = {"id": "c", "type": "custom", "custom": {"name": "grep", "input": "x y"}}
+    origin = {"tool_name": "find", "arguments": {"title": "atlas"}, "id": "h"}
+    messages = [
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": "line 1"},
+        {"role": "assistant", "content": [{"text": "t"}, {"tool_call": origin}]},
+        {"role": "tool", "content": [{"tool_call_result": {"result": "r", "origin": origin, "error": True}}]},
+    ]
+    imported = read_log([{"id": "a", "messages": messages}])
+    assert _said(imported) == [("", "grep x y", "line 1"), ("t", 'find {"title": "atlas"}', "r")]
+    assert imported.meta["a"]["messages"]["4"] == {"parts": [{"status": "error"}]}
+
+
+def test_inspect_attachments_and_errors_of_tools() -> None:
+    messages = [
+        {"role": "user", "content": "go"},
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [{"id": "1", "function": "bash", "arguments": {}}],
+        },
+        {"role": "tool", "tool_call_id": "1", "content": "", "error": {"type": "timeout", "message": "late"}},
+        {"role": "assistant", "content": "attachment://abc"},
+    ]
+    sample = {"id": 1, "messages": messages, "attachments": {"abc": "a long text"}}
+    (trajectory,) = read_log({"eval": {"model": "m"}, "samples": [sample]}).trajectories
+    assert trajectory.steps[0].observation == "late" and trajectory.steps[1].text == "a long text"
+
+
+def test_rows_of_one_step_that_verl_agent_dumps_are_said() -> None:
+    row = {"input": "You have already taken 2 step(s).", "output": "<action>go</action>", "score": 1}
+    notes = read_log([row, row]).notes
+    assert sum("the dump does not say which rows are of one episode" in note for note in notes) == 1
+
+
+def test_replies_of_tools_that_run_at_the_provider() -> None:
+    content = [
+        {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "q"}},
+        {"type": "web_search_tool_result", "tool_use_id": "s1",
+         "content": [{"type": "web_search_result", "title": "T", "url": "http://u"}]},
+        {"type": "redacted_thinking", "data": "x"}, {"type": "text", "text": "Found."},
+    ]  # fmt: skip
+    system = [{"type": "text", "text": "You seek."}]
+    chat = [{"role": "user", "content": "q"}, {"role": "assistant", "content": content}]
+    imported = read_log({"id": "a", "system": system, "messages": chat})
+    assert _said(imported) == [("[redacted_thinking]\nFound.", 'web_search {"query": "q"}', "T\nhttp://u")]
+    assert imported.meta["a"]["system_prompt"] == "You seek."
 
 
 def test_inspect_epochs() -> None:

@@ -131,7 +131,8 @@ def test_where_nothing_fits_the_message_says_what_was_tried(tmp_path: Path) -> N
         (b"\x80\x81", "neither text .* nor gzip, zip or parquet"),
         (b"\x1f\x8b\x00", "broken or unknown compression"),
         (b"PK\x03\x04zz", "broken or unknown compression"),
-        (b"PAR1zz", "parquet"),
+        (b"PAR1zz", "broken parquet|needs pyarrow"),
+        (b"\xff\xff\xff\xffzz", "broken Arrow|needs pyarrow"),
         (b"[" * 100_000, "recursion"),
         (b'{"outcome": ' + b"9" * 5000 + b"}", "Exceeds the limit"),
         (b"3", "no known format fits .*JSON of 1 records"),
@@ -219,7 +220,21 @@ def test_a_mapping_that_finds_nothing_is_an_error(maps: dict[str, str], message:
         ("Thought 1: t\nAction 1: go", "t", "go"),
         ("Thought: t\nAct: go", "t", "go"),
         ("<think>t</think><action>go</action>", "t", "go"),
-        ('t <tool_call>\n{"name": "go"}\n</tool_call>', "t", '{"name": "go"}'),
+        ('t <tool_call>\n{"name": "go"}\n</tool_call>', "t", "go"),
+        (
+            '<tool_call>{"name": "a", "arguments": {"x": 1}}</tool_call><tool_call>b</tool_call>',
+            "",
+            'a {"x": 1}\nb',
+        ),
+        (
+            "I look.\n<function=bash>\n<parameter=command>\nls\n</parameter>\n</function>",
+            "I look.",
+            'bash {"command": "ls"}',
+        ),
+        ("<think>t</think><answer>B</answer>", "t", "answer B"),
+        ("t</think>\n<action>go</action>", "t", "go"),
+        ("Thought: t\nAction: find\nAction Input: x\ny\nObservation: z", "t", "find x\ny"),
+        ("Act: bash\n\n```bash\nls\n```", "", "bash\nls"),
         ("THOUGHT: t\n\n```bash\nls\npwd\n```", "t", "ls\npwd"),
         ("Thought: t\nAction:\n```bash\nls\npwd\n```", "t", "ls\npwd"),
         ("Thought: t", "t", ""),
@@ -261,6 +276,26 @@ def test_outcomes() -> None:
         read_log([_chat("a")], ImportOptions(outcome="judge"))
 
 
+def test_success_of_outcomes_in_another_range_is_unknown_between_its_ends() -> None:
+    rows = [_chat("a", outcome=outcome) for outcome in (1, 7, 10)]
+    found = read_log(rows)
+    assert [t.success for t in found.trajectories] == [None, None, True]
+    assert list(found.ledger.assumed) == [
+        "success: the ends of the range of the outcomes are failure and success"
+    ]
+    given = read_log(rows, ImportOptions(scale=(1, 10)))
+    assert [t.success for t in given.trajectories] == [False, None, True] and not given.ledger.assumed
+    said = read_log([_chat("a", outcome=7, success=True), _chat("a", outcome=0, success=False)])
+    assert [t.success for t in said.trajectories] == [True, False] and not said.ledger.assumed
+
+
+def test_fields_that_may_hold_the_outcome_are_named() -> None:
+    row = {"messages": _chat("a")["messages"], "info": {"judge": {"score": 0.5}, "steps": {"score": 1}}}
+    imported = read_log([row])
+    assert "fields that may hold it, for --outcome: info.judge.score (1)" in imported.notes
+    assert read_log([row], ImportOptions(outcome="info.judge.score")).trajectories[0].outcome == 0.5
+
+
 def test_the_own_format_is_strict_if_asked_for() -> None:
     rows = [ROW | {"id": "a"}, ROW | {"id": "a", "outcome": 4}]
     detected = read_log(rows).trajectories
@@ -299,6 +334,27 @@ def test_trials_of_a_task_are_a_group() -> None:
     assert won.contributions[0] > 0 > lost.contributions[0]
     with pytest.raises(ValueError, match="trajectory 'x': its outcome is unknown"):
         gigpo([])([*trajectories, replace(trajectories[0], id="x", outcome=None)])
+
+
+def test_an_id_that_repeats_with_another_beginning_is_another_task() -> None:
+    rows = [_chat("a", id=3), _chat("b", id=3)]
+    rows[1]["messages"] = [{"role": "user", "content": "another question"}, rows[1]["messages"][-1]]
+    imported = read_log([*rows, rows[0]])
+    assert [(t.id, t.task_id) for t in imported.trajectories] == [("3", "3"), ("3#2", "3#2"), ("3#3", "3")]
+    assert any("1 begin unlike it: another task" in note for note in imported.notes)
+    named = [row | {"task_id": "t"} for row in rows]
+    assert {t.task_id for t in read_log(named).trajectories} == {"t"}
+
+
+def test_a_folder_for_every_episode(tmp_path: Path) -> None:
+    for name, reward in (("one", 1), ("two", 0.5)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "messages.json").write_text(json.dumps(_chat("a")["messages"]))
+        (tmp_path / name / "result.json").write_text(json.dumps({"reward": reward}))
+    trajectories = read_log(tmp_path).trajectories
+    assert [(t.id, t.outcome) for t in trajectories] == [("one/messages", 1.0), ("two/messages", 0.5)]
+    (tmp_path / "two" / "other.json").write_text(json.dumps(_chat("b")["messages"]))
+    assert [t.outcome for t in read_log(tmp_path / "two").trajectories] == [None, None], "whose is it?"
 
 
 def test_episodes_that_begin_alike_and_have_no_name_are_one_task() -> None:

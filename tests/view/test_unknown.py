@@ -76,7 +76,7 @@ def test_in_the_inspector(both: list[Trajectory], tmp_path: Path) -> None:
         assert collection.find(Query(order="lowest outcome")) == [0, 1], "unknown goes last"
         assert collection.credits(1, ["terminal", "mean"]) == []
         view = Inspector(collection)
-        assert '<td title="R = unknown, unknown">? unknown</td>' in view.found
+        assert '<td title="R = unknown, unknown">?</td>' in view.found
         view.on_control("trajectory", "1")
         assert "R = unknown" in view.head and "No credit of this trajectory by: terminal, mean" in view.head
 

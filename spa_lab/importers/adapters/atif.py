@@ -8,7 +8,6 @@ from spa_lab.importers.chat import add_fields
 from spa_lab.importers.ledger import Ledger
 from spa_lab.importers.messages import episode_of
 from spa_lab.importers.rows import Row
-from spa_lab.importers.verdicts import with_verdict
 
 _SOURCES = frozenset({"user", "agent", "system"})
 _STEP = ("source", "message", "reasoning_content", "tool_calls", "observation")
@@ -54,4 +53,4 @@ def _messages(step: Row) -> list[Row]:
     return [message, *replies]
 
 
-ADAPTER = with_verdict(record_adapter("ATIF trajectory", why_not, episode))
+ADAPTER = record_adapter("ATIF trajectory", why_not, episode)

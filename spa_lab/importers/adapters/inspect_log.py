@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from spa_lab.importers.adapter import NoEpisode, missing, objects, record_adapter, rest
+from spa_lab.importers.attachments import with_attachments
 from spa_lab.importers.chat import add_fields
 from spa_lab.importers.ledger import Ledger
 from spa_lab.importers.messages import episode_of
@@ -38,11 +39,13 @@ def episode(record: Row, ledger: Ledger) -> list[Row]:
 
 
 def _sample(sample: Row, ledger: Ledger) -> Row:
-    plain = rest(sample, "messages", "id", "events", "attachments")
+    attached = sample.get("attachments") or {}
+    sample = with_attachments(sample, attached) if isinstance(attached, dict) else sample
+    plain = rest(sample, "messages", "id", "events", "attachments", "message_pool")
+    if sample.get("message_pool"):
+        ledger.drop("message_pool", "holds the messages again", len(sample["message_pool"]))
     if sample.get("events"):
         ledger.drop("events", "tell the messages again, with what happened inside", len(sample["events"]))
-    if sample.get("attachments"):
-        plain["attachments"] = sample["attachments"]
     if isinstance(sample.get("input"), str):
         plain["instruction"] = plain.pop("input")
     scores = sample.get("scores") or {}

@@ -5,6 +5,7 @@ from typing import Any
 
 from spa_lab.importers.adapter import missing, objects, record_adapter, rest
 from spa_lab.importers.chat import add_fields
+from spa_lab.importers.dialects import plain
 from spa_lab.importers.ledger import Ledger
 from spa_lab.importers.messages import episode_of
 from spa_lab.importers.outcomes import number
@@ -22,25 +23,16 @@ def episode(record: Row, ledger: Ledger) -> Row:
     """The outputs repeat the inputs in a graph's state, and only answer them otherwise."""
     asked = objects(record["inputs"].get("messages"))
     told = record["outputs"]["messages"]
-    repeats = [_plain(message) for message in told[: len(asked)]] == [_plain(message) for message in asked]
+    repeats = [plain(message) for message in told[: len(asked)]] == [plain(message) for message in asked]
     messages = told if repeats else asked + told
-    plain = rest(record, "inputs", "outputs")
-    plain |= {"inputs": rest(record["inputs"], "messages"), "outputs": rest(record["outputs"], "messages")}
+    fields = rest(record, "inputs", "outputs")
+    fields |= {"inputs": rest(record["inputs"], "messages"), "outputs": rest(record["outputs"], "messages")}
     feedback = record.get("feedback_stats") or {}
     for name, stats in feedback.items():
         if isinstance(stats, dict) and number(stats.get("avg")) is not None:
-            plain |= {"outcome": number(stats["avg"]), "feedback": name}
+            fields |= {"outcome": number(stats["avg"]), "feedback": name}
             break
-    return add_fields(episode_of(map(_plain, messages), ledger), plain, ledger)
-
-
-def _plain(message: Row) -> Row:
-    """A message as LangChain serialises it ("id", "kwargs"), or as it is."""
-    if message.get("type") == "constructor" and isinstance(message.get("kwargs"), dict):
-        kind = str((message.get("id") or [""])[-1]).removesuffix("Chunk").removesuffix("Message").lower()
-        message = {"type": kind} | message["kwargs"]
-    calls = message.get("tool_calls") or (message.get("additional_kwargs") or {}).get("tool_calls")
-    return message | ({"tool_calls": calls} if calls else {})
+    return add_fields(episode_of(messages, ledger), fields, ledger)
 
 
 ADAPTER = record_adapter("LangSmith runs", why_not, episode)

@@ -30,6 +30,8 @@ def episode(record: Row, ledger: Ledger) -> Row:
     row = row_of_messages(rest(record, "instance_id"), "messages", ledger)
     if "instance_id" in record:
         row["id"] = str(record["instance_id"])
+    model = ((info.get("config") or {}).get("model") or {}).get("model_name")
+    row |= {"policy": model} if isinstance(model, str) else {}
     return row | ({"ended": "step_limit"} if limit else {})
 
 

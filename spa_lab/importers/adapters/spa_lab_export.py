@@ -28,6 +28,7 @@ def episode(record: Row, ledger: Ledger) -> Row:
     row.setdefault("initial_observation", opening)
     both = zip(row["steps"], turns, strict=True)
     row["steps"] = [step | {"text": text, "observation": reply} for step, (text, reply) in both]
+    ledger.system_prompts += "system_prompt" in row.get("meta", {})
     return row_of(row, ledger) | ({} if "outcome" in row else {"outcome": None})
 
 
@@ -48,10 +49,10 @@ def _told(record: Row) -> tuple[str, list[tuple[str, str]]]:
     if "messages" in record:
         said = [(message["role"], message["content"]) for message in record["messages"]]
     elif "conversations" in record:
-        names = {"human": "user", "gpt": "assistant"}
+        names = {"human": "user", "gpt": "assistant", "system": "system"}
         said = [(names[turn["from"]], turn["value"]) for turn in record["conversations"]]
     else:
-        first, *steps = record["steps"]
+        first, *steps = (step for step in record["steps"] if step["source"] != "system")
         none = {"results": [{"content": ""}]}
         replies = [step.get("observation", none)["results"][0]["content"] for step in steps]
         texts = [step["message"] for step in steps]

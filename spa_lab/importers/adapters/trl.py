@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from spa_lab.importers.adapter import missing, objects, record_adapter, rest
-from spa_lab.importers.adapters.verl import split
 from spa_lab.importers.chat import row_of_messages
+from spa_lab.importers.chat_markers import split
 from spa_lab.importers.ledger import Ledger
 from spa_lab.importers.outcomes import number, outcome_in
 from spa_lab.importers.rows import Row

@@ -1,5 +1,7 @@
 """Two episodes of one task side by side: a row per step, and a mark where they part."""
 
+from collections.abc import Sequence
+
 from spa_lab.types import Credit, Trajectory
 from spa_lab.view.geometry import Span, bar_span
 from spa_lab.view.html.markup import safe
@@ -11,14 +13,17 @@ Side = tuple[Trajectory, Credit | None]
 """An episode, and the credit of it that is drawn; None if it has none."""
 
 
-def beside_html(left: Side, right: Side, rows: range | None = None) -> str:
+def beside_html(left: Side, right: Side, rows: range | None = None, names: Sequence[str] = ()) -> str:
     """A row per step of the longer episode, with the action and credit of each.
 
     Args:
         left: the episode whose steps can be selected.
         right: another episode, of the same task or not.
         rows: the steps that are shown; all if None.
+        names: of the two; their policies if there are none.
     """
+    titles = names or [trajectory.policy for trajectory, _ in (left, right)]
+    heads = "".join(_head(side, title) for side, title in zip((left, right), titles, strict=True))
     part = first_difference(left[0], right[0])
     span = bar_span([credit for _, credit in (left, right) if credit is not None])
     shades = [None if credit is None else tints(credit.contributions) for _, credit in (left, right)]
@@ -36,15 +41,16 @@ def beside_html(left: Side, right: Side, rows: range | None = None) -> str:
     return (
         f'<p class="facts">{summary}</p>'
         '<table class="steps beside" role="grid" aria-label="two episodes side by side"><thead>'
-        f'<tr role="row"><th scope="col" role="columnheader">step</th>{_head(left)}{_head(right)}</tr>'
+        f'<tr role="row"><th scope="col" role="columnheader">step</th>{heads}</tr>'
         f"</thead><tbody>{''.join(body)}</tbody></table>"
     )
 
 
-def _head(side: Side) -> str:
+def _head(side: Side, title: str) -> str:
     trajectory, credit = side
-    result = f"R = {outcome_text(trajectory.outcome)} ({verdict(trajectory.success)})"
-    name = f"<b>{safe(shortened(trajectory.policy, 40))}</b> · {result} · {len(trajectory)} steps"
+    known = trajectory.success is not None
+    result = f"R = {outcome_text(trajectory.outcome)}{f' ({verdict(trajectory.success)})' if known else ''}"
+    name = f"<b>{safe(shortened(title, 40))}</b> · {result} · {len(trajectory)} steps"
     source, total = (
         ("", "") if credit is None else (safe(shortened(credit.source, 40)), safe(sum_caption(credit)))
     )

@@ -9,7 +9,7 @@ from spa_lab.types import FloatArray
 from spa_lab.view.html.markup import safe
 from spa_lab.view.html.sparkline import sparkline
 from spa_lab.view.tables.collection import Collection, SortOrder, successes
-from spa_lab.view.text import outcome_text, shortened, verdict
+from spa_lab.view.text import UNKNOWN, outcome_text, shortened, verdict
 
 MAX_LISTED = 200
 """Trajectories listed at once."""
@@ -117,9 +117,10 @@ def _row(
     line = sparkline(collection.path(position, source), "measured value or running sum")
     label = safe(shortened(tail, TAIL + 1))
     certain = success is not None and record["outcome"] == success  # R is 1 or 0: the mark says it
-    outcome = MARKS[success] if certain else f"{MARKS[success]} {outcome_text(record['outcome'])}"
+    value = outcome_text(record["outcome"])
+    outcome = MARKS[success] if certain or value == UNKNOWN else f"{MARKS[success]} {value}"
     cells = [
-        f'<td title="R = {outcome_text(record["outcome"])}, {verdict(success)}">{outcome}</td>',
+        f'<td title="R = {value}, {verdict(success)}">{outcome}</td>',
         f'<td class="task"><span class="sentence" dir="auto">{task}</span>'
         f'<span class="id" title="{safe(shortened(name, 200))}">{label}{marks}</span></td>',
         f'<td class="course">{line}</td><td class="figure">{record["n_steps"]}</td>',

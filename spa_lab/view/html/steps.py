@@ -7,7 +7,7 @@ row shows all of its text.
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from spa_lab.types import Credit, FloatArray, Labels, Step, TokenNumbers, Trajec
 from spa_lab.view import style
 from spa_lab.view.geometry import Span, bar_span
 from spa_lab.view.html.bar_cells import bar, mark, reach, swatch, track
+from spa_lab.view.html.log_fields import log_fields_html
 from spa_lab.view.html.markup import prose, safe
 from spa_lab.view.html.tokens import numbers_html
 from spa_lab.view.tables.frames import check_match, progress_error
@@ -45,16 +46,22 @@ STRONGEST_TINT = 40
 """Per cent of the colour behind the text of the largest contribution; the text keeps a contrast of 4.5."""
 
 
-def head_html(trajectory: Trajectory) -> str:
+def head_html(trajectory: Trajectory, meta: Mapping[str, Any] = MappingProxyType({})) -> str:
     """The instruction, one line of facts, and the initial observation."""
     more = f"{safe(trajectory.env)} · {safe(trajectory.split)} · {safe(trajectory.policy)}"
     first = prose(trajectory.initial_observation)
     line = f"{safe(facts(trajectory))} · {more} · ended: {safe(str(trajectory.ended))}"
     return (
-        f'<h3 dir="auto">{safe(shortened(trajectory.instruction, 300))}</h3>'
+        f'<h3 dir="auto">{safe(_task(trajectory))}</h3>'
         f'<p class="facts" title="{line}">{line}</p>'
         f'<details data-keep="first"><summary>initial observation</summary>{first}</details>'
+        f"{log_fields_html(meta)}"
     )
+
+
+def _task(trajectory: Trajectory) -> str:
+    """The instruction, or the beginning of what is seen first where there is none."""
+    return shortened(trajectory.instruction, 300) or shortened(trajectory.initial_observation, 160)
 
 
 def steps_html(

@@ -88,7 +88,7 @@ class Collection:
     name: str
     index: pd.DataFrame
     """A row per trajectory: `COLUMNS`, as in `frames.trajectories_frame`; `kind` is the kind of task,
-    `instruction` the task sentence (dtype object)."""
+    `instruction` the task sentence, or the first observation where there is none (dtype object)."""
     _open: Callable[[int], Trajectory] = field(repr=False)
     _text: Callable[[int], str] = field(repr=False)
     """All texts of a trajectory."""
@@ -99,6 +99,7 @@ class Collection:
     """Trajectory id -> position."""
     _labels: dict[str, list[Labels]] = field(default_factory=dict, repr=False)
     _tokens: dict[str, list[TokenNumbers]] = field(default_factory=dict, repr=False)
+    _meta: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     _texts: list[str] = field(default_factory=list, repr=False)
     """All texts of every trajectory in lower case; filled by the first search."""
     _groups: dict[str, dict[str, list[int]]] = field(default_factory=dict, repr=False)
@@ -114,6 +115,7 @@ class Collection:
         labels: Sequence[Labels] = (),
         tokens: Sequence[TokenNumbers] = (),
         kinds: Mapping[str, str] | None = None,
+        meta: Mapping[str, Mapping[str, Any]] | None = None,
         name: str = "trajectories",
     ) -> "Collection":
         """A collection of trajectories in memory.
@@ -125,6 +127,7 @@ class Collection:
             labels: of their steps, any number of labellers.
             tokens: numbers of their tokens.
             kinds: task id -> kind of task; "unknown" where it is missing.
+            meta: trajectory id -> fields of a log that have no place in a trajectory.
             name: shown as the heading.
 
         Raises:
@@ -132,9 +135,9 @@ class Collection:
         """
         check_match(trajectories, credits, truths, labels, tokens)
         held = list(trajectories)
-        sentences = pd.Series([trajectory.instruction for trajectory in held], dtype="object")
+        sentences = pd.Series([one.instruction or one.initial_observation for one in held], dtype="object")
         index = trajectories_frame(held, expert_length=None).assign(instruction=sentences)
-        said = RunAnnotations(list(credits), list(truths), kinds or {}, labels, tokens)
+        said = RunAnnotations(list(credits), list(truths), kinds or {}, labels, tokens, meta or {})
         return _collection(name, index, said, held.__getitem__, lambda i: _words(held[i]))
 
     @classmethod
@@ -230,6 +233,10 @@ class Collection:
         """Numbers of the tokens that a log holds."""
         return self._tokens.get(self._id(position), [])
 
+    def meta(self, position: int) -> Mapping[str, Any]:
+        """Fields of a log that have no place in a trajectory."""
+        return self._meta.get(self._id(position), {})
+
     def disagreements(self, source: str) -> FloatArray:
         """(N,) float64, outcome units: `trajectory.disagreement`; NaN without a truth or a credit."""
         result = np.full(len(self), np.nan)
@@ -254,17 +261,17 @@ class Collection:
     def same_task(self, other: "Collection", position: int) -> list[int]:
         """Positions of the episodes here of the task that another collection has at a position.
 
-        By task id where the two collections share any, else by the task sentence.
+        By task id where the two collections share any, else by the task sentence, if there is one.
         """
         here, there = self._tasks("task_id"), other._tasks("task_id")
         column = "task_id" if here.keys() & there.keys() else "instruction"
         return self._tasks(column).get(other.index[column].iat[position], [])
 
     def _tasks(self, column: str) -> dict[str, list[int]]:
-        """Value of a column of the index -> positions."""
+        """Value of a column of the index, unless it is empty -> positions."""
         if column not in self._groups:
             groups: dict[str, list[int]] = {}
-            for position, value in enumerate(self.index[column]):
+            for position, value in ((at, value) for at, value in enumerate(self.index[column]) if value):
                 groups.setdefault(value, []).append(position)
             self._groups[column] = groups
         return self._groups[column]
@@ -353,7 +360,7 @@ def _collection(
         tokens.setdefault(numbers.trajectory_id, []).append(numbers)
     task_kinds = [said.kinds.get(task_id, UNKNOWN_KIND) for task_id in index["task_id"]]
     index = index.assign(kind=pd.Series(task_kinds, dtype="str"))[list(COLUMNS)]
-    return Collection(name, index, open_at, words, by_id, measured, positions, labels, tokens)
+    return Collection(name, index, open_at, words, by_id, measured, positions, labels, tokens, said.meta)
 
 
 def _index_of_records(records: Sequence[Record]) -> pd.DataFrame:
@@ -363,11 +370,12 @@ def _index_of_records(records: Sequence[Record]) -> pd.DataFrame:
     def per_record(function: Callable[[list[Any]], float], dtype: str) -> pd.Series:
         return pd.Series([function(record["steps"]) for record in records], dtype=dtype)
 
+    sentences = [record["instruction"] or record["initial_observation"] for record in records]
     return pd.DataFrame(
         {
             "trajectory_id": column("id", "str"),
             "task_id": column("task_id", "str"),
-            "instruction": column("instruction", "object"),
+            "instruction": pd.Series(sentences, dtype="object"),
             "policy": column("policy", "str"),
             "n_steps": per_record(len, "int64"),
             "outcome": column("outcome", "float64"),

@@ -68,7 +68,7 @@ class Episode:
         given = {credit.source for credit in self.credits}
         missing = [safe(shortened(source, 40)) for source in self.sources if source not in given]
         note = f'<span class="note">No credit of this trajectory by: {", ".join(missing)}.</span>'
-        return head_html(self.trajectory) + (note if missing else "")
+        return head_html(self.trajectory, self.collection.meta(self.position)) + (note if missing else "")
 
     def chart(self, kind: str) -> Chart:
         """The chart of a kind in `CHARTS`; running sums where there is no credit for a waterfall."""
@@ -98,7 +98,9 @@ def beside_steps(left: Episode, right: Episode, page: int) -> str:
     """A page of the steps of both."""
     sides = [(each.trajectory, each.focused) for each in (left, right)]
     n_steps = max(len(trajectory) for trajectory, _ in sides)
-    return _paged(beside_html(sides[0], sides[1], _rows(n_steps, page)), n_steps, page)
+    alike = left.trajectory.policy == right.trajectory.policy  # the names of their files then tell them apart
+    names = [each.collection.name for each in (left, right)] if alike else []
+    return _paged(beside_html(sides[0], sides[1], _rows(n_steps, page), names), n_steps, page)
 
 
 def n_pages(n_steps: int) -> int:

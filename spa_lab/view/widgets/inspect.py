@@ -107,7 +107,7 @@ def _sets(
         trajectories, given = _read(what, options, given)
     several = Collection.of(
         trajectories, given.credits, given.truths, labels=given.labels, tokens=given.tokens,
-        kinds=given.kinds, name=name,
+        kinds=given.kinds, meta=given.meta, name=name,
     )  # fmt: skip
     return {name: lambda: several}, name, False
 
@@ -124,6 +124,7 @@ def _read(
         given.kinds,
         [*imported.labels, *given.labels],
         imported.tokens,
+        imported.meta,
     )
 
 

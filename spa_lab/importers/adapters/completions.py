@@ -1,0 +1,69 @@
+"""Logged calls of a chat model: the messages of a request and the `choices` of its response.
+
+A call that continues an earlier one (its messages, its answer, and more) tells its episode again and
+replaces it.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from spa_lab.importers.adapter import Adapter, Located, objects, record_adapter, rest
+from spa_lab.importers.chat import row_of_messages
+from spa_lab.importers.documents import Document
+from spa_lab.importers.ledger import Ledger
+from spa_lab.importers.rows import Row
+
+_REQUESTS, _RESPONSES = (
+    ("request", "inputs", "kwargs", "body"),
+    ("response", "output", "outputs", "completion"),
+)
+
+
+def _parts(record: Mapping[str, Any], names: tuple[str, ...], field: str) -> list[Row]:
+    """A list of objects in a record, in one of its parts, or in the part's body."""
+    parts = [record, *(record[name] for name in names if isinstance(record.get(name), dict))]
+    parts += [part["body"] for part in parts if isinstance(part.get("body"), dict)]
+    return next((objects(part[field]) for part in parts if objects(part.get(field))), [])
+
+
+def _said(record: Mapping[str, Any]) -> list[Row]:
+    """The messages of the request and the first choice."""
+    choices = _parts(record, _RESPONSES, "choices")
+    answers = [choice["message"] for choice in choices if isinstance(choice.get("message"), dict)]
+    return [*_parts(record, _REQUESTS, "messages"), *answers[:1]] if answers else []
+
+
+def _why_not(record: Mapping[str, Any]) -> str:
+    return "" if _said(record) else "no 'choices' with a message"
+
+
+def _episode(record: Row, ledger: Ledger) -> Row:
+    others = rest(record, "messages", "choices")  # the parts are kept whole in meta but for the messages
+    for name in (*_REQUESTS, *_RESPONSES):
+        if isinstance(others.get(name), dict):
+            others[name] = rest(others[name], "messages", "choices")
+    return row_of_messages(others | {"messages": _said(record)}, "messages", ledger)
+
+
+def _episodes(document: Document, ledger: Ledger) -> Iterator[Located]:
+    told = [list(map(_key, _said(record))) if isinstance(record, dict) else [] for record in document.records]
+    starts = {hash(tuple(keys[:n])) for keys in told for n in range(1, len(keys))}
+    kept = [n for n, keys in enumerate(told) if not keys or hash(tuple(keys)) not in starts]
+    if len(kept) < len(told):
+        ledger.drop("call", "a later call tells its messages again", len(told) - len(kept))
+    records = [document.records[n] for n in kept]
+    lines = [document.lines[n] for n in kept] if document.lines else ()
+    yield from _PER_RECORD.episodes(replace(document, records=records, lines=lines), ledger)
+
+
+def _key(message: Row) -> int:
+    """What an answer has in common with its repetition in the next request."""
+    calls = [call.get("function", call) for call in objects(message.get("tool_calls"))]
+    said = message.get("role"), message.get("content") or "", calls, message.get("tool_call_id")
+    return hash(json.dumps(said, sort_keys=True, default=str))
+
+
+_PER_RECORD = record_adapter("logged chat completions", _why_not, _episode)
+ADAPTER = Adapter(_PER_RECORD.title, _PER_RECORD.why_not, _episodes)

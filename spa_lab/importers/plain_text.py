@@ -1,0 +1,51 @@
+"""Text that is no JSON: tables in CSV, and transcripts of ReAct."""
+
+import csv
+import io
+import re
+from typing import Any, NamedTuple
+
+_NAME = r'"?[A-Za-z_][\w .-]*"?'
+_HEADER = re.compile(rf"{_NAME}(?:,{_NAME})+|{_NAME}(?:\t{_NAME})+")
+_MARKED = re.compile(r"^[ \t>*]*(?:Action|Act)[ \t]*\d*[ \t]*\**:", re.MULTILINE)
+
+
+class Plain(NamedTuple):
+    """The records of a text."""
+
+    form: str
+    records: list[Any]
+    lines: tuple[int, ...] = ()
+    """Line on which each record ends, from 1; empty for a transcript."""
+
+
+def records_of(name: str, text: str) -> Plain | None:
+    """The rows of a table with a header, or a transcript as one record; None if the text is neither.
+
+    Raises:
+        ValueError: a row of a table has more fields than the header (names the line).
+    """
+    start = text.lstrip()
+    if start[:1] in "{[":  # JSON that is broken
+        return None
+    header = start.partition("\n")[0].rstrip("\r")
+    if _HEADER.fullmatch(header) and start.strip() != header:
+        return _table(name, text, "\t" if "\t" in header else ",")
+    return Plain("text", [{"text": text}]) if _MARKED.search(text) else None
+
+
+def _table(name: str, text: str, delimiter: str) -> Plain:
+    records, lines = [], []
+    limit = csv.field_size_limit(len(text) + 1)  # a field may be as long as the file
+    try:
+        reader = csv.DictReader(io.StringIO(text.lstrip()), delimiter=delimiter)
+        for row in reader:
+            if None in row:
+                raise ValueError(f"{name}, line {reader.line_num}: more fields than the header has")
+            records.append({key: value for key, value in row.items() if value not in ("", None)})
+            lines.append(reader.line_num)
+    except csv.Error as error:
+        raise ValueError(f"{name}, line {reader.line_num}: broken CSV: {error}") from None
+    finally:
+        csv.field_size_limit(limit)
+    return Plain("CSV", records, tuple(lines))
