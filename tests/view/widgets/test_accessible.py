@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from spa_lab.store import Run
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view.html.markup import page
 from spa_lab.view.html.objects import trajectory_html
 from spa_lab.view.tables.collection import Collection
-from spa_lab.widgets import BranchView, Inspector, LengthView, RewardExplorer, Scoreboard
+from spa_lab.widgets import BranchView, Inspector, LengthView, RewardExplorer, RunBrowser, Scoreboard
 
 VOID = {"area", "br", "col", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 BLOCKS = {"details", "div", "h3", "h4", "p", "table", "ul"}
@@ -101,8 +102,10 @@ def views(
     opinion: Callable[..., Credit],
     measured: Callable[[Trajectory], ValueTruth],
     board: Callable[..., pd.DataFrame],
+    tmp_path: Path,
 ) -> Views:
-    """A view of every kind that shows steps, scores or rates."""
+    """A view of every kind that shows steps, scores, rates or runs."""
+    Run.create(tmp_path / "runs/one", {"env": "household"}, seed=0)
     episodes = [drawn(6), drawn(7)]
     collection = Collection.of(
         episodes, [opinion(each) for each in episodes], [measured(each) for each in episodes], name="two"
@@ -121,6 +124,7 @@ def views(
         "branch": branch,
         "lengths": LengthView(rates),
         "board": Scoreboard(board(0.0, 0.1)),
+        "runs": RunBrowser(tmp_path / "runs", opened=lambda inspector: None),
     }
 
 
