@@ -92,7 +92,7 @@ def test_bootstrap_of_the_mean_matches_the_normal_interval():
         [interval.low, interval.high], [values.mean() - half, values.mean() + half], rtol=0, atol=0.02
     )
     assert interval.point == values.mean() and interval.n == 400
-    assert interval.method == "bootstrap 95 %"
+    assert interval.method == "bootstrap, 95 %"
 
 
 def test_bootstrap_coverage():
@@ -124,7 +124,7 @@ def test_bootstrap_counts_undefined_resamples():
         return math.nan if rows.min() == rows.max() else float(rows.mean())
 
     interval = bootstrap(values, spread, rng=_rng(), resamples=600)
-    lost = int(interval.method.split(", ")[1].split(" ")[0])
+    lost = int(interval.method.split(", ")[2].split(" ")[0])
     assert 150 < lost < 250  # 600 / 3, standard error 11.5
     assert not math.isnan(interval.low)
 
@@ -187,7 +187,7 @@ def test_pairing_cancels_what_is_hard_for_both():
     difficulty = _rng().normal(0, 10, size=50)
     interval = paired_bootstrap(difficulty + 1, difficulty, rng=_rng(), resamples=200)
     np.testing.assert_allclose([interval.low, interval.point, interval.high], 1.0, rtol=0, atol=1e-9)
-    assert interval.n == 50 and interval.method == "paired bootstrap over tasks 95 %"
+    assert interval.n == 50 and interval.method == "paired bootstrap over tasks, 95 %"
 
 
 def test_paired_bootstrap_over_tasks_has_the_known_width():
@@ -206,7 +206,7 @@ def test_seeds_that_disagree_widen_the_interval():
     error = seed_effect.std() / math.sqrt(4)
     np.testing.assert_allclose(crossed.high - crossed.low, 2 * 1.96 * error, rtol=0.15)
     assert fixed.high - fixed.low == 0.0
-    assert crossed.method == "paired bootstrap over tasks and 4 seeds 95 %"
+    assert crossed.method == "paired bootstrap over tasks and 4 seeds, 95 %"
 
 
 def test_tasks_are_resampled_with_all_their_seeds():
@@ -222,14 +222,14 @@ def test_a_mean_is_a_difference_from_zero():
     alone = crossed_bootstrap(scores, rng=_rng(), resamples=500)
     paired = paired_bootstrap(scores, np.zeros_like(scores), rng=_rng(), resamples=500)
     assert (alone.low, alone.point, alone.high) == (paired.low, paired.point, paired.high)
-    assert (alone.n, alone.method) == (40, "bootstrap over tasks and 3 seeds 95 %")
+    assert (alone.n, alone.method) == (40, "bootstrap over tasks and 3 seeds, 95 %")
     with pytest.raises(ValueError, match=r"scores: expected \(seeds, tasks\)"):
         crossed_bootstrap([], rng=_rng())
 
 
 def test_one_row_is_a_vector_of_tasks():
     row = paired_bootstrap([[1.0, 2.0, 4.0]], [[0.0, 0.0, 0.0]], rng=_rng(), resamples=50)
-    assert row.method == "paired bootstrap over tasks 95 %"
+    assert row.method == "paired bootstrap over tasks, 95 %"
     assert row.n == 3
 
 

@@ -92,7 +92,7 @@ def test_tasks_can_be_resampled_with_the_seeds() -> None:
     assert fixed.low == pytest.approx(fixed.high)
     error = scores[0].std() / math.sqrt(40)
     assert drawn.high - drawn.low == pytest.approx(2 * 1.96 * error, rel=0.06)
-    assert drawn.method == "stratified bootstrap, 4 seeds and 40 tasks 95 %"
+    assert drawn.method == "stratified bootstrap, 4 seeds and 40 tasks, 95 %"
 
 
 def test_iqm_over_seeds_and_tasks_is_that_of_the_flat_matrix() -> None:

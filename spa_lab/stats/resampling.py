@@ -232,7 +232,7 @@ def percentile_interval(replicates: FloatArray, point: float, n: int, level: flo
     tail = (1 - checked_level(level)) / 2
     defined = replicates[~np.isnan(replicates)]
     n_undefined = replicates.size - defined.size
-    label = f"{method} {percent(level)}" + (
+    label = f"{method}, {percent(level)}" + (
         f", {n_undefined} of {replicates.size} resamples undefined" if n_undefined else ""
     )
     if math.isnan(point) or not defined.size:

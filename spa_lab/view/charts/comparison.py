@@ -1,6 +1,7 @@
 """Policies compared on screen: success with intervals, performance profiles, success against episodes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -87,8 +88,9 @@ def _bands(
         raise ValueError(f"{what}: the table has no rows")
     policies: Sequence[str] = list(table["policy"].unique())
     traces: list[Trace] = []
-    for policy in policies:
-        rows, look = table[table["policy"] == policy], style.look(policy)
+    looks = [style.look(policy) for policy in policies]
+    for place, policy in enumerate(policies):
+        rows, look = table[table["policy"] == policy], _told_apart(looks, place)
         name = inert(shortened(policy, NAME))
         group = {"legendgroup": policy, "hoverinfo": "skip", "showlegend": False}
         edge = {
@@ -111,6 +113,13 @@ def _bands(
     figure = layout(PLOT + 20 * (len(policies) // 3), xaxis=x_axis)
     figure["yaxis"] = axis(y_title, range=[-0.02, 1.02], tickformat=".0%")
     return Chart(traces, figure, f"{what} of {len(policies)} policies")
+
+
+def _told_apart(looks: Sequence[style.Look], place: int) -> style.Look:
+    """The look of a policy, with another dash if an earlier one, such as another run of it, has the same."""
+    look = looks[place]
+    earlier = looks[:place].count(look)
+    return replace(look, dash=style.cycled(style.DASHES, style.DASHES.index(look.dash) + earlier))
 
 
 def _plain(trace: Trace) -> Trace:

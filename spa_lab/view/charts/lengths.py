@@ -21,6 +21,8 @@ TITLE = 44
 def length_chart(table: pd.DataFrame) -> Chart:
     """The table of `tables.evaluation.success_by_length`, without the bins in which no policy has an episode.
 
+    Below each bin stands n of every policy, or once where all policies have the same in every bin.
+
     Raises:
         ValueError: the table has no rows.
     """
@@ -34,11 +36,14 @@ def length_chart(table: pd.DataFrame) -> Chart:
         for policy, place in zip(policies, dodge(len(policies)), strict=True)
     ]
     by = str(table["by"].iloc[0])
-    counts = ["<br>".join(str(n) for n in known.loc[known["bin"] == name, "n"]) for name in bins]
-    labels = [f"{name}<br>n = {count}" for name, count in zip(bins, counts, strict=True)]
+    counts = [known.loc[known["bin"] == name, "n"].astype(str) for name in bins]
+    if all(one.nunique() == 1 for one in counts):
+        counts = [one.head(1) for one in counts]
+    labels = [f"{name}<br>n = {'<br>'.join(one)}" for name, one in zip(bins, counts, strict=True)]
+    rows = max(map(len, counts))
     title = textwrap.wrap(f"success rate, {intervals_in_words(table)}", TITLE)
     figure: dict[str, Any] = layout(
-        PLOT + 90 + ROW * len(policies),
+        PLOT + 90 + ROW * rows,
         hovermode="closest",
         xaxis=axis(
             BY_LENGTH[by],
@@ -50,7 +55,7 @@ def length_chart(table: pd.DataFrame) -> Chart:
         yaxis=axis("<br>".join(title), range=[-0.03, 1.03], tickformat=".0%", nticks=6),
         shapes=[_separator(edge) for edge in np.arange(1, len(bins)) - 0.5],
     )
-    figure["margin"] |= {"b": 62 + ROW * len(policies), "l": 49 + 15 * len(title)}
+    figure["margin"] |= {"b": 62 + ROW * rows, "l": 49 + 15 * len(title)}
     return Chart(traces, figure, f"Success rate of {len(policies)} policies by {BY_LENGTH[by]}")
 
 

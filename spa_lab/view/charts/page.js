@@ -87,7 +87,6 @@ function chartIn(box, { dark, step, onStep }) {
     if (shapes) themed.layout.shapes = shapes;
     const first = !plot.classList.contains("js-plotly-plot");
     await Plotly.react(plot, themed.data, themed.layout, CONFIG);
-    plot.setAttribute("aria-label", current.description);
     if (first && onStep) {
       plot.on("plotly_click", ({ points }) => {
         const { meta } = spec.layout;
@@ -143,7 +142,8 @@ function chartIn(box, { dark, step, onStep }) {
         return drawn;
       }
       spec = next;
-      plot.setAttribute("role", "img");
+      plot.setAttribute("role", "figure"); // not "img", which would hide the chart's buttons
+      plot.setAttribute("aria-label", next.description);
       plot.style.height = `${next.layout.height}px`;
       if (plot.parentNode !== box) box.replaceChildren(plot);
       drawn = redraw();

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator, PercentFormatter
@@ -29,6 +30,8 @@ SCREEN_INCH = 100
 """Pixels of a chart on screen that make one inch of the image: text keeps its size relative to the plot."""
 LEGEND_TOP = 0.04
 """Inches from the upper edge to the legend."""
+EDGE = 0.02
+"""Inches left free beside a label for which the image grew."""
 TITLE = 26
 """Pixels of the titles above the first panels."""
 PERCENT = ".0%"
@@ -55,6 +58,7 @@ def still_image(chart: Chart, *, width: int = 1000) -> bytes:
             if trace["type"] == "heatmap":
                 _draw_heat(panels[trace.get("xaxis", "x")], trace)
         _draw_legend(figure, panels, layout)
+        _make_room(figure)
         image = io.BytesIO()
         figure.savefig(image, format="png", dpi=DPI, metadata={"Software": None})
     return image.getvalue()
@@ -178,20 +182,37 @@ def _draw_legend(figure: Figure, panels: Mapping[str, Axes], layout: Mapping[str
     space = layout["margin"]["t"] - (TITLE if layout.get("annotations") else 0)
     missing = LEGEND_TOP + LEGEND_ROW * len(rows) - space / SCREEN_INCH
     if missing > 0:
-        _grow(figure, missing)
+        _grow(figure, top=missing)
     draw_legend(figure, rows, MARGIN, LEGEND_TOP)
 
 
-def _grow(figure: Figure, inches: float) -> None:
-    """Add space at the top; panels and titles keep their size and their distance from the bottom."""
-    height = figure.get_figheight()
-    figure.set_figheight(height + inches)
-    share = height / (height + inches)
+def _make_room(figure: Figure) -> None:
+    """Let the image grow where a title or the labels of an axis reach beyond its left or lower edge."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    boxes = [axes.get_tightbbox(renderer) for axes in figure.axes]
+    left, bottom = (
+        max(-min(getattr(box, end) for box in boxes if box) / figure.dpi, 0) for end in ("x0", "y0")
+    )
+    if left or bottom:
+        _grow(figure, left=left and left + EDGE, bottom=bottom and bottom + EDGE)
+
+
+def _grow(figure: Figure, *, left: float = 0.0, bottom: float = 0.0, top: float = 0.0) -> None:
+    """Add inches of space at the edges; panels, titles and legend keep their size and distances."""
+    width, height = figure.get_size_inches()
+    grown = (width + left, height + bottom + top)
+    figure.set_size_inches(grown)
     for axes in figure.axes:
-        left, bottom, width, upward = axes.get_position().bounds
-        axes.set_position((left, bottom * share, width, upward * share))
+        x, y, across, upward = axes.get_position().bounds
+        axes.set_position(
+            (
+                (x * width + left) / grown[0], (y * height + bottom) / grown[1],
+                across * width / grown[0], upward * height / grown[1],
+            )
+        )  # fmt: skip
     for text in figure.texts:
-        text.set_y(text.get_position()[1] * share)
+        x, y = text.get_position()
+        text.set_position(((x * width + left) / grown[0], (y * height + bottom) / grown[1]))
 
 
 def _label(trace: Mapping[str, Any]) -> str:

@@ -73,5 +73,6 @@ def _column(title: str, trajectory: Trajectory, first: int) -> str:
     )
     return (
         f'<div><h4>{title}</h4><p class="facts">{safe(facts(trajectory))}</p>'
-        f'<div class="scroll high"><table class="steps"><tbody>{rows}</tbody></table></div></div>'
+        f'<div class="scroll high" tabindex="0" role="region" aria-label="{title}">'
+        f'<table class="steps"><tbody>{rows}</tbody></table></div></div>'
     )

@@ -53,7 +53,9 @@ class Table:
 
     def _heading(self, name: Any) -> str:
         parts = name if isinstance(name, tuple) else (name,)
-        return ", ".join(self.names.get(str(part), str(part).replace("_", " ")) for part in parts)
+        return ", ".join(
+            self.names.get(str(part), str(part).replace("_", " ")) for part in parts if part != ""
+        )
 
     def _text(self, value: Any) -> str:
         if isinstance(value, bool | np.bool_):
@@ -64,7 +66,7 @@ class Table:
             return UNKNOWN
         if isinstance(value, float | np.floating):
             whole = float(value).is_integer() and abs(float(value)) > 1
-            return f"{value:,.{0 if whole else self.digits}f}".replace("-", "−")
+            return f"{value:z,.{0 if whole else self.digits}f}".replace("-", "−")
         if isinstance(value, int | np.integer):
             return f"{value:,}".replace("-", "−")
         return shortened(str(value), LONGEST)

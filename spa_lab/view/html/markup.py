@@ -11,6 +11,8 @@ from pathlib import Path
 
 SHOWN = 700
 """Characters of one text that are shown at once; the rest is folded."""
+SPARE = 100
+"""Characters beyond `SHOWN` that are shown as well, as a fold would take their place."""
 FOLDED = 20_000
 """Characters of one text that a page holds at most; only the object holds the rest."""
 _UNSEEN = re.compile(
@@ -29,8 +31,11 @@ def safe(text: str) -> str:
 def prose(text: str, *, shown: int = SHOWN) -> str:
     """The text as a block with its own text direction; characters beyond `shown` are folded.
 
+    It must not stand in a `<p>`, which a fold would end.
     Characters beyond `FOLDED` are left out, and the block states their number.
     """
+    if len(text) <= shown + SPARE:
+        shown = len(text)
     head, rest = text[:shown], text[shown:FOLDED]
     block = f'<span class="prose" dir="auto">{safe(head)}</span>'
     if rest:
@@ -88,8 +93,10 @@ def page(title: str, body: str) -> str:
 
     It is dark where the reader's system is.
     """
+    name = safe(title)
+    heading = f'<h1 class="unseen">{name}</h1>'
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{safe(title)}</title></head><body>{_THEME}{styled(body)}</body></html>\n"
+        f"<title>{name}</title></head><body>{_THEME}<main>{styled(heading + body)}</main></body></html>\n"
     )

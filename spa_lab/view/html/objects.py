@@ -22,7 +22,8 @@ MOST_ROWS = 200
 
 def trajectory_html(trajectory: Trajectory) -> str:
     """A line that unfolds to the steps."""
-    line = f"<b>{safe(shortened(trajectory.instruction, 120))}</b> · {safe(facts(trajectory))}"
+    task = safe(shortened(trajectory.instruction, 120)) or "(no task sentence)"
+    line = f"<b>{task}</b> · {safe(facts(trajectory))}"
     return styled(
         f"<details><summary>{line}</summary>{head_html(trajectory)}"
         f'<div class="scroll high">{steps_html(trajectory, ())}</div></details>'

@@ -48,7 +48,10 @@ STRONGEST_TINT = 40
 
 def head_html(trajectory: Trajectory, meta: Mapping[str, Any] = MappingProxyType({})) -> str:
     """The instruction, one line of facts, and the initial observation."""
-    more = f"{safe(trajectory.env)} · {safe(trajectory.split)} · {safe(trajectory.policy)}"
+    origin = dict.fromkeys(
+        (trajectory.env, trajectory.split, trajectory.policy)
+    )  # of a log they are the same
+    more = " · ".join(map(safe, origin))
     first = prose(trajectory.initial_observation)
     line = f"{safe(facts(trajectory))} · {more} · ended: {safe(str(trajectory.ended))}"
     return (
@@ -170,13 +173,13 @@ def step_html(step: Step, shade: str = "", badges: str = "") -> str:
     shown = f'<code dir="auto"{shade}>{prose(action)}</code>' if action.strip() else f"<i>{NO_ACTION}</i>"
     kind = "action" if step.action else "no action"
     thought = (
-        f'<p class="thought">{_label("thought")}<span>{prose(step.thought)}</span></p>'
+        f'<div class="line thought">{_label("thought")}<span>{prose(step.thought)}</span></div>'
         if step.thought
         else ""
     )
     return (
-        f'{thought}<p class="action">{_label(kind)}<span>{badges}{mark}{shown}</span></p>'
-        f'<p class="reply">{_label("reply")}<span>{prose(step.observation)}</span></p>'
+        f'{thought}<div class="line action">{_label(kind)}<span>{badges}{mark}{shown}</span></div>'
+        f'<div class="line reply">{_label("reply")}<span>{prose(step.observation)}</span></div>'
     )
 
 
@@ -236,8 +239,8 @@ def _heads(
 
 def _number_head(name: str, caption: str) -> str:
     return (
-        f'<th scope="col" role="columnheader" class="figure" title="{safe(caption)}">{name}'
-        f'<span class="caption"><br>{safe(caption)}</span></th>'
+        f'<th scope="col" role="columnheader" class="figure" title="{safe(caption)}">'
+        f'<div class="source">{name}</div><span class="caption">{safe(caption)}</span></th>'
     )
 
 

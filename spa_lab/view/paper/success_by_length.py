@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from spa_lab.view import geometry, style
 from spa_lab.view.paper import captions, latex, looks
@@ -36,7 +37,7 @@ def success_by_length_figure(
     """Success rate of every policy by length of the task, with intervals; n of each bin below.
 
     Args:
-        table: of `evaluation.success_by_length`; empty bins are left blank.
+        table: of `evaluation.success_by_length`; bins in which no policy has an episode are not drawn.
         columns: of the paper that the figure spans, or a `Page`.
         name: of its files.
 
@@ -44,12 +45,14 @@ def success_by_length_figure(
         ValueError: the table has no rows.
     """
     page = page_of(columns)
+    known = table[table.groupby("bin")["n"].transform("sum") > 0]
+    shown = table if known.empty else known
     with page.printing():
-        figure = _draw(table, page.width)
+        figure = _draw(shown, page.width)
     by = "the length of the expert's solution" if table["by"].iloc[0] == "expert_length" else "episode length"
     caption = f"Strict success by {by} with {intervals_in_words(table)}; n counts trajectories."
     facts = captions.policy_facts(table)
-    return PaperFigure(name, figure, table, caption, page, facts, latex.length_rows(table), ("policy", "bin"))
+    return PaperFigure(name, figure, table, caption, page, facts, latex.length_rows(shown), ("policy", "bin"))
 
 
 def _draw(table: pd.DataFrame, width: float) -> Figure:
@@ -60,15 +63,17 @@ def _draw(table: pd.DataFrame, width: float) -> Figure:
     ]
     legend = legend_rows(handles, width - LEFT - MARGIN)
     counts_top = MARGIN + HEIGHT + AXIS
-    foot = counts_top + COUNT_ROW * len(policies) + 0.06
+    per_bin = table.groupby("bin")["n"].nunique()
+    counted = policies if (per_bin > 1).any() else policies[:1]
+    foot = counts_top + COUNT_ROW * len(counted) + 0.06
     figure = Figure(figsize=(width, foot + LEGEND_ROW * len(legend) + 0.02))
     plot_width = width - LEFT - MARGIN
     axes = add_axes(figure, LEFT, MARGIN, plot_width, HEIGHT)
     _draw_rates(axes, table, policies, bins)
     x_title = BY_LENGTH[table["by"].iloc[0]]
     add_text(figure, LEFT + plot_width / 2, counts_top - 0.08, x_title, ha="center")
-    below = add_axes(figure, LEFT, counts_top, plot_width, COUNT_ROW * len(policies))
-    _write_counts(below, table, policies, axes.get_xlim(), plot_width)
+    below = add_axes(figure, LEFT, counts_top, plot_width, COUNT_ROW * len(counted))
+    _write_counts(below, table, counted, axes.get_xlim(), plot_width)
     draw_legend(figure, legend, LEFT, foot)
     return figure
 
@@ -86,7 +91,8 @@ def _draw_rates(axes: Axes, table: pd.DataFrame, policies: Sequence[str], bins: 
         )  # fmt: skip
     for edge in np.arange(1, len(bins)) - 0.5:
         axes.axvline(edge, color=style.GRID, linewidth=0.6)
-    axes.set(xlim=(-0.5, len(bins) - 0.5), ylim=(0, 1), ylabel="success rate", xticks=range(len(bins)))
+    axes.set(xlim=(-0.5, len(bins) - 0.5), ylim=(0, 1), ylabel="success rate (%)", xticks=range(len(bins)))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
     axes.set_xticklabels(bins)
     tidy(axes, "y")
 
@@ -94,7 +100,10 @@ def _draw_rates(axes: Axes, table: pd.DataFrame, policies: Sequence[str], bins: 
 def _write_counts(
     axes: Axes, table: pd.DataFrame, policies: Sequence[str], span: geometry.Span, inches: float
 ) -> None:
-    """A row per policy: its marker, and n of every bin below the bin; `inches` is the width of the axes."""
+    """A row per policy: its marker, and n of every bin below the bin; no marker if one row holds for all.
+
+    `inches` is the width of the axes.
+    """
     axes.set(xlim=span, ylim=(len(policies) - 0.5, -0.5))
     axes.set_axis_off()
     margin = axes.get_yaxis_transform()  # x: the axes run from 0 to 1; y: rows
@@ -102,6 +111,8 @@ def _write_counts(
         for bin_index, n in enumerate(table["n"][table["policy"] == policy]):
             axes.text(bin_index, row, str(n), ha="center", va="center")
         axes.text(-0.26 / inches, row, "n", transform=margin, ha="right", va="center")
+        if len(policies) == 1:
+            continue
         axes.plot(
             [-0.12 / inches], [row], linestyle="none", clip_on=False, transform=margin,
             **looks.marker_of(policy),

@@ -160,9 +160,11 @@ def rate_over_runs(frame: pd.DataFrame, *, rng: np.random.Generator) -> Interval
 
 def intervals_in_words(table: pd.DataFrame) -> str:
     """Kind of the intervals in a table of this module, and the number of seeds, as a phrase."""
-    n_seeds = int(table["n_seeds"].max())
+    seeds = table.loc[table["n"] > 0, "n_seeds"] if table["n"].any() else table["n_seeds"]
+    n_seeds, fewest = int(seeds.max()), int(seeds.min())
     if n_seeds > 1:
-        return f"95 % bootstrap intervals over tasks and up to {n_seeds} seeds"
+        up_to = "" if fewest == n_seeds else "up to "
+        return f"95 % bootstrap intervals over tasks and {up_to}{n_seeds} seeds"
     return "95 % Wilson intervals (1 seed)"
 
 

@@ -42,6 +42,7 @@ class BranchView(CollectionView):
         budget: continuations of each prefix that the button plays, >= 1.
     """
 
+    head = pane()
     controls = pane()
     chart = chart_pane()
     values = pane()
@@ -60,7 +61,7 @@ class BranchView(CollectionView):
     ) -> None:
         if chunk < 1 or budget < 1:
             raise ValueError(f"chunk and budget must be >= 1, got {chunk} and {budget}")
-        panes = ["controls", "status", "chart", "values", "beside"]
+        panes = ["head", "controls", "status", "chart", "values", "beside"]
         super().__init__(collection, selection, panes=panes, name="Branch from here")
         self.grow, self.what_if, self.chunk, self.budget = grow, what_if, chunk, budget
         self.actions = actions
@@ -195,4 +196,5 @@ class BranchView(CollectionView):
                 )
             )  # fmt: skip
             parts.append(controls.button("what_if", "Try it", enabled=not busy))
-        self.controls = f"<h4>step {self.step}: <code>{label}</code></h4>{controls.row(*parts)}"
+        self.head = f"<h4>step {self.step}: <code>{label}</code></h4>"
+        self.controls = controls.row(*parts)

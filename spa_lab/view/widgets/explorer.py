@@ -90,14 +90,14 @@ class RewardExplorer(CollectionView):
 
     def draw(self) -> None:
         """The trajectory that is shown now; the chart first, as it is what a user waits for."""
+        source = safe(shortened(self.selection.source, 60))
         title = f'<h4 dir="auto">{safe(shortened(self.trajectory.instruction, 120))}</h4>'
         if self.credits([self.selection.source]):
             table = self.to_frame()
             self.draw_chart("chart", advantage_chart(self.trajectory, table))
-            self.summary = title + advantage_summary_html(table)
+            self.summary = f'{title}<p class="facts">credit by {source}</p>{advantage_summary_html(table)}'
             self.numbers = advantage_numbers_html(table)
         else:
-            source = safe(shortened(self.selection.source, 60))
             self.draw_chart("chart", None)
             self.summary = f'{title}<span class="note">{source} gave this trajectory no credit.</span>'
             self.numbers = ""

@@ -90,7 +90,8 @@ class RunBrowser(Host):
             cells = "".join(f"<td{looks[name]}>{safe(_shown(value))}</td>" for name, value in row.items())
             name = str(row["run"])
             state = " checked" if name in self.ticked else ""
-            box = f'<td><input type="checkbox" name="ticked" value="{safe(name)}"{state}></td>'
+            tick = f'name="ticked" value="{safe(name)}" aria-label="{safe(name)} beside another"{state}'
+            box = f'<td><input type="checkbox" {tick}></td>'
             cells = f"{box}{cells}" if self.opened is not None else cells
             focus = 0 if index == max(chosen, 0) else -1
             rows.append(

@@ -1,12 +1,14 @@
 """Charts hold the numbers of their tables, are figures that plotly accepts, and keep foreign text inert."""
 
 import html
+import io
 import json
 import re
 from base64 import b64decode
 from collections.abc import Callable
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +21,7 @@ from spa_lab.view.charts import (
     bars_chart,
     branch_chart,
     credit_chart,
+    learning_chart,
     length_chart,
     lines_chart,
     points_chart,
@@ -99,6 +102,16 @@ def test_every_chart_has_a_still_image(charts: dict[str, Chart]) -> None:
         image = still_image(chart)
         assert image.startswith(b"\x89PNG") and 5_000 < len(image) < 120_000, name
         assert still_image(chart) == image
+
+
+def test_a_still_image_cuts_no_label() -> None:
+    """The margins of a page suit its own font: here the image grows where a label needs more."""
+    charts = [lines_chart(pd.DataFrame({"y": [0.0, top]}), x="x") for top in (1.0, -123456.0)]
+    for chart in charts:
+        pixels = plt.imread(io.BytesIO(still_image(chart)))[..., :3]
+        assert (pixels[:, 0] == 1).all() and (pixels[-1] == 1).all(), "nothing touches the edge"
+    small, large = (plt.imread(io.BytesIO(still_image(chart))).shape[1] for chart in charts)
+    assert large > small
 
 
 @pytest.mark.parametrize("n_steps", [1, 2, 13, 60])
@@ -204,10 +217,23 @@ def test_rates_by_length_are_those_of_the_table(lengths_table: pd.DataFrame) -> 
         np.testing.assert_allclose(rate - trace["error_y"]["arrayminus"], rows["low"], rtol=1e-5, atol=1e-6)
         assert trace["marker"]["color"] == style.look(policy).colour
     axis = chart.spec()["layout"]["xaxis"]
-    assert axis["ticktext"] == ["1–4<br>n = 4<br>4", "10+<br>n = 1<br>1"], "the empty bin is left out"
+    assert axis["ticktext"] == ["1–4<br>n = 4", "10+<br>n = 1"], "one n for all, the empty bin is left out"
     assert "expert" in axis["title"]["text"]
+    fewer = lengths_table.assign(n=lengths_table["n"] - (lengths_table.index == 0))
+    assert length_chart(fewer).spec()["layout"]["xaxis"]["ticktext"] == [
+        "1–4<br>n = 3<br>4",
+        "10+<br>n = 1<br>1",
+    ]
     with pytest.raises(ValueError, match="no rows"):
         length_chart(lengths_table.iloc[:0])
+
+
+def test_two_runs_of_a_policy_are_told_apart() -> None:
+    names = ["SPA-RL", "SPA-RL@live", "terminal reward"]
+    table = pd.DataFrame({"policy": names, "episodes": 8, "value": 0.5, "low": np.nan, "high": np.nan})
+    lines = [trace["line"] for trace in learning_chart(table).traces]
+    assert len({(line["color"], line["dash"]) for line in lines}) == 3
+    assert lines[0]["color"] == lines[1]["color"]
 
 
 def test_intervals_shrink_with_continuations() -> None:

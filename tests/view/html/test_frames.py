@@ -25,7 +25,7 @@ def test_headings_are_words_and_an_index_is_shown_if_it_says_something() -> None
     assert _cells(Table(frame.reset_index(drop=True)), "th") == ["n steps"]
     assert _cells(Table(frame.reset_index(drop=True).rename_axis("step")), "th") == ["step", "n steps"]
     both = frame.set_index("n_steps", append=True).assign(x=1).unstack()
-    assert _cells(Table(both), "th") == ["ended as, ", "x, 1", "x, 2"]
+    assert _cells(Table(both), "th") == ["ended as", "x, 1", "x, 2"]
 
 
 def test_numbers_are_flush_right_and_text_is_not() -> None:

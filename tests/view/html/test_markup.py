@@ -35,6 +35,10 @@ def test_a_long_text_is_folded_and_says_what_is_left_out() -> None:
     assert "99,300 more characters" in block and "80,000 more characters are not in this page" in block
     assert block.count("x") == markup.FOLDED
     assert "<details" not in markup.prose("short")
+    assert "<details" not in markup.prose("x" * (markup.SHOWN + markup.SPARE)), (
+        "a few more are not worth a fold"
+    )
+    assert "101 more characters" in markup.prose("x" * (markup.SHOWN + markup.SPARE + 1))
 
 
 def test_a_page_requests_no_resources() -> None:

@@ -41,7 +41,7 @@ def every(
         rows = [{"loss": 1.0 / (i + 1), "kl": 0.01 * i, "note": "text"} for i in range(130)]
         curves = training_table({"SPA": {0: rows, 1: rows[:99]}, "PPO": {0: rows}}, ("loss", "kl"))
         differences = pd.DataFrame(
-            [("PPO, SPA-RL", "PPO, terminal reward", -0.05, 0.1, 0.25, 40, 2, "paired bootstrap 95 %")],
+            [("PPO, SPA-RL", "PPO, terminal reward", -0.05, 0.1, 0.25, 40, 2, "paired bootstrap, 95 %")],
             columns=["ours", "theirs", "low", "point", "high", "n", "n_seeds", "method"],
         )
         return [

@@ -150,6 +150,6 @@ def test_differences_pair_tasks_and_shared_runs() -> None:
     pairs = [("ours", "theirs"), ("ours", "nobody")]
     (row,) = differences_table(frame, pairs, rng=np.random.default_rng(0)).to_dict("records")
     assert (row["ours"], row["theirs"], row["n"], row["n_seeds"]) == ("ours", "theirs", 2, 2)
-    assert row["point"] == 0.5 and row["method"] == "paired bootstrap over tasks and 2 seeds 95 %"
+    assert row["point"] == 0.5 and row["method"] == "paired bootstrap over tasks and 2 seeds, 95 %"
     with pytest.raises(ValueError, match="'ours' and 'theirs' share no training run"):
         differences_table(frame[frame["run_seed"] != 1].iloc[2:], pairs, rng=np.random.default_rng(0))
