@@ -23,7 +23,6 @@ from dataclasses import replace
 import numpy as np
 
 from spa_lab.agent.codec import TokenRow
-from spa_lab.learn.checkpoint import LearnerState
 from spa_lab.learn.extra_cost import ExtraCost
 from spa_lab.learn.graded_rows import GradedRow, graded
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
@@ -77,21 +76,13 @@ class Discriminator:
             for t, paid in zip(trajectories, log_odds, strict=True)
         ]
 
-    def state(self) -> LearnerState:
-        """The network's weights."""
-        return self.network.state()
-
-    def load_state(self, state: LearnerState) -> None:
-        """Continue from `state`; raises ValueError if names or shapes differ."""
-        self.network.load_state(state)
-
 
 def make(inputs: TrainingInputs) -> Learner:
     """PPO on the discriminator's log odds."""
     extra = ExtraCost()
     judge = Discriminator(inputs, extra)
     reward = paid_as_it_is(inputs.preset.reward, judge)
-    return ppo(inputs, reward, extra=extra, stateful={"discriminator": judge})
+    return ppo(inputs, reward, extra=extra, stateful={"discriminator": judge.network})
 
 
 METHOD = TrainingMethod(

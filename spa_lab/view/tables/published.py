@@ -57,12 +57,16 @@ def published_table(published: pd.DataFrame, world: str, *, against: str = "SPA-
     Raises:
         ValueError: the world has no such method.
     """
-    rows = published[(published["world"] == world) & (published["quantity"] == "success")]
+    rows = _successes(published, world)
     if against not in set(rows["method"]):
         raise ValueError(f"no success of {against!r} in {world!r}; there are: {', '.join(rows['method'])}")
     counted = {row["method"]: (_count(row["percent"], row["n"]), row["n"]) for _, row in rows.iterrows()}
     table = [_resolved(row, counted, against) for row in rows.to_dict("records")]
     return pd.DataFrame(table).astype({"n": "Int64", "k": "Int64"})
+
+
+def _successes(published: pd.DataFrame, world: str) -> pd.DataFrame:
+    return published[(published["world"] == world) & (published["quantity"] == "success")]
 
 
 def _resolved(row: Mapping[Any, Any], counted: Mapping[str, Any], against: str) -> dict[str, Any]:
@@ -105,8 +109,7 @@ def beside_table(
         rng: of the bootstrap.
         names: the paper's method -> our policy.
     """
-    rows = published[(published["world"] == world) & (published["quantity"] == "success")]
-    theirs = rows.set_index("method")["percent"]
+    theirs = _successes(published, world).set_index("method")["percent"]
     ours = success_table(frame[frame["policy"].isin(list(names.values()))], rng=rng).set_index("policy")
     table = []
     for method in dict.fromkeys([*names, *theirs.index]):
