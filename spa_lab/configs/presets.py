@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 from spa_lab.configs.checks import SettingError, check_choice, check_counts
 from spa_lab.configs.cloning import CloneConfig
 from spa_lab.configs.estimator import EstimatorConfig
+from spa_lab.configs.hindsight import HindsightConfig
 from spa_lab.configs.ppo import PPOConfig
 from spa_lab.configs.progress import ProgressConfig
 from spa_lab.configs.prompt import PromptConfig
@@ -72,6 +73,7 @@ class Preset:
     """Share of the explored tasks on which the estimator is evaluated instead of fitted, in (0, 1)."""
     estimator: EstimatorConfig = field(default_factory=EstimatorConfig)
     progress: ProgressConfig = field(default_factory=ProgressConfig)
+    hindsight: HindsightConfig = field(default_factory=HindsightConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
     ppo: PPOConfig = field(default_factory=PPOConfig)
     evaluate_rollout: RolloutConfig = field(default_factory=lambda: RolloutConfig(temperature=0.0))

@@ -9,6 +9,7 @@ import numpy as np
 
 from spa_lab.configs.cloning import CloneConfig
 from spa_lab.configs.estimator import EstimatorConfig
+from spa_lab.configs.hindsight import HindsightConfig
 from spa_lab.configs.ppo import PPOConfig
 from spa_lab.configs.presets import Preset
 from spa_lab.configs.progress import ProgressConfig
@@ -44,6 +45,9 @@ PRESET = Preset(
     explore_rollout=RolloutConfig(temperature=1.0, max_new_tokens=2, parallel=256),
     estimator=EstimatorConfig(width=64, epochs=8, lr=8e-3, batch_tokens=500),
     progress=ProgressConfig(group_size=8),
+    hindsight=HindsightConfig(
+        epochs=8, refit_epochs=2, lr=5e-3, muon_lr=5e-3, batch_tokens=800, group_size=8
+    ),
     reward=RewardConfig(beta=0.0, grounding_form="penalty", residual="last", clip=True),
     ppo=PPOConfig(
         iterations=6, episodes=64, group_size=8, branches=2, batch_tokens=700, lr=2e-3,

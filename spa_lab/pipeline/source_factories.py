@@ -7,9 +7,11 @@ from time import perf_counter
 import numpy as np
 
 from spa_lab.credit import methods
+from spa_lab.credit.hindsight import hindsight_credit
 from spa_lab.credit.methods import Cost, CreditMethod
 from spa_lab.learn.ensemble_critic import EnsembleCriticConfig, fit_ensemble_critic
 from spa_lab.learn.estimator import fit_estimator
+from spa_lab.learn.hindsight import fit_hindsight
 from spa_lab.learn.histories import read_histories
 from spa_lab.learn.progress import ProgressData, fit_progress
 from spa_lab.learn.return_predictor import (
@@ -178,6 +180,26 @@ def spa_progress(experiment: Experiment, report: Report) -> CreditMethod:
         return model.credit(trajectories, of_each, clock=False, close=False)
 
     return CreditMethod("spa_progress", "ours", assign, fitting)
+
+
+def spa_hindsight(experiment: Experiment, report: Report) -> CreditMethod:
+    """Progress by what a language model would write in a success, and in a failure.
+
+    Cost: the explorations, cloned twice as often as `hindsight.epochs` says.
+
+    Fails where explorations hold no success, or no failure.
+    """
+    start, fitted = perf_counter(), experiment.explored.fitted
+    policy, config = experiment.policy(CLONED), experiment.preset.hindsight
+    rng = experiment.rng("hindsight")
+    line, model = fit_hindsight(policy, fitted, config, rng=rng)
+    fitting = Cost(perf_counter() - start, len(fitted))
+
+    def assign(trajectories: Sequence[Trajectory]) -> list[Credit]:
+        ratios = model.log_ratios(policy.codec.rows_of(trajectories))
+        return hindsight_credit(trajectories, ratios, line, close=False)
+
+    return CreditMethod("spa_hindsight", "ours, after arXiv:1912.02503", assign, fitting)
 
 
 def rudder(experiment: Experiment, report: Report) -> CreditMethod:

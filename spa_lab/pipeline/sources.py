@@ -68,6 +68,12 @@ SOURCES: Mapping[str, SourceEntry] = MappingProxyType(
             "progress by sibling rollouts and a small model, refitted during training",
             "progress",
         ),
+        "spa_hindsight": _entry(
+            "spa_hindsight",
+            "SPA-RL, hindsight",
+            "progress by a language model that is told the outcome, refitted during training",
+            "hindsight",
+        ),
         "occlusion": _entry("occlusion", "occlusion", "prediction with and without the step", "rudder"),
         "rudder": _entry("rudder", "RUDDER", "differences of a return predictor's values", "rudder"),
         "critic_td": _entry("critic_td", "critic, TD", "TD errors of a fine-tuned critic", "critic"),

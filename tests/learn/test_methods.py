@@ -394,7 +394,7 @@ def test_contributions_are_clipped_to_what_was_explored(make: Make, explored: li
 
 def test_a_fitted_credit_reports_its_drift(make: Make) -> None:
     signs = {"credit_error", "credit_missed", "paid_beyond", "paid_repeats"}
-    for name in ("spa", "critic", "spa_progress"):
+    for name in ("spa", "critic", "spa_progress", "spa_hindsight"):
         (metrics,) = _iterate(make(name), 1)
         assert signs <= metrics.keys() and all(0 <= metrics[sign] <= 1 for sign in signs - {"credit_error"})
     assert metrics["credit_error"] < 1e-9, "progress sums to the outcome by construction"

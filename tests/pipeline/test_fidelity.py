@@ -38,7 +38,7 @@ from tests.envs.even import Even
 SOURCES = {
     "terminal", "mean", "random", "grounding", "step_index", "leave_one_out", "gigpo", "ipr_5",
     "math_shepherd_8", "mc_difference_8", "spa", "spa_released_head", "critic_td", "critic_gae", "rudder",
-    "occlusion", "spa_prefix", "spa_progress", "critic", CEILING,
+    "occlusion", "spa_prefix", "spa_progress", "spa_hindsight", "critic", CEILING,
 }  # fmt: skip
 
 

@@ -63,6 +63,12 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
             "progress by sibling rollouts and a small model refitted in each iteration, no critic",
             "explored",
         ),
+        "spa_hindsight": _entry(
+            "spa_hindsight",
+            "SPA-RL, hindsight",
+            "progress by a language model that is told the outcome, refitted in each iteration, no critic",
+            "explored",
+        ),
         "prm4a": _entry(
             "prm4a",
             "PRM4A",
