@@ -144,10 +144,10 @@ def test_archer_advantages_are_those_of_whole_steps(
     assert learner.extra.taken()["extra_updates"] == epochs + 40 + 10
 
 
-def test_the_discriminator_pays_log_odds(
-    make_trajectory: Callable[..., Trajectory], inputs_of: Callable[..., TrainingInputs]
+def test_the_discriminator_pays_minus_the_log_of_being_known(
+    learner_of: Make, make_trajectory: Callable[..., Trajectory], inputs_of: Callable[..., TrainingInputs]
 ) -> None:
-    """The log odds of a step that both write, and of one that only the agent writes."""
+    """-log (1 - D) of a step that both write, D = 1/2, and of one that only the agent writes, D near 0."""
     shown = Demonstration(make_trajectory(1.0, [True, True], id="shown"), (True, False))
     inputs = replace(inputs_of(), demonstrations=[shown])
     extra = ExtraCost()
@@ -156,9 +156,11 @@ def test_the_discriminator_pays_log_odds(
     faster = replace(judge.network.config, epochs=150, lr=2e-2)
     judge.network.config = faster
     (paid,) = judge([make_trajectory(0.0, [True, True], id="written")])
-    # the first step is shown once and written once: log (1 / 1); only the agent writes the second
-    assert paid.contributions[0] == pytest.approx(0, abs=0.05) and paid.contributions[1] < -2
+    # the first step is shown once and written once: log 2; only the agent writes the second
+    assert paid.contributions[0] == pytest.approx(np.log(2), abs=0.03) and 0 <= paid.contributions[1] < 0.13
     assert extra.taken()["extra_updates"] == faster.epochs
+    config = learner_of("stepagent_inverse", inputs).config
+    assert (config.gae_level, config.gamma, config.lam) == ("step", 0.0, 0.0), "each step for itself"
 
 
 def test_judges_continue_where_they_were_saved(

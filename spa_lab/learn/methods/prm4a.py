@@ -6,18 +6,21 @@ the model q is fitted to these targets by cross-entropy; each step is paid q(h_t
 In the source each turn is a decision of its own, whose value is what the model says of it, under a KL to the
 reference. That is PPO with the discount 0: the advantage of a step is q(h_t, a_t) less the critic's mean of q
 at h_t, and values, which already hold the future, are never summed over steps. The first round's model is
-fitted to the cloned policy's explorations, the models of the two later rounds to the episodes of the round
-before; visits are pooled by task, texts read and actions, as there.
+fitted to the cloned policy's explorations; at the start of each of the two later rounds it is fitted further,
+to the episodes of the round before; visits are pooled by task, texts read and actions, as there.
 
 The model is a language model of its own, a copy of the cloned policy with a head (`learn.step_network`).
 
-Departs from the source: PPO (there online DPO); grounding is paid as in every method. Departs from the
-released code: there the discount counts from the first step, gamma^t, and outcomes lie in [-1, 1].
+Departs from the source: PPO (there online DPO); grounding is paid as in every method; a later round's model
+goes on from the weights of the one before, since a fresh one does not learn from a round's few episodes which
+action is right (probe world "gates"). Departs from the released code: there the discount counts from the
+first step, gamma^t, and outcomes lie in [-1, 1].
 
 Cost: one fit of the model before training and one at the start of each later round.
 
 Fails where the model is wrong: each step maximises what the model says of it, and nothing later corrects that
-within a round.
+within a round. A model that is fitted too briefly tells lost from good episodes, yet pays both actions at a
+history the same.
 """
 
 import math
@@ -84,7 +87,6 @@ class ProcessRewards:
         """Iterations that were paid."""
         seed = inputs.stream("process rewards").randrange(2**31)
         self.network = StepNetwork(inputs.policy, inputs.preset.estimator, seed=seed)
-        self._first = self.network.state()
         rows = inputs.policy.codec.rows_of(inputs.explored)
         self._fit(graded(rows, pooled_returns(inputs.explored, GAMMA)))
 
@@ -114,8 +116,7 @@ class ProcessRewards:
         self.n_paid = int(split_state(state, "counted").facts["paid"])
 
     def _fit(self, rows: Sequence[GradedRow]) -> None:
-        """A fresh model of some episodes; its random numbers depend on the round alone."""
-        self.network.load_state(self._first)
+        """Fit the model further, to some episodes; its random numbers depend on the round alone."""
         rng = self.inputs.stream(f"process rewards {self.n_paid // self.length}")
         self.extra.add(updates=self.network.fit(rows, rng=rng))
 
