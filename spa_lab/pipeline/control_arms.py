@@ -38,7 +38,7 @@ PUBLISHED = MappingProxyType(
 )
 """The paper's reward and the released discounts."""
 LONGER_FIT = MappingProxyType({"estimator.epochs": 24, "estimator.lr": 2e-3})
-"""For language models of their own that grade steps (`learn.step_network`): three times the passes of `PRESET` at
+"""For language models of their own that grade steps (`learn.step_network`): more passes than `PRESET` has, at
 a quarter of its rate. With those of `PRESET` such a model gives both actions of a gate the same number."""
 PRESET = Preset(
     name="controls",
@@ -76,6 +76,7 @@ ARMS: Mapping[str, Arm] = MappingProxyType(
         "prm4a": Arm("prm4a", LONGER_FIT),
         "archer": Arm("archer", LONGER_FIT),
         "stepagent_inverse": Arm("stepagent_inverse", LONGER_FIT),
+        "ragen_s": Arm("ragen_s", {"ppo.group_size": 4}),
         "spa_published": Arm("spa", PUBLISHED),
         "spa_kept": Arm("spa", {"reward.residual": "kept", "reward.clip": False}),
         "spa_offline": Arm("spa_offline", PUBLISHED),

@@ -6,10 +6,9 @@ D is fitted to tell the expert's steps from the agent's, in turn with updates by
 
 Not stated in what is public: the form of the reward, its discount and the discriminator. Here each step
 maximises its own reward alone, PPO with the discount 0. A sum over later steps would depend on their number
-as well: -log (1 - D) is positive and pays for going on; the log odds (arXiv:1710.11248) are negative where the
-agent is known, so that the policy learnt to end the episode by a text that is no action (probe world "gates",
-where they were tried with the discount 1). They have no lower bound either, and a few such steps outweigh
-all others after normalisation.
+as well: -log (1 - D) is positive and pays for going on; the log odds (arXiv:1710.11248) are negative where
+the agent is known, and with the discount 1 the policy learnt to end episodes by a text that is no action
+(probe world "gates"). They have no lower bound either: a few such steps outweigh all others.
 
 The discriminator is a language model of its own, a copy of the cloned policy with a head
 (`learn.step_network`); in each iteration it is fitted further, with the passes and the rate of
