@@ -73,7 +73,7 @@ ARMS: Mapping[str, Arm] = MappingProxyType(
         EXACT: Arm(EXACT),
         SHUFFLED: Arm(SHUFFLED),
         **{name: Arm(name) for name, entry in METHODS.items() if entry.factory},
-        "prm4a": Arm("prm4a", LONGER_FIT),
+        "prm4a": Arm("prm4a", {**LONGER_FIT, "estimator.epochs": 40}),
         "archer": Arm("archer", LONGER_FIT),
         "stepagent_inverse": Arm("stepagent_inverse", LONGER_FIT),
         "ragen_s": Arm("ragen_s", {"ppo.group_size": 4}),
