@@ -3,6 +3,10 @@
 The compared methods each train such a model beside the policy. Here it is a copy of the cloned policy with a
 head, fitted like the progress estimator of SPA-RL: same settings, `preset.estimator`.
 
+A short fit tells lost episodes from good ones before it tells the right action from the wrong one at the same
+history. On the probe world "gates", within histories and on episodes held out, the correlation with exact
+values was 0.3 after 128 updates (seed 100) and 0.8 to 0.9 after 384 at a quarter of the rate (100 to 102).
+
 L = mean over steps of the cross-entropy between target and output, weighted by step
 """
 

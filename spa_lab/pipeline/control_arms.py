@@ -38,6 +38,9 @@ PUBLISHED = MappingProxyType(
     }
 )
 """The paper's reward and the released discounts."""
+LONGER_FIT = MappingProxyType({"estimator.epochs": 24, "estimator.lr": 2e-3})
+"""For language models of their own that grade steps (`learn.step_network`): more passes than `PRESET` has, at
+a quarter of its rate. With those of `PRESET` such a model gives both actions of a gate the same number."""
 PRESET = Preset(
     name="controls",
     demonstrations=128,
@@ -54,7 +57,7 @@ PRESET = Preset(
         gae_level="step", gamma=1.0, lam=0.95,
     ),
 )  # fmt: skip
-"""Scale of the controls; chosen on seeds from 100 on, the same for every arm."""
+"""Scale of the controls; chosen on seeds from 100 on, the same for every arm but for what `ARMS` changes."""
 EXPLORED = 256
 """Explorations of the cloned policy, the same for every arm that needs some."""
 
@@ -74,6 +77,10 @@ ARMS: Mapping[str, Arm] = MappingProxyType(
         EXACT: Arm(EXACT),
         SHUFFLED: Arm(SHUFFLED),
         **{name: Arm(name) for name, entry in METHODS.items() if entry.factory},
+        "prm4a": Arm("prm4a", {**LONGER_FIT, "estimator.epochs": 40}),
+        "archer": Arm("archer", LONGER_FIT),
+        "stepagent_inverse": Arm("stepagent_inverse", LONGER_FIT),
+        "ragen_s": Arm("ragen_s", {"ppo.group_size": 4}),
         "spa_published": Arm("spa", PUBLISHED),
         "spa_kept": Arm("spa", {"reward.residual": "kept", "reward.clip": False}),
         "spa_offline": Arm("spa_offline", PUBLISHED),

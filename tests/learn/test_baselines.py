@@ -70,7 +70,8 @@ def test_starpo_s_keeps_the_groups_of_widest_spread(
 
     assert kept(0.25) == ["e2", "e3"] and kept(0.3) == kept(0.5) == ["e2", "e3", "e4", "e5"]
     assert kept(1.0) == kept(0.5), "groups of equal outcomes teach nothing"
-    learner = learner_of("ragen_s", inputs_of())
+    learner = learner_of("ragen_s", inputs_of(epochs=3))
+    assert learner.config.epochs == 12, "as many updates as without the filter"
     assert [e.trajectory.id for e in learner.keep(collected).episodes] == ["e2", "e3"]
     objective = learner.objective
     assert (objective.clip_low, objective.clip_high, objective.kl_coef) == (0.2, 0.28, 0.0)

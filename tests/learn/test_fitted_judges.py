@@ -1,26 +1,27 @@
 """Process rewards, critics of whole steps and discriminators by hand on three episodes."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from spa_lab.agent.codec import TokenRow
 from spa_lab.agent.rollout import Episode
 from spa_lab.envs.base import Demonstration
+from spa_lab.learn import fresh_steps
 from spa_lab.learn.collect import Collected
 from spa_lab.learn.extra_cost import ExtraCost
+from spa_lab.learn.fresh_steps import OverFreshSteps
 from spa_lab.learn.method import TrainingInputs
 from spa_lab.learn.methods.prm4a import ProcessRewards, pooled_returns
 from spa_lab.learn.methods.stepagent_inverse import Discriminator
 from spa_lab.learn.on_policy import OnPolicyLearner
-from spa_lab.learn.ppo import GAEOnRewards
 from spa_lab.learn.step_features import StepFeatures
-from spa_lab.learn.step_rewards import FusedReward
 from spa_lab.learn.utterance_critics import CriticsConfig, Transitions, UtteranceCritics
-from spa_lab.types import Credit, Trajectory
+from spa_lab.types import Credit, FloatArray, Trajectory
 from tests.learn.states import stored
 
 Build = Callable[..., Episode]
@@ -39,36 +40,39 @@ def test_visits_of_the_same_step_share_their_return(make_trajectory: Callable[..
     assert [each.tolist() for each in returns] == [[0.25, 1.0], [0.25, 0.0], [0.25, 0.5, 1.0]]
 
 
-def test_prm4a_pays_each_step_what_the_model_says(
+def test_prm4a_compares_each_step_with_fresh_ones(
     build: Build,
     learner_of: Make,
     make_trajectory: Callable[..., Trajectory],
     inputs_of: Callable[..., TrainingInputs],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Discount 0: the advantage is q - V at the step's first token; nothing later is added to it."""
+    """Two fresh steps at each of two histories of three episodes; no later step counts."""
     explored = [make_trajectory(1.0, [True, True], id=f"x{i}") for i in range(2)]
     learner = learner_of("prm4a", inputs_of(explored, iterations=6))
-    assert isinstance(learner.estimate, GAEOnRewards) and learner.critic is not None
-    config = learner.config
-    assert (config.gae_level, config.gamma, config.lam) == ("step", 0.0, 0.0)
+    estimate = learner.estimate
+    assert isinstance(estimate, OverFreshSteps) and learner.critic is None
     q = {"a": [0.5, 0.75], "b": [0.25, 0.0], "c": [1.0, 0.5]}
-    reward = learner.estimate.reward
-    assert isinstance(reward, FusedReward)
-    credits = [Credit(name, "prm4a", values) for name, values in q.items()]
-    monkeypatch.setattr(
-        learner.estimate, "reward", replace(reward, source=lambda trajectories, *, rows: credits)
-    )
-    values = [np.array([0.0, 0.25, 9.0, 0.0, 0.5])] * 3
-    monkeypatch.setattr(learner.critic, "values", lambda episodes, *, budget: values)
-    learner.critic.is_fitted = True
+    credits = [Credit(name, "prm4a", np.array(values)) for name, values in q.items()]
+    estimate.reward = replace(estimate.reward, source=lambda trajectories, *, rows: credits)
+    seen: list[TokenRow] = []
+
+    def grade(rows: Sequence[TokenRow]) -> list[FloatArray]:
+        seen.extend(rows)
+        return [np.array([x]) for x in (0.5, 0.0, 0.75, 0.25, 0.25, 0.25, 0.5, 0.5, 0.0, 0.5, 0.5, 0.5)]
+
+    estimate.grade = grade
+    monkeypatch.setattr(fresh_steps, "FRESH", 2)
+    monkeypatch.setattr(fresh_steps, "write_steps", lambda policy, histories, **_: [(7, 8)] * len(histories))
     episodes = [build(outcome, name) for outcome, name in ((1.0, "a"), (0.0, "b"), (1.0, "c"))]
-    estimates = learner.estimate(Collected(episodes, [0, 0, 1]))
-    assert [estimate.advantage.tolist() for estimate in estimates] == [
+    estimates = estimate(Collected(episodes, [0, 0, 1]))
+    assert [each.advantage.tolist() for each in estimates] == [
         [0, 0.25, 0.25, 0, 0.25],
         [0, 0, 0, 0, -0.5],
         [0, 0.75, 0.75, 0, 0],
     ]
+    assert [row.ids for row in seen[:4]] == [(0, 7, 8)] * 2 + [(0, 1, 2, 3, 7, 8)] * 2
+    assert [row.step for row in seen[1:3]] == [(-1, 0, 0), (-1, -1, -1, -1, 0, 0)]
 
 
 def test_process_rewards_are_fitted_once_a_round(
@@ -144,10 +148,10 @@ def test_archer_advantages_are_those_of_whole_steps(
     assert learner.extra.taken()["extra_updates"] == epochs + 40 + 10
 
 
-def test_the_discriminator_pays_log_odds(
-    make_trajectory: Callable[..., Trajectory], inputs_of: Callable[..., TrainingInputs]
+def test_the_discriminator_pays_minus_the_log_of_being_known(
+    learner_of: Make, make_trajectory: Callable[..., Trajectory], inputs_of: Callable[..., TrainingInputs]
 ) -> None:
-    """The log odds of a step that both write, and of one that only the agent writes."""
+    """-log (1 - D) of a step that both write, D = 1/2, and of one that only the agent writes, D near 0."""
     shown = Demonstration(make_trajectory(1.0, [True, True], id="shown"), (True, False))
     inputs = replace(inputs_of(), demonstrations=[shown])
     extra = ExtraCost()
@@ -156,9 +160,11 @@ def test_the_discriminator_pays_log_odds(
     faster = replace(judge.network.config, epochs=150, lr=2e-2)
     judge.network.config = faster
     (paid,) = judge([make_trajectory(0.0, [True, True], id="written")])
-    # the first step is shown once and written once: log (1 / 1); only the agent writes the second
-    assert paid.contributions[0] == pytest.approx(0, abs=0.05) and paid.contributions[1] < -2
+    # the first step is shown once and written once: log 2; only the agent writes the second
+    assert paid.contributions[0] == pytest.approx(np.log(2), abs=0.03) and 0 <= paid.contributions[1] < 0.13
     assert extra.taken()["extra_updates"] == faster.epochs
+    config = learner_of("stepagent_inverse", inputs).config
+    assert (config.gae_level, config.gamma, config.lam) == ("step", 0.0, 0.0), "each step for itself"
 
 
 def test_judges_continue_where_they_were_saved(

@@ -72,7 +72,7 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
         "prm4a": _entry(
             "prm4a",
             "PRM4A",
-            "PPO on a process reward model of the explorations' returns, fitted anew in three rounds",
+            "a process reward model of returns, in three rounds, compares steps at one history",
             "explored",
         ),
         "archer": _entry(

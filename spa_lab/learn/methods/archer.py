@@ -15,8 +15,8 @@ tokens). The discount is that of `preset.ppo` where that counts steps, else 0.9,
 
 Cost: a fit of the network and the critics before training; gradient steps of the critics in each iteration.
 
-Fails where the network does not tell good steps from bad ones, or transitions are few: advantages are then
-the critics' errors.
+Fails where the network does not tell good steps from bad ones, as after a short fit, or transitions are few:
+advantages are then the critics' errors.
 """
 
 from dataclasses import replace

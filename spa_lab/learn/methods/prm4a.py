@@ -1,23 +1,29 @@
 """PRM4A (AgentPRM): a process reward model of the Monte Carlo return, and the policy that it teaches.
 
 Q(h_t, a_t) = mean of gamma^(T - 1 - t) * R over all visits of (h_t, a_t)              arXiv:2502.10325
-the model q is fitted to these targets by cross-entropy; each step is paid q(h_t, a_t), and maximises it alone
+A_t = q(h_t, a_t) - mean over k of q(h_t, a_k),  a_1, ..., a_4 written by the policy at h_t
 
-In the source each turn is a decision of its own, whose value is what the model says of it, under a KL to the
-reference. That is PPO with the discount 0: the advantage of a step is q(h_t, a_t) less the critic's mean of q
-at h_t, and values, which already hold the future, are never summed over steps. The first round's model is
-fitted to the cloned policy's explorations, the models of the two later rounds to the episodes of the round
-before; visits are pooled by task, texts read and actions, as there.
+The model q is fitted to the targets Q by cross-entropy; each step maximises it alone. In the source each
+turn is a decision of its own: the policy writes several steps at one history and learns from what the model
+says of them, under a KL to the reference. Values, which already hold the future, are never summed over
+steps. The first round's model is fitted to the cloned policy's explorations; at the start of each of the two
+later rounds it is fitted further, to the episodes of the round before; visits are pooled by task, texts read
+and actions, as there.
 
 The model is a language model of its own, a copy of the cloned policy with a head (`learn.step_network`).
 
-Departs from the source: PPO (there online DPO); grounding is paid as in every method. Departs from the
-released code: there the discount counts from the first step, gamma^t, and outcomes lie in [-1, 1].
+Departs from the source: the clipped update of all methods on normalised advantages (there online DPO of the
+better step of two); histories are those of the present policy's episodes; grounding is paid as in every
+method; a later round's model goes on from the weights of the one before, since a fresh one does not learn
+from a round's few episodes which action is right (probe world "gates"). Departs from the released code:
+there the discount counts from the first step, gamma^t, and outcomes lie in [-1, 1].
 
-Cost: one fit of the model before training and one at the start of each later round.
+Cost: one fit of the model before training and one at the start of each later round; four steps are written at
+each history.
 
 Fails where the model is wrong: each step maximises what the model says of it, and nothing later corrects that
-within a round.
+within a round. A model that is fitted too briefly tells lost from good episodes, yet pays both actions at a
+history the same.
 """
 
 import math
@@ -30,9 +36,10 @@ import torch
 from spa_lab.agent.codec import TokenRow
 from spa_lab.learn.checkpoint import LearnerState, merge_states, split_state
 from spa_lab.learn.extra_cost import ExtraCost
+from spa_lab.learn.fresh_steps import OverFreshSteps
 from spa_lab.learn.graded_rows import GradedRow, graded, graded_state, load_graded
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
-from spa_lab.learn.ppo import ppo, with_ppo
+from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.step_network import StepNetwork
 from spa_lab.learn.step_rewards import paid_as_it_is
 from spa_lab.types import Credit, FloatArray, Trajectory
@@ -84,7 +91,6 @@ class ProcessRewards:
         """Iterations that were paid."""
         seed = inputs.stream("process rewards").randrange(2**31)
         self.network = StepNetwork(inputs.policy, inputs.preset.estimator, seed=seed)
-        self._first = self.network.state()
         rows = inputs.policy.codec.rows_of(inputs.explored)
         self._fit(graded(rows, pooled_returns(inputs.explored, GAMMA)))
 
@@ -96,10 +102,14 @@ class ProcessRewards:
             self._fit(self._round)
             self._round = []
         encoded = self.network.codec.rows_of(trajectories, rows)
-        q = [torch.from_numpy(each[:, 0]).sigmoid().numpy() for each in self.network.logits(encoded)]
+        q = self.grade(encoded)
         self._round += graded(encoded, pooled_returns(trajectories, GAMMA))
         self.n_paid += 1
         return [Credit(t.id, "prm4a", paid) for t, paid in zip(trajectories, q, strict=True)]
+
+    def grade(self, rows: Sequence[TokenRow]) -> list[FloatArray]:
+        """(T,) q of the steps of each row, in [0, 1]."""
+        return [torch.from_numpy(each[:, 0]).sigmoid().numpy() for each in self.network.logits(rows)]
 
     def state(self) -> LearnerState:
         """The present model, and the episodes of this round."""
@@ -114,19 +124,17 @@ class ProcessRewards:
         self.n_paid = int(split_state(state, "counted").facts["paid"])
 
     def _fit(self, rows: Sequence[GradedRow]) -> None:
-        """A fresh model of some episodes; its random numbers depend on the round alone."""
-        self.network.load_state(self._first)
+        """Fit the model further, to some episodes; its random numbers depend on the round alone."""
         rng = self.inputs.stream(f"process rewards {self.n_paid // self.length}")
         self.extra.add(updates=self.network.fit(rows, rng=rng))
 
 
 def make(inputs: TrainingInputs) -> Learner:
-    """PPO on q with the discount 0 per step."""
-    inputs = with_ppo(inputs, gae_level="step", gamma=0.0, lam=0.0)
+    """The clipped update on q less that of fresh steps."""
     extra = ExtraCost()
     model = ProcessRewards(inputs, extra)
-    reward = paid_as_it_is(inputs.preset.reward, model)
-    return ppo(inputs, reward, extra=extra, stateful={"process_rewards": model})
+    estimate = OverFreshSteps(inputs, paid_as_it_is(inputs.preset.reward, model), model.grade)
+    return OnPolicyLearner(inputs, estimate, stateful={"process_rewards": model}, extra=extra)
 
 
 METHOD = TrainingMethod(

@@ -1,24 +1,27 @@
 """StepAgent by inverse reinforcement learning: a discriminator's opinion of each step is its reward.
 
-r_t = log D(h_t, a_t) - log (1 - D(h_t, a_t)) + beta * g_t         arXiv:2411.03817; GAIL, arXiv:1606.03476
+r_t = -log (1 - D(h_t, a_t)) + beta * g_t,  A_t = r_t - V(h_t)     arXiv:2411.03817; GAIL, arXiv:1606.03476
 
 D is fitted to tell the expert's steps from the agent's, in turn with updates by PPO. The outcome is not used.
-With this form of the reward (arXiv:1710.11248) a step that cannot be told from the expert's is paid 0; -log
-(1 - D) is always positive and pays for going on, log D is negative and pays for ending soon.
 
-Not stated in what is public: that form, and the discriminator. It is here a language model of its own, a copy
-of the cloned policy with a head (`learn.step_network`); in each iteration it is fitted further, to as many
-demonstrations as there are episodes, and asked about the very steps that it was fitted to, as in GAIL.
-Inserted mistakes are not the expert's.
+Not stated in what is public: the form of the reward, its discount and the discriminator. Here each step
+maximises its own reward alone, PPO with the discount 0. A sum over later steps would depend on their number
+as well: -log (1 - D) is positive and pays for going on; the log odds (arXiv:1710.11248) are negative where
+the agent is known, and with the discount 1 the policy learnt to end episodes by a text that is no action
+(probe world "gates"). They have no lower bound either: a few such steps outweigh all others.
+
+The discriminator is a language model of its own, a copy of the cloned policy with a head
+(`learn.step_network`); in each iteration it is fitted further, with the passes and the rate of
+`preset.estimator`, to as many demonstrations as there are episodes, and asked about the very steps that it
+was fitted to, as in GAIL. Inserted mistakes are not the expert's.
 
 Cost: a fit of the discriminator in each iteration, to twice its episodes.
 
 Fails where the expert's steps are easily told apart by their wording: the reward then grades the wording. The
-outcome is never looked at.
+outcome is never looked at. A discriminator that is fitted too briefly grades no single step.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -26,18 +29,14 @@ from spa_lab.agent.codec import TokenRow
 from spa_lab.learn.extra_cost import ExtraCost
 from spa_lab.learn.graded_rows import GradedRow, graded
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
-from spa_lab.learn.ppo import ppo
+from spa_lab.learn.ppo import ppo, with_ppo
 from spa_lab.learn.step_network import StepNetwork
 from spa_lab.learn.step_rewards import paid_as_it_is
 from spa_lab.types import Credit, Trajectory
 
-RATE = 0.1
-"""Learning rate of the discriminator, in units of `estimator.lr`. A faster one tells all steps of the agent
-from the expert's by what it remembers of them, and pays each the same."""
-
 
 class Discriminator:
-    """Pays each step the log odds that the expert wrote it.
+    """Pays each step -log (1 - D), D the probability that the expert wrote it.
 
     Args:
         inputs: of the method.
@@ -52,9 +51,7 @@ class Discriminator:
             raise ValueError("method 'stepagent_inverse' needs demonstrations, got 0")
         self.inputs, self.extra = inputs, extra
         seed = inputs.stream("discriminator").randrange(2**31)
-        estimator = inputs.preset.estimator
-        config = replace(estimator, epochs=1, lr=RATE * estimator.lr)
-        self.network = StepNetwork(inputs.policy, config, seed=seed)
+        self.network = StepNetwork(inputs.policy, inputs.preset.estimator, seed=seed)
         rows = inputs.policy.codec.rows_of([shown.trajectory for shown in inputs.demonstrations])
         self.expert = [
             GradedRow(row, np.ones(len(shown.supervised)), np.array(shown.supervised, dtype=float))
@@ -72,13 +69,14 @@ class Discriminator:
         self.extra.add(updates=self.network.fit([*drawn, *own], rng=self.inputs.rng))
         log_odds = self.network.logits(encoded)
         return [
-            Credit(t.id, "stepagent_inverse", paid[:, 0])  # (T, 1) -> (T,)
-            for t, paid in zip(trajectories, log_odds, strict=True)
+            Credit(t.id, "stepagent_inverse", np.logaddexp(0.0, odds[:, 0]))  # (T, 1) -> (T,)
+            for t, odds in zip(trajectories, log_odds, strict=True)
         ]
 
 
 def make(inputs: TrainingInputs) -> Learner:
-    """PPO on the discriminator's log odds."""
+    """PPO on -log (1 - D) with the discount 0 per step."""
+    inputs = with_ppo(inputs, gae_level="step", gamma=0.0, lam=0.0)
     extra = ExtraCost()
     judge = Discriminator(inputs, extra)
     reward = paid_as_it_is(inputs.preset.reward, judge)
