@@ -127,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for part in options.parts or PARTS:
         records: list[Record] = []
         for measured in PARTS[part](options):
-            print(described(measured), flush=True)
+            print(described(measured, after=records[-1] if records else None), flush=True)
             records += measured
             if options.out:  # after every measurement: a long part may be interrupted
                 save(records, options.out / f"{part}.csv")

@@ -106,9 +106,10 @@ def points(records: Sequence[Record]) -> pd.DataFrame:
 def _draw(table: pd.DataFrame) -> Figure:
     panels = Panels(TWO_COLUMNS.width, len(CURVES), HEIGHT, most=3, head=0.1)
     handles = [legend_entry(way, _line(way)) for way in WAYS if way in set(table["way"])]
-    if (table["beside"][table["curve"] != "width"] == 1).any():
-        alone = {"color": style.INK, "marker": "o", "markersize": 4, "linestyle": "none"}
-        handles.append(legend_entry("one episode", alone | {"markerfacecolor": style.WHITE}))
+    for beside in sorted(table.loc[table["curve"] != "width", "beside"].unique()):
+        point = {"color": style.INK, "marker": "o", "markersize": 4, "linestyle": "none"}
+        hollow = {"markerfacecolor": style.WHITE} if beside == 1 else {}
+        handles.append(legend_entry("one episode" if beside == 1 else f"{beside} episodes", point | hollow))
     legend = legend_rows(handles, TWO_COLUMNS.width - 2 * MARGIN)
     figure = Figure(figsize=(TWO_COLUMNS.width, panels.foot + LEGEND_ROW * len(legend) + 0.08))
     for index, (curve, (_, label)) in enumerate(CURVES.items()):

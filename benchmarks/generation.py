@@ -16,7 +16,7 @@ from spa_lab.envs.base import Environment, Task
 from spa_lab.envs.episode import RunningEpisode
 
 MAX_NEW_TOKENS = 16
-ENGINE, WHOLE, KEPT = "engine", "generate on the whole text", "generate with its cache kept"
+ENGINE, WHOLE, KEPT = "engine", "generate on whole text", "generate with cache"
 """The ways: the project's, `model.generate` that reads the whole text at each step, and one that keeps the
 cache of its single episode over the steps."""
 

@@ -49,6 +49,8 @@ def measure(base: Policy, environment: Environment, *, episodes: int) -> Iterato
     short = replace(environment, step_limit=STEPS)
     tasks = short.tasks("unseen", TASKS)
     size = min(PLAYED_AT_ONCE, episodes // LEAST)
+    gc.collect()
+    gc.freeze()  # what exists now is not searched again after each call
     done, read, next_tenth, start = [0], [_settled_bytes()], 1, time.process_time()
     while done[-1] < episodes:
         n = min(size, episodes - done[-1])
@@ -59,6 +61,7 @@ def measure(base: Policy, environment: Environment, *, episodes: int) -> Iterato
             next_tenth += 1
             found = {"resident_bytes": read[-1]}
             yield [_record(episodes, f"after {done[-1]}", done[-1], time.process_time() - start, found)]
+    gc.unfreeze()
     grown = {"bytes_per_episode": slope(done, read), "readings": len(read)}
     yield [_record(episodes, "slope of the second half", done[-1], time.process_time() - start, grown)]
 

@@ -102,15 +102,18 @@ def as_text(facts: Mapping[str, object]) -> dict[str, str]:
     return texts
 
 
-def described(records: Sequence[Record]) -> str:
-    """Records in words: a line for each setting, and one below it for each way."""
+def described(records: Sequence[Record], *, after: Record | None = None) -> str:
+    """Records in words: a line for each setting, and one below it for each way.
+
+    The setting is left out where it is that of the record before; `after` is the one before the first.
+    """
     lines: list[str] = []
-    before: tuple[str, Mapping[str, str]] | None = None
+    before = after
     for record in records:
-        if (record.part, record.setting) != before:
-            before = record.part, record.setting
+        if before is None or (record.part, record.setting) != (before.part, before.setting):
             lines.append(f"{record.part}: {', '.join(f'{k} {v}' for k, v in record.setting.items())}")
         lines.append(f"  {_in_words(record)}")
+        before = record
     return "\n".join(lines)
 
 

@@ -63,7 +63,7 @@ def test_ways_that_write_other_tokens_are_not_compared(
 ) -> None:
     world = replace(environment(), step_limit=1)
     monkeypatch.setattr(generation, "play_plain", lambda *_: [[(0,)]])
-    with pytest.raises(ValueError, match="generate on the whole text wrote other tokens than the engine"):
+    with pytest.raises(ValueError, match="generate on whole text wrote other tokens than the engine"):
         generation.compare(make_policy(*TEXTS), world, world.tasks("unseen", 1), rounds=1)
 
 
