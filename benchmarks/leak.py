@@ -6,7 +6,7 @@ memory grows in the first 35,000 episodes and should not grow after that.
 
 import gc
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -91,6 +91,6 @@ def _settled_bytes() -> int:
     return resident_bytes()
 
 
-def _record(episodes: int, way: str, n: int, seconds: float, found: dict[str, float]) -> Record:
+def _record(episodes: int, way: str, n: int, seconds: float, found: Mapping[str, float]) -> Record:
     setting = {"episodes": episodes, "steps": STEPS, "longest_step": LONGEST_STEP}
     return Record("leak", as_text(setting), way, "episodes", (n,), (seconds,), found=as_text(found))

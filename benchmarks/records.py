@@ -195,4 +195,4 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 
 def _facts(text: str) -> dict[str, str]:
-    return dict(pair.split("=", 1) for pair in text.split())  # type: ignore[misc]  # two parts each
+    return dict(pair.split("=", 1) for pair in text.split())
