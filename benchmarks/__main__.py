@@ -35,6 +35,8 @@ from spa_lab.store.files import write_text
 Part = Callable[[argparse.Namespace], Iterator[Sequence[Record]]]
 SMOLLM2, LONGEST_STEP = "smollm2", 32
 """The pretrained model, and the longest step that it writes, tokens."""
+FEWEST = 8
+"""Episodes of the rollouts, where fewer than that are played side by side."""
 
 
 def worlds(options: argparse.Namespace) -> Iterator[Sequence[Record]]:
@@ -46,7 +48,8 @@ def rollouts(options: argparse.Namespace) -> Iterator[Sequence[Record]]:
     """Rollouts, against `model.generate` on the whole text at each step, and with its cache kept."""
     policy, short = _base(), _household(options.steps or 20)
     for parallel in options.parallel:
-        yield generation.compare(policy, short, short.tasks("unseen", parallel), rounds=options.rounds or 3)
+        tasks = short.tasks("unseen", max(parallel, options.episodes or FEWEST))
+        yield generation.compare(policy, short, tasks, rounds=options.rounds or 3, parallel=parallel)
 
 
 def branching(options: argparse.Namespace) -> Iterator[Sequence[Record]]:
@@ -146,7 +149,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--parallel", type=int, nargs="+", default=[1, 32, 64], help="rollouts: side by side")
     parser.add_argument("--rounds", type=int, help="paired rounds")
     parser.add_argument("--steps", type=int, help="longest episode")
-    parser.add_argument("--episodes", type=int, help="of training, smollm2 and leak")
+    parser.add_argument("--episodes", type=int, help="of rollouts (at least), training, smollm2, leak")
     parser.add_argument("--branches", type=int, help="continuations of a history, of branching and failure")
     parser.add_argument("--out", type=Path, metavar="DIR", help="save the records of each part there as CSV")
     parser.add_argument("--draw", type=Path, metavar="DIR", help="draw the saved curves; measures nothing")

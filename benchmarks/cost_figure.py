@@ -31,7 +31,7 @@ HEIGHT = 1.5
 """Inches: a plot."""
 CURVES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "width": ("episodes", "episodes side by side"),
+        "width": ("parallel", "episodes side by side"),
         "length": ("steps", "steps of an episode"),
         "size": ("parameters", "parameters of the model"),
     }
@@ -89,7 +89,7 @@ def points(records: Sequence[Record]) -> pd.DataFrame:
             "curve": record.setting["over"],
             "way": record.way,
             "x": int(record.setting[CURVES[record.setting["over"]][0]]),
-            "beside": int(record.setting["episodes"]),
+            "beside": int(record.setting["parallel"]),
             "per_second": record.per_second,
             "low": min(record.rates),
             "high": max(record.rates),

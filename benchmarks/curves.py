@@ -19,7 +19,7 @@ from spa_lab.envs.base import Environment
 PART = "curves"
 WIDTHS, LENGTHS = (1, 4, 16, 64), (5, 10, 20, 40)
 """Episodes side by side; steps of the longest episode."""
-STEPS, STEPS_OF_SIZES, BESIDE = 20, 5, (1, 16)
+STEPS, STEPS_OF_SIZES, BESIDE = 20, 10, (1, 16)
 """Steps while the width varies, and while the model does, as large ones take long; widths while the steps or
 the model vary."""
 SPREAD = 0.1
@@ -34,9 +34,13 @@ class Size:
 
     hidden: int
     layers: int
+    fewest: int = 4
+    """Episodes, where fewer than that are played side by side."""
 
 
-SIZES = (Size(384, 6), Size(576, 38))
+FEWEST = 4
+"""As `Size.fewest`, of the shipped model."""
+SIZES = (Size(384, 6), Size(576, 38, fewest=1))
 """10 and 135 million parameters with the household's tokenizer."""
 
 
@@ -72,19 +76,25 @@ def measure(
         ValueError: two ways wrote different tokens.
     """
 
-    def point(over: str, policy: Policy, width: int, longest: int) -> list[Record]:
+    def point(over: str, policy: Policy, width: int, longest: int, fewest: int = FEWEST) -> list[Record]:
         short = replace(environment, step_limit=longest)
-        tasks = short.tasks("unseen", width)
-        return generation.compare(policy, short, tasks, rounds=rounds, part=PART, setting={"over": over})
+        n_batches = -(-max(width, fewest) // width)
+        tasks = short.tasks("unseen", width * n_batches)
+        return generation.compare(
+            policy, short, tasks, rounds=rounds, parallel=width, part=PART, setting={"over": over}
+        )
 
     for width in widths:
         yield point("width", base, width, steps)
     for width in beside:
         for longest in lengths:
             yield point("length", base, width, longest)
-    for policy in (base, *(random_policy(base, size) for size in sizes)):
+    for width in beside:
+        yield point("size", base, width, steps_of_sizes)
+    for size in sizes:
+        policy = random_policy(base, size)
         for width in beside:
-            yield point("size", policy, width, steps_of_sizes)
+            yield point("size", policy, width, steps_of_sizes, size.fewest)
 
 
 def random_policy(base: Policy, size: Size, *, seed: int = 0) -> Policy:

@@ -32,13 +32,14 @@ def compare(
     tasks: Sequence[Task],
     *,
     rounds: int,
+    parallel: int | None = None,
     part: str = "rollouts",
     setting: Mapping[str, object] | None = None,
     max_new_tokens: int = MAX_NEW_TOKENS,
 ) -> list[Record]:
-    """Greedy episodes of all tasks side by side, all ways in turn; CPU time for the tokens they wrote.
+    """Greedy episodes side by side, all ways in turn; CPU time for the tokens they wrote.
 
-    A single episode is also played by `model.generate` with a cache of its own that is kept over steps. One
+    Single episodes are also played by `model.generate` with a cache of its own that is kept over steps. One
     step of each way is played before, untimed.
 
     Args:
@@ -46,6 +47,7 @@ def compare(
         environment: its step limit ends episodes.
         tasks: one episode each.
         rounds: paired rounds, >= 1.
+        parallel: episodes side by side; all if None. Every batch of them starts from nothing.
         part: of the benchmarks, for the records.
         setting: what distinguishes this comparison from others of the part.
         max_new_tokens: longest step.
@@ -54,13 +56,17 @@ def compare(
         ValueError: two ways wrote different tokens.
     """
     plays: dict[str, Play] = {ENGINE: play_cached, WHOLE: play_plain}
-    if len(tasks) == 1:
+    parallel = parallel or len(tasks)
+    if parallel == 1:
         plays[KEPT] = play_kept
     first_step = replace(environment, step_limit=1)
     for play in plays.values():
         play(policy, first_step, tasks[:1], max_new_tokens)
     timings: list[dict[str, tuple[float, float]]] = []
-    ways = {name: partial(play, policy, environment, tasks, max_new_tokens) for name, play in plays.items()}
+    ways = {
+        name: partial(_in_batches, play, policy, environment, tasks, parallel, max_new_tokens)
+        for name, play in plays.items()
+    }
     for played in interleaved(ways, rounds=rounds):
         tokens = played[ENGINE].value
         for name, other in played.items():
@@ -69,12 +75,28 @@ def compare(
         n_tokens = sum(len(step) for episode in tokens for step in episode)
         timings.append({name: (n_tokens, other.seconds) for name, other in played.items()})
     facts = {
+        "parallel": parallel,
         "episodes": len(tasks),
         "steps": environment.step_limit,
         "parameters": policy.model.num_parameters(),
         "longest_step": max_new_tokens,
     }
     return compared(part, dict(setting or {}) | facts, "tokens", timings)
+
+
+def _in_batches(
+    play: Play,
+    policy: Policy,
+    environment: Environment,
+    tasks: Sequence[Task],
+    parallel: int,
+    max_new_tokens: int,
+) -> Tokens:
+    return [
+        episode
+        for start in range(0, len(tasks), parallel)
+        for episode in play(policy, environment, tasks[start : start + parallel], max_new_tokens)
+    ]
 
 
 def play_cached(

@@ -41,14 +41,13 @@ def test_worlds() -> None:
 
 
 def test_rollouts_are_saved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command.main(
-        ["rollouts", "--steps", "1", "--rounds", "2", "--parallel", "1", "2", "--out", str(tmp_path)]
-    )
+    options = "--steps 1 --rounds 2 --parallel 1 2 --episodes 2"
+    command.main(["rollouts", *options.split(), "--out", str(tmp_path)])
     records = load(tmp_path / "rollouts.csv")
     assert [record.way for record in records] == [ENGINE, WHOLE, KEPT, ENGINE, WHOLE]
-    assert {record.n for record in records if record.setting["episodes"] == "1"} == {records[0].n}
+    assert {record.n for record in records if record.setting["parallel"] == "1"} == {records[0].n}
     assert all(len(record.seconds) == len(record.ratios) == 2 for record in records)
-    assert "rollouts: episodes 2, steps 1, parameters 688512, longest_step 16" in capsys.readouterr().out
+    assert "rollouts: parallel 2, episodes 2, steps 1, parameters 688512" in capsys.readouterr().out
     assert {"processor", "cores", "torch"} <= set(json.loads((tmp_path / "machine.json").read_text()))
 
 
@@ -105,7 +104,7 @@ def test_curves_are_drawn_from_what_was_saved(
     tmp_path: Path, policy: Policy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "_base", lambda: policy)
-    tiny = {"WIDTHS": (1, 2), "BESIDE": (1, 2), "LENGTHS": (1, 2), "SIZES": (curves.Size(64, 1),)}
+    tiny = {"WIDTHS": (1, 2), "BESIDE": (1, 2), "LENGTHS": (1, 2), "SIZES": (curves.Size(64, 1, fewest=1),)}
     measure = curves.measure
 
     def small(*arguments: object, **options: object) -> object:
@@ -146,7 +145,8 @@ def test_smollm2_is_compared_on_the_whole_text(
     monkeypatch.setattr(command, "load_policy", lambda *_, **__: policy)
     command.main(["smollm2", "--steps", "1", "--episodes", "2"])
     printed = capsys.readouterr().out
-    assert "smollm2: episodes 2, steps 1" in printed and "longest_step 32" in printed and WHOLE in printed
+    assert "smollm2: parallel 2, episodes 2, steps 1" in printed and "longest_step 32" in printed
+    assert WHOLE in printed
 
 
 def test_leak() -> None:
