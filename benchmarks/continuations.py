@@ -64,11 +64,20 @@ def compare(
             differences += (ours.values - theirs.values)[:-1].tolist()
             variances += (ours.standard_error**2 + theirs.standard_error**2)[:-1].tolist()
         timings.append({way: (n_values, spent) for way, spent in seconds.items()})
+    setting = {"episodes": len(tasks), "steps": environment.step_limit, "continuations": branches}
+    found = as_text(
+        {
+            "least_value": min(values),
+            "largest_value": max(values),
+            "standard_errors_apart": _apart(differences, variances),
+        }
+    )
+    return [replace(record, found=found) for record in compared("branching", setting, "values", timings)]
+
+
+def _apart(differences: Sequence[float], variances: Sequence[float]) -> float:
+    """The sum of the differences in its standard errors; raises ValueError above `MAX_STANDARD_ERRORS`."""
     difference = sum(differences) / math.sqrt(sum(variances))
     if abs(difference) > MAX_STANDARD_ERRORS:
         raise ValueError(f"branching and the plain way differ by {difference:.1f} standard errors")
-    setting = {"episodes": len(tasks), "steps": environment.step_limit, "continuations": branches}
-    found = as_text(
-        {"least_value": min(values), "largest_value": max(values), "standard_errors_apart": difference}
-    )
-    return [replace(record, found=found) for record in compared("branching", setting, "values", timings)]
+    return difference

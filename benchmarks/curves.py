@@ -7,6 +7,7 @@ the world, of which they read much ahead.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -76,14 +77,7 @@ def measure(
         ValueError: two ways wrote different tokens.
     """
 
-    def point(over: str, policy: Policy, width: int, longest: int, fewest: int = FEWEST) -> list[Record]:
-        short = replace(environment, step_limit=longest)
-        n_batches = -(-max(width, fewest) // width)
-        tasks = short.tasks("unseen", width * n_batches)
-        return generation.compare(
-            policy, short, tasks, rounds=rounds, parallel=width, part=PART, setting={"over": over}
-        )
-
+    point = partial(_point, environment, rounds)
     for width in widths:
         yield point("width", base, width, steps)
     for width in beside:
@@ -95,6 +89,28 @@ def measure(
         policy = random_policy(base, size)
         for width in beside:
             yield point("size", policy, width, steps_of_sizes, size.fewest)
+
+
+def _point(
+    environment: Environment,
+    rounds: int,
+    over: str,
+    policy: Policy,
+    width: int,
+    longest: int,
+    fewest: int = FEWEST,
+) -> list[Record]:
+    short = replace(environment, step_limit=longest)
+    n_batches = -(-max(width, fewest) // width)
+    return generation.compare(
+        policy,
+        short,
+        short.tasks("unseen", width * n_batches),
+        rounds=rounds,
+        parallel=width,
+        part=PART,
+        setting={"over": over},
+    )
 
 
 def random_policy(base: Policy, size: Size, *, seed: int = 0) -> Policy:

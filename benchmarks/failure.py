@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from benchmarks.records import Record, compared
+from benchmarks.records import Record, as_text, compared
 from benchmarks.timing import interleaved
 from spa_lab.agent.models import load_policy, save_policy
 from spa_lab.agent.rollout import EpisodeSpec, Policy, rollout
@@ -44,7 +44,8 @@ def measure(
 ) -> list[Record]:
     """Wall time for the values of all histories of one failed episode, by number of worker processes.
 
-    Processes are started before, with all that they import; loading the policy is timed.
+    Processes are started before, with all that they import; loading the policy is timed. Their CPU time,
+    the mean of the rounds, is in the records as `cpu_seconds`: other load on the machine changes it less.
 
     Args:
         policy: plays and continues.
@@ -70,15 +71,23 @@ def measure(
         }
         for way in ways.values():
             way(1)
+        before = [pool.used.cpu_seconds for pool in pools.values()]
         full = {name: partial(way, branches) for name, way in ways.items()}
         for done in interleaved(full, rounds=rounds, clock=time.perf_counter):
-            first, *others = [timed.value for timed in done.values()]
-            if any(other != first for other in others):
-                raise ValueError("the outcomes depend on the number of processes")
+            _check_same([timed.value for timed in done.values()])
             n = branches * len(trajectory)
             timings.append({name: (n, timed.seconds) for name, timed in done.items()})
+        used = [pool.used.cpu_seconds - start for pool, start in zip(pools.values(), before, strict=True)]
     setting = {"steps": len(trajectory), "continuations": branches, "clock": "wall"}
-    return compared("failure", setting, "continuations", timings)
+    return [
+        replace(record, found=as_text({"cpu_seconds": cpu / rounds}))
+        for record, cpu in zip(compared("failure", setting, "continuations", timings), used, strict=True)
+    ]
+
+
+def _check_same(outcomes: Sequence[Outcomes]) -> None:
+    if any(other != outcomes[0] for other in outcomes):
+        raise ValueError("the outcomes depend on the number of processes")
 
 
 def failed_episode(

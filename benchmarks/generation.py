@@ -9,7 +9,7 @@ from transformers import DynamicCache
 from benchmarks.plain_generation import generate_step
 from benchmarks.plain_rollout import play_episodes
 from benchmarks.records import Record, compared
-from benchmarks.timing import interleaved
+from benchmarks.timing import Timed, interleaved
 from spa_lab.agent.rollout import EpisodeSpec, Policy, rollout
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Environment, Task
@@ -62,18 +62,11 @@ def compare(
     first_step = replace(environment, step_limit=1)
     for play in plays.values():
         play(policy, first_step, tasks[:1], max_new_tokens)
-    timings: list[dict[str, tuple[float, float]]] = []
     ways = {
         name: partial(_in_batches, play, policy, environment, tasks, parallel, max_new_tokens)
         for name, play in plays.items()
     }
-    for played in interleaved(ways, rounds=rounds):
-        tokens = played[ENGINE].value
-        for name, other in played.items():
-            if other.value != tokens:
-                raise ValueError(f"{name} wrote other tokens than the engine; speeds do not compare")
-        n_tokens = sum(len(step) for episode in tokens for step in episode)
-        timings.append({name: (n_tokens, other.seconds) for name, other in played.items()})
+    timings = [_tokens_and_seconds(played) for played in interleaved(ways, rounds=rounds)]
     facts = {
         "parallel": parallel,
         "episodes": len(tasks),
@@ -82,6 +75,20 @@ def compare(
         "longest_step": max_new_tokens,
     }
     return compared(part, dict(setting or {}) | facts, "tokens", timings)
+
+
+def _tokens_and_seconds(played: Mapping[str, Timed[Tokens]]) -> dict[str, tuple[float, float]]:
+    """Tokens written, and CPU time, of every way in a round.
+
+    Raises:
+        ValueError: one wrote other tokens than the engine.
+    """
+    tokens = played[ENGINE].value
+    for name, other in played.items():
+        if other.value != tokens:
+            raise ValueError(f"{name} wrote other tokens than the engine; speeds do not compare")
+    n_tokens = sum(len(step) for episode in tokens for step in episode)
+    return {name: (n_tokens, other.seconds) for name, other in played.items()}
 
 
 def _in_batches(

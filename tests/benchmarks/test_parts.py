@@ -64,6 +64,7 @@ def test_failure(policy: Policy) -> None:
     one, two = failure.measure(policy, short(3), branches=2, rounds=1, config=config)
     assert (one.way, two.way) == ("1 process", "2 processes")
     assert (one.n, one.setting["steps"], one.setting["clock"]) == ((6.0,), "3", "wall")
+    assert float(two.found["cpu_seconds"]) > 0
 
 
 def test_training(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
