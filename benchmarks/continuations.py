@@ -65,13 +65,8 @@ def compare(
             variances += (ours.standard_error**2 + theirs.standard_error**2)[:-1].tolist()
         timings.append({way: (n_values, spent) for way, spent in seconds.items()})
     setting = {"episodes": len(tasks), "steps": environment.step_limit, "continuations": branches}
-    found = as_text(
-        {
-            "least_value": min(values),
-            "largest_value": max(values),
-            "standard_errors_apart": _apart(differences, variances),
-        }
-    )
+    apart = _apart(differences, variances)
+    found = as_text({"least": min(values), "largest": max(values), "standard_errors_apart": apart})
     return [replace(record, found=found) for record in compared("branching", setting, "values", timings)]
 
 

@@ -76,7 +76,6 @@ def measure(
     Raises:
         ValueError: two ways wrote different tokens.
     """
-
     point = partial(_point, environment, rounds)
     for width in widths:
         yield point("width", base, width, steps)
