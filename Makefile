@@ -9,6 +9,10 @@ OMP_NUM_THREADS ?= 1
 export OMP_NUM_THREADS
 WORKERS ?= 2
 
+# Where `make bench` saves what it measures.
+BENCH ?= build/bench
+PARTS ?=
+
 NEWS := @jupyterlab/apputils-extension:announcements
 
 DOCS := $(VENV)/.docs
@@ -40,8 +44,9 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# All parts, about half an hour; some with PARTS="rollouts curves". TRL is measured where it is installed.
 bench: $(READY)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --out $(BENCH) $(PARTS)
 
 # What only the site and the slides need, in the same environment.
 $(DOCS): $(READY) pyproject.toml constraints.txt

@@ -2,12 +2,14 @@
 
 import math
 import random
-import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from benchmarks.generation import MAX_NEW_TOKENS
 from benchmarks.plain_continuations import plain_outcomes
+from benchmarks.records import Record, as_text, compared
+from benchmarks.timing import timed
 from spa_lab.agent.rollout import EpisodeSpec, Policy, rollout
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Environment, Task
@@ -15,12 +17,21 @@ from spa_lab.truth.monte_carlo import branch_outcomes
 
 MAX_STANDARD_ERRORS = 4.0
 """Difference of the two measurements, over all histories, above which they do not measure the same."""
+SHARED, PLAIN = "branching", "reset, replay and generate"
+"""The ways: the project's, and the plain one."""
 
 
 def compare(
     policy: Policy, environment: Environment, tasks: Sequence[Task], *, branches: int = 16, rounds: int = 2
-) -> str:
-    """Values of every history of one episode a task, both ways in turn; a report of speeds and their ratio.
+) -> list[Record]:
+    """Values of every history of one episode a task, both ways in turn; CPU time for each history.
+
+    Args:
+        policy: plays the episodes and continues them.
+        environment: its step limit is the step cap.
+        tasks: one episode each.
+        branches: continuations from each history.
+        rounds: paired rounds, >= 1.
 
     Raises:
         ValueError: the two measurements differ by more than `MAX_STANDARD_ERRORS`.
@@ -28,32 +39,40 @@ def compare(
     config = RolloutConfig(temperature=0.7, max_new_tokens=MAX_NEW_TOKENS, parallel=256)
     specs = [EpisodeSpec(task.id, task, i) for i, task in enumerate(tasks)]
     trajectories = [episode.trajectory for episode in rollout(policy, environment, specs, config)]
-    n_values, rng = rounds * sum(map(len, trajectories)), random.Random(0)
-    shared_seconds, plain_seconds = 0.0, 0.0
+    n_values, rng = sum(map(len, trajectories)), random.Random(0)
+    timings = []
     values, differences, variances = [], [], []
     for _ in range(rounds):
+        seconds = {SHARED: 0.0, PLAIN: 0.0}
         for trajectory, task in zip(trajectories, tasks, strict=True):
-            start = time.process_time()
-            (shared,) = branch_outcomes(
-                policy, environment, [trajectory], [task], config, branches=branches, rng=rng
+            shared = timed(
+                partial(
+                    branch_outcomes, policy, environment, [trajectory], [task], config,
+                    branches=branches, rng=rng,
+                )
+            )  # fmt: skip
+            plain = timed(
+                partial(
+                    plain_outcomes, policy, environment, trajectory, task, config, branches=branches, rng=rng
+                )
             )
-            middle = time.process_time()
-            outcomes = plain_outcomes(
-                policy, environment, trajectory, task, config, branches=branches, rng=rng
-            )
-            shared_seconds += middle - start
-            plain_seconds += time.process_time() - middle
-            plain = replace(shared, outcomes=outcomes)
-            values += shared.values.tolist()
-            differences += (shared.values - plain.values)[:-1].tolist()
-            variances += (shared.standard_error**2 + plain.standard_error**2)[:-1].tolist()
+            seconds[SHARED] += shared.seconds
+            seconds[PLAIN] += plain.seconds
+            ours = shared.value[0]
+            theirs = replace(ours, outcomes=plain.value)
+            values += ours.values.tolist()
+            differences += (ours.values - theirs.values)[:-1].tolist()
+            variances += (ours.standard_error**2 + theirs.standard_error**2)[:-1].tolist()
+        timings.append({way: (n_values, spent) for way, spent in seconds.items()})
+    setting = {"episodes": len(tasks), "steps": environment.step_limit, "continuations": branches}
+    apart = _apart(differences, variances)
+    found = as_text({"least": min(values), "largest": max(values), "standard_errors_apart": apart})
+    return [replace(record, found=found) for record in compared("branching", setting, "values", timings)]
+
+
+def _apart(differences: Sequence[float], variances: Sequence[float]) -> float:
+    """The sum of the differences in its standard errors; raises ValueError above `MAX_STANDARD_ERRORS`."""
     difference = sum(differences) / math.sqrt(sum(variances))
     if abs(difference) > MAX_STANDARD_ERRORS:
         raise ValueError(f"branching and the plain way differ by {difference:.1f} standard errors")
-    return (
-        f"values of {n_values} histories, {min(values):.2f} to {max(values):.2f}, "
-        f"by {branches} continuations each; the two ways differ by {difference:+.1f} standard errors\n"
-        f"branching: {n_values / shared_seconds:.2f} values/s\n"
-        f"plain: {n_values / plain_seconds:.2f} values/s\n"
-        f"ratio: {plain_seconds / shared_seconds:.1f} ({rounds} paired rounds)"
-    )
+    return difference

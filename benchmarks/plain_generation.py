@@ -1,6 +1,6 @@
 """The plain implementation: `model.generate`, which reads the whole text again unless it is given a cache."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from transformers import DynamicCache, GenerationConfig
@@ -27,7 +27,7 @@ def generate_step(
         cache: of the texts at the step before, extended in place; None: everything is read.
 
     Returns:
-        B sequences of token ids, up to and including the end-of-turn token.
+        B sequences of token ids, up to and including the first one that ends a step.
     """
     codec, device = policy.codec, policy.model.device
     longest = max(map(len, texts))
@@ -38,12 +38,16 @@ def generate_step(
     settings = GenerationConfig(
         max_new_tokens=max_new_tokens,
         do_sample=temperature > 0,
-        eos_token_id=codec.end_id,
+        eos_token_id=sorted(codec.stop_ids),
         pad_token_id=codec.pad_id,
         **sampling,
     )
     out = policy.model.generate(  # type: ignore[operator]
         ids.to(device), attention_mask=mask.to(device), generation_config=settings, past_key_values=cache
     )
-    rows = out[:, longest:].tolist()
-    return [tuple(row[: row.index(codec.end_id) + 1] if codec.end_id in row else row) for row in rows]
+    return [_until_stop(row, codec.stop_ids) for row in out[:, longest:].tolist()]
+
+
+def _until_stop(row: Sequence[int], stops: Collection[int]) -> tuple[int, ...]:
+    after = next((i + 1 for i, token in enumerate(row) if token in stops), len(row))
+    return tuple(row[:after])

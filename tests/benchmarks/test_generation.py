@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import generation
+from benchmarks import generation, plain_generation
 from benchmarks.worlds import replay_speed
 from spa_lab.agent.rollout import Policy
 from spa_lab.envs.base import Reply, Task
@@ -53,11 +53,27 @@ def test_both_ways_write_the_same_tokens(make_policy: Callable[..., Policy]) -> 
     assert [len(episode) for episode in cached] == [3, 4, 5, 5]
     lengths = {len(step) for episode in cached for step in episode}
     assert generation.MAX_NEW_TOKENS in lengths and len(lengths) > 5
-    assert "the same in all ways" in generation.compare(policy, world, tasks[:1], rounds=1)
+    records = generation.compare(policy, world, tasks[:1], rounds=1)
+    assert [record.way for record in records] == [generation.ENGINE, generation.WHOLE, generation.KEPT]
+    assert {record.n for record in records} == {(sum(map(len, cached[0])),)}
+
+
+def test_ways_that_write_other_tokens_are_not_compared(
+    make_policy: Callable[..., Policy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = replace(environment(), step_limit=1)
+    monkeypatch.setattr(generation, "play_plain", lambda *_: [[(0,)]])
+    with pytest.raises(ValueError, match="generate on whole text wrote other tokens than the engine"):
+        generation.compare(make_policy(*TEXTS), world, world.tasks("unseen", 1), rounds=1)
+
+
+def test_a_step_ends_at_any_of_the_tokens_that_end_it() -> None:
+    assert plain_generation._until_stop([5, 7, 2, 9], {2, 9}) == (5, 7, 2)
+    assert plain_generation._until_stop([5, 7], {2}) == (5, 7)
 
 
 def test_an_unknown_part_is_refused() -> None:
     command = [sys.executable, "-m", "benchmarks", "kitchen"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "unknown parts ['kitchen']; there are: worlds, rollouts, branching" in done.stderr
+    assert "unknown parts ['kitchen']; there are: worlds, rollouts, branching, failure," in done.stderr
