@@ -87,13 +87,14 @@ ARMS: Mapping[str, Arm] = MappingProxyType(
         "spa_released": Arm("spa_released", PUBLISHED),
         "terminal_discounted": Arm("terminal", DISCOUNTED),
         "spa_progress_discounted": Arm("spa_progress", DISCOUNTED),
+        "spa_hindsight_discounted": Arm("spa_hindsight", DISCOUNTED),
         "spa_progress_siblings": Arm("spa_progress", {"progress.state": False}),
         "spa_progress_own": Arm("spa_progress", {"progress.lam": 0.0}),
     }
 )
 """In the order of tables."""
 
-_COMPARED = (EXACT, "terminal", "rloo", "gigpo", "spa_progress")
+_COMPARED = (EXACT, "terminal", "rloo", "gigpo", "spa_progress", "spa_hindsight")
 _FURTHER: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "signs": ("spa",),

@@ -10,8 +10,8 @@ credits. Of these it only reads the two numbers of the line between its log-rati
 There is no critic: as in `spa_progress` the contributions are TD errors. lambda = 1 compares the outcome with
 V(h_t), lambda = 0 pays each step its own contribution.
 
-Departs from SPA-RL (arXiv:2505.20732) in how V is learnt, and in the refits. After hindsight credit assignment
-(arXiv:1912.02503).
+Departs from SPA-RL (arXiv:2505.20732) in how V is learnt, and in the refits. After hindsight credit
+assignment (arXiv:1912.02503).
 
 Cost: a model as large as the policy, which reads each episode twice and then learns from it.
 
