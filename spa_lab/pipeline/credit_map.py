@@ -36,7 +36,9 @@ TOKENS = (1, 5, 10, 25)
 """n, tokens in a step."""
 EPISODES = (16, 64)
 """Episodes in an iteration."""
-METHODS = MappingProxyType({"terminal": "terminal", "published": "spa", "progress": "spa_progress"})
+METHODS = MappingProxyType(
+    {"terminal": "terminal", "published": "spa", "progress": "spa_progress", "hindsight": "spa_hindsight"}
+)
 """Arm -> training method. Contributions as published are paid with the error of their sum on the last step,
 and clipped to what explorations showed: the reward of the presets, without grounding."""
 
@@ -66,7 +68,8 @@ class MapCell:
         if self.arm == EXACT:
             return Arm(EXACT, settings)
         gamma, lam = GAMMA**self.tokens, LAMBDA**self.tokens
-        return Arm(METHODS[self.arm], {**settings, "ppo.gamma": gamma, "ppo.lam": lam, "progress.lam": lam})
+        traces = dict.fromkeys(("ppo.lam", "progress.lam", "hindsight.lam"), lam)
+        return Arm(METHODS[self.arm], {**settings, "ppo.gamma": gamma, **traces})
 
 
 def map_cells(

@@ -20,6 +20,7 @@ BASELINE, EXACT = "terminal", "exact"
 TITLES: Mapping[str, str] = {
     "published": "SPA-RL, estimator",
     "progress": "SPA-RL, progress",
+    "hindsight": "SPA-RL, hindsight",
     EXACT: "exact credit",
 }
 """Arm -> in words, in the order of the panels."""
