@@ -14,6 +14,9 @@ class ProgressConfig:
     state: bool = True
     """Whether a head reads the policy's hidden state, too. It also tells the number of the step: the credit
     source `spa_progress`, which takes the clock out, does without."""
+    hindsight: bool = False
+    """Whether a head reads the log-ratios of steps in hindsight, too (`learn.hindsight`); `Preset.hindsight`
+    says how their model is fitted."""
     width: int = 64
     """Hidden units of a head."""
     epochs: int = 8

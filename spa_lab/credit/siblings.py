@@ -18,10 +18,14 @@ BANDWIDTHS = (0.05, 0.1, 0.2)
 """Of the kernel, in units of cosine distance; from siblings at the same point to siblings nearby."""
 N_STATISTICS = 1 + 2 * len(BANDWIDTHS) + 3
 """Numbers for each history."""
+N_HINDSIGHT = 2
+"""Further ones, where log-ratios in hindsight are known."""
 PRIOR_STRENGTH = 1.0
 """Siblings that the estimate of the whole task counts for at each point."""
 _SMALLEST = 0.01
 """Rates are kept this far from 0 and 1 before their log odds are taken."""
+_LARGEST_RATIO = 3.0
+"""Log-ratios of a step are cut off here, nats: a ratio of 20 is beyond doubt."""
 _LOWEST_STEP, _LOWEST_TOKEN = -10.0, -8.0
 """Log-probabilities are cut off here, nats: below, a text is surprising, and how much is noise."""
 
@@ -38,6 +42,8 @@ class Histories:
     """(T, d) hidden state before each step."""
     logprobs: FloatArray
     """(T, 2) of each step's text: its log-probability, and that of its least probable token, nats."""
+    ratios: FloatArray | None = None
+    """(T,) log-ratio of each step in hindsight (`learn.hindsight`), nats; None: not known."""
 
     def __len__(self) -> int:
         """T."""
@@ -62,10 +68,13 @@ def sibling_statistics(histories: Sequence[Histories]) -> list[FloatArray]:
     Returns:
         For each (T, `N_STATISTICS`): log odds of p_0; for each of `BANDWIDTHS` the log odds of p and
         log(1 + sum of w_j); then of the last step's text its log-probability / 5, its smallest token's / 4,
-        and the smallest so far / 4 (0 before the first step).
+        and the smallest so far / 4 (0 before the first step). Where all have log-ratios in hindsight,
+        `N_HINDSIGHT` more: that of the last step, and the sum of all so far / 2.
     """
     if not histories:
         return []
+    ratios = [entry.ratios for entry in histories if entry.ratios is not None]
+    known = len(ratios) == len(histories)
     mean = float(np.mean([entry.outcome for entry in histories]))
     unit = _standardised([entry.states for entry in histories])
     by_task: dict[Hashable, list[int]] = defaultdict(list)
@@ -81,7 +90,8 @@ def sibling_statistics(histories: Sequence[Histories]) -> list[FloatArray]:
             others = np.arange(len(group)) != k
             cosine = closest[first[k] : first[k + 1], others]  # (T, G - 1)
             table = _outcomes_nearby(cosine, outcomes[others], mean)
-            tables[i] = np.concatenate([table, _surprise(histories[i].logprobs)], axis=1)
+            own = [_surprise(histories[i].logprobs)] + ([_in_hindsight(ratios[i])] if known else [])
+            tables[i] = np.concatenate([table, *own], axis=1)
     return tables
 
 
@@ -117,6 +127,13 @@ def _surprise(logprobs: FloatArray) -> FloatArray:
     token = np.maximum(logprobs[:-1, 1], _LOWEST_TOKEN) / 4
     so_far = np.minimum.accumulate(token)
     return np.concatenate([np.zeros((1, 3)), np.stack([step, token, so_far], axis=1)])
+
+
+def _in_hindsight(ratios: FloatArray) -> FloatArray:
+    """(T, 2) before each step: log-ratio of the last step, and of all steps so far, cut off."""
+    before = np.concatenate([[0.0], ratios[:-1]])
+    limited = np.clip(before, -_LARGEST_RATIO, _LARGEST_RATIO)
+    return np.stack([limited, np.cumsum(limited) / 2], axis=1)
 
 
 def _log_odds(p: float | FloatArray) -> FloatArray:

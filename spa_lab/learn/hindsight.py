@@ -149,12 +149,22 @@ def fit_hindsight(
 ) -> tuple[OddsLine, HindsightModel]:
     """A model of all trajectories, and the line for the log-ratios that it gives new ones.
 
-    A model is too sure of what it was fitted to: the line is fitted to ratios by models of one half of the
-    tasks for the trajectories of the other half.
+    A model is too sure of what it was fitted to: the line is fitted to `unseen_log_ratios`, whose arguments
+    and errors these are.
+    """
+    ratios = unseen_log_ratios(policy, trajectories, config, rng=rng)
+    line = fit_odds_line(ratios, [trajectory.known_outcome for trajectory in trajectories])
+    return line, _fitted(policy, trajectories, config, rng)
+
+
+def unseen_log_ratios(
+    policy: Policy, trajectories: Sequence[Trajectory], config: HindsightConfig, *, rng: random.Random
+) -> list[FloatArray]:
+    """(T,) log-ratios of each trajectory, by a model of the half of the tasks that it is not among.
 
     Args:
         policy: wrote the trajectories.
-        trajectories: of two tasks or more.
+        trajectories: of two tasks or more; distinct ids.
         config: passes and rates.
         rng: draws the halves and the batches.
 
@@ -167,12 +177,12 @@ def fit_hindsight(
     rng.shuffle(tasks)
     first = set(tasks[: len(tasks) // 2])
     halves = [[t for t in trajectories if (t.task_id in first) is wanted] for wanted in (True, False)]
-    ratios, outcomes = [], []
+    ratios: dict[str, FloatArray] = {}
     for seen, unseen in (halves, halves[::-1]):
         model = _fitted(policy, seen, config, rng)
-        ratios += model.log_ratios(policy.codec.rows_of(unseen))
-        outcomes += [trajectory.known_outcome for trajectory in unseen]
-    return fit_odds_line(ratios, outcomes), _fitted(policy, trajectories, config, rng)
+        read = model.log_ratios(policy.codec.rows_of(unseen))
+        ratios |= {trajectory.id: each for trajectory, each in zip(unseen, read, strict=True)}
+    return [ratios[trajectory.id] for trajectory in trajectories]
 
 
 def _fitted(

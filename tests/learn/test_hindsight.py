@@ -10,6 +10,7 @@ import torch
 
 from spa_lab.agent.rollout import Episode, Policy
 from spa_lab.configs.hindsight import HindsightConfig
+from spa_lab.credit.hindsight import OddsLine
 from spa_lab.learn.collect import Collected
 from spa_lab.learn.hindsight import HindsightModel, fit_hindsight
 from spa_lab.learn.language import logprobs_under
@@ -94,11 +95,9 @@ def test_advantages_by_hand(
     advantages = learner.estimate
     assert isinstance(advantages, HindsightAdvantages)
     monkeypatch.setattr(
-        advantages.model, "log_ratios", lambda rows: [np.array([1.0, -1.0, 0.0, 0.0])] * len(rows)
+        advantages.fits, "log_ratios", lambda rows: [np.array([1.0, -1.0, 0.0, 0.0])] * len(rows)
     )
-    monkeypatch.setattr(
-        spa_hindsight, "fit_odds_line", lambda ratios, outcomes: spa_hindsight.OddsLine(0.0, 1.0)
-    )
+    monkeypatch.setattr(spa_hindsight, "fit_odds_line", lambda ratios, outcomes: OddsLine(0.0, 1.0))
     rows = policy.codec.rows_of(forks[:3])
     episodes = [Episode(t, row, (0.0,) * len(row.ids)) for t, row in zip(forks[:3], rows, strict=True)]
     estimates = learner.estimate(Collected(episodes, [0, 1, 2]))
@@ -125,14 +124,14 @@ def test_learning_continues_from_a_saved_state(
         return learner.estimate
 
     first = made()
-    before = first.model.log_ratios(rows)[0]
+    before = first.fits.log_ratios(rows)[0]
     first(halves[0])
     resumed = made()
-    resumed.load_state(stored(first.state()))
+    resumed.fits.load_state(stored(first.fits.state()))
     first(halves[1])
     resumed(halves[1])
-    after = first.model.log_ratios(rows)[0]
-    assert after.tolist() == resumed.model.log_ratios(rows)[0].tolist()
+    after = first.fits.log_ratios(rows)[0]
+    assert after.tolist() == resumed.fits.log_ratios(rows)[0].tolist()
     assert after.tolist() != before.tolist()
 
 

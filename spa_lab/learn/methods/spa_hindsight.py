@@ -19,98 +19,51 @@ Fails where the explorations hold hardly any success, or hardly any failure: the
 belongs to which, and the method is close to one with a reward at the end, without critic.
 """
 
-from collections import deque
-from collections.abc import Sequence
-
 import numpy as np
 
 from spa_lab import rewards
-from spa_lab.agent.codec import TokenRow
 from spa_lab.credit.contribution_range import ContributionRange
-from spa_lab.credit.hindsight import OddsLine as OddsLine
 from spa_lab.credit.hindsight import fit_odds_line, hindsight_credit
-from spa_lab.learn.checkpoint import LearnerState, merge_states, split_state
 from spa_lab.learn.collect import Collected
 from spa_lab.learn.estimates import Estimate, gae
 from spa_lab.learn.extra_cost import ExtraCost
-from spa_lab.learn.graded_rows import GradedRow, graded, graded_state, load_graded
-from spa_lab.learn.hindsight import HindsightModel
+from spa_lab.learn.hindsight_fits import HindsightFits
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.on_policy import OnPolicyLearner
-from spa_lab.types import Trajectory
 
 
 class HindsightAdvantages:
-    """Episodes -> advantages; then the model learns from these episodes.
+    """Episodes -> advantages; then the model learns from these episodes."""
 
-    Raises:
-        ValueError: there are no explorations.
-    """
-
-    def __init__(self, inputs: TrainingInputs, extra: ExtraCost) -> None:
-        if not inputs.explored:
-            raise ValueError("method 'spa_hindsight' needs explored trajectories")
-        self.inputs, self.extra, self.config = inputs, extra, inputs.preset.hindsight
-        self.model = HindsightModel(inputs.policy, self.config)
-        self.recent: deque[list[GradedRow]] = deque(maxlen=self.config.replay)
-        self.n_added = 0
-        """Iterations that were learnt from."""
-        rows = inputs.policy.codec.rows_of(inputs.explored)
-        outcomes = [trajectory.known_outcome for trajectory in inputs.explored]
-        self._fit(_with_outcomes(rows, inputs.explored), self.config.epochs)
-        ratios = self.model.log_ratios(rows)
-        line = fit_odds_line(ratios, outcomes)
-        self.explored_range = ContributionRange.of(hindsight_credit(inputs.explored, ratios, line))
-        """What the first model gives the explorations, which it was fitted to."""
+    def __init__(self, inputs: TrainingInputs, fits: HindsightFits) -> None:
+        self.inputs, self.fits = inputs, fits
 
     def __call__(self, collected: Collected) -> list[Estimate]:
         """One estimate for each episode, in order."""
         trajectories = [episode.trajectory for episode in collected.episodes]
         rows = [episode.row for episode in collected.episodes]
-        outcomes = [trajectory.known_outcome for trajectory in trajectories]
-        ratios = self.model.log_ratios(rows)
-        credits = hindsight_credit(trajectories, ratios, fit_odds_line(ratios, outcomes))
-        config = self.inputs.preset.ppo
+        ratios = self.fits.log_ratios(rows)
+        line = fit_odds_line(ratios, [trajectory.known_outcome for trajectory in trajectories])
+        credits = hindsight_credit(trajectories, ratios, line)
+        config, lam = self.inputs.preset.ppo, self.inputs.preset.hindsight.lam
         estimates = []
         for episode, credit in zip(collected.episodes, credits, strict=True):
             paid = rewards.fuse(episode.trajectory, credit, self.inputs.preset.reward)
             no_critic = np.zeros(len(episode.row.ids))  # (L,)
             estimate = gae(
-                episode, paid, no_critic, gamma=config.gamma, lam=self.config.lam, over=config.gae_over,
+                episode, paid, no_critic, gamma=config.gamma, lam=lam, over=config.gae_over,
                 level=config.gae_level, gamma_step=config.gamma_step,
             )  # fmt: skip
             estimates.append(Estimate(estimate.advantage, rewards=estimate.rewards, credit=credit))
-        self.recent.append(_with_outcomes(rows, trajectories))
-        self.n_added += 1
-        self._fit([row for iteration in self.recent for row in iteration], self.config.refit_epochs)
+        self.fits.learn(rows, trajectories)
         return estimates
 
-    def state(self) -> LearnerState:
-        """Weights of the model and the kept episodes."""
-        kept = [graded_state(rows) for rows in self.recent]
-        counted = LearnerState(facts={"added": self.n_added, "kept": len(kept)})
-        parts = {f"iteration {i}": part for i, part in enumerate(kept)}
-        return merge_states(parts | {"model": self.model.state(), "counted": counted})
-
-    def load_state(self, state: LearnerState) -> None:
-        """Continue from `state`; raises ValueError if a part is missing."""
-        facts = split_state(state, "counted").facts
-        self.model.load_state(split_state(state, "model"))
-        self.n_added = int(facts["added"])
-        self.recent.clear()
-        self.recent.extend(
-            load_graded(split_state(state, f"iteration {i}")) for i in range(int(facts["kept"]))
-        )
-
-    def _fit(self, rows: list[GradedRow], epochs: int) -> None:
-        rng = self.inputs.stream(f"hindsight {self.n_added}")
-        outcomes = [float(row.target[0]) for row in rows]
-        self.extra.add(updates=self.model.fit([row.row for row in rows], outcomes, epochs=epochs, rng=rng))
-
-
-def _with_outcomes(rows: Sequence[TokenRow], trajectories: Sequence[Trajectory]) -> list[GradedRow]:
-    """Every step has its episode's outcome as target."""
-    return graded(rows, [np.full(len(trajectory), trajectory.known_outcome) for trajectory in trajectories])
+    def explored_range(self) -> ContributionRange:
+        """What the first model gives the explorations, which it was fitted to."""
+        explored = self.inputs.explored
+        ratios = self.fits.log_ratios(self.inputs.policy.codec.rows_of(explored))
+        line = fit_odds_line(ratios, [trajectory.known_outcome for trajectory in explored])
+        return ContributionRange.of(hindsight_credit(explored, ratios, line))
 
 
 def make(inputs: TrainingInputs) -> Learner:
@@ -119,14 +72,17 @@ def make(inputs: TrainingInputs) -> Learner:
     Raises:
         ValueError: there are no explorations.
     """
+    if not inputs.explored:
+        raise ValueError("method 'spa_hindsight' needs explored trajectories")
     extra = ExtraCost()
-    advantages = HindsightAdvantages(inputs, extra)
+    fits = HindsightFits(inputs, extra)
+    advantages = HindsightAdvantages(inputs, fits)
     return OnPolicyLearner(
         inputs,
         advantages,
         group_size=inputs.preset.hindsight.group_size,
-        explored=advantages.explored_range,
-        stateful={"hindsight": advantages},
+        explored=advantages.explored_range(),
+        stateful={"hindsight": fits},
         extra=extra,
     )
 

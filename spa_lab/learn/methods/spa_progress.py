@@ -10,37 +10,49 @@ compares the outcome with V(h_t), lambda = 0 pays each step its own contribution
 
 Departs from SPA-RL (arXiv:2505.20732) in what V reads, in the refits, and in the groups of one task.
 
-Cost: one reading of each history by the policy, and a fit of small heads in each iteration, in seconds.
+Cost: one reading of each history by the policy, and a fit of small heads in each iteration, in seconds; with
+`progress.hindsight` also that of `spa_hindsight`.
 
 Fails where siblings are few or nothing alike: then the model knows the length alone, and the method is one
 with a reward at the end (README, "Positive controls").
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from spa_lab import rewards
 from spa_lab.credit.contribution_range import ContributionRange
+from spa_lab.credit.siblings import Histories
 from spa_lab.learn.collect import Collected
 from spa_lab.learn.estimates import Estimate, gae
+from spa_lab.learn.extra_cost import ExtraCost
+from spa_lab.learn.hindsight import unseen_log_ratios
+from spa_lab.learn.hindsight_fits import HindsightFits
 from spa_lab.learn.histories import read_histories
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.progress import ProgressData, ProgressModel, fit_progress
 from spa_lab.learn.progress_replay import ProgressReplay
+from spa_lab.types import FloatArray
 
 
 class ProgressAdvantages:
     """Episodes in groups -> advantages; keeps the episodes for the model of the next iterations."""
 
-    def __init__(self, inputs: TrainingInputs, replay: ProgressReplay) -> None:
-        self.inputs, self.replay = inputs, replay
+    def __init__(
+        self, inputs: TrainingInputs, replay: ProgressReplay, fits: HindsightFits | None = None
+    ) -> None:
+        self.inputs, self.replay, self.fits = inputs, replay, fits
 
     def __call__(self, collected: Collected) -> list[Estimate]:
         """One estimate for each episode, in order."""
         trajectories = [episode.trajectory for episode in collected.episodes]
-        histories = read_histories(
-            self.inputs.policy, trajectories, rows=[episode.row for episode in collected.episodes]
-        )
+        rows = [episode.row for episode in collected.episodes]
+        histories = read_histories(self.inputs.policy, trajectories, rows=rows)
+        if self.fits is not None:
+            histories = _with_ratios(histories, self.fits.log_ratios(rows))
         data = ProgressData.of(histories)
         credits = self._model().credit(trajectories, data.tables)
         config, lam = self.inputs.preset.ppo, self.inputs.preset.progress.lam
@@ -54,6 +66,8 @@ class ProgressAdvantages:
             )  # fmt: skip
             estimates.append(Estimate(estimate.advantage, rewards=estimate.rewards, credit=credit))
         self.replay.add(data)
+        if self.fits is not None:
+            self.fits.learn(rows, trajectories)
         return estimates
 
     def explored_range(self, explored: ProgressData) -> ContributionRange:
@@ -65,6 +79,10 @@ class ProgressAdvantages:
         return fit_progress(self.replay.data(), self.inputs.preset.progress, rng=rng)
 
 
+def _with_ratios(histories: Sequence[Histories], ratios: Sequence[FloatArray]) -> list[Histories]:
+    return [replace(entry, ratios=each) for entry, each in zip(histories, ratios, strict=True)]
+
+
 def make(inputs: TrainingInputs) -> Learner:
     """Groups of `progress.group_size` episodes.
 
@@ -73,15 +91,22 @@ def make(inputs: TrainingInputs) -> Learner:
     """
     if not inputs.explored:
         raise ValueError("method 'spa_progress' needs explored trajectories")
-    explored = ProgressData.of(read_histories(inputs.policy, inputs.explored))
+    histories, extra, fits = read_histories(inputs.policy, inputs.explored), ExtraCost(), None
+    if inputs.preset.progress.hindsight:
+        fits = HindsightFits(inputs, extra)
+        rng, config = inputs.stream("hindsight halves"), inputs.preset.hindsight
+        ratios = unseen_log_ratios(inputs.policy, inputs.explored, config, rng=rng)
+        histories = _with_ratios(histories, ratios)
+    explored = ProgressData.of(histories)
     replay = ProgressReplay(explored, inputs.preset.progress.replay)
-    advantages = ProgressAdvantages(inputs, replay)
+    advantages = ProgressAdvantages(inputs, replay, fits)
     return OnPolicyLearner(
         inputs,
         advantages,
         group_size=inputs.preset.progress.group_size,
         explored=advantages.explored_range(explored),
-        stateful={"replay": replay},
+        stateful={"replay": replay} | ({"hindsight": fits} if fits else {}),
+        extra=extra if fits else None,
     )
 
 
