@@ -16,7 +16,7 @@ from spa_lab.store import Run
 
 MOST_NAMED = 2
 """Settings that a label names."""
-LATER = ("reward", "ppo", "progress", "estimator")
+LATER = ("reward", "ppo", "progress", "hindsight", "estimator")
 """Parts of a preset that the cloned policy does not depend on."""
 
 

@@ -24,7 +24,7 @@ from spa_lab.pipeline.grid.spec import Arm, GridSpec
 from spa_lab.pipeline.train import SFT, check_can_be_done
 
 SharedStage = Literal["clone", "explore", "estimate"]
-_ONLY_TRAINING = ("progress", "reward", "ppo")
+_ONLY_TRAINING = ("progress", "hindsight", "reward", "ppo")
 _FROM_ESTIMATOR = ("estimator", "held_out_fraction", *_ONLY_TRAINING)
 IRRELEVANT: dict[SharedStage, tuple[str, ...]] = {
     "clone": ("explore_tasks", "explore_on", "rollouts_per_task", "explore_rollout", *_FROM_ESTIMATOR),
