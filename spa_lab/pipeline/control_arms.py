@@ -88,7 +88,7 @@ ARMS: Mapping[str, Arm] = MappingProxyType(
         "terminal_discounted": Arm("terminal", DISCOUNTED),
         "spa_progress_discounted": Arm("spa_progress", DISCOUNTED),
         "spa_hindsight_discounted": Arm("spa_hindsight", DISCOUNTED),
-        "spa_progress_hindsight": Arm("spa_progress", {"progress.hindsight": True}),
+        "spa_progress_hindsight": Arm("spa_progress", {"progress.hindsight": True, "progress.state": False}),
         "spa_progress_siblings": Arm("spa_progress", {"progress.state": False}),
         "spa_progress_own": Arm("spa_progress", {"progress.lam": 0.0}),
     }

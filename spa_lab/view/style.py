@@ -130,6 +130,7 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
         "spa_linear": Look(BLUE, "s", _DASHDOT),
         "spa_offline": Look(BLUE, "P", _LONGDOT),
         "spa_progress": Look(BLUE, "D", _LONG),
+        "spa_hindsight": Look(BLUE, "h", _SOLID),
         "spa_released": Look(BLUE, "X", _DOTTED),
         "terminal": Look(ORANGE, "s", _DASHED),
         "ragen": Look(ORANGE, "o", _SOLID),
@@ -218,7 +219,7 @@ def _registered(key: str) -> Look | None:
     return None
 
 
-_OTHER_MARKERS = ("*", "<", ">", "p", "h")
+_OTHER_MARKERS = ("*", "<", ">", "p")
 """Of names that are not in the registry, so that they are never taken for one that is."""
 
 

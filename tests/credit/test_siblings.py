@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from spa_lab.credit.siblings import BANDWIDTHS, N_STATISTICS, Histories, sibling_statistics
+from spa_lab.credit.siblings import BANDWIDTHS, N_HINDSIGHT, N_STATISTICS, Histories, sibling_statistics
 from spa_lab.types import FloatArray
 
 STATES = np.random.default_rng(0).normal(size=(6, 8))
@@ -76,3 +77,15 @@ def test_alone_in_its_task() -> None:
     assert np.isfinite(table).all()
     np.testing.assert_array_equal(table[:, 2 : 1 + 2 * len(BANDWIDTHS) : 2], 0.0)
     assert sibling_statistics([]) == []
+
+
+def test_hindsight_of_the_steps_before() -> None:
+    """The last step's log-ratio and half the sum so far, cut off at 3; only where all histories have them."""
+    known = replace(history(1.0, [0, 1, 2, 3]), ratios=np.array([1.0, -9.0, 2.0, 5.0]))
+    first, second = sibling_statistics([known, replace(known, task="another")])
+    assert first.shape == (4, N_STATISTICS + N_HINDSIGHT)
+    np.testing.assert_allclose(first[:, -2], [0, 1, -3, 2])
+    np.testing.assert_allclose(first[:, -1], [0, 0.5, -1, 0])
+    np.testing.assert_array_equal(first[:, -2:], second[:, -2:])
+    without = sibling_statistics([known, history(1.0, [0], task="another")])[0]
+    assert without.shape == (4, N_STATISTICS)

@@ -401,6 +401,15 @@ def test_a_fitted_credit_reports_its_drift(make: Make) -> None:
     assert not signs & _iterate(make("mean"), 1)[0].keys()
 
 
+def test_progress_with_hindsight_counts_its_updates(make: Make) -> None:
+    """The same method, with log-ratios among what the heads read."""
+    learner = make("spa_progress", replace(PRESET, progress=replace(PRESET.progress, hindsight=True)))
+    assert isinstance(learner, OnPolicyLearner) and "hindsight" in learner.stateful
+    first, second = _iterate(learner, 2)
+    assert first["extra_updates"] > 0 and second["extra_updates"] > 0
+    assert first["credit_error"] < 1e-9
+
+
 def test_monte_carlo_pays_progress_and_grounding(make: Make) -> None:
     """Telescoped: the sum of an episode's advantages is R - V(h_0) and its grounding."""
     learner = make("monte_carlo")

@@ -40,13 +40,21 @@ def _each(probe: str, ours: Sequence[str], relation: Relation, theirs: Sequence[
 
 
 PREDICTIONS: Sequence[Prediction] = (
-    *_each("gates", ("exact", "spa_progress", "gigpo"), "above", ("terminal", "rloo")),
+    *_each("gates", ("exact", "spa_progress", "spa_hindsight", "gigpo"), "above", ("terminal", "rloo")),
     *_each("gates", ("spa_progress",), "above", ("spa_progress_siblings", "spa_progress_own")),
     *_each("gates", ("exact",), "above", ("shuffled",)),
-    *_each("gates", ("spa_progress_discounted",), "above", ("terminal_discounted",)),
+    *_each(
+        "gates",
+        ("spa_progress_discounted", "spa_hindsight_discounted"),
+        "above",
+        ("terminal_discounted",),
+    ),
     *_each("signs", ("exact",), "above", ("terminal", "rloo", "gigpo", "spa_progress")),
-    *_each("search", ("terminal", "spa", "spa_progress"), "above", ("spa_published", "spa_kept")),
-    *_each("last", ("exact", "spa_progress", "gigpo"), "not below", ("terminal",)),
+    *_each("signs", ("spa_hindsight",), "above", ("terminal", "spa_progress")),
+    *_each(
+        "search", ("terminal", "spa", "spa_progress", "spa_hindsight"), "above", ("spa_published", "spa_kept")
+    ),
+    *_each("last", ("exact", "spa_progress", "spa_hindsight", "gigpo"), "not below", ("terminal",)),
 )
 """Each was stated before its first arm was run on the reported seeds."""
 
