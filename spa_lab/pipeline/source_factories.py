@@ -185,6 +185,9 @@ def spa_progress(experiment: Experiment, report: Report) -> CreditMethod:
 def spa_hindsight(experiment: Experiment, report: Report) -> CreditMethod:
     """Progress by what a language model would write in a success, and in a failure.
 
+    c_t = V(h_{t+1}) - V(h_t)
+    V(h_t) = sigmoid(b + k * sum over s < t of (log h(a_s | h_s, R = 1) - log h(a_s | h_s, R = 0)))
+
     Cost: the explorations, cloned twice as often as `hindsight.epochs` says.
 
     Fails where explorations hold no success, or no failure.

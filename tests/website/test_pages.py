@@ -30,10 +30,8 @@ def test_every_method_has_a_whole_card(card: cards.Card) -> None:
     _check(card, f"methods/{card.name}.md")
     assert card.title == METHODS[card.name].title
     assert card.settings or card.constants
-    assert set(card.settings) <= {s.key for s in list_settings(Preset)} | {"ppo", "reward", "progress"} | {
-        "explore_rollout",
-        "estimator",
-    }
+    groups = {"ppo", "reward", "progress", "hindsight", "explore_rollout", "estimator"}
+    assert set(card.settings) <= {s.key for s in list_settings(Preset)} | groups
 
 
 @pytest.mark.parametrize("card", cards.source_cards(), ids=lambda card: card.name)
