@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from spa_lab.agent.lora import add_lora
+from spa_lab.agent.models import copy_policy
 from spa_lab.agent.rollout import Episode, Policy
 from spa_lab.configs.hindsight import HindsightConfig
 from spa_lab.credit.hindsight import OddsLine
@@ -68,6 +70,19 @@ def test_the_decisive_step_is_found_in_other_tasks(policy: Policy, forks: Sequen
         assert np.abs(progress).argmax() == 1
         assert progress[1] * (1 if trajectory.success else -1) > 0.2
         assert np.abs(np.delete(progress, 1)).max() < 0.1
+
+
+def test_of_a_model_with_adapters_only_these_learn(policy: Policy, forks: Sequence[Trajectory]) -> None:
+    """And the vector that tells the outcome, which may lie between failure and success."""
+    adapted = copy_policy(policy, name="adapted")
+    add_lora(adapted.model, rank=2, seed=0)
+    model = HindsightModel(adapted, replace(CONFIG, muon_lr=None))
+    frozen = {name: weight.clone() for name, weight in model.named_parameters() if not weight.requires_grad}
+    model.fit(policy.codec.rows_of(forks[:3]), [1.0, 0.0, 0.5], epochs=2, rng=random.Random(0))
+    names = set(model.state().tensors)
+    assert "outcome" in names and all(".lora_" in name for name in names - {"outcome"})
+    assert frozen and all(torch.equal(dict(model.named_parameters())[name], w) for name, w in frozen.items())
+    assert np.abs(model.log_ratios(policy.codec.rows_of(forks[:1]))[0]).max() > 0
 
 
 def test_one_task_alone_cannot_be_halved(policy: Policy, forks: Sequence[Trajectory]) -> None:
