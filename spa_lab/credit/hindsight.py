@@ -75,7 +75,6 @@ def hindsight_credit(
     ratios: Sequence[FloatArray],
     line: OddsLine,
     *,
-    source: str = "spa_hindsight",
     close: bool = True,
 ) -> list[Credit]:
     """c_t = V(h_{t+1}) - V(h_t); base value V(h_0).
@@ -84,7 +83,6 @@ def hindsight_credit(
         trajectories: N trajectories.
         ratios: (T,) of each.
         line: gives V.
-        source: name of the credits.
         close: V(h_T) = R, so that base value and contributions sum to R; else V(h_T) is read like the others.
     """
     credits = []
@@ -92,7 +90,7 @@ def hindsight_credit(
         values = line.values(each)
         if close:
             values[-1] = trajectory.known_outcome
-        credits.append(Credit(trajectory.id, source, np.diff(values), float(values[0])))
+        credits.append(Credit(trajectory.id, "spa_hindsight", np.diff(values), float(values[0])))
     return credits
 
 

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from spa_lab.advantages import bilevel_gae, first_tokens, on_tokens, step_gae, token_gae, token_rewards
 from spa_lab.agent.rollout import Episode
-from spa_lab.configs.ppo import GAELevel, GAEOver
+from spa_lab.configs.ppo import GAELevel, GAEOver, PPOConfig
+from spa_lab.configs.reward import RewardConfig
 from spa_lab.learn.collect import Collected
+from spa_lab.rewards import fuse
 from spa_lab.types import Credit, FloatArray, check_credit_of
 
 
@@ -114,6 +116,32 @@ def group_relative(
     for episode, advantage, paid in zip(collected.episodes, advantages, step_rewards, strict=True):
         step = steps_of(episode)
         estimates.append(Estimate(np.where(step >= 0, advantage, 0.0), rewards=token_rewards(paid, step)))
+    return estimates
+
+
+def gae_on_credit(
+    collected: Collected, credits: Sequence[Credit], ppo: PPOConfig, reward: RewardConfig, *, lam: float
+) -> list[Estimate]:
+    """GAE without a critic: contributions that are differences of values are TD errors already.
+
+    A_t = r_t + gamma * lambda * A_{t+1},  r_t = alpha * c_t + beta * g_t
+
+    Args:
+        collected: N episodes.
+        credits: the credit of each episode, in order; also kept in its estimate.
+        ppo: discount, level and tokens of the recursion.
+        reward: how contributions and grounding are fused.
+        lam: trace decay, in place of `ppo.lam`.
+    """
+    estimates = []
+    for episode, credit in zip(collected.episodes, credits, strict=True):
+        paid = fuse(episode.trajectory, credit, reward)
+        no_critic = np.zeros(len(episode.row.ids))  # (L,)
+        estimate = gae(
+            episode, paid, no_critic, gamma=ppo.gamma, lam=lam, over=ppo.gae_over,
+            level=ppo.gae_level, gamma_step=ppo.gamma_step,
+        )  # fmt: skip
+        estimates.append(Estimate(estimate.advantage, rewards=estimate.rewards, credit=credit))
     return estimates
 
 

@@ -65,8 +65,8 @@ def fit(
     rng: random.Random,
     on_update: Callable[[dict[str, float]], object],
     checkpoint: Checkpoint | None = None,
-) -> None:
-    """Descend `loss` in batches of N rows, in place.
+) -> int:
+    """Descend `loss` in batches of N rows, in place; returns the number of updates.
 
     Args:
         module: its parameters with `requires_grad` are trained.
@@ -81,8 +81,7 @@ def fit(
         similar_lengths: see `token_batches`.
         rng: draws the batches of all passes, before the first update.
         on_update: called after each update with `loss`, the further metrics and `progress` (0 to 1).
-        checkpoint: where the state is saved after each pass; training continues after the last pass saved,
-            bit for bit, if everything else is the same.
+        checkpoint: where the state is saved after each pass; the same call goes on from there, bit for bit.
 
     Raises:
         ValueError: the saved state does not belong to this fit.
@@ -100,6 +99,7 @@ def fit(
             on_update(metrics | {"progress": optimizer.done / n_updates})
         if checkpoint:
             checkpoint.save(_state(module, optimizer, n_updates, epoch + 1))
+    return n_updates
 
 
 def fit_to_trajectories(

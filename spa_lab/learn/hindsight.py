@@ -25,7 +25,6 @@ import random
 from collections.abc import Sequence
 from functools import partial
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -38,7 +37,7 @@ from spa_lab.credit.hindsight import OddsLine, fit_odds_line
 from spa_lab.learn.checkpoint import LearnerState, load_weights, weights_state
 from spa_lab.learn.fitting import fit
 from spa_lab.learn.language import before_written, check_predictable, read_tokens
-from spa_lab.learn.reading import read_written
+from spa_lab.learn.reading import READ_TOKENS, read_written, sums_by_step
 from spa_lab.types import FloatArray, Trajectory
 
 
@@ -89,21 +88,17 @@ class HindsightModel(nn.Module):
         Raises:
             ContextTooLong: an episode has more tokens than the model can read.
         """
-        told, config, n_updates = torch.tensor(outcomes, dtype=torch.float32), self.config, 0
-
-        def count(metrics: dict[str, float]) -> None:
-            nonlocal n_updates
-            n_updates += 1
+        told, config = torch.tensor(outcomes, dtype=torch.float32), self.config
 
         def loss(indices: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
             batch = self.codec.batch([rows[i] for i in indices], limit=self.context)
             return -self(batch, told[list(indices)]).mean(), {}
 
         self.train()
-        fit(
+        n_updates = fit(
             self, [len(row.ids) for row in rows], loss,
             epochs=epochs, lr=config.lr, muon_lr=config.muon_lr, budget=config.batch_tokens,
-            micro_tokens=config.micro_tokens, similar_lengths=False, rng=rng, on_update=count,
+            micro_tokens=config.micro_tokens, similar_lengths=False, rng=rng, on_update=lambda metrics: None,
             weight=lambda indices: sum(_n_written(rows[i]) for i in indices),
         )  # fmt: skip
         self.eval()
@@ -119,17 +114,14 @@ class HindsightModel(nn.Module):
         success, failure = (
             read_written(
                 partial(self._read, outcome=outcome), self.codec, rows,
-                limit=self.context, budget=_READ_TOKENS,
+                limit=self.context, budget=READ_TOKENS,
             )
             for outcome in (1.0, 0.0)
         )  # fmt: skip
-        ratios = []
-        for row, given_success, given_failure in zip(rows, success, failure, strict=True):
-            step = np.array(row.step)
-            written = step >= 0
-            ratio = (given_success - given_failure)[written]
-            ratios.append(np.bincount(step[written], ratio).astype(np.float64))
-        return ratios
+        return [
+            sums_by_step(row, given_success - given_failure)
+            for row, given_success, given_failure in zip(rows, success, failure, strict=True)
+        ]
 
     def state(self) -> LearnerState:
         """The trained weights."""
@@ -196,7 +188,3 @@ def _fitted(
 
 def _n_written(row: TokenRow) -> int:
     return sum(step >= 0 for step in row.step)
-
-
-_READ_TOKENS = 12_000
-"""Tokens in a batch."""

@@ -9,12 +9,9 @@ from spa_lab.agent.codec import TokenBatch, TokenRow
 from spa_lab.agent.rollout import Policy
 from spa_lab.credit.siblings import Histories
 from spa_lab.learn.language import before_written, hidden_states, read_tokens
-from spa_lab.learn.reading import read_rows
+from spa_lab.learn.reading import READ_TOKENS, read_rows
 from spa_lab.learn.return_predictor import prefix_ends
 from spa_lab.types import Trajectory
-
-_READ_TOKENS = 12_000
-"""Tokens in a batch."""
 
 
 @torch.inference_mode()
@@ -34,7 +31,7 @@ def read_histories(
     """
     read = read_rows(
         lambda batch: _read(policy, batch), policy.codec, policy.codec.rows_of(trajectories, rows),
-        list(map(len, trajectories)), limit=policy.context, budget=_READ_TOKENS,
+        list(map(len, trajectories)), limit=policy.context, budget=READ_TOKENS,
     )  # fmt: skip
     return [
         Histories(

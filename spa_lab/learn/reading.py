@@ -11,6 +11,9 @@ from spa_lab.agent.processes import processes
 from spa_lab.learn.batches import token_batches
 from spa_lab.types import FloatArray
 
+READ_TOKENS = 12_000
+"""Tokens in a batch that is read without a gradient."""
+
 
 def read_rows(
     read: Callable[[TokenBatch], Tensor],
@@ -78,3 +81,10 @@ def read_written(
         array[mask] = numbers.double().cpu().numpy()
         arrays.append(array)
     return arrays
+
+
+def sums_by_step(row: TokenRow, numbers: FloatArray) -> FloatArray:
+    """(T,) of the (L,) numbers of a row's tokens, the sum over those that the policy wrote in each step."""
+    step = np.array(row.step)
+    written = step >= 0
+    return np.bincount(step[written], numbers[written]).astype(np.float64)

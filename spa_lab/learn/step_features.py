@@ -9,12 +9,9 @@ from torch import Tensor, nn
 from spa_lab.agent.codec import TokenBatch, TokenRow
 from spa_lab.agent.rollout import Policy
 from spa_lab.learn.language import hidden_states
-from spa_lab.learn.reading import read_rows
+from spa_lab.learn.reading import READ_TOKENS, read_rows
 from spa_lab.learn.return_predictor import prefix_ends
 from spa_lab.types import Trajectory
-
-_READ_TOKENS = 12_000
-"""Tokens in a batch."""
 
 
 class StepFeatures(NamedTuple):
@@ -49,7 +46,7 @@ def step_features(
 
     tables = read_rows(
         read, policy.codec, policy.codec.rows_of(trajectories, rows), list(map(len, trajectories)),
-        limit=policy.context, budget=_READ_TOKENS,
+        limit=policy.context, budget=READ_TOKENS,
     )  # fmt: skip
     return [StepFeatures(table[:, 0].clone(), table[:, 1].clone()) for table in tables]
 

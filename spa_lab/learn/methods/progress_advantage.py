@@ -27,11 +27,10 @@ import torch
 from spa_lab import rewards
 from spa_lab.agent.models import copy_policy
 from spa_lab.agent.rollout import Episode, Policy
-from spa_lab.learn.estimates import steps_of
 from spa_lab.learn.language import logprobs_under
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.ppo import ppo
-from spa_lab.learn.reading import read_written
+from spa_lab.learn.reading import READ_TOKENS, read_written, sums_by_step
 from spa_lab.types import Credit, FloatArray
 
 
@@ -49,16 +48,12 @@ def log_ratios(reference: Policy, episodes: Sequence[Episode], *, temperature: f
         reference.codec,
         [episode.row for episode in episodes],
         limit=reference.context,
-        budget=_READ_TOKENS,
+        budget=READ_TOKENS,
     )
     return [
-        np.bincount(step[step >= 0], (np.array(episode.logprobs) - fixed)[step >= 0]).astype(np.float64)
-        for episode, fixed, step in zip(episodes, before, map(steps_of, episodes), strict=True)
+        sums_by_step(episode.row, np.array(episode.logprobs) - fixed)
+        for episode, fixed in zip(episodes, before, strict=True)
     ]
-
-
-_READ_TOKENS = 12_000
-"""Tokens in a batch."""
 
 
 def make(inputs: TrainingInputs) -> Learner:

@@ -19,13 +19,10 @@ Fails where the explorations hold hardly any success, or hardly any failure: the
 belongs to which, and the method is close to one with a reward at the end, without critic.
 """
 
-import numpy as np
-
-from spa_lab import rewards
 from spa_lab.credit.contribution_range import ContributionRange
 from spa_lab.credit.hindsight import fit_odds_line, hindsight_credit
 from spa_lab.learn.collect import Collected
-from spa_lab.learn.estimates import Estimate, gae
+from spa_lab.learn.estimates import Estimate, gae_on_credit
 from spa_lab.learn.extra_cost import ExtraCost
 from spa_lab.learn.hindsight_fits import HindsightFits
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
@@ -45,16 +42,8 @@ class HindsightAdvantages:
         ratios = self.fits.log_ratios(rows)
         line = fit_odds_line(ratios, [trajectory.known_outcome for trajectory in trajectories])
         credits = hindsight_credit(trajectories, ratios, line)
-        config, lam = self.inputs.preset.ppo, self.inputs.preset.hindsight.lam
-        estimates = []
-        for episode, credit in zip(collected.episodes, credits, strict=True):
-            paid = rewards.fuse(episode.trajectory, credit, self.inputs.preset.reward)
-            no_critic = np.zeros(len(episode.row.ids))  # (L,)
-            estimate = gae(
-                episode, paid, no_critic, gamma=config.gamma, lam=lam, over=config.gae_over,
-                level=config.gae_level, gamma_step=config.gamma_step,
-            )  # fmt: skip
-            estimates.append(Estimate(estimate.advantage, rewards=estimate.rewards, credit=credit))
+        preset = self.inputs.preset
+        estimates = gae_on_credit(collected, credits, preset.ppo, preset.reward, lam=preset.hindsight.lam)
         self.fits.learn(rows, trajectories)
         return estimates
 

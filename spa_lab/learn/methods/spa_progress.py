@@ -20,13 +20,10 @@ with a reward at the end (README, "Positive controls").
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
-from spa_lab import rewards
 from spa_lab.credit.contribution_range import ContributionRange
 from spa_lab.credit.siblings import Histories
 from spa_lab.learn.collect import Collected
-from spa_lab.learn.estimates import Estimate, gae
+from spa_lab.learn.estimates import Estimate, gae_on_credit
 from spa_lab.learn.extra_cost import ExtraCost
 from spa_lab.learn.hindsight import unseen_log_ratios
 from spa_lab.learn.hindsight_fits import HindsightFits
@@ -55,16 +52,8 @@ class ProgressAdvantages:
             histories = _with_ratios(histories, self.fits.log_ratios(rows))
         data = ProgressData.of(histories)
         credits = self._model().credit(trajectories, data.tables)
-        config, lam = self.inputs.preset.ppo, self.inputs.preset.progress.lam
-        estimates = []
-        for episode, credit in zip(collected.episodes, credits, strict=True):
-            paid = rewards.fuse(episode.trajectory, credit, self.inputs.preset.reward)
-            no_critic = np.zeros(len(episode.row.ids))  # (L,)
-            estimate = gae(
-                episode, paid, no_critic, gamma=config.gamma, lam=lam, over=config.gae_over,
-                level=config.gae_level, gamma_step=config.gamma_step,
-            )  # fmt: skip
-            estimates.append(Estimate(estimate.advantage, rewards=estimate.rewards, credit=credit))
+        preset = self.inputs.preset
+        estimates = gae_on_credit(collected, credits, preset.ppo, preset.reward, lam=preset.progress.lam)
         self.replay.add(data)
         if self.fits is not None:
             self.fits.learn(rows, trajectories)

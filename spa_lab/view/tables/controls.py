@@ -56,7 +56,8 @@ PREDICTIONS: Sequence[Prediction] = (
     ),
     *_each("last", ("exact", "spa_progress", "spa_hindsight", "gigpo"), "not below", ("terminal",)),
 )
-"""Each was stated before its first arm was run on the reported seeds."""
+"""Each was stated before its first arm was run on the reported seeds, but for those of `spa_hindsight`: they
+were stated after its runs."""
 
 
 def controls_table(curves: pd.DataFrame) -> pd.DataFrame:
