@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from spa_lab.agent.memory import release_memory
 from spa_lab.agent.models import copy_policy
 from spa_lab.agent.rollout import Episode
 from spa_lab.credit.contribution_range import ContributionRange
@@ -105,14 +106,17 @@ class OnPolicyLearner:
             to the reference is among them only where it is paid: else the reference reads nothing.
         """
         played = self.play(tasks)
+        release_memory()
         kept = self.keep(played)
         metrics = played_metrics(played)
         if kept.episodes:
             batch = self.prepare(kept)
+            release_memory()
             metrics |= {"reward": _mean_reward(batch), **batch.drift, **self.update(batch)}
         else:
             names = ("reward", "loss", "policy", "value", "clip_fraction", "approx_kl")
             metrics |= dict.fromkeys(names if self.reference is None else (*names, "kl"), 0.0)
+        release_memory()
         self.iteration += 1
         return metrics | (self.extra.taken() if self.extra else {})
 

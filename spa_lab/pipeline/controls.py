@@ -20,6 +20,7 @@ from spa_lab.pipeline.control_arms import ARMS, PRESET, Arm, arms_of
 from spa_lab.pipeline.control_start import ControlStart, start_facts
 from spa_lab.pipeline.results import write_results
 from spa_lab.store import Run, StoreError, writing
+from spa_lab.store.csv_tables import read_table
 from spa_lab.view.paper.controls import controls_figure
 from spa_lab.view.tables.controls import COLUMNS, controls_table, predictions_table, render_controls
 
@@ -110,19 +111,6 @@ def train_arm(
     return training, values
 
 
-def read_curves(file: Path, columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
-    """The curves of a file.
-
-    Raises:
-        ValueError: it lacks one of the columns.
-    """
-    table = pd.read_csv(file, compression="gzip")
-    missing = [name for name in columns if name not in table]
-    if missing:
-        raise ValueError(f"{file}: lacks the columns {', '.join(missing)}")
-    return table
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; see the module."""
     parser = argparse.ArgumentParser(description="Positive controls of all training methods.")
@@ -136,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if (options.out is None) == (options.file is None):
             raise ValueError("controls: name a folder with --out, or a file of curves")
         if options.file:
-            curves = read_curves(options.file)
+            curves = read_table(options.file, COLUMNS)
         else:
             curves = controls(options.out, probes=options.probe, arms=options.arm, seeds=options.seed)
             write_results(curves, options.out / "curves.csv.gz")

@@ -23,9 +23,10 @@ import pandas as pd
 from spa_lab.envs.control_probes import WALKS
 from spa_lab.pipeline.control_arms import EXACT, PRESET, Arm
 from spa_lab.pipeline.control_start import ControlStart, start_facts
-from spa_lab.pipeline.controls import REPORTED, read_curves, train_arm
+from spa_lab.pipeline.controls import REPORTED, train_arm
 from spa_lab.pipeline.results import write_results
 from spa_lab.store import Run, StoreError, writing
+from spa_lab.store.csv_tables import read_table
 from spa_lab.store.files import write_text
 from spa_lab.view.charts.credit_map import credit_map_chart
 from spa_lab.view.tables.credit_map import COLUMNS, credit_map_table, render_credit_map
@@ -142,7 +143,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if (options.out is None) == (options.file is None):
             raise ValueError("credit_map: name a folder with --out, or a file of curves")
         if options.file:
-            curves = read_curves(options.file, COLUMNS)
+            curves = read_table(options.file, COLUMNS)
         else:
             cells = map_cells(episodes=options.episodes)
             curves = credit_map(options.out, cells=cells, seeds=options.seed)

@@ -6,7 +6,6 @@ to the next, and on Linux all pools of a program fork their processes from a ser
 once. No worker outlives its pool: not after an error, not after Ctrl-C, not when the parent is killed.
 """
 
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -27,6 +26,7 @@ import torch
 from tqdm.auto import tqdm
 from transformers.utils.logging import disable_progress_bar
 
+from spa_lab.agent.memory import release_memory
 from spa_lab.pipeline.usage import Meter, Usage
 
 Report = Callable[[float, dict[str, float]], object]
@@ -364,14 +364,7 @@ def _work(parent: Connection, environment: dict[str, str]) -> None:
             raise SystemExit(1) from error
         parent.send(_Done(value, perf_counter() - start, meter.read()))
         del value
-        _release_memory()
-
-
-def _release_memory() -> None:
-    """Return freed memory to the system: the C library keeps hundreds of megabytes in small pieces."""
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "malloc_trim"):  # glibc
-        libc.malloc_trim(0)
+        release_memory()
 
 
 def _end_with_parent() -> None:

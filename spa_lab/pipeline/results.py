@@ -16,6 +16,7 @@ import pandas as pd
 
 from spa_lab.pipeline.evaluations import BASELINE, TITLES, evaluations, expert_lengths, panel_frame
 from spa_lab.store import Run, replacing
+from spa_lab.store.csv_tables import read_table
 from spa_lab.view.tables.evaluation import differences_table, success_table
 
 COLUMNS = (
@@ -71,11 +72,7 @@ def read_results(file: Path) -> pd.DataFrame:
     Raises:
         ValueError: it lacks a column.
     """
-    table = pd.read_csv(file, compression="gzip", dtype={"expert_length": "Int64", "kind": "string"})
-    missing = [name for name in COLUMNS if name not in table]
-    if missing:
-        raise ValueError(f"{file}: lacks the columns {', '.join(missing)}")
-    return table
+    return read_table(file, COLUMNS, dtype={"expert_length": "Int64", "kind": "string"})
 
 
 def render_results(table: pd.DataFrame, *, baseline: str = BASELINE) -> str:

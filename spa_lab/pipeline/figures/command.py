@@ -5,8 +5,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import pandas as pd
-
 from spa_lab.pipeline.compared_runs import compared_runs, settings_of
 from spa_lab.pipeline.comparison import FACTS, Comparison
 from spa_lab.pipeline.evaluations import evaluations
@@ -14,6 +12,7 @@ from spa_lab.pipeline.figures import boards, compared, credit, episodes, trainin
 from spa_lab.pipeline.figures import evaluations as of_runs
 from spa_lab.pipeline.figures.asked import Asked, LeftOut, Made, check_names, is_wanted
 from spa_lab.store import Run
+from spa_lab.store.csv_tables import read_table
 from spa_lab.store.files import write_text
 from spa_lab.store.provenance import git_commit, versions
 from spa_lab.view.paper import PaperFigure, controls_figure
@@ -102,10 +101,7 @@ def _of_grid(folder: Path, asked: Asked) -> tuple[Made, dict[str, Any]]:
 
 
 def _of_controls(folder: Path, asked: Asked) -> tuple[Made, dict[str, Any]]:
-    curves = pd.read_csv(folder / CONTROLS)
-    missing = [name for name in COLUMNS if name not in curves]
-    if missing:
-        raise ValueError(f"{folder / CONTROLS}: lacks the columns {', '.join(missing)}")
+    curves = read_table(folder / CONTROLS, COLUMNS)
     figure = controls_figure(controls_table(curves), columns=asked.page)
     seeds = sorted(map(int, curves["seed"].unique()))
     return _wanted([figure], asked), _described({}, seeds, int(curves["task"].nunique()))

@@ -14,6 +14,7 @@ import pandas as pd
 
 from spa_lab.paths import data_folder
 from spa_lab.stats import two_proportion_z, wilson
+from spa_lab.store.csv_tables import read_table
 from spa_lab.view.tables.evaluation import success_table
 
 COLUMNS = ("world", "method", "quantity", "percent", "n", "source")
@@ -31,12 +32,7 @@ def read_published(file: Path | None = None) -> pd.DataFrame:
     Raises:
         ValueError: it lacks a column.
     """
-    file = file or data_folder() / "results" / "paper.csv"
-    table = pd.read_csv(file, dtype={"n": "Int64"})
-    missing = [name for name in COLUMNS if name not in table]
-    if missing:
-        raise ValueError(f"{file}: lacks the columns {', '.join(missing)}")
-    return table
+    return read_table(file or data_folder() / "results" / "paper.csv", COLUMNS, dtype={"n": "Int64"})
 
 
 def published_table(published: pd.DataFrame, world: str, *, against: str = "SPA-RL") -> pd.DataFrame:
