@@ -17,6 +17,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", default="loky", metavar="NAME", help="loky, ray or dask (%(default)s)")
     parser.add_argument("--retry", action="store_true", help="try cells that failed again")
     parser.add_argument("--report", action="store_true", help="run nothing; report what is done")
+    parser.add_argument(
+        "--join", type=Path, nargs="+", default=[], metavar="REPORT",
+        help="folders of reports whose arms and seeds, of other machines, are reported with it",
+    )  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="list the cells, what is done, the time left")
 
 

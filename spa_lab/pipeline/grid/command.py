@@ -11,6 +11,7 @@ from spa_lab.pipeline.grid.execute import LEDGER
 from spa_lab.pipeline.grid.ledger import Ledger, Record
 from spa_lab.pipeline.grid.progress import expected_seconds, in_words
 from spa_lab.pipeline.grid.report import write_report
+from spa_lab.pipeline.joined import joined
 from spa_lab.view.markdown import markdown_table
 from spa_lab.view.tables.comparison_rows import comparison_rows
 
@@ -19,15 +20,18 @@ def run_compare(options: argparse.Namespace) -> tuple[str, bool]:
     """Run, list or report a grid; what to print, and whether no cell has failed.
 
     Raises:
-        ValueError, StoreError, ChildProcessError: as `compare`.
+        ValueError, StoreError, ChildProcessError: as `compare`, `Comparison.read` and `joined`.
     """
     spec = as_spec(options.spec)
     out = options.out or Path("runs") / options.spec.stem
     if options.dry_run:
         return _listing(grid_cells(spec), Ledger(out / LEDGER), options.jobs), True
+    others = [Comparison.read(folder) for folder in options.join]  # a wrong folder is said before the work
     made = compare(
         spec, out, jobs=options.jobs, backend=options.backend, retry=options.retry, run=not options.report
     )
+    if others:
+        made = joined([made, *others])
     return _summary(made, out), made.failed.empty
 
 
