@@ -26,6 +26,9 @@ def compare(
 ) -> list[Record]:
     """Values of every history of one episode a task, both ways in turn; CPU time for each history.
 
+    Branching takes all episodes in one call, as a measurement of the truth does; the plain way continues from
+    one history after the other.
+
     Args:
         policy: plays the episodes and continues them.
         environment: its step limit is the step cap.
@@ -43,22 +46,19 @@ def compare(
     timings = []
     values, differences, variances = [], [], []
     for _ in range(rounds):
-        seconds = {SHARED: 0.0, PLAIN: 0.0}
-        for trajectory, task in zip(trajectories, tasks, strict=True):
-            shared = timed(
-                partial(
-                    branch_outcomes, policy, environment, [trajectory], [task], config,
-                    branches=branches, rng=rng,
-                )
-            )  # fmt: skip
+        shared = timed(
+            partial(
+                branch_outcomes, policy, environment, trajectories, tasks, config, branches=branches, rng=rng
+            )
+        )
+        seconds = {SHARED: shared.seconds, PLAIN: 0.0}
+        for trajectory, task, ours in zip(trajectories, tasks, shared.value, strict=True):
             plain = timed(
                 partial(
                     plain_outcomes, policy, environment, trajectory, task, config, branches=branches, rng=rng
                 )
             )
-            seconds[SHARED] += shared.seconds
             seconds[PLAIN] += plain.seconds
-            ours = shared.value[0]
             theirs = replace(ours, outcomes=plain.value)
             values += ours.values.tolist()
             differences += (ours.values - theirs.values)[:-1].tolist()

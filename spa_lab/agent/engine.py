@@ -124,19 +124,15 @@ class Engine:
         """How many tokens each row reads: at least one, and together about `_PASS_TOKENS`."""
         left = max(0, _PASS_TOKENS - len(self.rows))
         counts = []
+        longest = _DRAFT_OF_FEW if len(self.rows) < _FEW else _DRAFT_OF_MANY
         for row in self.rows:
             more = min(len(row.pending) - 1, left)
             left -= more
             counts.append(1 + more)
             may_write = self.config.max_new_tokens - len(row.written) - 1
-            most = min(self._longest_draft(row), may_write) if counts[-1] == len(row.pending) else 0
+            most = min(longest, may_write) if counts[-1] == len(row.pending) else 0
             row.draft = self.drafts.after(row.last_tokens(), most)
         return counts
-
-    def _longest_draft(self, row: Row) -> int:
-        if len(self.rows) < _FEW:
-            return _DRAFT_OF_FEW
-        return _DRAFT_OF_MANY if row.prefix is None else 0  # a prefix makes further rows cheap, not drafts
 
     def _admit(self) -> None:
         """Give slots to waiting rows; a row waits while another one reads what it could copy."""
