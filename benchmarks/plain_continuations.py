@@ -8,11 +8,10 @@ import random
 import numpy as np
 import torch
 
-from benchmarks.plain_generation import generate_step
+from benchmarks.plain_rollout import PlainEpisode, play_side_by_side
 from spa_lab.agent.rollout import Policy
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Environment, Task
-from spa_lab.envs.episode import RunningEpisode
 from spa_lab.types import FloatArray, Trajectory
 
 
@@ -57,34 +56,10 @@ def _outcomes_from(
     seed: int,
 ) -> FloatArray:
     """(branches,) outcomes of continuations from one step."""
-    rules = policy.token_rules(config)
-    episodes = [_replayed(policy, environment, trajectory, task, start) for _ in range(branches)]
-    active = list(episodes)
-    with torch.random.fork_rng():
+    episodes = [PlainEpisode(policy, environment, task) for _ in range(branches)]
+    for episode in episodes:
+        episode.replay(policy, trajectory.steps[:start])
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        while active:
-            steps = generate_step(
-                policy,
-                [ids for _, ids in active],
-                max_new_tokens=config.max_new_tokens,
-                temperature=config.temperature,
-            )
-            for (episode, ids), written in zip(active, steps, strict=True):
-                reply = episode.take(rules.codec.decode(written))
-                ids += [*written, *rules.after_step(written, reply.observation)]
-                if episode.ended is None and not rules.fits(len(ids)):
-                    episode.stop()
-            active = [(episode, ids) for episode, ids in active if episode.ended is None]
-    return np.array([episode.outcome for episode, _ in episodes])
-
-
-def _replayed(
-    policy: Policy, environment: Environment, trajectory: Trajectory, task: Task, start: int
-) -> tuple[RunningEpisode, list[int]]:
-    """An episode of its own at h_start, and the text up to there as token ids."""
-    episode, codec = RunningEpisode(environment, task), policy.codec
-    ids = list(codec.opening_ids(episode.initial_observation))
-    for step in trajectory.steps[:start]:
-        reply = episode.take(step.text)
-        ids += [*codec.text_ids(step.text), codec.end_id, *codec.reply_ids(reply.observation)]
-    return episode, ids
+        play_side_by_side(policy, episodes, config)
+    return np.array([episode.running.outcome for episode in episodes])

@@ -12,6 +12,7 @@ from spa_lab.agent.rollout import Policy
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Environment, Task
 from spa_lab.envs.episode import RunningEpisode
+from spa_lab.types import Step
 
 
 class PlainEpisode:
@@ -32,6 +33,13 @@ class PlainEpisode:
         """(L,) whether the policy wrote the token."""
         self.steps: list[tuple[int, ...]] = []
         """Token ids of each step."""
+
+    def replay(self, policy: Policy, steps: Sequence[Step]) -> None:
+        """Take recorded steps, none of which ends the episode."""
+        for step in steps:
+            reply = self.running.take(step.text)
+            self.append((*policy.codec.text_ids(step.text), policy.codec.end_id), written=True)
+            self.append(policy.codec.reply_ids(reply.observation), written=False)
 
     def append(self, ids: Sequence[int], *, written: bool) -> None:
         """Add tokens of the policy or of the world to the text."""
@@ -61,12 +69,13 @@ def play_episodes(
             chunk = [
                 PlainEpisode(policy, environment, task) for task in tasks[start : start + config.parallel]
             ]
-            _play_side_by_side(policy, chunk, config)
+            play_side_by_side(policy, chunk, config)
             episodes += chunk
     return episodes
 
 
-def _play_side_by_side(policy: Policy, episodes: Sequence[PlainEpisode], config: RolloutConfig) -> None:
+def play_side_by_side(policy: Policy, episodes: Sequence[PlainEpisode], config: RolloutConfig) -> None:
+    """Play episodes from where they are to their end; sampling draws from torch's global generator."""
     rules = policy.token_rules(config)
     active = list(episodes)
     while active:
