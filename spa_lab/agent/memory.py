@@ -1,7 +1,7 @@
 """Memory that was freed goes back to the operating system.
 
 Playing and reading leave free pages in the heap of the C library. It keeps them, in pieces that the update
-after them cannot use, so that a process grows over the iterations: PPO of the tiny agent to 1.3 GB.
+after them cannot use, so that a process grows over the iterations.
 """
 
 import ctypes
