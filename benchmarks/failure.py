@@ -18,10 +18,9 @@ from benchmarks.records import Record, as_text, compared
 from benchmarks.timing import interleaved
 from spa_lab.agent.models import load_policy, save_policy
 from spa_lab.agent.rollout import EpisodeSpec, Policy, rollout
-from spa_lab.configs.rollout import RolloutConfig
+from spa_lab.configs.rollout import MOST_CONTINUATIONS, RolloutConfig
 from spa_lab.envs.base import Environment, Task
 from spa_lab.envs.worlds import make_environment
-from spa_lab.pipeline.measurement import MAX_IN_FLIGHT
 from spa_lab.pipeline.parallel import Report, WorkerPool, WorkerTask
 from spa_lab.truth.branching import ContinuationRequest, play_continuations
 from spa_lab.types import Trajectory
@@ -57,7 +56,7 @@ def measure(
     Raises:
         ValueError: no episode failed at the step limit, or two numbers of processes gave other outcomes.
     """
-    config = config or RolloutConfig(temperature=0.7, max_new_tokens=16, parallel=MAX_IN_FLIGHT)
+    config = config or RolloutConfig(temperature=0.7, max_new_tokens=16, parallel=MOST_CONTINUATIONS)
     trajectory, task = failed_episode(policy, environment, config)
     timings = []
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:

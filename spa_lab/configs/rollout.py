@@ -1,8 +1,11 @@
 """Settings of rollouts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spa_lab.configs.checks import check_counts, check_not_negative
+
+MOST_CONTINUATIONS = 256
+"""Monte Carlo continuations side by side: more save little time and take more memory."""
 
 
 @dataclass(frozen=True)
@@ -24,3 +27,10 @@ class RolloutConfig:
         if self.cached_tokens is not None:
             check_counts(cached_tokens=self.cached_tokens)
         check_counts(max_new_tokens=self.max_new_tokens, parallel=self.parallel)
+
+    def of_continuations(self) -> "RolloutConfig":
+        """The same for Monte Carlo continuations: up to four times as many side by side as episodes.
+
+        They share the keys and values of what was recorded, but large models keep much for what follows.
+        """
+        return replace(self, parallel=min(4 * self.parallel, MOST_CONTINUATIONS))

@@ -15,9 +15,6 @@ from spa_lab.learn.step_rewards import CreditSource, FusedReward
 from spa_lab.truth.monte_carlo import branch_outcomes
 from spa_lab.types import Credit, ValueTruth
 
-IN_FLIGHT = 256
-"""Continuations side by side."""
-
 
 def ppo_on_continuations(
     inputs: TrainingInputs,
@@ -34,21 +31,20 @@ def ppo_on_continuations(
         formula: measured values of an episode -> its credit.
         pay: makes step rewards of a source of credits.
     """
-    config = replace(
-        inputs.preset.explore_rollout, temperature=inputs.preset.ppo.temperature, parallel=IN_FLIGHT
-    )
+    preset = inputs.preset
+    config = replace(preset.explore_rollout, temperature=preset.ppo.temperature).of_continuations()
     scorer, extra = copy_policy(inputs.policy, name="cloned"), ExtraCost()
     critic = Critic(inputs.policy, seed=inputs.stream("critic head").randrange(2**31))
 
     def estimate(collected: Collected) -> list[Estimate]:
         measured = branch_outcomes(
             scorer, inputs.environment, [episode.trajectory for episode in collected.episodes],
-            collected.tasks, config, branches=inputs.preset.ppo.branches, rng=inputs.rng,
+            collected.tasks, config, branches=preset.ppo.branches, rng=inputs.rng,
             rows=[episode.row for episode in collected.episodes],
         )  # fmt: skip
         extra.add(rollouts=sum(int(outcomes.counts.sum()) for outcomes in measured))
         credits = [formula(outcomes.to_truth()) for outcomes in measured]
         reward = pay(lambda trajectories, *, rows=None: credits)
-        return GAEOnRewards(reward, critic, inputs.preset.ppo)(collected)
+        return GAEOnRewards(reward, critic, preset.ppo)(collected)
 
     return OnPolicyLearner(inputs, estimate, critic=critic, extra=extra)

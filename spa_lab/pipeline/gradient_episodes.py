@@ -24,7 +24,7 @@ from spa_lab.learn.episode_gradients import group_gradients, make_sketch, metric
 from spa_lab.learn.estimates import steps_of
 from spa_lab.pipeline.advantage_factories import advantage_of
 from spa_lab.pipeline.experiment import Experiment, ExperimentSource
-from spa_lab.pipeline.measurement import MAX_IN_FLIGHT, digest
+from spa_lab.pipeline.measurement import digest
 from spa_lab.pipeline.parallel import Report, WorkerTask
 from spa_lab.pipeline.stages import add_adapters
 from spa_lab.pipeline.task_lists import TaskLists
@@ -146,7 +146,7 @@ def _outcomes(
 ) -> list[BranchOutcomes]:
     return branch_outcomes(
         experiment.player(sample.policy), experiment.environment, trajectories, tasks,
-        replace(_rollout_config(experiment), parallel=MAX_IN_FLIGHT), branches=sample.branches,
+        _rollout_config(experiment).of_continuations(), branches=sample.branches,
         rng=experiment.rng("gradient-truth"), folder=experiment.run.outcomes / f"gradient-{sample.policy}",
         on_trajectory=on_trajectory,
     )  # fmt: skip

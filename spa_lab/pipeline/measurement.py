@@ -7,7 +7,6 @@ continuations get `SPARE` others, so that no source is scored against continuati
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from time import perf_counter
 from typing import Literal
 
@@ -21,8 +20,6 @@ from spa_lab.types import Trajectory, ValueTruth
 
 TRAJECTORIES_PER_TASK = 4
 """Trajectories of one worker task; each is saved as soon as it is measured."""
-MAX_IN_FLIGHT = 256
-"""Continuations played side by side."""
 SPARE = 8
 """Continuations for credit sources."""
 
@@ -126,7 +123,7 @@ def _play(
     purpose: Purpose,
     on_trajectory: Callable[[BranchOutcomes], object],
 ) -> list[BranchOutcomes]:
-    config = replace(experiment.preset.explore_rollout, parallel=MAX_IN_FLIGHT)
+    config = experiment.preset.explore_rollout.of_continuations()
     folder = CLONED if purpose == "truth" else f"{CLONED}-{purpose}"
     return branch_outcomes(
         experiment.player(CLONED), experiment.environment, trajectories, experiment.explore_tasks, config,

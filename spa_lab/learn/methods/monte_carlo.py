@@ -26,14 +26,11 @@ from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.truth.monte_carlo import branch_outcomes
 from spa_lab.types import Credit
 
-IN_FLIGHT = 256
-"""Continuations side by side."""
-
 
 def make(inputs: TrainingInputs) -> Learner:
     """Progress under the current policy, measured anew in each iteration; the world must have snapshots."""
     preset, ppo = inputs.preset, inputs.preset.ppo
-    config = replace(preset.explore_rollout, temperature=ppo.temperature, parallel=IN_FLIGHT)
+    config = replace(preset.explore_rollout, temperature=ppo.temperature).of_continuations()
     extra = ExtraCost()
 
     def estimate(collected: Collected) -> list[Estimate]:
