@@ -15,7 +15,9 @@ import pandas as pd
 
 from spa_lab.pipeline.evaluations import BASE, main_panel, panel_by_length
 from spa_lab.pipeline.results import read_results, write_results
+from spa_lab.store.csv_tables import read_table
 from spa_lab.store.files import read_text, write_text
+from spa_lab.store.lines import parse
 from spa_lab.view.charts import Chart, comparison_chart, learning_chart, length_chart, profile_chart
 from spa_lab.view.html.markup import frame_table, safe, styled
 from spa_lab.view.tables import comparison as tables
@@ -67,11 +69,12 @@ class Comparison:
 
         Raises:
             StoreError: a file is missing.
-            ValueError: a file is broken.
+            ValueError: a file is broken; the message names the file and what it lacks.
         """
         folder = Path(folder)
-        facts = json.loads(read_text(folder / FACTS))
-        costs, curves, cells = (pd.read_csv(folder / name) for name in (COSTS_FILE, CURVES_FILE, CELLS_FILE))
+        facts = _read_facts(folder / FACTS)
+        files = ((COSTS_FILE, COSTS), (CURVES_FILE, CURVES), (CELLS_FILE, CELLS))
+        costs, curves, cells = (read_table(folder / name, columns) for name, columns in files)
         cells = cells.fillna({"policy": "", "error": ""})
         return cls(facts, Outcomes(read_results(folder / EPISODES), costs, curves, cells))
 
@@ -207,3 +210,11 @@ class Comparison:
         counts = self.outcomes.cells["state"].value_counts().to_dict()
         states = ", ".join(f"{n} {state}" for state, n in counts.items())
         return styled("".join([*parts, f"<p>cells: {safe(states)}</p>"]))
+
+
+def _read_facts(file: Path) -> dict[str, Any]:
+    facts = parse(read_text(file), str(file))
+    missing = [name for name in ("worlds", "seeds", "reference", "policies") if name not in facts]
+    if missing:
+        raise ValueError(f"{file}: lacks {', '.join(missing)}")
+    return facts

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from spa_lab.store.files import disk
+
 
 def read_table(file: Path, columns: Sequence[str], *, dtype: Mapping[str, str] | None = None) -> pd.DataFrame:
     """A table with at least these columns.
@@ -15,10 +17,14 @@ def read_table(file: Path, columns: Sequence[str], *, dtype: Mapping[str, str] |
         dtype: of some columns, as for `pandas.read_csv`.
 
     Raises:
-        ValueError: it lacks a column.
-        OSError: it cannot be read.
+        ValueError: it is no table, or lacks a column; the message names the file.
+        StoreError: it cannot be opened.
     """
-    table = pd.read_csv(file, dtype=dict(dtype or {}))
+    try:
+        with disk(file, "read"):
+            table = pd.read_csv(file, dtype=dict(dtype or {}))
+    except (EOFError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise ValueError(f"{file}: not a table: {error}") from error
     missing = [name for name in columns if name not in table]
     if missing:
         raise ValueError(f"{file}: lacks the columns {', '.join(missing)}")

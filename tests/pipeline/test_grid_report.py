@@ -1,6 +1,7 @@
 """The report of a grid from made-up outcomes: what is written, read again, and drawn."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,24 @@ def test_all_numbers_come_from_the_raw_outcomes(
     again.save(tmp_path)
     for path in tmp_path.iterdir():
         assert path.read_bytes() == (written[0] / path.name).read_bytes(), path.name
+
+
+@pytest.mark.parametrize(
+    "name, content, said",
+    [
+        ("grid.json", "{", r"grid\.json: truncated or broken JSON"),
+        ("grid.json", '{"worlds": [], "seeds": []}', r"grid\.json: lacks reference, policies"),
+        ("curves.csv", "env,policy,run_seed,episodes,success\n", r"curves\.csv: lacks the columns iteration"),
+    ],
+)
+def test_a_broken_report_is_named(
+    name: str, content: str, said: str, written: tuple[Path, list[Path]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "report"
+    shutil.copytree(written[0], folder)
+    (folder / name).write_text(content, encoding="utf-8")
+    with pytest.raises(ValueError, match=said):
+        Comparison.read(folder)
 
 
 def test_charts_and_notebook(made: Comparison) -> None:
