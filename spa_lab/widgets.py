@@ -7,7 +7,7 @@
     Scoreboard          every credit source scored against the truth
     GradientInspector   what a training update saw of every token
     Monitor             the training curves of a run, live
-    RunBrowser          the runs below a folder
+    RunBrowser          the runs below a folder; browse_runs puts the inspector of the chosen ones below it
     ChartView           one chart; plot_lines, plot_bars, plot_points make it of a table
     Table               a frame with text flush left and few digits
     Selection           the trajectory and step that several widgets share
@@ -20,6 +20,7 @@ from spa_lab.view.html.frames import Table
 from spa_lab.view.register import register
 from spa_lab.view.tables.collection import Collection, Query
 from spa_lab.view.widgets.branch import BranchView
+from spa_lab.view.widgets.browse import browse_runs
 from spa_lab.view.widgets.explorer import RewardExplorer
 from spa_lab.view.widgets.gradient import GradientInspector
 from spa_lab.view.widgets.inspect import inspect
@@ -45,6 +46,7 @@ __all__ = [
     "Scoreboard",
     "Selection",
     "Table",
+    "browse_runs",
     "inspect",
     "plot_bars",
     "plot_lines",

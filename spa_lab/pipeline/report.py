@@ -21,6 +21,7 @@ from spa_lab.pipeline.evaluations import (
 )
 from spa_lab.pipeline.sources import SOURCE_TITLES
 from spa_lab.store import Run, replacing
+from spa_lab.store.run import SUMMARY
 from spa_lab.types import Credit, Trajectory
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 def write_report(experiment: "Experiment") -> None:
     """Write `summary.json` and `figures/` from what the stages left."""
     run, summary = experiment.run, summarise(experiment)
-    with replacing(run.path / "summary.json") as partial:
+    with replacing(run.path / SUMMARY) as partial:
         partial.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     run.note(n=summary["panels"][summary["main_panel"]]["cloned"]["n"], n_seeds=1)
     _draw(experiment)
@@ -101,8 +102,13 @@ def render_summary(run: Run) -> str:
     """The table that the command line prints at the end, from the `summary.json` of a finished run.
 
     `reward` is the mean outcome, shown where a world pays for partial success.
+
+    Raises:
+        ValueError: there is no report yet.
     """
-    summary = json.loads((run.path / "summary.json").read_text(encoding="utf-8"))
+    summary = run.summary()
+    if summary is None:
+        raise ValueError(f"{run.path}: has no {SUMMARY}, its report is not written yet")
     titles = summary["titles"]
     env, rows = summary["env"], summary["panels"][summary["main_panel"]]
     graded = any(row["outcome"] != row["success"] for row in rows.values())

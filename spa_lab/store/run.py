@@ -12,6 +12,7 @@
     imports/NAME.jsonl          ledger of an import, and fields of the log that have no place elsewhere
     models/NAME/                what the model's own library writes
     outcomes/                   raw outcomes of branches, see `spa_lab.truth.outcome_files`
+    summary.json                success of every policy and the other numbers of the report
     deliveries.json             rows of metrics that trackers have received
     checkpoints/NAME/           work in progress, see `spa_lab.store.checkpoint`
 
@@ -34,11 +35,13 @@ from spa_lab.store.contents import (
     TrajectorySet,
     TruthSet,
 )
+from spa_lab.store.files import read_text
 from spa_lab.store.folder import Kind, RunFolder
-from spa_lab.store.lines import Record
+from spa_lab.store.lines import Record, parse
 from spa_lab.store.records import TaskRecord
 from spa_lab.types import Credit, Labels, TokenNumbers, ValueTruth
 
+SUMMARY = "summary.json"
 SAMPLED = "explore"
 """Name, in `tokens/`, of what is no numbers of tokens but the tokens themselves."""
 
@@ -143,6 +146,16 @@ class Run(RunFolder):
         """Rows of all results of one kind; None if there are none."""
         sets = [result_set for result_set in self.result_sets() if result_set.result == result]
         return [row for result_set in sets for row in result_set.load()] if sets else None
+
+    def summary(self) -> Record | None:
+        """The numbers of the report, see `pipeline.report.summarise`; None before there is one.
+
+        Raises:
+            StoreError: it cannot be read.
+            ValueError: it is not JSON; the message names the file.
+        """
+        file = self.path / SUMMARY
+        return parse(read_text(file), str(file)) if file.exists() else None
 
     def _measured(self, measurement: Measurement) -> dict[str, ValueTruth]:
         """Of two files that measured one trajectory, the first by name counts."""

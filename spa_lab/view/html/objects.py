@@ -5,7 +5,8 @@ wrote becomes markup.
 """
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view.html.markup import frame_table, safe, styled
@@ -86,11 +87,27 @@ def run_html(run: "Run") -> str:
     config = safe(json.dumps(facts["config"], indent=2))
     return styled(
         f"<p>{head} · commit {commit} · begun {safe(str(facts.get('begun', '–')))}</p>"
-        f"{frame_table(['holds', 'names'], held)}"
+        f"{_success(run.summary())}{frame_table(['holds', 'names'], held)}"
         f"<details><summary>seconds of the finished stages</summary>"
         f"{frame_table(['stage', 'seconds'], stages, numeric=1)}</details>"
         f'<details><summary>config</summary><span class="prose">{config}</span></details>'
     )
+
+
+def _success(summary: dict[str, Any] | None) -> str:
+    """A table of the policies that were evaluated; empty without a report."""
+    if summary is None:
+        return ""
+    panel = summary["main_panel"]
+    rows = [
+        [safe(summary["titles"][policy]), *_success_cells(row), str(row["n"])]
+        for policy, row in summary["panels"][panel].items()
+    ]
+    return frame_table([f"policy, panel {safe(panel)}", "success", "95 %", "n"], rows, numeric=3)
+
+
+def _success_cells(row: Mapping[str, Any]) -> tuple[str, str]:
+    return f"{row['success']:.1%}", f"{row['low']:.1%} – {row['high']:.1%}"
 
 
 def _foldable(line: str, columns: list[str], rows: list[list[str]]) -> str:

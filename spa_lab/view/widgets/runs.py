@@ -20,7 +20,7 @@ NUMBERS = ("seed", "n", "stages", "seconds", "trajectories")
 
 
 class RunBrowser(Host):
-    """Every run below a folder: its settings, duration and contents.
+    """Every run below a folder: its settings, success, duration and contents.
 
     Two runs that are ticked open side by side, the episodes of the same task beside one another.
 
@@ -112,7 +112,9 @@ def runs_frame(folder: Path | str) -> pd.DataFrame:
     Columns:
         run: str, the path below the folder.
         env, method, preset: str, from its config; "–" where the config has no such key.
-        seed, n, stages, trajectories: number of finished stages and of files of trajectories among them.
+        seed, n: as in `run.json`; n is the number of evaluated tasks.
+        stages, trajectories: number of finished stages and of files of trajectories among them.
+        success: str, greedy success of every policy on the main panel; "–" before the report is written.
         seconds: float64, of all finished stages.
         begun: str.
     """
@@ -134,11 +136,20 @@ def _facts(run: Run, root: Path) -> dict[str, Any]:
         "preset": str(preset.get("name", "–") if isinstance(preset, dict) else preset),
         "seed": facts["seed"],
         "n": facts.get("n"),
+        "success": _success(run),
         "stages": len(facts["stages"]),
         "seconds": round(sum(stage["seconds"] for stage in facts["stages"].values()), 1),
         "trajectories": len(run.names("trajectories")),
         "begun": str(facts.get("begun", "–")),
     }
+
+
+def _success(run: Run) -> str:
+    summary = run.summary()
+    if summary is None:
+        return "–"
+    rows = summary["panels"][summary["main_panel"]]
+    return ", ".join(f"{summary['titles'][policy]} {row['success']:.1%}" for policy, row in rows.items())
 
 
 def _shown(value: Any) -> str:

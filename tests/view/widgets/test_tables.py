@@ -16,7 +16,7 @@ import pytest
 from spa_lab.store import Run
 from spa_lab.types import Trajectory
 from spa_lab.view.html.gradient import alarms_html
-from spa_lab.widgets import GradientInspector, Monitor, RunBrowser, Scoreboard, Selection
+from spa_lab.widgets import GradientInspector, Monitor, RunBrowser, Scoreboard, Selection, browse_runs
 
 Press = Callable[..., None]
 
@@ -177,16 +177,34 @@ def test_monitor_watches_by_itself(tmp_path: Path, press: Press) -> None:
     assert view.shown == ["clone"] and not view.live
 
 
+def test_runs_are_browsed_with_the_inspector_below(
+    tmp_path: Path, trajectory: Trajectory, press: Press
+) -> None:
+    for name in ("a", "b"):
+        Run.create(tmp_path / name, {}, seed=4).save_trajectories("seen", [trajectory])
+    box = browse_runs(tmp_path)
+    (browser,) = box.children
+    press(browser, trajectory="1")
+    assert box.children == (browser, browser.inspector)
+    first = browser.inspector
+    press(browser, ticked=json.dumps(["a", "b"]))
+    assert box.children == (browser, browser.inspector) and browser.inspector is not first
+
+
 def test_run_browser_opens_what_is_chosen(tmp_path: Path, trajectory: Trajectory, press: Press) -> None:
     for name in ("b", "deep/a"):
         run = Run.create(tmp_path / name, {"env": "<b>toy", "method": "spa", "preset": "tiny"}, seed=4)
         run.save_trajectories("seen", [trajectory])
+    row = {"success": 0.25, "low": 0.046, "high": 0.7, "n": 4}
+    summary = {"main_panel": "unseen", "titles": {"spa": "<b>SPA"}, "panels": {"unseen": {"spa": row}}}
+    (tmp_path / "deep/a/summary.json").write_text(json.dumps(summary), encoding="utf-8")
     opened: list[object] = []
     view = RunBrowser(tmp_path, opened=opened.append)
     assert view.to_frame()["run"].tolist() == ["b", "deep/a"]
+    assert view.to_frame()["success"].tolist() == ["–", "<b>SPA 25.0%"] and "&lt;b&gt;SPA 25.0%" in view.found
     assert "&lt;b&gt;toy" in view.found and "<b>toy" not in view.found
     press(view, trajectory="1")
-    assert "run a" in view.details and opened == [view.inspector]
+    assert "run a" in view.details and "4.6% – 70.0%" in view.details and opened == [view.inspector]
     press(view, ticked=json.dumps(["b", "nonsense"]))
     assert len(opened) == 1
     press(view, ticked=json.dumps(["b", "deep/a"]))
