@@ -44,12 +44,16 @@ def token_batches(
 def split_rows(rows: Sequence[int], lengths: Sequence[int], micro_tokens: int | None) -> list[list[int]]:
     """A batch in parts of at most `micro_tokens` tokens, padding included; None: in one part.
 
+    Rows of similar lengths share a part, so that less of it is padding.
+
     Args:
         rows: indices of the batch's rows.
         lengths: tokens of every row.
         micro_tokens: tokens; a single row longer than this makes a part of its own.
     """
-    return [list(rows)] if micro_tokens is None else _cut(rows, lengths, micro_tokens)
+    if micro_tokens is None:
+        return [list(rows)]
+    return _cut(sorted(rows, key=lambda row: lengths[row]), lengths, micro_tokens)
 
 
 class OwnParts(NamedTuple):
