@@ -247,14 +247,10 @@ def _add_gradient(commands: "argparse._SubParsersAction[_Parser]") -> None:
     add_server_options(gradient)
 
 
-def _preset(options: argparse.Namespace, world: str) -> Preset:
-    """Preset, settings file and flags, applied in this order.
-
-    Args:
-        options: the command line.
-        world: world whose overrides of the tiny presets hold.
-    """
-    return updated_from_flags(presets.preset_named(options.preset, world), options)
+def _preset(options: argparse.Namespace) -> Preset:
+    """Preset of the world, settings file and flags, applied in this order."""
+    world = make_environment(options.env or "household")
+    return updated_from_flags(presets.preset_named(options.preset, world.name, world.base), options)
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -298,14 +294,13 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _print_config(options: argparse.Namespace) -> int:
-    world = make_environment(options.env).base if options.env else "household"
-    print(to_toml(_preset(options, world)))
+    print(to_toml(_preset(options)))
     return 0
 
 
 def _training_settings(options: argparse.Namespace) -> tuple[Preset, int]:
     """Preset and number of workers."""
-    preset = _preset(options, make_environment(options.env).base)
+    preset = _preset(options)
     return preset, options.workers or (1 if preset.lora_rank else 2)  # a large model fills the machine alone
 
 

@@ -130,6 +130,15 @@ def test_printed_settings_are_a_file_that_gives_them_back(
     assert [call.preset for call in trained] == [replace(webshop, ppo=replace(webshop.ppo, lr=3e-5))]
 
 
+def test_a_world_that_starts_from_the_base_of_another_has_settings_of_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["run", "--env", "household-long", "--print-config"]) == 0
+    preset = presets.preset_named("tiny", "household-long")
+    assert f"demonstrations = {preset.demonstrations}\n" in capsys.readouterr().out
+    assert preset.demonstrations != presets.preset_named("tiny").demonstrations
+
+
 @pytest.mark.parametrize(
     ("argv", "line"),
     [

@@ -174,6 +174,12 @@ def test_an_unknown_world_uses_the_preset_as_it_is() -> None:
         preset_named("huge")
 
 
+def test_a_world_without_overrides_takes_those_of_the_world_whose_base_it_starts_from() -> None:
+    assert preset_named("tiny", "chess", "webshop") == preset_named("tiny", "webshop")
+    assert preset_named("tiny", "household-long", "webshop") == preset_named("tiny", "household-long")
+    assert preset_named("paper", "chess", "webshop") is PAPER
+
+
 def test_panels_of_official_data_bound_what_presets_ask_for() -> None:
     paper, lesson = preset_named("paper", "alfworld"), preset_named("lesson", "alfworld")
     assert (paper.evaluation_tasks, paper.by_length_tasks, paper.explore_on) == (134, 140, "demonstrated")

@@ -46,7 +46,8 @@ def run(options: argparse.Namespace) -> int:
     if not 0 <= options.success <= 1:
         raise ValueError(f"--success: expected a share in [0, 1], got {options.success}")
     environment = make_environment(options.env)
-    preset = updated_from_flags(presets.preset_named(options.preset, environment.base), options)
+    named = presets.preset_named(options.preset, environment.name, environment.base)
+    preset = updated_from_flags(named, options)
     tokens = measure_episodes(environment, preset)
     stages = budget(environment, preset, tokens, methods=options.methods, success=options.success)
     speed = Speed(options.train, read, options.write)

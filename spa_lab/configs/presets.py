@@ -113,7 +113,7 @@ TINY = Preset(
     ppo=PPOConfig(iterations=12, gae_level="step", gamma=1.0, lam=0.95, micro_tokens=1500),
     evaluate_rollout=RolloutConfig(temperature=0.0, max_new_tokens=_SHORT_STEP),
 )
-"""Minutes on two CPU cores. An update reads 1,500 tokens at a time: its buffers then fit the caches of a core.
+"""Minutes on two CPU cores. An update reads 1,500 tokens at a time, whose buffers fit the caches of a core.
 
 Departs from the paper in three settings.
 - Grounding is a penalty of 0.05. PPO is trained online here, and a bonus for every executable action would
@@ -256,8 +256,8 @@ WORLD_OVERRIDES: Mapping[str, WorldOverride] = MappingProxyType(
 )
 """World -> what the presets `tiny` and `lesson` change there; other worlds use the presets as they are.
 
-Long household, `unseen`, greedy, n = 256, seed 100: 800 demonstrations give 20.7 % (95 % interval 16.2 to 26.1),
-300 give 12.1 % (8.7 to 16.7).
+Long household, `unseen`, greedy, n = 256, seed 100: 800 demonstrations give 20.7 % (95 % interval 16.2 to
+26.1), 200 give 12.1 % (8.7 to 16.7).
 """
 
 
@@ -267,12 +267,13 @@ PANEL_SIZES: Mapping[str, Mapping[str, int]] = MappingProxyType(
 """World of official data -> the tasks of its panels, where presets may ask for more."""
 
 
-def preset_named(name: str, world: str = "household") -> Preset:
+def preset_named(name: str, world: str = "household", base: str = "") -> Preset:
     """The preset of that name for a world.
 
     Args:
         name: key of `PRESETS`.
         world: name of the world; the presets `tiny` and `lesson` depend on it, see `WORLD_OVERRIDES`.
+        base: another world, whose overrides hold if `world` has none: `Environment.base`.
 
     Raises:
         ValueError: no preset has that name.
@@ -282,9 +283,9 @@ def preset_named(name: str, world: str = "household") -> Preset:
     preset = PRESETS[name]
     for key, size in PANEL_SIZES.get(world, {}).items():
         preset = updated(preset, {key: min(size, getattr(preset, key))})
-    if preset not in (TINY, LESSON) or world not in WORLD_OVERRIDES:
+    override = WORLD_OVERRIDES.get(world) or WORLD_OVERRIDES.get(base)
+    if PRESETS[name] not in (TINY, LESSON) or override is None:
         return preset
-    override = WORLD_OVERRIDES[world]
     return updated(
         preset,
         {

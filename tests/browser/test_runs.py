@@ -7,9 +7,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 
 
-def test_two_ticked_runs_open_side_by_side_below_the_list(
-    lab: Any, run_notebook: Any, picture: Any
-) -> None:
+def test_two_ticked_runs_open_side_by_side_below_the_list(lab: Any, run_notebook: Any, picture: Any) -> None:
     shutil.copy(HERE / "scene.py", lab.folder)
     start = 'import sys\nsys.path.insert(0, ".")\nimport scene\nfrom spa_lab.widgets import browse_runs'
     made = "for name in ('one', 'two'):\n    scene.run(f'runs-browsed/{name}')"

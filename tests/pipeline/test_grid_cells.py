@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from spa_lab.configs.presets import TINY, Preset
+from spa_lab.configs.presets import TINY, Preset, preset_named
 from spa_lab.pipeline.grid.cells import IRRELEVANT, Cell, arm_cells, grid_cells
 from spa_lab.pipeline.grid.spec import GridSpec, parse_spec, read_spec
 
@@ -51,6 +51,8 @@ def test_a_file_with_a_sweep(tmp_path: Path) -> None:
     preset = spec.preset_of(spec.arms[4], "household")
     assert (preset.reward.beta, preset.reward.grounding_form, preset.ppo.iterations) == (0.5, "bonus", 5)
     assert spec.preset_of(spec.arms[1], "webshop").demonstrations == 600  # what the world overrides
+    long = preset_named("tiny", "household-long").demonstrations
+    assert spec.preset_of(spec.arms[1], "household-long").demonstrations == long > preset.demonstrations
     assert (spec.reference, spec.seeds, spec.arms[2].worlds) == ("SPA-RL", (3, 4), ("household",))
 
 

@@ -70,7 +70,8 @@ class GridSpec:
         Raises:
             ValueError: an unknown world or preset, or a setting that does not exist or is not allowed.
         """
-        preset = preset_named(self.preset, make_environment(world).base)
+        environment = make_environment(world)
+        preset = preset_named(self.preset, environment.name, environment.base)
         try:
             return updated(preset, {**self.settings, **arm.settings})
         except SettingError as error:
