@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from spa_lab.configs.checks import check_counts, check_not_negative
 
 MOST_CONTINUATIONS = 256
-"""Monte Carlo continuations side by side: more save little time and take more memory."""
+"""Monte Carlo continuations side by side: more save no time and take more memory."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class RolloutConfig:
         check_counts(max_new_tokens=self.max_new_tokens, parallel=self.parallel)
 
     def of_continuations(self) -> "RolloutConfig":
-        """The same for Monte Carlo continuations: up to four times as many side by side as episodes.
+        """The same for Monte Carlo continuations: up to twice as many side by side as episodes.
 
-        They share the keys and values of what was recorded, but large models keep much for what follows.
+        They share the keys and values of what was recorded, but keep their own for what follows.
         """
-        return replace(self, parallel=min(4 * self.parallel, MOST_CONTINUATIONS))
+        return replace(self, parallel=min(2 * self.parallel, MOST_CONTINUATIONS))
