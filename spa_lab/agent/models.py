@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 HUB = "hub:"
 """Prefix of models on the Hugging Face hub, as in "hub:organisation/name"."""
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 
 def load_policy(
@@ -61,7 +62,7 @@ def load_policy(
         checkpointing: recompute activations in the backward pass instead of keeping them.
         prompt: system prompt, thinking, date and longest episode.
         base: for a folder of adapters, the policy that they were trained on; its weights are shared and
-            frozen. None loads what the folder names.
+            frozen. None loads what the folder names. Adapters without a tokenizer of their own use its.
 
     Raises:
         ValueError: the folder is missing, or lacks the model's or the tokenizer's files.
@@ -76,11 +77,16 @@ def load_policy(
             checkpoint_activations(model)
     else:
         if base is None:
-            named = below if Path(below).is_dir() else f"{HUB}{below}"
+            known = Path(below).is_dir() or below.startswith(FETCHED)
+            named = below if known else f"{HUB}{below}"
             base = load_policy(named, name=name, device=device, dtype=dtype, checkpointing=checkpointing)
         model = with_adapters(base.model, Path(where))
+    if base is None or _has_tokenizer(Path(where)):
+        tokenizer = load_part(source, "AutoTokenizer")
+    else:
+        tokenizer = base.codec.tokenizer
     stops = model.generation_config.eos_token_id
-    return Policy(name, model.eval(), _codec(source, stops, manual=manual, prompt=prompt))
+    return Policy(name, model.eval(), _codec(tokenizer, stops, manual=manual, prompt=prompt))
 
 
 def load_codec(
@@ -89,7 +95,7 @@ def load_codec(
     """The codec of a policy, without its weights.
 
     Args:
-        source: where its tokenizer is, as of `load_policy`.
+        source: where its tokenizer is, as of `load_policy`; adapters may have none.
         base: where its configuration is: `source`, or what its adapters were trained on.
         manual: as of `load_policy`.
         prompt: as of `load_policy`.
@@ -101,15 +107,20 @@ def load_codec(
         stops = load_part(base, "GenerationConfig").eos_token_id
     except ValueError:  # the file may be missing
         stops = load_part(base, "AutoConfig").eos_token_id
-    return _codec(source, stops, manual=manual, prompt=prompt)
+    own = str(source).startswith(HUB) or _has_tokenizer(Path(_place(source)))
+    tokenizer = load_part(source if own else base, "AutoTokenizer")
+    return _codec(tokenizer, stops, manual=manual, prompt=prompt)
 
 
 def _codec(
-    source: str | Path, stops: int | Iterable[int] | None, *, manual: str, prompt: PromptConfig | None
+    tokenizer: "PreTrainedTokenizerBase",
+    stops: int | Iterable[int] | None,
+    *,
+    manual: str,
+    prompt: PromptConfig | None,
 ) -> Codec:
     """The codec of a model whose generation_config.json names the end tokens `stops`."""
     stop_ids = [stops] if isinstance(stops, int) else stops or ()
-    tokenizer = load_part(source, "AutoTokenizer")
     return Codec(tokenizer, manual=manual, prompt=prompt or PromptConfig(), stop_ids=stop_ids)
 
 
@@ -285,7 +296,12 @@ def _check_folder(folder: Path) -> None:
             f" (a model of the Hugging Face hub is {HUB}{folder})" if _HUB_NAME.fullmatch(str(folder)) else ""
         )
         raise ValueError(f"{folder}: no such model folder{hint}")
-    if not any((folder / file).is_file() for file in ("config.json", ADAPTER_CONFIG)):
+    adapters = (folder / ADAPTER_CONFIG).is_file()
+    if not (adapters or (folder / "config.json").is_file()):
         raise ValueError(f"{folder}: not a model folder, config.json is missing")
-    if not any((folder / file).is_file() for file in ("tokenizer.json", "tokenizer.model", "vocab.json")):
+    if not (adapters or _has_tokenizer(folder)):
         raise ValueError(f"{folder}: the model has no tokenizer (tokenizer.json is missing)")
+
+
+def _has_tokenizer(folder: Path) -> bool:
+    return any((folder / file).is_file() for file in _TOKENIZER_FILES)

@@ -1,5 +1,6 @@
 """Adapters: they begin as nothing, they alone learn and are saved, in float32, and share what is below."""
 
+import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from spa_lab.agent.lora import add_lora, has_lora, merged
-from spa_lab.agent.models import copy_policy, export_policy, load_policy, save_policy
+from spa_lab.agent import models
+from spa_lab.agent.lora import ADAPTER_CONFIG, add_lora, has_lora, merged
+from spa_lab.agent.models import copy_policy, export_policy, load_codec, load_policy, save_policy
 from spa_lab.agent.rollout import Policy
 from spa_lab.configs.cloning import CloneConfig
 from spa_lab.configs.estimator import EstimatorConfig
@@ -142,6 +144,38 @@ def test_adapters_are_saved_alone_and_come_back(plain: Policy, tmp_path: Path, d
         )
     theirs = PeftModel.from_pretrained(copy_policy(base, name="x").model, str(tmp_path / "lora"))
     torch.testing.assert_close(_logits(replace(base, model=theirs)), _logits(policy), rtol=0, atol=0)
+
+
+def test_adapters_without_a_tokenizer_use_that_of_their_base(plain: Policy, tmp_path: Path) -> None:
+    """As other trainers save them."""
+    base = _saved(plain, tmp_path / "base", torch.float32)
+    policy = copy_policy(base, name="lora")
+    add_lora(policy.model, rank=2, seed=0)
+    save_policy(policy, tmp_path / "lora")
+    for file in [path for path in (tmp_path / "lora").iterdir() if not path.name.startswith("adapter")]:
+        file.unlink()
+    text = "go to drawer 1"
+    expected = policy.codec.tokenizer.encode(text)
+    for codec in (
+        load_policy(tmp_path / "lora", name="again").codec,
+        load_policy(tmp_path / "lora", name="again", base=base).codec,
+        load_codec(tmp_path / "lora", base=tmp_path / "base"),
+    ):
+        assert codec.tokenizer.encode(text) == expected
+        assert codec.stop_ids == policy.codec.stop_ids
+
+
+def test_adapters_name_a_fetched_base(plain: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = _saved(plain, tmp_path / "models" / "toy", torch.float32)
+    policy = copy_policy(base, name="lora")
+    add_lora(policy.model, rank=2, seed=0)
+    _say_something(policy)
+    save_policy(policy, tmp_path / "lora")
+    config = tmp_path / "lora" / ADAPTER_CONFIG
+    facts = json.loads(config.read_text(encoding="utf-8")) | {"base_model_name_or_path": "fetched:toy"}
+    config.write_text(json.dumps(facts), encoding="utf-8")
+    monkeypatch.setattr(models, "fetched_folder", lambda name: tmp_path / "models" / name)
+    assert torch.equal(_logits(load_policy(tmp_path / "lora", name="again")), _logits(policy))
 
 
 def test_adapters_on_one_base_share_it(plain: Policy, tmp_path: Path) -> None:
