@@ -62,7 +62,7 @@ def load_policy(
         checkpointing: recompute activations in the backward pass instead of keeping them.
         prompt: system prompt, thinking, date and longest episode.
         base: for a folder of adapters, the policy that they were trained on; its weights are shared and
-            frozen. None loads what the folder names. Adapters without a tokenizer of their own use its.
+            frozen. None loads what the folder names. Adapters without a tokenizer use that of the base.
 
     Raises:
         ValueError: the folder is missing, or lacks the model's or the tokenizer's files.
