@@ -95,6 +95,10 @@ class Host(anywidget.AnyWidget):
         """The view as HTML that needs no kernel, no script and no network."""
         return markup.styled(self.static_body())
 
+    def static_output(self) -> HTML:
+        """What a cell shows where the view is not live."""
+        return HTML(f'<div class="spa-lab-static" data-for="{markup.safe(self.uid)}">{self.static()}</div>')
+
     def static_body(self) -> str:
         """The same without its style sheet."""
         return self._body(_image)
@@ -151,7 +155,7 @@ class Host(anywidget.AnyWidget):
             if self.chart_panes:
                 send_plotly()
         # after the live view, which need not wait for still images
-        display(HTML(f'<div class="spa-lab-static" data-for="{markup.safe(self.uid)}">{self.static()}</div>'))
+        display(self.static_output())
 
 
 def pane() -> Any:

@@ -42,6 +42,8 @@ class RunBrowser(Host):
         if self.frame.empty:
             raise ValueError(f"{self.folder}: no run (a folder with a run.json) was found in it")
         self.inspector: Inspector | None = None
+        self.chosen = -1
+        """Row that is chosen; -1 for none."""
         self.ticked: list[str] = []
         """Names of the runs to open side by side."""
         super().__init__(panes=["status", "found", "details"], name="Runs")
@@ -77,13 +79,21 @@ class RunBrowser(Host):
             self.inspector = inspect(Run.open(self.folder / first), beside=Run.open(self.folder / second))
             self.opened(self.inspector)
 
+    def _body(self, show: Any) -> str:
+        """Without ticks, which do nothing on a page without a kernel."""
+        return f"{self._table(self.chosen, ticks=False)}{self.details}"
+
     def _list(self, chosen: int) -> None:
+        self.chosen = chosen
+        self.found = self._table(chosen, ticks=self.opened is not None)
+
+    def _table(self, chosen: int, *, ticks: bool) -> str:
         looks = {name: " class=figure" if name in NUMBERS else "" for name in self.frame.columns}
         heads = "".join(
             f'<th scope="col" role="columnheader"{look}>{name}</th>' for name, look in looks.items()
         )
-        both = ", or tick two to see them side by side" if self.opened is not None else ""
-        if both:
+        both = ", or tick two to see them side by side" if ticks else ""
+        if ticks:
             heads = f'<th scope="col" role="columnheader">beside</th>{heads}'
         rows = []
         for index, row in enumerate(self.frame.to_dict("records")):
@@ -92,13 +102,13 @@ class RunBrowser(Host):
             state = " checked" if name in self.ticked else ""
             tick = f'name="ticked" value="{safe(name)}" aria-label="{safe(name)} beside another"{state}'
             box = f'<td><input type="checkbox" {tick}></td>'
-            cells = f"{box}{cells}" if self.opened is not None else cells
+            cells = f"{box}{cells}" if ticks else cells
             focus = 0 if index == max(chosen, 0) else -1
             rows.append(
                 f'<tr role="row" data-trajectory="{index}" tabindex="{focus}" '
                 f'aria-selected="{str(index == chosen).lower()}">{cells}</tr>'
             )
-        self.found = (
+        return (
             f'<p class="facts" role="status">{len(rows)} found; choose one{both}</p>'
             f'<div class="scroll low" data-keep>'
             f'<table class="found" role="grid" aria-label="runs"><thead><tr role="row">{heads}</tr></thead>'

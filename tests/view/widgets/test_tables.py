@@ -189,6 +189,7 @@ def test_runs_are_browsed_with_the_inspector_below(
     first = browser.inspector
     press(browser, ticked=json.dumps(["a", "b"]))
     assert box.children == (browser, browser.inspector) and browser.inspector is not first
+    assert browser.found.count("<input") == 2 and "<input" not in browser.static()
 
 
 def test_run_browser_opens_what_is_chosen(tmp_path: Path, trajectory: Trajectory, press: Press) -> None:
