@@ -113,7 +113,7 @@ TINY = Preset(
     ppo=PPOConfig(iterations=12, gae_level="step", gamma=1.0, lam=0.95, micro_tokens=1500),
     evaluate_rollout=RolloutConfig(temperature=0.0, max_new_tokens=_SHORT_STEP),
 )
-"""Minutes on two CPU cores. An update reads 1,500 tokens at a time, whose buffers fit the caches of a core.
+"""Minutes on two CPU cores. An update reads 1,500 tokens at a time: less time and memory.
 
 Departs from the paper in three settings.
 - Grounding is a penalty of 0.05. PPO is trained online here, and a bonus for every executable action would

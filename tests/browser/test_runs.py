@@ -21,4 +21,5 @@ def test_two_ticked_runs_open_side_by_side_below_the_list(lab: Any, run_notebook
         runs.locator(f"input[name=ticked][value={name}]").check()
     inspector.locator("text=The same actions to the end.").wait_for()
     assert inspector.count() == 1
+    inspector.locator(".main-svg").first.wait_for()  # this page had no chart before
     picture(page, "browsed-runs")

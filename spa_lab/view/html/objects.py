@@ -5,7 +5,6 @@ wrote becomes markup.
 """
 
 import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
@@ -100,14 +99,15 @@ def _success(summary: dict[str, Any] | None) -> str:
         return ""
     panel = summary["main_panel"]
     rows = [
-        [safe(summary["titles"][policy]), *_success_cells(row), str(row["n"])]
+        [
+            safe(summary["titles"][policy]),
+            f"{row['success']:.1%}",
+            f"{row['low']:.1%} – {row['high']:.1%}",
+            str(row["n"]),
+        ]
         for policy, row in summary["panels"][panel].items()
     ]
     return frame_table([f"policy, panel {safe(panel)}", "success", "95 %", "n"], rows, numeric=3)
-
-
-def _success_cells(row: Mapping[str, Any]) -> tuple[str, str]:
-    return f"{row['success']:.1%}", f"{row['low']:.1%} – {row['high']:.1%}"
 
 
 def _foldable(line: str, columns: list[str], rows: list[list[str]]) -> str:

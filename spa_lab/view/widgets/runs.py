@@ -47,7 +47,7 @@ class RunBrowser(Host):
         self.ticked: list[str] = []
         """Names of the runs to open side by side."""
         super().__init__(panes=["status", "found", "details"], name="Runs")
-        self._list(-1)
+        self._list()
 
     def to_frame(self) -> pd.DataFrame:
         """See `runs_frame`."""
@@ -67,8 +67,8 @@ class RunBrowser(Host):
         if not 0 <= index < len(self.frame):
             raise ValueError(f"{self.folder}: no run {index}, there are {len(self.frame)}")
         run = Run.open(self.folder / str(self.frame["run"].iloc[index]))
-        self.details = run_html(run)
-        self._list(index)
+        self.details, self.chosen = run_html(run), index
+        self._list()
         if self.opened is not None:
             self.inspector = inspect(run)
             self.opened(self.inspector)
@@ -81,13 +81,12 @@ class RunBrowser(Host):
 
     def _body(self, show: Any) -> str:
         """Without ticks, which do nothing on a page without a kernel."""
-        return f"{self._table(self.chosen, ticks=False)}{self.details}"
+        return f"{self._table(ticks=False)}{self.details}"
 
-    def _list(self, chosen: int) -> None:
-        self.chosen = chosen
-        self.found = self._table(chosen, ticks=self.opened is not None)
+    def _list(self) -> None:
+        self.found = self._table(ticks=self.opened is not None)
 
-    def _table(self, chosen: int, *, ticks: bool) -> str:
+    def _table(self, *, ticks: bool) -> str:
         looks = {name: " class=figure" if name in NUMBERS else "" for name in self.frame.columns}
         heads = "".join(
             f'<th scope="col" role="columnheader"{look}>{name}</th>' for name, look in looks.items()
@@ -98,15 +97,12 @@ class RunBrowser(Host):
         rows = []
         for index, row in enumerate(self.frame.to_dict("records")):
             cells = "".join(f"<td{looks[name]}>{safe(_shown(value))}</td>" for name, value in row.items())
-            name = str(row["run"])
-            state = " checked" if name in self.ticked else ""
-            tick = f'name="ticked" value="{safe(name)}" aria-label="{safe(name)} beside another"{state}'
-            box = f'<td><input type="checkbox" {tick}></td>'
-            cells = f"{box}{cells}" if ticks else cells
-            focus = 0 if index == max(chosen, 0) else -1
+            if ticks:
+                cells = self._tick(str(row["run"])) + cells
+            focus = 0 if index == max(self.chosen, 0) else -1
             rows.append(
                 f'<tr role="row" data-trajectory="{index}" tabindex="{focus}" '
-                f'aria-selected="{str(index == chosen).lower()}">{cells}</tr>'
+                f'aria-selected="{str(index == self.chosen).lower()}">{cells}</tr>'
             )
         return (
             f'<p class="facts" role="status">{len(rows)} found; choose one{both}</p>'
@@ -114,6 +110,11 @@ class RunBrowser(Host):
             f'<table class="found" role="grid" aria-label="runs"><thead><tr role="row">{heads}</tr></thead>'
             f"<tbody>{''.join(rows)}</tbody></table></div>"
         )
+
+    def _tick(self, name: str) -> str:
+        state = " checked" if name in self.ticked else ""
+        attributes = f'name="ticked" value="{safe(name)}" aria-label="{safe(name)} beside another"{state}'
+        return f'<td><input type="checkbox" {attributes}></td>'
 
 
 def runs_frame(folder: Path | str) -> pd.DataFrame:
