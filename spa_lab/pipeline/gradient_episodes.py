@@ -97,17 +97,11 @@ def measure_chunk(source: ExperimentSource, sample: Sample, index: int, *, repor
     ]
     policy = experiment.player(sample.policy)
     episodes = rollout(policy, experiment.environment, specs, _rollout_config(experiment))
-    done = 0
-
-    def count(outcomes: BranchOutcomes) -> None:
-        nonlocal done
-        done += 1
-        report(done / len(episodes), {})
-
-    _outcomes(experiment, sample, [episode.trajectory for episode in episodes], tasks, count)
+    trajectories = [episode.trajectory for episode in episodes]
+    _outcomes(experiment, sample, trajectories, tasks, lambda share: report(share, {}))
     facts = {
         "branches": sample.branches,
-        "trajectories": [encode_trajectory(episode.trajectory) for episode in episodes],
+        "trajectories": [encode_trajectory(trajectory) for trajectory in trajectories],
         "rows": [asdict(episode.row) for episode in episodes],
         "logprobs": [list(episode.logprobs) for episode in episodes],
     }
@@ -133,7 +127,7 @@ def load_episodes(experiment: Experiment, sample: Sample) -> Collected:
 def load_outcomes(experiment: Experiment, sample: Sample, collected: Collected) -> list[BranchOutcomes]:
     """The first N continuations of every history of every episode."""
     trajectories = [episode.trajectory for episode in collected.episodes]
-    outcomes = _outcomes(experiment, sample, trajectories, tasks_of(experiment, sample), lambda found: None)
+    outcomes = _outcomes(experiment, sample, trajectories, tasks_of(experiment, sample))
     return [entry.subset(0, sample.branches) for entry in outcomes]
 
 
@@ -142,13 +136,13 @@ def _outcomes(
     sample: Sample,
     trajectories: Sequence[Trajectory],
     tasks: Sequence[Task],
-    on_trajectory: Callable[[BranchOutcomes], object],
+    on_progress: Callable[[float], object] = lambda share: None,
 ) -> list[BranchOutcomes]:
     return branch_outcomes(
         experiment.player(sample.policy), experiment.environment, trajectories, tasks,
         _rollout_config(experiment).of_continuations(), branches=sample.branches,
         rng=experiment.rng("gradient-truth"), folder=experiment.run.outcomes / f"gradient-{sample.policy}",
-        on_trajectory=on_trajectory,
+        on_progress=on_progress,
     )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """Measured values of explorations: continuations of the cloned policy, saved in the run.
 
 Each history is continued 2 N times: the first N outcomes give the truth, the next N an independent repetition
-of the measurement, whose agreement with the truth is the noise ceiling. Credit sources that spend
-continuations get `SPARE` others, so that no source is scored against continuations that it has used.
+of the measurement, which is scored like a source. Credit sources that spend continuations get `SPARE` others,
+so that no source is scored against continuations that it has used.
 """
 
 import hashlib
@@ -58,14 +58,8 @@ def measure_chunk(
     """Continue a few explorations → `outcomes/`, and the time that it took → `results/`."""
     start = perf_counter()
     experiment = source.open()
-    trajectories, done = explorations_of(experiment, ids), 0
-
-    def report_progress(outcomes: BranchOutcomes) -> None:
-        nonlocal done
-        done += 1
-        report(done / len(ids), {})
-
-    _play(experiment, trajectories, branches, purpose, report_progress)
+    trajectories = explorations_of(experiment, ids)
+    _play(experiment, trajectories, branches, purpose, lambda share: report(share, {}))
     chunk = _chunk_name(ids)
     earlier = [
         row["seconds"]
@@ -85,7 +79,7 @@ def measure_chunk(
 
 def measured(experiment: Experiment, trajectories: Sequence[Trajectory]) -> list[BranchOutcomes]:
     """All saved outcomes of these explorations, in their order; missing ones are played."""
-    return _play(experiment, trajectories, 1, "truth", lambda outcomes: None)
+    return _play(experiment, trajectories, 1, "truth")
 
 
 def explorations_of(experiment: Experiment, ids: Sequence[str]) -> list[Trajectory]:
@@ -105,7 +99,7 @@ def spare_truths(
     """Values from the first `branches` <= `SPARE` of the continuations that no measurement uses."""
     key = ("outcomes", tuple(trajectory.id for trajectory in trajectories))
     if key not in experiment.models:
-        experiment.models[key] = _play(experiment, trajectories, SPARE, "spare", lambda outcomes: None)
+        experiment.models[key] = _play(experiment, trajectories, SPARE, "spare")
     return truths(experiment.models[key], 0, branches)
 
 
@@ -121,14 +115,14 @@ def _play(
     trajectories: Sequence[Trajectory],
     branches: int,
     purpose: Purpose,
-    on_trajectory: Callable[[BranchOutcomes], object],
+    on_progress: Callable[[float], object] = lambda share: None,
 ) -> list[BranchOutcomes]:
     config = experiment.preset.explore_rollout.of_continuations()
     folder = CLONED if purpose == "truth" else f"{CLONED}-{purpose}"
     return branch_outcomes(
         experiment.player(CLONED), experiment.environment, trajectories, experiment.explore_tasks, config,
         branches=branches, rng=experiment.rng(purpose), folder=experiment.run.outcomes / folder,
-        on_trajectory=on_trajectory,
+        on_progress=on_progress,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ are distributed as if every continuation had been played alone. Continuations of
 trajectories share one batch; one that ends makes room for the next.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,12 +53,15 @@ class RolloutTree:
     ended: tuple[dict[int, float], ...]
     """T dicts: index of the continuation -> its outcome."""
     n_running: int
+    on_end: Callable[[int], object]
+    """Called with the number of continuations that have just ended."""
 
     def end(self, branches: Sequence[Continuation], outcome: float) -> None:
         """Record how these continuations ended."""
         for branch in branches:
             self.ended[branch.start][branch.index] = outcome
         self.n_running -= len(branches)
+        self.on_end(len(branches))
 
     def outcomes(self) -> tuple[FloatArray, ...]:
         """T vectors of outcomes, in the order of the requested indices."""
@@ -106,6 +109,7 @@ def play_continuations(
     config: RolloutConfig,
     *,
     allowed: AllowedTexts | None = None,
+    on_end: Callable[[int], object] = lambda n: None,
 ) -> Iterator[RolloutTree]:
     """Play all requested continuations to their end; yields each tree as soon as it is complete.
 
@@ -115,6 +119,7 @@ def play_continuations(
         requests: read one by one, as slots become free.
         config: temperature and longest step; `parallel` is the number of continuations in flight.
         allowed: the only texts that the policy may write, or None for any text.
+        on_end: called with the number of continuations that have just ended, while others still run.
 
     Raises:
         ServerError: the policy's server cannot be used.
@@ -128,7 +133,7 @@ def play_continuations(
     with policy.writing(config, allowed=allowed) as writer:
         while following is not None or writer.busy:
             while following is not None and writer.n_wanted > 0:
-                trees.append(_grow(writer, environment, following))
+                trees.append(_grow(writer, environment, following, on_end))
                 following = next(source, None)
             if writer.busy:
                 writer.advance()
@@ -136,7 +141,9 @@ def play_continuations(
             trees = [tree for tree in trees if tree.n_running]
 
 
-def _grow(writer: Writer, environment: Environment, request: ContinuationRequest) -> RolloutTree:
+def _grow(
+    writer: Writer, environment: Environment, request: ContinuationRequest, on_end: Callable[[int], object]
+) -> RolloutTree:
     """Replay a trajectory, let its continuations follow it, and queue those that diverge."""
     trajectory = request.trajectory
     prefix = read_shared_prefix(writer, environment, trajectory, request.task, row=request.row)
@@ -145,7 +152,7 @@ def _grow(writer: Writer, environment: Environment, request: ContinuationRequest
         for start, indices in enumerate(request.indices)
         for index in indices
     ]
-    tree = RolloutTree(request, prefix, tuple({} for _ in request.indices), len(branches))
+    tree = RolloutTree(request, prefix, tuple({} for _ in request.indices), len(branches), on_end)
     if isinstance(writer, Engine):
         divergences, arrived = follow_prefix(prefix, branches, writer)
         tree.end(arrived, trajectory.known_outcome)

@@ -43,6 +43,8 @@ class History:
 
 ActionProbs = Callable[[Sequence[History]], FloatArray]
 """n histories -> (n, A) float64: the probability of each of A texts; rows sum to 1."""
+_ROUNDING = 1e-6
+"""By which a sum of probabilities may miss 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,9 +102,11 @@ def exact_values(
         N values, in the order of the trajectories.
 
     Raises:
-        ValueError: a task is missing or has more histories; a step is not listed, or the world replies
-            something else than was recorded.
+        ValueError: a task is missing or has more histories; a text is listed twice, or a step is not listed;
+            the world replies something else than was recorded, or probabilities do not sum to 1.
     """
+    if len(set(texts)) < len(texts):
+        raise ValueError(f"{len(texts)} texts, {len(set(texts))} of them distinct: one is listed twice")
     by_id = {task.id: task for task in tasks}
     roots: dict[str, _Node] = {}
     values = []
@@ -215,6 +219,8 @@ def _solve(
     root = _Node(History(world.reset(task)))
     inner = list(_grow(root, world, texts, environment.step_limit, task, max_histories))
     for node, probs in zip(inner, action_probs([node.history for node in inner]), strict=True):
+        if abs(float(np.sum(probs)) - 1.0) > _ROUNDING:
+            raise ValueError(f"task {task.id!r}: probabilities of actions sum to {np.sum(probs)}, expected 1")
         node.action_probs = probs
     for node in reversed(inner):  # children come after their parents
         node.value = float(node.action_probs @ [child.value for child in node.children])
@@ -251,6 +257,11 @@ def _along(
 ) -> ExactValues:
     """Follow a trajectory through the tree."""
     nodes, taken = [root], []
+    recorded, replayed = trajectory.initial_observation, root.history.initial_observation
+    if recorded != replayed:
+        raise ValueError(
+            f"trajectory {trajectory.id!r}: it began with {recorded!r:.200}, the world with {replayed!r:.200}"
+        )
     for t, step in enumerate(trajectory.steps):
         here = f"trajectory {trajectory.id!r}, step {t}"
         if step.text not in texts:

@@ -34,7 +34,7 @@ def branch_outcomes(
     rows: Sequence[TokenRow] | None = None,
     allowed: AllowedTexts | None = None,
     folder: Path | None = None,
-    on_trajectory: Callable[[BranchOutcomes], object] = lambda outcomes: None,
+    on_progress: Callable[[float], object] = lambda share: None,
 ) -> list[BranchOutcomes]:
     """Play continuations from every history h_0 ... h_{T-1} of N trajectories; `to_truth` gives values.
 
@@ -50,7 +50,8 @@ def branch_outcomes(
             the text is encoded again, which can give other tokens and so the values of another history.
         allowed: the only texts that the policy may write, or None for any text.
         folder: of saved outcomes, which are not played again, only extended if `branches` asks for more.
-        on_trajectory: called with the outcomes of each trajectory that was played, in any order.
+        on_progress: called with the share of this process's continuations that have ended, whenever it has
+            grown by a hundredth.
 
     Returns:
         N outcomes, in the order of the trajectories; more per history if the folder has more.
@@ -66,12 +67,26 @@ def branch_outcomes(
     known = {trajectory.id: files.load(trajectory) for trajectory in trajectories}
     missing = _missing(trajectories, by_id, known, branches, seed=rng.getrandbits(63), rows=written)
     team, played = processes(), []
-    for tree in play_continuations(policy, environment, team.share(missing), config, allowed=allowed):
+    own = team.share(missing)
+    count = _count_to(sum(len(indices) for request in own for indices in request.indices), on_progress)
+    for tree in play_continuations(policy, environment, own, config, allowed=allowed, on_end=count):
         played.append(_joined(tree, known, policy.name, environment.step_limit))
         files.save(played[-1], tree.request.trajectory)
-        on_trajectory(played[-1])
     known |= {outcomes.trajectory_id: outcomes for outcomes in team.gather(played)}
     return [outcomes for outcomes in known.values() if outcomes is not None]
+
+
+def _count_to(total: int, on_progress: Callable[[float], object]) -> Callable[[int], None]:
+    """A function that is called with what has ended, and passes on the share of the total."""
+    ended = 0
+
+    def count(n: int) -> None:
+        nonlocal ended
+        before, ended = ended, ended + n
+        if 100 * ended // total > 100 * before // total:
+            on_progress(ended / total)
+
+    return count
 
 
 def _rows_by_id(

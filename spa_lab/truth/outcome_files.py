@@ -74,7 +74,7 @@ def load_outcomes(folder: Path, trajectory: Trajectory, settings: Settings) -> B
         return None
     record = load(read_text(path), str(path))
     expected = {**settings, "text": _digest(trajectory)}
-    saved = record.get("settings", {})
+    saved = record.get("settings") or {}
     differences = [
         f"{name} {saved.get(name)!r:.40}, now {expected[name]!r:.40}"
         for name in expected
@@ -82,10 +82,16 @@ def load_outcomes(folder: Path, trajectory: Trajectory, settings: Settings) -> B
     ]
     if differences:
         raise ValueError(f"{path}: measured under other settings: {'; '.join(differences)}")
+    about = {"holds": _HOLDS, "trajectory_id": trajectory.id, "outcome": trajectory.known_outcome}
+    for name, value in about.items():
+        if record.get(name) != value:
+            raise ValueError(f"{path}: {name} is {record.get(name)!r:.60}, expected {value!r:.60}")
     try:
+        if len(record["outcomes"]) != len(trajectory):
+            raise ValueError(f"{len(record['outcomes'])} steps, the trajectory has {len(trajectory)}")
         return BranchOutcomes(
-            trajectory_id=record["trajectory_id"],
-            outcome=record["outcome"],
+            trajectory_id=trajectory.id,
+            outcome=trajectory.known_outcome,
             outcomes=tuple(np.array(x, dtype=np.float64) for x in record["outcomes"]),
             policy=record["policy"],
             step_cap=record["step_cap"],

@@ -66,7 +66,7 @@ class BranchOutcomes:
 
         v_t is the variance of the outcomes from h_t with one pseudo-outcome 0 and one pseudo-outcome 1 added
         (Agresti & Caffo 2000): after 64 failures the error is 0.015 and not 0, which would claim certainty.
-        Never below the plain standard error, never above 0.5 / sqrt(N_t).
+        Never below sqrt(p (1 - p) / N_t) of the share p, never above 0.5 / sqrt(N_t).
         """
         return np.array([*(np.sqrt(smoothed_variance(x) / x.size) for x in self.outcomes), 0.0])
 
@@ -103,8 +103,7 @@ class BranchOutcomes:
     def subset(self, start: int, stop: int) -> "BranchOutcomes":
         """Continuations `start` to `stop - 1` from each history.
 
-        Disjoint subsets are independent measurements of the same values: one scored against the other gives
-        the noise ceiling.
+        Disjoint subsets are independent measurements of the same values, to be scored against each other.
 
         Raises:
             ValueError: a history has fewer than `stop` continuations.

@@ -45,10 +45,17 @@ class ScriptedPlayer:
         """Outcomes of `n` independent continuations from before `step` of an episode of `task`.
 
         Raises:
-            ValueError: there is no such step (after the last one there is nothing to play).
+            ValueError: there is no such step (after the last one there is nothing to play), the episode is
+                longer than `step_cap`, or the world replies something else than was recorded.
         """
         if not 0 <= step < len(trajectory):
             raise ValueError(f"{trajectory.id!r}: no step {step}, there are {len(trajectory)}")
+        if len(trajectory) > self.step_cap:
+            raise ValueError(
+                f"{trajectory.id!r} has {len(trajectory)} steps, episodes of this player at most "
+                f"{self.step_cap}"
+            )
+        self._check_replay(task, trajectory, step)
         actions = [taken.action for taken in trajectory.steps[:step]]
         return [self._play(task, actions, rng.randrange(2**31), "branch").known_outcome for _ in range(n)]
 
@@ -72,6 +79,20 @@ class ScriptedPlayer:
         )
         measured = BranchOutcomes(trajectory.id, trajectory.known_outcome, outcomes, self.name, self.step_cap)
         return measured.to_truth()
+
+    def _check_replay(self, task: Task, trajectory: Trajectory, steps: int) -> None:
+        """Raise ValueError if the first steps, played again, are not the recorded ones."""
+        episode = RunningEpisode(self.environment, task, step_limit=self.step_cap)
+        seen, recorded = episode.initial_observation, trajectory.initial_observation
+        for taken in trajectory.steps[:steps]:
+            if seen != recorded:
+                break
+            seen, recorded = episode.act(taken.thought, taken.action).observation, taken.observation
+        if seen != recorded:
+            raise ValueError(
+                f"{trajectory.id!r} is no episode of task {task.id!r}: recorded {recorded!r:.100}, "
+                f"the world replies {seen!r:.100}"
+            )
 
     def _play(self, task: Task, actions: Sequence[str], seed: int, id: str) -> Trajectory:
         """First the given actions, then its own, until the episode ends."""

@@ -108,6 +108,13 @@ def test_trajectories_that_do_not_fit_the_enumeration_are_refused() -> None:
         solve(outcome=0.5)
     with pytest.raises(ValueError, match="step 4 of 5: the episode ends after 4 steps"):
         solve(steps=(*episode.steps, first))
+    with pytest.raises(ValueError, match="it began with 'x', the world with "):
+        solve(initial_observation="x")
+    with pytest.raises(ValueError, match="2 texts, 1 of them distinct"):
+        exact_values(uniform, environment, [episode], tasks, texts[:1] * 2, policy="coin")
+    with pytest.raises(ValueError, match=r"probabilities of actions sum to 1\.5, expected 1"):
+        more = uniform_action_probs(2)
+        exact_values(lambda h: 1.5 * more(h), environment, [episode], tasks, texts, policy="coin")
     with pytest.raises(ValueError, match="task 'other' is not among 2"):
         solve(task_id="other")
     with pytest.raises(ValueError, match=f"task '{tasks[0].id}': more than 6 histories, 2 steps deep"):

@@ -1,5 +1,6 @@
 """Monte Carlo values against exact values on every probe; stopped, resumed and extended measurements."""
 
+import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -127,23 +128,32 @@ def _same(measured: list[BranchOutcomes], other: list[BranchOutcomes]) -> bool:
 def test_a_killed_measurement_is_resumed(probe: Callable[[str], Probe], tmp_path: Path) -> None:
     lamp = probe("lamp")
     whole = lamp.branches(40)
+    one_by_one = lamp._replace(config=replace(lamp.config, parallel=1))
 
-    def kill(outcomes: BranchOutcomes) -> None:
-        raise _Killed
+    def kill(share: float) -> None:
+        if any(tmp_path.iterdir()):
+            raise _Killed
 
     with pytest.raises(_Killed):
-        lamp.branches(40, folder=tmp_path, on_trajectory=kill)
+        one_by_one.branches(40, folder=tmp_path, on_progress=kill)
     (file,) = tmp_path.iterdir()
-    before = file.read_bytes()
-    played: list[str] = []
-    resumed = lamp.branches(
-        40, folder=tmp_path, on_trajectory=lambda outcomes: played.append(outcomes.trajectory_id)
-    )
+    before = file.stat()
+    resumed = lamp.branches(40, folder=tmp_path)
     assert _same(resumed, whole)
-    assert len(played) == 1
-    assert file.read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 2
+    assert file.stat() == before, "it is not written again"
     other_seed = lamp.branches(40, folder=tmp_path, rng=random.Random(9))
     assert _same(other_seed, whole), "saved outcomes are not played again"
+
+
+def test_progress_is_reported_while_continuations_run(probe: Callable[[str], Probe], tmp_path: Path) -> None:
+    lamp = probe("lamp")
+    shares: list[float] = []
+    lamp.branches(40, folder=tmp_path, on_progress=shares.append)
+    assert shares == sorted(set(shares))
+    assert len(shares) > len(lamp.trajectories), "not only at the end of a trajectory"
+    assert shares[-1] == 1
+    lamp.branches(40, folder=tmp_path, on_progress=lambda share: pytest.fail("nothing is left to play"))
 
 
 def test_a_finished_measurement_is_extended(probe: Callable[[str], Probe], tmp_path: Path) -> None:
@@ -198,6 +208,21 @@ def test_a_broken_file_is_named(probe: Callable[[str], Probe], tmp_path: Path, c
     file = sorted(tmp_path.iterdir())[0]
     file.write_text(content)
     with pytest.raises(ValueError, match=file.name.replace("#", ".")):
+        lamp.branches(4, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("holds", "trajectories"), ("trajectory_id", "z"), ("outcome", 0.5), ("settings", None)],
+)
+def test_a_file_of_something_else_is_refused(
+    probe: Callable[[str], Probe], tmp_path: Path, name: str, value: object
+) -> None:
+    lamp = probe("lamp")
+    lamp.branches(4, folder=tmp_path)
+    file = sorted(tmp_path.iterdir())[0]
+    file.write_text(json.dumps(json.loads(file.read_text()) | {name: value}))
+    with pytest.raises(ValueError, match="other settings" if name == "settings" else f"{name} is {value!r}"):
         lamp.branches(4, folder=tmp_path)
 
 

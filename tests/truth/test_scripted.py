@@ -50,10 +50,23 @@ def test_continuations_begin_where_they_should(
     allowed = player.admissible(task, episode, 3)
     assert allowed == sorted(allowed) and "dance on the table" not in allowed
     assert player.what_if(task, episode, 3, allowed[0]).steps[3].grounded
-    at_the_cap = replace(episode, steps=(episode.steps * 18)[:18])
+    played = (player.play(task, seed=seed) for seed in range(100))
+    at_the_cap = next(trajectory for trajectory in played if len(trajectory) == 18)
     assert len(player.outcomes(task, at_the_cap, 17, 4, rng=random.Random(0))) == 4
     with pytest.raises(ValueError, match=r"no step \d+, there are \d+"):
         player.outcomes(task, episode, len(episode), 1, rng=random.Random(0))
+
+
+def test_episodes_of_others_are_refused(player: ScriptedPlayer, task: Task, episode: Trajectory) -> None:
+    rng = random.Random(0)
+    with pytest.raises(ValueError, match=rf"has {len(episode)} steps, episodes of this player at most 2"):
+        replace(player, step_cap=2).outcomes(task, episode, 1, 1, rng=rng)
+    other = player.environment.tasks("unseen", 3)[1]
+    with pytest.raises(ValueError, match=f"is no episode of task '{other.id}': recorded"):
+        player.outcomes(other, episode, 0, 1, rng=rng)
+    steps = (replace(episode.steps[0], observation="Nothing happens."), *episode.steps[1:])
+    with pytest.raises(ValueError, match=r"recorded 'Nothing happens\.', the world replies"):
+        player.outcomes(task, replace(episode, steps=steps), 1, 1, rng=rng)
 
 
 def test_values_are_means_of_continuations(player: ScriptedPlayer, task: Task, episode: Trajectory) -> None:
