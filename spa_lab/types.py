@@ -166,7 +166,8 @@ class Credit:
 class ValueTruth:
     """Measured values V(h_0), ..., V(h_T) of one trajectory under a fixed policy and step cap.
 
-    Invariants: T + 1 >= 2 values, all finite; the sum of `progress` is `values[-1] - offset`.
+    Invariants: T + 1 >= 2 values, all finite; standard errors >= 0; branches >= 0; the sum of `progress` is
+    `values[-1] - offset`.
     """
 
     trajectory_id: str
@@ -187,6 +188,10 @@ class ValueTruth:
         _check_same_length(error, values, where)
         if len(values) < 2:
             raise ValueError(f"{where}: needs at least 2 values (T + 1), got {len(values)}")
+        if (error < 0).any() or self.branches < 0:
+            raise ValueError(
+                f"{where}: standard_error and branches must be >= 0, got {error.min()} and {self.branches}"
+            )
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "standard_error", error)
 

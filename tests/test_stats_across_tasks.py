@@ -108,9 +108,11 @@ def test_the_p_value_belongs_to_the_interval() -> None:
         assert made.interval == paired_bootstrap(ours, np.zeros_like(ours), rng=_rng(), resamples=2000)
         excluded = made.interval.low > 0 or made.interval.high < 0
         assert (made.p <= 0.05) == excluded or made.p == pytest.approx(0.05, abs=0.002)
+    assert paired_difference([1.0], [0.0], rng=_rng(), resamples=100).p == 1.0, "one pair says nothing"
+    assert paired_difference([1.0] * 3, [0.0] * 3, rng=_rng(), resamples=999).p == 0.25, "as a sign test"
     nothing = paired_difference([0.0, 0.0], [0.0, 0.0], rng=_rng(), resamples=100)
     assert nothing.p == 1.0
-    clear = paired_difference(np.ones(5), np.zeros(5), rng=_rng(), resamples=999)
+    clear = paired_difference(np.ones(20), np.zeros(20), rng=_rng(), resamples=999)
     assert clear.p == 2 / 1000  # no resample contradicts
 
 

@@ -108,6 +108,7 @@ def test_progress_sums_to_outcome_less_offset():
         ([0.5, 1.0], [0.0], "1 values, expected 2"),
         ([0.5, float("nan")], None, "value 1 of 2 is nan"),
         ([[0.5, 1.0]], [[0.0, 0.0]], r"shape \(1, 2\)"),
+        ([0.5, 1.0], [-0.25, 0.0], "standard_error and branches must be >= 0, got -0.25"),
     ],
 )
 def test_bad_truth_stops_at_the_door(values, standard_error, message):

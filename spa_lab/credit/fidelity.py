@@ -1,9 +1,10 @@
-"""The scoreboard: every credit source against the measured truth, with intervals and the noise ceiling.
+"""The scoreboard: every credit source against the measured truth, beside a second measurement.
 
 Contributions c_t are compared with the progress Delta_t = V(h_{t+1}) - V(h_t) of the same steps. A measured
-truth is noisy, so that even exact values would not score 1: the ceiling is the score of a second, independent
-measurement. Successes and failures are also reported separately, because statistics over both are inflated by
-the difference between them: a source that only knows how the episode ended scores well there.
+truth is noisy, so that even exact values would not score 1. A second, independent measurement has noise of
+its own and scores less than exact values would: its score is a lower bound of the noise ceiling. Successes
+and failures are also reported separately, because statistics over both are inflated by the difference between
+them: a source that only knows how the episode ended scores well there.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -136,7 +137,8 @@ def scoreboard(
             trajectories are resampled together; NaN if undefined (constant contributions have no ranks).
         n_tasks, n_trajectories: int64, that the statistic is computed from; trajectories in which it is
             undefined are not counted. With one task there is no interval.
-        ceiling, ceiling_low, ceiling_high: float64, score of the second measurement; NaN without one.
+        ceiling, ceiling_low, ceiling_high: float64, score of the second measurement, a lower bound of the
+            noise ceiling; NaN without one.
         title, best, chance: of the metric, see `Metric`; NaN if there is none.
 
     Args:
@@ -144,7 +146,7 @@ def scoreboard(
         credits: every source must have one for every trajectory with a truth.
         truths: at most one per trajectory, of the policy that played it.
         second: independent truths of the same trajectories with as many branches as `truths`: with fewer,
-            the ceiling would be too low.
+            the bound would be too low.
         rng: draws the resamples.
         resamples: number of bootstrap samples; they are the same for all sources.
         level: confidence of the intervals, in (0, 1).
@@ -160,47 +162,6 @@ def scoreboard(
         counts = {"n_tasks": sample.n_tasks, "n_trajectories": sample.n_trajectories}
         rows.append({"source": source, "outcome": outcome, "metric": metric} | point | counts)
     return _described(_with_ceiling(pd.DataFrame(rows)))
-
-
-def differences(
-    trajectories: Sequence[Trajectory],
-    credits: Sequence[Credit],
-    truths: Sequence[ValueTruth],
-    *,
-    against: str,
-    rng: np.random.Generator,
-    resamples: int = 1000,
-    level: float = 0.95,
-) -> pd.DataFrame:
-    """Every source minus one of them, in the same resamples, so that noise common to both cancels.
-
-    Columns:
-        source, outcome, metric: str, as in `scoreboard`, without the source `against` itself.
-        difference, low, high: float64, with its percentile bootstrap interval over tasks.
-
-    Args:
-        trajectories: as in `scoreboard`.
-        credits: as in `scoreboard`; must include those of the source `against`.
-        truths: at most one per trajectory.
-        against: the source to compare with.
-        rng: draws the resamples.
-        resamples: number of bootstrap samples.
-        level: confidence of the intervals, in (0, 1).
-
-    Raises:
-        ValueError: there are no credits by `against`; or as `scoreboard`.
-    """
-    if against not in {credit.source for credit in credits}:
-        raise ValueError(f"no credits by {against!r} to compare with")
-    resampled = _resampled(trajectories, credits, truths, (), rng, resamples)
-    rows = []
-    for (source, outcome, metric), sample in resampled.items():
-        if source != against:
-            gap = sample.values - resampled[against, outcome, metric].values
-            low, high = percentile_bounds(gap, level)
-            names = {"source": source, "outcome": outcome, "metric": metric}
-            rows.append(names | {"difference": float(gap[0]), "low": low, "high": high})
-    return pd.DataFrame(rows)
 
 
 class _Resampled(NamedTuple):
@@ -292,11 +253,15 @@ def _check(
             "needs at least 1 of each"
         )
     lengths = {trajectory.id: len(trajectory) for trajectory in trajectories}
-    if len(lengths) < len(trajectories) or len({truth.trajectory_id for truth in truths}) < len(truths):
-        raise ValueError("two trajectories, or two truths, have the same id")
+    if len(lengths) < len(trajectories):
+        raise ValueError(f"{len(trajectories)} trajectories have {len(lengths)} ids: one is there twice")
     records = [("truth", truth.trajectory_id, len(truth.progress)) for truth in truths]
     records += [(f"credit by {credit.source!r}", credit.trajectory_id, len(credit)) for credit in credits]
+    seen: set[tuple[str, str]] = set()
     for what, trajectory_id, n_steps in records:
+        if (what, trajectory_id) in seen:
+            raise ValueError(f"{what} of {trajectory_id!r} is there twice")
+        seen.add((what, trajectory_id))
         if trajectory_id not in lengths:
             raise ValueError(f"{what} of {trajectory_id!r}: the trajectory is not among those given")
         if lengths[trajectory_id] != n_steps:

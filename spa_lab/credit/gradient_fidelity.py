@@ -50,7 +50,9 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         ),
         "second_moment": Metric("E[A²]", "over steps, A centred as in the update, squared units of A", None),
         "noise": Metric("noise in E[A²]", "second moment that true progress does not explain", 0.0),
-        "share": Metric("signal share", "E[A D]² / (E[A²] E[D²]): part of E[A²] that is progress", 1.0),
+        "share": Metric(
+            "signal share", "E[A D]² / (E[A²] E[D²]), part of E[A²] that is progress; < 0 if E[A D] is", 1.0
+        ),
         "episodes": Metric(
             "episodes, by steps", "episodes for the precision of one with exact credit: 1 / signal share", 1.0
         ),
@@ -65,7 +67,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 )
 """All metrics, in the order of the columns."""
 
-SIGNED = frozenset({"correlation", "gradient_snr", "gradient_cosine", "gradient_scale"})
+SIGNED = frozenset({"correlation", "share", "gradient_snr", "gradient_cosine", "gradient_scale"})
 """Metrics that are 0 for an advantage without any signal."""
 
 
@@ -205,13 +207,14 @@ def _of_moments(
 
     With a parameter of its own for each history and action, E[A D] is the inner product of the expected
     gradients of A and D in the Fisher metric (Kakade 2001), and the share E[A D]^2 / (E[A^2] E[D^2]) the
-    signal-to-noise ratio of A relative to that of D.
+    signal-to-noise ratio of A relative to that of D. It has the sign of E[A D]: no number of episodes makes
+    an advantage useful that points the other way.
     """
-    share = _ratio(product**2, square * truth)
+    share = _ratio(product * np.abs(product), square * truth)
     return {
         "correlation": _ratio(covariance, _root(variance) * _root(truth_variance)),
         "second_moment": square,
-        "noise": square * (1 - share),
+        "noise": square * (1 - np.abs(share)),
         "share": share,
         "episodes": _ratio(np.ones_like(share), share),
     }
@@ -265,7 +268,7 @@ def _of_signal(
         "gradient_cosine": ones if along is None else _ratio(along, _root(own) * _root(signal)),
         "gradient_scale": scale,
         "gradient_noise": _ratio(q, exact),
-        "gradient_episodes": _relative_variance(_ratio(q, scale**2), exact, signal),
+        "gradient_episodes": _relative_variance(_ratio(q, scale * np.abs(scale)), exact, signal),
     }
 
 

@@ -28,7 +28,8 @@ def fit_odds_line(ratios: Sequence[FloatArray], outcomes: Sequence[float]) -> Od
     """Logistic regression of the outcome on the sum of log-ratios, over all histories h_0, ..., h_T.
 
     Every episode weighs 1, however many steps it has. A normal prior of variance 1 around slope 1 and half a
-    success and half a failure at the start keep both numbers finite; a slope below 0 is set to 0.
+    success and half a failure at the start keep both numbers finite. Where the slope would be below 0, it is
+    0 and the offset that of the mean outcome.
 
     Args:
         ratios: (T,) of each of N episodes.
@@ -44,7 +45,10 @@ def fit_odds_line(ratios: Sequence[FloatArray], outcomes: Sequence[float]) -> Od
     target = np.repeat(np.asarray(outcomes, dtype=np.float64), [len(each) + 1 for each in ratios])
     x = np.stack([np.ones(len(total) + 1), np.append(total, 0.0)], axis=1)  # (n + 1, 2)
     offset, slope = _regress(x, np.append(target, 0.5), np.append(weight, 1.0))
-    return OddsLine(offset, max(slope, 0.0))
+    if slope < 0:
+        mean = (sum(outcomes) + 0.5) / (len(outcomes) + 1)
+        return OddsLine(float(np.log(mean / (1 - mean))), 0.0)
+    return OddsLine(offset, slope)
 
 
 def _regress(x: FloatArray, target: FloatArray, weight: FloatArray) -> tuple[float, float]:
@@ -84,9 +88,14 @@ def hindsight_credit(
         ratios: (T,) of each.
         line: gives V.
         close: V(h_T) = R, so that base value and contributions sum to R; else V(h_T) is read like the others.
+
+    Raises:
+        ValueError: a trajectory has another number of log-ratios than steps.
     """
     credits = []
     for trajectory, each in zip(trajectories, ratios, strict=True):
+        if len(each) != len(trajectory):
+            raise ValueError(f"{trajectory.id!r}: {len(each)} log-ratios for {len(trajectory)} steps")
         values = line.values(each)
         if close:
             values[-1] = trajectory.known_outcome

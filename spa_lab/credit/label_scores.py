@@ -170,21 +170,19 @@ def render_labels(table: pd.DataFrame) -> str:
         titles = {name: LABEL_METRICS[name].title for name in rows["metric"].unique()}
         n_tasks, n = rows["n_tasks"].max(), rows["n_trajectories"].max()
         lines += [*([""] if lines else []), f"labels: {labeller}; {n} trajectories of {n_tasks} tasks", ""]
-        lines.append(f"{'source':<24}" + "".join(f"{title:>30}" for title in titles.values()))
+        lines.append(f"{'source':<24}" + "".join(f"{title:>38}" for title in titles.values()))
         for source in rows["source"].unique():
             cells = rows[rows["source"] == source].set_index("metric")
             shown = [_cell(cells.loc[name]) for name in titles]
-            lines.append(f"{source:<24.24}" + "".join(f"{cell:>30}" for cell in shown))
-        chance = rows.groupby("metric", sort=False)["chance"].first()
-        lines.append(f"{'chance':<24}" + "".join(f"{f'{chance[name]:.2f}':>30}" for name in titles))
-    return "\n".join([*lines, "", "95 % intervals by a bootstrap over tasks; n: labelled steps that count"])
+            lines.append(f"{source:<24.24}" + "".join(f"{cell:>38}" for cell in shown))
+    return "\n".join([*lines, "", "intervals by a bootstrap over tasks; n: labelled steps that count"])
 
 
 def _cell(row: pd.Series) -> str:
     if np.isnan(row["value"]):
         return "–"
     reach = "" if np.isnan(row["low"]) else f" ({row['low']:.2f}–{row['high']:.2f})"
-    return f"{row['value']:.2f}{reach} n={row['n_steps']}"
+    return f"{row['value']:.2f}{reach} n={row['n_steps']}, chance {row['chance']:.2f}"
 
 
 def _scores(
@@ -230,7 +228,11 @@ def _ratios(parts: FloatArray, tasks: NDArray[np.intp], weights: FloatArray) -> 
 def _check(by_id: Mapping[str, Trajectory], credits: Sequence[Credit], labels: Sequence[Labels]) -> None:
     given = [(f"credit by {one.source!r}", one.trajectory_id, len(one)) for one in credits]
     given += [(f"labels by {one.source!r}", one.trajectory_id, len(one)) for one in labels]
+    seen: set[tuple[str, str]] = set()
     for what, trajectory_id, length in given:
+        if (what, trajectory_id) in seen:
+            raise ValueError(f"{what} of {trajectory_id!r} is there twice")
+        seen.add((what, trajectory_id))
         if trajectory_id not in by_id:
             raise ValueError(f"{what} of {trajectory_id!r}: not among the {len(by_id)} trajectories")
         n_steps = len(by_id[trajectory_id])

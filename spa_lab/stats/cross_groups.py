@@ -35,12 +35,14 @@ def resampled_deviations(n_groups: int, resamples: int, rng: np.random.Generator
 def cross_group_mean(gram: FloatArray, deviations: FloatArray) -> FloatArray:
     """Mean of the off-diagonal entries of a matrix of products, and its bootstrap replicates.
 
-    U = sum over g != h of K_gh / (M (M - 1)); with a_g the mean of row g and r_gh = K_gh - a_g - a_h + U,
-    U* = U + 2/M sum_g d_g k (a_g - U) + sum over g != h of d_g d_h r_gh / (M (M - 1))
+    U = sum over g != h of K_gh / (M (M - 1)); with a_g the mean of row g, its effect
+    e_g = (a_g - U) (M - 1) / (M - 2) and r_gh = K_gh - e_g - e_h - U,
+    U* = U + 2/M sum_g d_g k e_g + sum over g != h of d_g d_h r_gh / (M (M - 1))
 
     Var(U) = 4 z1 / M + 2 z2 / (M (M - 1)) with z1 the variance of the expected product given one group and
-    z2 that of r (Hoeffding 1948). The rows' means have variance z1 + z2 / (M - 1), so k^2 = z1 over that
-    variance, 0 where the estimate of z1 is negative.
+    z2 that of r (Hoeffding 1948). The effects have variance z1 + z2 / (M - 2), so k^2 = z1 over that
+    variance, 0 where the estimate of z1 is negative. Intervals from few groups are too narrow, as those of
+    any bootstrap: with a signal, 95 % intervals held in about 75, 85 and 92 % of samples of 4, 8 and 16.
 
     Args:
         gram: (M, M) products of the groups' vectors; of two kinds of vectors if not symmetric.
@@ -61,13 +63,12 @@ def cross_group_mean(gram: FloatArray, deviations: FloatArray) -> FloatArray:
     products = (gram + gram.T) / 2
     np.fill_diagonal(products, 0.0)
     mean = products.sum() / (n * (n - 1))
-    linear = products.sum(axis=1) / (n - 1) - mean  # (M,)
-    # least squares of the rows' effects from off-diagonal entries: a_g - U = effect_g (M - 2) / (M - 1)
-    effect = linear * (n - 1) / (n - 2)
+    # least squares from off-diagonal entries, of which a row's mean has each other row's effect, too
+    effect = (products.sum(axis=1) / (n - 1) - mean) * (n - 1) / (n - 2)  # (M,)
     residual = products - effect[:, None] - effect[None, :] - mean
     np.fill_diagonal(residual, 0.0)
     z2 = (residual**2).sum() / (n * (n - 3))  # n (n - 3) / 2 degrees of freedom in n (n - 1) / 2 pairs
-    spread = (linear**2).sum() / (n - 1)
-    shrink = np.sqrt(max(1.0 - z2 / (n - 1) / spread, 0.0)) if spread > 0 else 0.0
+    spread = (effect**2).sum() / (n - 1)
+    shrink = np.sqrt(max(1.0 - z2 / (n - 2) / spread, 0.0)) if spread > 0 else 0.0
     quadratic = ((deviations @ residual) * deviations).sum(axis=1) / (n * (n - 1))
-    return mean + 2 * shrink / n * (deviations @ linear) + quadratic
+    return mean + 2 * shrink / n * (deviations @ effect) + quadratic

@@ -30,7 +30,12 @@ class DifferenceVariance:
     """v_rest: what is left of a single seed on a single task."""
 
     def standard_error(self, seeds: int, tasks: int) -> float:
-        """Of the mean difference over so many seeds and tasks, in the unit of the scores."""
+        """Of the mean difference over so many seeds and tasks, in the unit of the scores.
+
+        Raises:
+            ValueError: a count is below 1; as the methods below.
+        """
+        _check_count(seeds=seeds, tasks=tasks)
         return math.sqrt(self.seed / seeds + self.task / tasks + self.rest / (seeds * tasks))
 
     def detectable(self, seeds: int, tasks: int, *, level: float = 0.95, power: float = 0.8) -> float:
@@ -49,11 +54,19 @@ class DifferenceVariance:
         Returns:
             A whole number >= 1; infinity if the seeds alone leave too much variance.
         """
+        _check_count(seeds=seeds)
         return _needed(self.seed / seeds, self.task + self.rest / seeds, margin, level, power)
 
     def seeds_needed(self, margin: float, tasks: int, *, level: float = 0.95, power: float = 0.8) -> float:
         """Seeds with which so many tasks resolve a true difference of `margin`; as `tasks_needed`."""
+        _check_count(tasks=tasks)
         return _needed(self.task / tasks, self.seed + self.rest / tasks, margin, level, power)
+
+
+def _check_count(**counts: int) -> None:
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name}: expected at least 1, got {count}")
 
 
 def difference_variance(ours: ArrayLike, theirs: ArrayLike) -> DifferenceVariance:

@@ -127,6 +127,8 @@ def test_the_share_of_the_step_number_by_hand() -> None:
     # means 0 and 0.5 around 0.25; of 0.75 in all, 0.25 lie between them
     mixed = [Credit("a", "x", [0.5, 0.0]), Credit("b", "x", [-0.5, 1.0])]
     assert step_number_share(mixed) == pytest.approx(0.25 / 1.25)
+    for length, n in ((10, 3), (7, 1), (6, 3)):  # a mean of equal numbers is not always that number
+        assert step_number_share([Credit(f"{i}", "mean", [1 / length] * length) for i in range(n)]) == 0.0
     with pytest.raises(ValueError, match="needs at least 1 credit"):
         step_number_share([])
 

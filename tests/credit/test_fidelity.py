@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from spa_lab import rewards
-from spa_lab.credit.fidelity import CEILING, METRICS, OUTCOMES, differences, scoreboard
+from spa_lab.credit.fidelity import CEILING, METRICS, OUTCOMES, scoreboard
 from spa_lab.types import Credit, Trajectory, ValueTruth
 
 N = 64
@@ -114,26 +114,6 @@ def test_groups_are_apart(table: pd.DataFrame) -> None:
     assert _value(table, "mean", "kendall", "success").n_tasks == 0
 
 
-def test_differences_are_paired(exact: tuple[list[Trajectory], list[np.ndarray]]) -> None:
-    trajectories, values = exact
-    truths = _sampled(values, seed=1)
-    credits = [
-        Credit(trajectory.id, "a", np.diff(v)) for trajectory, v in zip(trajectories, values, strict=True)
-    ]
-    credits += [Credit(credit.trajectory_id, "same", credit.contributions * 2) for credit in credits]
-    credits += [Credit(trajectory.id, "b", np.arange(len(trajectory))) for trajectory in trajectories]
-    scores = differences(
-        trajectories, credits, truths, against="a", rng=np.random.default_rng(0), resamples=50
-    )
-    rows = scores[(scores.source == "same") & (scores.metric == "kendall")]
-    assert (rows[["difference", "low", "high"]] == 0).all(axis=None)
-    other = scores[(scores.source == "b") & (scores.metric == "kendall") & (scores.outcome == "both")].iloc[0]
-    assert other.high < 0
-    assert set(scores.source) == {"same", "b"}
-    with pytest.raises(ValueError, match="no credits by 'c'"):
-        differences(trajectories, credits, truths, against="c", rng=np.random.default_rng(0))
-
-
 def test_without_a_second_measurement_there_is_no_ceiling(
     exact: tuple[list[Trajectory], list[np.ndarray]],
 ) -> None:
@@ -157,7 +137,9 @@ def test_what_does_not_fit_is_refused(exact: tuple[list[Trajectory], list[np.nda
         scoreboard(trajectories, [Credit("t0", "x", [1.0])], truths, rng=rng)
     with pytest.raises(ValueError, match=r"truth of 't0': the trajectory is not among those given"):
         scoreboard(trajectories[1:], credits[1:], truths, rng=rng)
-    with pytest.raises(ValueError, match="the same id"):
+    with pytest.raises(ValueError, match="truth of 't0' is there twice"):
         scoreboard(trajectories, credits, [*truths, truths[0]], rng=rng)
+    with pytest.raises(ValueError, match="credit by 'mean' of 't0' is there twice"):
+        scoreboard(trajectories, [*credits, credits[0]], truths, rng=rng)
     with pytest.raises(ValueError, match=f"'{CEILING}' has no credit for 29"):
         scoreboard(trajectories, credits, truths, second=truths[:1], rng=rng)

@@ -57,6 +57,22 @@ def test_closed_forms(normal: tuple[Steps, dict, TaskGradients]) -> None:
     assert set(table.index.get_level_values("outcome")) == {"both", "failure", "success"}
 
 
+def test_an_advantage_that_points_the_other_way_is_not_efficient(
+    normal: tuple[Steps, dict, TaskGradients],
+) -> None:
+    """-D has all of the signal and no use; pure noise has no resolved share."""
+    steps, advantages, gradients = normal
+    turned = TaskGradients(gradients.names, gradients.products, gradients.means * [[[-1], [1], [1], [1]]])
+    table = _table(steps, {**advantages, "half": -advantages["half"]}, turned)
+    share = table.loc["half", "both", "share"]
+    assert share["high"] < 0 and share["resolved"]
+    for metric in ("episodes", "gradient_episodes"):
+        assert np.isnan(table.loc["half", "both", metric]["value"])
+        assert not table.loc["half", "both", metric]["resolved"]
+    for metric in ("share", "episodes"):
+        assert not table.loc["only noise", "both", metric]["resolved"]
+
+
 def test_an_unbiased_advantage_needs_no_resolved_signal(normal: tuple[Steps, dict, TaskGradients]) -> None:
     """Its efficiency is a ratio of second moments; a scale that excludes 1 says that it is not unbiased."""
     steps, advantages, gradients = normal

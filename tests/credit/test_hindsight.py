@@ -50,7 +50,14 @@ def test_ratios_that_are_the_wrong_way_round_give_no_credit() -> None:
     ratios = [np.full(3, -3.0 if i % 2 else 3.0) for i in range(50)]
     line = fit_odds_line(ratios, [float(i % 2) for i in range(50)])
     assert line.slope == 0.0
-    assert np.ptp(line.values(ratios[0])) == 0.0
+    assert line.values(ratios[0]) == pytest.approx([0.5] * 4)
+
+
+def test_without_a_slope_every_value_is_the_mean_outcome() -> None:
+    """Failures look like successes: 12 of 48 and half of one succeed."""
+    ratios = [np.full(3, -3.0 if i % 4 == 0 else 3.0) for i in range(48)]
+    line = fit_odds_line(ratios, [float(i % 4 == 0) for i in range(48)])
+    assert line.values(ratios[0]) == pytest.approx([12.5 / 49] * 4)
 
 
 def test_contributions_sum_to_the_outcome(make_trajectory: Callable[..., Trajectory]) -> None:

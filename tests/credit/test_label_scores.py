@@ -59,7 +59,7 @@ def test_a_source_is_scored_where_it_gives_credit(trajectories: list[Trajectory]
     table = _board(trajectories, {"s": {"c": [0.0, 1.0, 1.0, 1.0]}})
     assert set(table["n_trajectories"]) == {1} and table["low"].isna().all(), "one task has no interval"
     text = render_labels(table)
-    assert text.startswith("labels: human; 1 trajectories of 1 tasks") and "1.00 n=4" in text
+    assert text.startswith("labels: human; 1 trajectories of 1 tasks") and "1.00 n=4, chance" in text
 
 
 def test_constant_credit_is_chance(trajectories: list[Trajectory]) -> None:
@@ -73,6 +73,8 @@ def test_refusals(trajectories: list[Trajectory]) -> None:
     label = Labels("a", "human", np.array(LABELS["a"]))
     with pytest.raises(ValueError, match="no trajectory has both credit and labels: 0 credits, 1 labels"):
         label_scoreboard(trajectories, [], [label], rng=rng)
+    with pytest.raises(ValueError, match="labels by 'human' of 'a' is there twice"):
+        label_scoreboard(trajectories, [], [label, label], rng=rng)
     with pytest.raises(ValueError, match="labels by 'human' of 'z': not among the 3 trajectories"):
         label_scoreboard(trajectories, [], [Labels("z", "human", np.ones(4))], rng=rng)
     with pytest.raises(ValueError, match="credit by 's' of 'a' has 2 steps, the trajectory 4"):
