@@ -13,7 +13,7 @@ from typing import get_args
 import numpy as np
 
 from spa_lab.configs.checks import check_choice
-from spa_lab.configs.reward import GroundingRule, RewardConfig
+from spa_lab.configs.reward import GroundingRule, RewardConfig, StepWeight
 from spa_lab.types import Credit, FloatArray, Trajectory
 
 
@@ -55,9 +55,12 @@ def fuse(trajectory: Trajectory, credit: Credit, config: RewardConfig) -> FloatA
     if config.beta:
         executable = grounding(trajectory, config.grounding_rule)
         reward = reward + config.beta * (executable if config.grounding_form == "bonus" else executable - 1.0)
-    if config.step_weight == "remaining":
-        reward = reward * np.arange(len(trajectory) - 1, -1, -1)
-    return reward
+    return reward * step_weights(len(trajectory), config.step_weight)
+
+
+def step_weights(n_steps: int, weight: StepWeight) -> FloatArray:
+    """(T,) w_t: 1, or T - t - 1 (the released ppo/step_ppotrainer.py:396)."""
+    return np.arange(n_steps - 1.0, -1.0, -1.0) if weight == "remaining" else np.ones(n_steps)
 
 
 def grounding(trajectory: Trajectory, rule: GroundingRule = "world") -> FloatArray:

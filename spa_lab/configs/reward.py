@@ -35,7 +35,8 @@ class RewardConfig:
     share 1 - t / T, which pays for finishing later."""
     clip: bool = False
     """Clip the contributions of a fitted source to the range that it gave the explorations at that place
-    (first step, later steps), before the residual is taken. Paper: no."""
+    (first step, later steps), before the residual is taken. Paper: no. `spa_progress` and `spa_hindsight` pay
+    differences of values in [0, 1] and are not clipped."""
     step_weight: StepWeight = "one"
     """Factor on the whole reward of step t, dimensionless. "one": 1 (paper). "remaining": T - t - 1, the
     released ppo/step_ppotrainer.py:396, which pays the last step nothing."""

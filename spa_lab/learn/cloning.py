@@ -131,7 +131,6 @@ def fit_language(
         parts = marked_loss(policy, [rows[i] for i in chosen], [marks(i) for i in chosen])
         return parts.loss, {"accuracy": float(parts.accuracy)}
 
-    policy.model.train()
     fit(
         policy.model,
         [len(rows[i].ids) for i in kept],
@@ -147,4 +146,3 @@ def fit_language(
         on_update=on_update,
         checkpoint=checkpoint,
     )
-    policy.model.eval()

@@ -148,7 +148,7 @@ def fit_estimator(
         checkpoint=checkpoint,
         sampled=rows,
     )
-    return estimator.eval()
+    return estimator
 
 
 def save_estimator(estimator: ProgressEstimator, folder: Path) -> None:

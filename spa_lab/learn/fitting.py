@@ -69,7 +69,7 @@ def fit(
     """Descend `loss` in batches of N rows, in place; returns the number of updates.
 
     Args:
-        module: its parameters with `requires_grad` are trained.
+        module: its parameters with `requires_grad` are trained; in eval mode afterwards.
         lengths: tokens of each of N rows.
         loss: see `BatchLoss`; without random numbers of its own.
         epochs: passes over the rows.
@@ -92,13 +92,15 @@ def fit(
     optimizer = Optimizer(module, lr=lr, muon_lr=muon_lr, n_updates=n_updates)
     saved = checkpoint.load() if checkpoint else None
     first = 0 if saved is None else _continue_from(saved, module, optimizer, n_updates)
+    module.train()  # activations are recomputed in this mode only
     for epoch in range(first, epochs):
         for indices in passes[epoch]:
-            metrics = _accumulate(loss, indices, lengths, micro_tokens, weight)
+            metrics = accumulate(loss, indices, lengths, micro_tokens, weight)
             optimizer.step()
             on_update(metrics | {"progress": optimizer.done / n_updates})
         if checkpoint:
             checkpoint.save(_state(module, optimizer, n_updates, epoch + 1))
+    module.eval()
     return n_updates
 
 
@@ -169,7 +171,7 @@ def new_head(*sizes: int, device: torch.device, seed: int) -> nn.Sequential:
     return head.to(device)
 
 
-def _accumulate(
+def accumulate(
     loss: BatchLoss,
     rows: Sequence[int],
     lengths: Sequence[int],
@@ -179,6 +181,13 @@ def _accumulate(
     """Add up the gradients of the parts of a batch; returns the loss and the metrics of the whole.
 
     Processes that work together take parts each; the mean of their gradients is that of the whole.
+
+    Args:
+        loss: of a part, a weighted mean over its rows.
+        rows: indices of the batch's rows.
+        lengths: tokens of every row.
+        micro_tokens: tokens in a part, see `split_rows`.
+        weight: of rows in the loss of the batch.
     """
     team = processes()
     own = share_rows(rows, lengths, micro_tokens)
@@ -189,7 +198,7 @@ def _accumulate(
         if len(own.parts) == team.size == 1:
             value.backward()
             return {"loss": float(value.detach()), **metrics}
-        share = own.counts * weight(part) / whole
+        share = own.counts * weight(part) / whole if whole else 0.0
         (value * share * team.size).backward()
         for name, number in {"loss": float(value.detach()), **metrics}.items():
             total[name] = total.get(name, 0.0) + share * number

@@ -2,8 +2,8 @@
 
 A_t = r(h_t, a_t) - mean over k of f(h_t, a_k),  a_1, ..., a_K written by the policy at h_t
 
-f is what the model pays, r the same with grounding, which has no baseline. Nothing has to be learnt for this
-baseline, and where all steps are worth the same the advantage is small.
+f is what the model pays, weighted as in the reward; r the same with grounding, which has no baseline. Nothing
+has to be learnt for this baseline, and where all steps are worth the same the advantage is small.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +17,7 @@ from spa_lab.learn.estimates import Estimate, steps_of
 from spa_lab.learn.method import TrainingInputs
 from spa_lab.learn.preferences import write_steps
 from spa_lab.learn.step_rewards import FusedReward
+from spa_lab.rewards import step_weights
 from spa_lab.types import FloatArray
 
 FRESH = 4
@@ -45,10 +46,12 @@ class OverFreshSteps:
         episodes = collected.episodes
         paid = self.reward(episodes)
         fresh = np.split(self._fresh([e.row for e in episodes]), np.cumsum([len(each) for each in paid])[:-1])
-        return [
-            Estimate(on_tokens(r - mean, steps_of(episode)), rewards=token_rewards(r, steps_of(episode)))
-            for episode, r, mean in zip(episodes, paid, fresh, strict=True)
-        ]
+        estimates, config = [], self.reward.config
+        for episode, r, mean in zip(episodes, paid, fresh, strict=True):
+            baseline = config.alpha * step_weights(len(r), config.step_weight) * mean  # (T,)
+            step = steps_of(episode)
+            estimates.append(Estimate(on_tokens(r - baseline, step), rewards=token_rewards(r, step)))
+        return estimates
 
     def _fresh(self, rows: Sequence[TokenRow]) -> FloatArray:
         """(n,) mean over the fresh steps at each of the n histories of all rows, row by row."""

@@ -35,6 +35,7 @@ from spa_lab.agent.rollout import Policy
 from spa_lab.configs.hindsight import HindsightConfig
 from spa_lab.credit.hindsight import OddsLine, fit_odds_line
 from spa_lab.learn.checkpoint import LearnerState, load_weights, weights_state
+from spa_lab.learn.extra_cost import ExtraCost
 from spa_lab.learn.fitting import fit
 from spa_lab.learn.language import before_written, check_predictable, read_tokens
 from spa_lab.learn.reading import READ_TOKENS, read_written, sums_by_step
@@ -94,15 +95,12 @@ class HindsightModel(nn.Module):
             batch = self.codec.batch([rows[i] for i in indices], limit=self.context)
             return -self(batch, told[list(indices)]).mean(), {}
 
-        self.train()
-        n_updates = fit(
+        return fit(
             self, [len(row.ids) for row in rows], loss,
             epochs=epochs, lr=config.lr, muon_lr=config.muon_lr, budget=config.batch_tokens,
             micro_tokens=config.micro_tokens, similar_lengths=False, rng=rng, on_update=lambda metrics: None,
             weight=lambda indices: sum(_n_written(rows[i]) for i in indices),
         )  # fmt: skip
-        self.eval()
-        return n_updates
 
     @torch.inference_mode()
     def log_ratios(self, rows: Sequence[TokenRow]) -> list[FloatArray]:
@@ -146,11 +144,16 @@ def fit_hindsight(
     """
     ratios = unseen_log_ratios(policy, trajectories, config, rng=rng)
     line = fit_odds_line(ratios, [trajectory.known_outcome for trajectory in trajectories])
-    return line, _fitted(policy, trajectories, config, rng)
+    return line, _fitted(policy, trajectories, config, rng)[0]
 
 
 def unseen_log_ratios(
-    policy: Policy, trajectories: Sequence[Trajectory], config: HindsightConfig, *, rng: random.Random
+    policy: Policy,
+    trajectories: Sequence[Trajectory],
+    config: HindsightConfig,
+    *,
+    rng: random.Random,
+    extra: ExtraCost | None = None,
 ) -> list[FloatArray]:
     """(T,) log-ratios of each trajectory, by a model of the half of the tasks that it is not among.
 
@@ -159,6 +162,7 @@ def unseen_log_ratios(
         trajectories: of two tasks or more; distinct ids.
         config: passes and rates.
         rng: draws the halves and the batches.
+        extra: counts the updates.
 
     Raises:
         ValueError: there is no trajectory of a second task.
@@ -171,7 +175,9 @@ def unseen_log_ratios(
     halves = [[t for t in trajectories if (t.task_id in first) is wanted] for wanted in (True, False)]
     ratios: dict[str, FloatArray] = {}
     for seen, unseen in (halves, halves[::-1]):
-        model = _fitted(policy, seen, config, rng)
+        model, n_updates = _fitted(policy, seen, config, rng)
+        if extra:
+            extra.add(updates=n_updates)
         read = model.log_ratios(policy.codec.rows_of(unseen))
         ratios |= {trajectory.id: each for trajectory, each in zip(unseen, read, strict=True)}
     return [ratios[trajectory.id] for trajectory in trajectories]
@@ -179,11 +185,12 @@ def unseen_log_ratios(
 
 def _fitted(
     policy: Policy, trajectories: Sequence[Trajectory], config: HindsightConfig, rng: random.Random
-) -> HindsightModel:
+) -> tuple[HindsightModel, int]:
+    """A model of the trajectories, and the number of updates that it took."""
     model = HindsightModel(policy, config)
     outcomes = [trajectory.known_outcome for trajectory in trajectories]
-    model.fit(policy.codec.rows_of(trajectories), outcomes, epochs=config.epochs, rng=rng)
-    return model
+    rows = policy.codec.rows_of(trajectories)
+    return model, model.fit(rows, outcomes, epochs=config.epochs, rng=rng)
 
 
 def _n_written(row: TokenRow) -> int:

@@ -19,7 +19,7 @@ from spa_lab.learn.checkpoint import LearnerState
 from spa_lab.learn.estimator import ProgressEstimator
 from spa_lab.types import Trajectory
 
-__all__ = ["Learner", "LearnerState", "Need", "TrainingInputs", "TrainingMethod"]
+__all__ = ["Learner", "LearnerState", "Need", "TrainingInputs", "TrainingMethod", "check_groups"]
 
 Need = Literal["explored", "estimator", "demonstrations"]
 """Result of an earlier stage: trajectories explored by the cloned policy, the progress estimator, the expert
@@ -83,6 +83,30 @@ class Learner(Protocol):
         """
 
 
+def check_groups(preset: Preset, *, settings: str, least: int = 1) -> None:
+    """Check that an iteration's episodes form groups of one size.
+
+    Args:
+        preset: all settings.
+        settings: the group of settings that has the `group_size`, such as "ppo".
+        least: smallest size.
+
+    Raises:
+        ValueError: the size is too small or does not divide `ppo.episodes`.
+    """
+    size, episodes = getattr(preset, settings).group_size, preset.ppo.episodes
+    if size < least:
+        raise ValueError(f"{settings}.group_size: expected at least {least}, got {size}")
+    if episodes % size:
+        raise ValueError(
+            f"ppo.episodes: expected a multiple of {settings}.group_size, {size}, got {episodes}"
+        )
+
+
+def _no_check(preset: Preset) -> None:
+    """All settings will do."""
+
+
 @dataclass(frozen=True, eq=False)
 class TrainingMethod:
     """One way to improve a cloned policy."""
@@ -96,6 +120,8 @@ class TrainingMethod:
     make: Callable[[TrainingInputs], Learner]
     needs: frozenset[Need] = frozenset()
     """What must have been done before."""
+    check: Callable[[Preset], object] = _no_check
+    """Raises ValueError for settings that the method cannot work with; called before anything is trained."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or self.name in _RESERVED:

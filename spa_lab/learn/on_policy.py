@@ -114,8 +114,10 @@ class OnPolicyLearner:
             release_memory()
             metrics |= {"reward": _mean_reward(batch), **batch.drift, **self.update(batch)}
         else:
-            names = ("reward", "loss", "policy", "value", "clip_fraction", "approx_kl")
-            metrics |= dict.fromkeys(names if self.reference is None else (*names, "kl"), 0.0)
+            names = ["reward", "loss", "policy", "value", "clip_fraction", "approx_kl"]
+            names += ["kl"] if self.reference is not None else []
+            names += ["entropy"] if self.objective.entropy_coef else []
+            metrics |= dict.fromkeys(names, 0.0)
         release_memory()
         self.iteration += 1
         return metrics | (self.extra.taken() if self.extra else {})

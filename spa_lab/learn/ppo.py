@@ -119,12 +119,12 @@ class GAEOnRewards:
 
     def _returns(self, step: NDArray[np.int64], step_rewards: FloatArray) -> FloatArray:
         """(L,) discounted sum of the rewards from each written token on."""
-        written = step >= 0
-        result = np.zeros(len(step))
         if self.config.gae_level == "step":
             return on_tokens(discounted_sums(step_rewards, self.config.gamma), step)  # (T,) -> (L,)
         if self.config.gamma_step is not None:  # the discount within a step is left out
             return on_tokens(discounted_sums(step_rewards, self.config.gamma_step), step)
-        rewards = token_rewards(step_rewards, step)[written]  # (L,) -> (n,)
-        result[written] = discounted_sums(rewards, self.config.gamma)
+        written = step >= 0
+        used = np.ones_like(written) if self.config.gae_over == "all_tokens" else written
+        result = np.zeros(len(step))
+        result[used] = discounted_sums(token_rewards(step_rewards, step)[used], self.config.gamma)
         return result

@@ -96,8 +96,11 @@ class ProgressModel:
         centre: NDArray[np.float32],
         scale: NDArray[np.float32],
         clock: NDArray[np.float32],
+        n_updates: int,
     ) -> None:
         self.heads, self.centre, self.scale, self.clock = tuple(heads), centre, scale, clock
+        self.n_updates = n_updates
+        """Optimiser steps of all heads."""
 
     @torch.inference_mode()
     def values(self, tables: Sequence[NDArray[np.float32]], *, clock: bool = True) -> list[FloatArray]:
@@ -167,11 +170,13 @@ def fit_progress(data: ProgressData, config: ProgressConfig, *, rng: random.Rand
     offset = torch.from_numpy(clock[data.step])  # (n,)
     target = torch.from_numpy(np.repeat(data.outcomes, data.lengths)).float()  # (n,)
     fold_of_history = torch.from_numpy(np.repeat(fold, data.lengths))
-    heads = []
+    heads, n_updates = [], 0
     for k in range(n_heads):
         used = (fold_of_history != k) | (n_heads == 1)
-        heads.append(_fit_head(inputs[used], offset[used], target[used], config, rng))
-    return ProgressModel(heads, centre=centre, scale=scale, clock=clock)
+        head, n = _fit_head(inputs[used], offset[used], target[used], config, rng)
+        heads.append(head)
+        n_updates += n
+    return ProgressModel(heads, centre=centre, scale=scale, clock=clock, n_updates=n_updates)
 
 
 def clock_log_odds(data: ProgressData) -> NDArray[np.float32]:
@@ -186,7 +191,8 @@ def clock_log_odds(data: ProgressData) -> NDArray[np.float32]:
 
 def _fit_head(
     inputs: Tensor, offset: Tensor, target: Tensor, config: ProgressConfig, rng: random.Random
-) -> nn.Module:
+) -> tuple[nn.Module, int]:
+    """A head and the number of updates that it took."""
     generator = torch.Generator().manual_seed(rng.randrange(2**31))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(rng.randrange(2**31))
@@ -207,4 +213,4 @@ def _fit_head(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return head.requires_grad_(False).eval()
+    return head.requires_grad_(False).eval(), len(batches)

@@ -160,4 +160,4 @@ def fit_predictor(
         checkpoint=checkpoint,
         weight=predictor.n_prefixes,
     )
-    return predictor.eval()
+    return predictor

@@ -5,7 +5,8 @@ and a gradient, and each of them can silently cancel the credit. The tables show
 alarms name known failures. At the start of an update the ratio is 1, and both parts of the loss push the
 log-probability of a token in the same unit:
 
-push of the advantage = (A - mean) / std over the batch,  push of KL = kl_coef * log(pi_ref / pi_old)
+push of the advantage = (A - mean) / std over the batch,  push of KL = kl_coef * log(pi_ref / pi_old),
+with k3 kl_coef * (pi_ref / pi_old - 1)
 """
 
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from spa_lab.advantages import bilevel_gae, step_gae, token_gae
 from spa_lab.alarms import drift_alarms
 from spa_lab.configs.ppo import PPOConfig
+from spa_lab.learn.policy_gradient import KLForm
 from spa_lab.learn.update_batch import UpdateBatch
 from spa_lab.types import FloatArray
 
@@ -50,15 +52,16 @@ class GradientView:
         return "\n".join(f"{'ALARM' if alarm.raised else 'fine':<6} {alarm.text}" for alarm in ordered)
 
 
-def what_the_gradient_saw(batch: UpdateBatch, config: PPOConfig) -> GradientView:
+def what_the_gradient_saw(batch: UpdateBatch, config: PPOConfig, *, kl_form: KLForm = "k2") -> GradientView:
     """Tables and alarms of one update.
 
     Args:
         batch: the record of the update, e.g. of `OnPolicyLearner.prepare`.
         config: discounts and KL weight that the advantages and the loss were made with. The three alarms
-            about discounting apply to GAE, and are not raised where the record has no values.
+            about discounting apply to GAE with a critic, and are not raised where the record has no values.
+        kl_form: as in `Objective`.
     """
-    tokens = token_table(batch, config)
+    tokens = token_table(batch, config, kl_form=kl_form)
     steps = step_table(batch, tokens)
     alarms = (
         *_zero(steps), _flat(steps), _drowned(tokens, steps), _border(batch, config),
@@ -68,7 +71,7 @@ def what_the_gradient_saw(batch: UpdateBatch, config: PPOConfig) -> GradientView
     return GradientView(tokens, steps, alarms)
 
 
-def token_table(batch: UpdateBatch, config: PPOConfig) -> pd.DataFrame:
+def token_table(batch: UpdateBatch, config: PPOConfig, *, kl_form: KLForm = "k2") -> pd.DataFrame:
     """One row per token that the policy wrote.
 
     Columns:
@@ -95,7 +98,7 @@ def token_table(batch: UpdateBatch, config: PPOConfig) -> pd.DataFrame:
             "advantage": batch.advantages.numpy()[written],
             "push": batch.normalised.numpy()[written],
             "kl": kl,
-            "kl_push": -config.kl_coef * kl,
+            "kl_push": config.kl_coef * (np.expm1(-kl) if kl_form == "k3" else -kl),
         }
     )
 
@@ -164,7 +167,16 @@ def _border(batch: UpdateBatch, config: PPOConfig, *, threshold: float = 0.05) -
     carried: list[float] = []
     for row in _rows(batch) if batch.values is not None else ():
         ends = _last_actions(row.step, config)
-        carried += ((config.gamma * config.lam) ** np.diff(ends)).tolist()
+        decay = config.gamma * config.lam
+        if config.gae_level == "token" and config.gamma_step is not None:
+            decay = config.gamma_step * config.lam
+            ends = np.arange(len(ends))  # one factor a border, see `bilevel_gae`
+        carried += (decay ** np.diff(ends)).tolist()
+    if batch.values is None:
+        text = (
+            "how much of a step's reward reaches the step before it is not known without a critic's values."
+        )
+        return Alarm("never_crosses_border", False, 0.0, text)
     median = float(np.median(carried)) if carried else 1.0
     text = f"of a step's reward {median:.1%} reaches the step before it (median over step borders)."
     return Alarm("never_crosses_border", median < threshold, 1.0 - median, text)
@@ -223,7 +235,8 @@ def _mask(batch: UpdateBatch) -> Alarm:
 def _not_these_settings(batch: UpdateBatch, config: PPOConfig) -> Alarm:
     """Whether the advantages follow from `config` at all: the other findings rest on that."""
     if batch.values is None:
-        return Alarm("not_these_rules", False, 0.0, "the advantages were made without a critic, not by GAE.")
+        text = "the advantages were made without a critic; the given settings cannot be checked."
+        return Alarm("not_these_rules", False, 0.0, text)
     largest = max(
         float(np.abs(_gae(row.rewards, row.values, row.step, config) - row.advantages).max())
         for row in _rows(batch)

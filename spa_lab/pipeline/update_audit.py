@@ -38,4 +38,5 @@ def watch_first_update(
     learner = training.make(training_inputs(experiment, training))
     if not isinstance(learner, OnPolicyLearner):
         raise ValueError(f"method {training.name!r} makes no policy-gradient update that could be inspected")
-    return what_the_gradient_saw(learner.prepare(learner.play(experiment.training_tasks)), ppo)
+    batch = learner.prepare(learner.play(experiment.training_tasks))
+    return what_the_gradient_saw(batch, learner.config, kl_form=learner.objective.kl_form)

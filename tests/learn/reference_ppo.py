@@ -87,12 +87,14 @@ class ReferencePPO:
                 hidden = self.policy.model.base_model(input_ids=ids).last_hidden_state
             features.append(hidden[:, :-1][written[:, 1:]])
         for episode, rewards in zip(episodes, paid, strict=True):
-            chosen = rewards[np.array(episode.row.step) >= 0]
+            step = np.array(episode.row.step)
             if self.config.gae_level == "step":
                 per_step, written_steps = self.of_steps(episode, rewards)
                 targets.append(self.gae(per_step, np.zeros(len(per_step)), 1.0)[written_steps])
             else:
-                targets.append(self.gae(chosen, np.zeros(len(chosen)), 1.0))
+                used = (step >= 0) | (self.config.gae_over == "all_tokens")
+                returns = self.gae(rewards[used], np.zeros(int(used.sum())), 1.0)
+                targets.append(returns[step[used] >= 0])
         x, y = torch.cat(features), torch.from_numpy(np.concatenate(targets)).float()
         optimizer = torch.optim.AdamW(self.value_head.parameters(), lr=3e-3)
         for _ in range(40):

@@ -71,6 +71,9 @@ def test_prm4a_compares_each_step_with_fresh_ones(
         [0, 0, 0, 0, -0.5],
         [0, 0.75, 0.75, 0, 0],
     ]
+    weighted = replace(estimate.reward.config, alpha=0.5, step_weight="remaining")
+    estimate.reward = replace(estimate.reward, config=weighted)
+    assert estimate(Collected(episodes, [0, 0, 1]))[2].advantage.tolist() == [0, 0.375, 0.375, 0, 0]
     assert [row.ids for row in seen[:4]] == [(0, 7, 8)] * 2 + [(0, 1, 2, 3, 7, 8)] * 2
     assert [row.step for row in seen[1:3]] == [(-1, 0, 0), (-1, -1, -1, -1, 0, 0)]
 
@@ -89,6 +92,19 @@ def test_process_rewards_are_fitted_once_a_round(
     assert paid[0] == paid[1] and paid[2] == paid[3] and paid[0] < paid[2] < 1
     assert extra.taken() == {"extra_rollouts": 0.0, "extra_updates": 2.0 * epochs}
     assert paid[4] == pytest.approx(paid[2], abs=0.1) and len(model._round) == len(won)
+
+
+def test_there_are_three_rounds_however_many_iterations(
+    make_trajectory: Callable[..., Trajectory], inputs_of: Callable[..., TrainingInputs]
+) -> None:
+    won = [make_trajectory(1.0, [True, True], id=f"y{i}") for i in range(2)]
+    for iterations, expected in ((4, [2, 3]), (5, [2, 4]), (2, [1])):
+        model, fits = ProcessRewards(inputs_of(won, iterations=iterations), extra := ExtraCost()), []
+        extra.taken()
+        for i in range(iterations):
+            model(won)
+            fits += [i] if extra.taken()["extra_updates"] else []
+        assert fits == expected
 
 
 def test_twin_critics_by_hand() -> None:

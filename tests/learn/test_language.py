@@ -64,7 +64,7 @@ def test_in_chunks_the_same_is_said_and_learnt(policy: Policy, monkeypatch: pyte
     parts, same = read()
     assert [part.shape for part in parts] == [(5,)] * 3 and len(gradients) > 10
     for one, other in zip([*whole, *gradients], [*parts, *same], strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=2e-5)  # sums in another order
     with torch.no_grad():
         chosen = logprobs_under(policy.model, ids, mask, temperature=0.7)
     torch.testing.assert_close(chosen, whole[0])

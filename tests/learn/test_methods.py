@@ -19,6 +19,7 @@ from spa_lab.configs.ppo import PPOConfig
 from spa_lab.configs.presets import TINY, Preset
 from spa_lab.configs.reward import RewardConfig
 from spa_lab.configs.rollout import RolloutConfig
+from spa_lab.configs.settings import updated
 from spa_lab.envs.base import Demonstration, Environment, Reply, Task
 from spa_lab.learn.cloning import clone
 from spa_lab.learn.collect import Collected
@@ -270,6 +271,24 @@ def test_methods_that_are_refused(method: str, message: str, user_module: Callab
 def test_bad_descriptions(facts: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         TrainingMethod(**({"name": "a", "title": "", "origin": "", "make": lambda inputs: None} | facts))
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("grpo", {"ppo.group_size": 1}, "ppo.group_size: expected at least 2, got 1"),
+        ("rft", {"ppo.episodes": 30}, "ppo.episodes: expected a multiple of ppo.group_size, 8, got 30"),
+        ("spa_progress", {"ppo.episodes": 31}, "multiple of progress.group_size, 2, got 31"),
+        ("spa_hindsight", {"hindsight.group_size": 3}, "multiple of hindsight.group_size, 3, got 128"),
+    ],
+)
+def test_settings_are_refused_before_anything_is_trained(
+    name: str, settings: dict[str, int], message: str
+) -> None:
+    changed = updated(replace(TINY, ppo=replace(TINY.ppo, group_size=8, episodes=128)), settings)
+    with pytest.raises(ValueError, match=message):
+        find_method(name).check(changed)
+    find_method("terminal").check(changed)
 
 
 def test_states_of_other_learners_are_refused(make: Make, make_policy: Callable[..., Policy]) -> None:

@@ -21,7 +21,7 @@ from spa_lab.learn.cloning import clone
 from spa_lab.learn.collect import Collected
 from spa_lab.learn.method import TrainingInputs
 from spa_lab.learn.on_policy import OnPolicyLearner
-from spa_lab.learn.ppo import ppo
+from spa_lab.learn.ppo import GAEOnRewards, ppo
 from spa_lab.learn.step_rewards import StepReward
 from spa_lab.types import Step, Trajectory
 
@@ -262,6 +262,35 @@ def test_advantages_run_over_the_tokens_asked_for(policy: Policy, episode: Episo
     expected = np.zeros(len(used))
     expected[used] = _slow(row.rewards[used], row.values[used], 0.9, 0.8)
     np.testing.assert_allclose(row.advantages, np.where(row.written, expected, 0.0), atol=1e-9)
+
+
+class _Untrained:
+    """A critic that says 0 everywhere and keeps the targets of its first fit."""
+
+    is_fitted = False
+
+    def fit(self, episodes: Sequence[Episode], returns: Sequence[np.ndarray]) -> None:
+        self.returns = list(returns)
+
+    def values(self, episodes: Sequence[Episode], *, budget: int) -> list[np.ndarray]:
+        return [np.zeros(len(episode.row.ids)) for episode in episodes]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"gae_over": "all_tokens"}, {"gae_level": "step"}],
+    ids=["action tokens", "all tokens", "steps"],
+)
+def test_the_first_targets_are_the_returns_of_the_gae(episode: Episode, settings: dict[str, Any]) -> None:
+    """With lambda = 1 and values of 0 an advantage is the return."""
+    critic, config = (
+        _Untrained(),
+        replace(TINY.ppo, gamma=0.9, lam=1.0, **({"gae_level": "token"} | settings)),
+    )
+    estimator = GAEOnRewards(lambda episodes: [np.array([1.0, 2.0, 4.0])], critic, config)  # type: ignore[arg-type]
+    (estimate,) = estimator(Collected([episode], [0]))
+    written = np.array(episode.row.step) >= 0
+    assert critic.returns[0][written] == pytest.approx(estimate.advantage[written])
 
 
 @pytest.mark.parametrize(("over", "same"), [("action_tokens", True), ("all_tokens", False)])

@@ -105,6 +105,20 @@ def test_stepagent_comes_to_write_what_the_expert_writes(
     assert metrics[0]["agreement"] < 0.4 and metrics[-1]["agreement"] > 0.6
 
 
+def test_stepagent_learns_the_same_in_parts(make_policy: Callable[..., Policy], shown: Demonstration) -> None:
+    """A batch that is read pair by pair has the same loss and gives the same update."""
+    weights, metrics = [], []
+    for micro_tokens in (None, 1):
+        policy = make_policy("Choose.", "Action: a", "Action: bb", "noted", hidden=16, spread=0.2)
+        ppo = replace(TINY.ppo, episodes=4, lr=2e-3, epochs=1, batch_tokens=300, micro_tokens=micro_tokens)
+        preset = replace(TINY, ppo=ppo, explore_rollout=RolloutConfig(temperature=1.0, max_new_tokens=5))
+        inputs = TrainingInputs(policy, WORLD, preset, random.Random(0), demonstrations=[shown] * 4)
+        metrics.append(StepAgentLearner(inputs).iterate([]))
+        weights.append(torch.cat([weight.detach().flatten() for weight in policy.model.parameters()]))
+    assert metrics[0]["loss"] == pytest.approx(metrics[1]["loss"], rel=1e-4)
+    torch.testing.assert_close(*weights, atol=1e-5, rtol=1e-4)
+
+
 def test_it_needs_demonstrations(policy: Policy) -> None:
     with pytest.raises(ValueError, match="method 'stepagent' needs demonstrations, got 0"):
         StepAgentLearner(TrainingInputs(policy, WORLD, TINY, random.Random(0)))

@@ -145,6 +145,19 @@ def test_gae_over_observations_lets_their_length_in_and_credit_out(build: Build)
     assert f"{0.09**3:.1%} reaches" in view.render()
 
 
+def test_between_steps_a_discount_of_steps_counts(build: Build) -> None:
+    """Bi-level GAE: 0.9 a border, whatever the discount of tokens."""
+    config = replace(CONFIG, gamma=0.1, lam=1.0, gamma_step=0.9)
+    assert "90.0% reaches" in _view([build(), build("b", 0.0, (0.1, -0.5, -0.2))], config).render()
+
+
+def test_the_push_of_k3_grows_with_the_ratio(build: Build) -> None:
+    batch = _batch([build(kl=-3.0), build("b", 0.0, kl=-3.0)])
+    tokens = {form: what_the_gradient_saw(batch, CONFIG, kl_form=form).tokens for form in ("k2", "k3")}
+    assert tokens["k2"]["kl_push"].to_numpy() == pytest.approx(CONFIG.kl_coef * 3)
+    assert tokens["k3"]["kl_push"].to_numpy() == pytest.approx(CONFIG.kl_coef * np.expm1(3))
+
+
 def test_leaking_masks_and_other_rules_are_found(build: Build) -> None:
     batch = _batch([build(), build("b", 0.0)])
     leaked = replace(batch, advantages=batch.advantages + 0.5)
@@ -171,5 +184,5 @@ def test_without_a_critic_nothing_is_said_about_discounts(build: Build) -> None:
     view = what_the_gradient_saw(batch, CONFIG)
     raised = _raised(view)
     assert not raised & {"not_these_rules", "observation_length", "never_crosses_border", "mask_leaks"}
-    assert "without a critic" in view.render()
+    assert "without a critic" in view.render() and "100.0% reaches" not in view.render()
     assert view.steps["advantage"].tolist() == [1.0] * 3 + [-1.0] * 3

@@ -76,3 +76,5 @@ def test_the_first_update_of_a_run(policy: Policy, tmp_path: Path) -> None:
     raised = {alarm.name for alarm in view.alarms if alarm.raised}
     assert "same_for_all_steps" in raised  # R / T and grounding: one number per episode
     assert sorted(path.name for path in run.path.rglob("*")) == before
+    ragen = watch_first_update(run=run.path, method="ragen", episodes=8, world=EVEN)  # settings of its own
+    assert not {alarm.name for alarm in ragen.alarms if alarm.raised} & {"not_these_rules"}

@@ -100,7 +100,7 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
             "mc_value", "Monte Carlo values", "PPO on the mean outcome of continuations after each step"
         ),
         "mc_difference": _entry(
-            "mc_difference", "Monte Carlo differences", "PPO on what each step changed of that mean"
+            "mc_difference", "Monte Carlo differences", "PPO on how much each step changed that mean"
         ),
         "progress_advantage": _entry(
             "progress_advantage", "progress advantage", "PPO on the log-ratio of the policy to its clone"

@@ -14,12 +14,13 @@ The text before a step is not the whole state, so unlike states may be compared.
 """
 
 from dataclasses import replace
+from functools import partial
 
 from spa_lab import rewards
 from spa_lab.credit.methods import gigpo
 from spa_lab.learn.collect import Collected
 from spa_lab.learn.estimates import Estimate, group_relative, step_credit
-from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_groups
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.policy_gradient import Objective
 from spa_lab.types import FloatArray, Trajectory
@@ -42,4 +43,10 @@ def make(inputs: TrainingInputs) -> Learner:
     return OnPolicyLearner(inputs, estimate, objective=objective, group_size=config.group_size)
 
 
-METHOD = TrainingMethod(name="gigpo", title="GiGPO", origin="arXiv:2505.10978", make=make)
+METHOD = TrainingMethod(
+    name="gigpo",
+    title="GiGPO",
+    origin="arXiv:2505.10978",
+    make=make,
+    check=partial(check_groups, settings="ppo", least=2),
+)

@@ -83,8 +83,9 @@ class ProcessRewards:
         if not inputs.explored:
             raise ValueError("method 'prm4a' needs explored trajectories")
         self.inputs, self.extra = inputs, extra
-        self.length = math.ceil(inputs.preset.ppo.iterations / ROUNDS)
-        """Iterations of a round."""
+        n = inputs.preset.ppo.iterations
+        self.starts = [math.ceil(k * n / ROUNDS) for k in range(ROUNDS)]
+        """Iterations with which a round begins."""
         self._round: list[GradedRow] = []
         """Episodes of this round."""
         self.n_paid = 0
@@ -98,7 +99,7 @@ class ProcessRewards:
         self, trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow] | None = None
     ) -> list[Credit]:
         """The model's q of every step, in [0, 1]; the episodes of one iteration at a time."""
-        if self.n_paid and self.n_paid % self.length == 0:
+        if self.n_paid in self.starts[1:] and self._round:
             self._fit(self._round)
             self._round = []
         encoded = self.network.codec.rows_of(trajectories, rows)
@@ -125,7 +126,8 @@ class ProcessRewards:
 
     def _fit(self, rows: Sequence[GradedRow]) -> None:
         """Fit the model further, to some episodes; its random numbers depend on the round alone."""
-        rng = self.inputs.stream(f"process rewards {self.n_paid // self.length}")
+        number = sum(start <= self.n_paid for start in self.starts[1:])
+        rng = self.inputs.stream(f"process rewards {number}")
         self.extra.add(updates=self.network.fit(rows, rng=rng))
 
 

@@ -16,8 +16,9 @@ Fails where episodes are long: every token of an episode shares its outcome, and
 """
 
 from dataclasses import replace
+from functools import partial
 
-from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_groups
 from spa_lab.learn.policy_gradient import Objective
 from spa_lab.learn.ppo import ppo, with_ppo
 from spa_lab.learn.step_rewards import outcome
@@ -39,4 +40,10 @@ def make(inputs: TrainingInputs) -> Learner:
     return ppo(inputs, outcome(inputs.preset.reward), objective=objective, group_size=config.group_size)
 
 
-METHOD = TrainingMethod(name="ragen", title="RAGEN", origin="StarPO, arXiv:2504.20073", make=make)
+METHOD = TrainingMethod(
+    name="ragen",
+    title="RAGEN",
+    origin="StarPO, arXiv:2504.20073",
+    make=make,
+    check=partial(check_groups, settings="ppo"),
+)

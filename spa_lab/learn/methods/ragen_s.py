@@ -19,9 +19,10 @@ episodes, and from few tasks unless groups are small. Without a KL the policy ma
 """
 
 from dataclasses import replace
+from functools import partial
 
 from spa_lab.learn.collect import widest_spread
-from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_groups
 from spa_lab.learn.methods.ragen import ENTROPY, starpo
 from spa_lab.learn.policy_gradient import Objective
 from spa_lab.learn.ppo import ppo, with_ppo
@@ -49,4 +50,10 @@ def make(inputs: TrainingInputs) -> Learner:
     )
 
 
-METHOD = TrainingMethod(name="ragen_s", title="RAGEN, StarPO-S", origin="arXiv:2504.20073", make=make)
+METHOD = TrainingMethod(
+    name="ragen_s",
+    title="RAGEN, StarPO-S",
+    origin="arXiv:2504.20073",
+    make=make,
+    check=partial(check_groups, settings="ppo", least=2),
+)

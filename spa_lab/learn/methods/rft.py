@@ -19,6 +19,9 @@ that did harm are cloned with it.
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+
+from torch import Tensor
 
 from spa_lab.agent.models import copy_policy
 from spa_lab.agent.rollout import Episode
@@ -27,7 +30,8 @@ from spa_lab.learn.batches import token_batches
 from spa_lab.learn.checkpoint import LearnerState, Stateful, load_training_state, training_state
 from spa_lab.learn.cloning import marked_loss
 from spa_lab.learn.collect import Collected, collect
-from spa_lab.learn.method import TrainingInputs, TrainingMethod
+from spa_lab.learn.fitting import accumulate
+from spa_lab.learn.method import TrainingInputs, TrainingMethod, check_groups
 from spa_lab.learn.on_policy import played_metrics
 from spa_lab.learn.optimizer import Optimizer
 
@@ -106,20 +110,25 @@ class RFTLearner:
         marks += [demonstration.supervised for demonstration in demonstrated]
         chosen = [i for i, supervised in enumerate(marks) if any(supervised)]
         lengths = [len(rows[i].ids) for i in chosen]
-        losses, accuracies = [], []
+        supervised = [[t >= 0 and marks[i][t] for t in rows[i].step] for i in chosen]
+
+        def loss(indices: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
+            picked = [rows[chosen[i]] for i in indices]
+            parts = marked_loss(self.policy, picked, [supervised[i] for i in indices])
+            return parts.loss, {"accuracy": float(parts.accuracy)}
+
+        def weight(indices: Sequence[int]) -> float:
+            return sum(sum(supervised[i]) for i in indices)
+
+        updates: list[dict[str, float]] = []
         self.policy.model.train()
         for _ in range(config.epochs):
             for indices in token_batches(lengths, budget=config.batch_tokens, rng=self.order):
-                picked = [chosen[i] for i in indices]
-                supervised = [[t >= 0 and marks[i][t] for t in rows[i].step] for i in picked]
-                parts = marked_loss(self.policy, [rows[i] for i in picked], supervised)
-                parts.loss.backward()
+                updates.append(accumulate(loss, indices, lengths, config.micro_tokens, weight))
                 self.optimizer.step()
-                losses.append(float(parts.loss.detach()))
-                accuracies.append(float(parts.accuracy))
         self.policy.model.eval()
-        n = max(len(losses), 1)
-        return {"loss": sum(losses) / n, "accuracy": sum(accuracies) / n}
+        n = max(len(updates), 1)
+        return {name: sum(row[name] for row in updates) / n for name in ("loss", "accuracy")}
 
 
 def distinct_successes(played: Collected) -> list[Episode]:
@@ -139,4 +148,5 @@ METHOD = TrainingMethod(
     origin="arXiv:2308.01825",
     make=RFTLearner,
     needs=frozenset({"demonstrations"}),
+    check=partial(check_groups, settings="ppo"),
 )

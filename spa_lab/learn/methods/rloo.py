@@ -11,10 +11,11 @@ Fails where all episodes of a task end alike: they teach nothing. All steps of a
 """
 
 from dataclasses import replace
+from functools import partial
 
 from spa_lab.learn.collect import Collected
 from spa_lab.learn.estimates import Estimate, group_relative
-from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_groups
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.policy_gradient import Objective
 from spa_lab.learn.step_rewards import outcome
@@ -34,4 +35,10 @@ def make(inputs: TrainingInputs) -> Learner:
     return OnPolicyLearner(inputs, estimate, objective=objective, group_size=config.group_size)
 
 
-METHOD = TrainingMethod(name="rloo", title="RLOO", origin="arXiv:2402.14740", make=make)
+METHOD = TrainingMethod(
+    name="rloo",
+    title="RLOO",
+    origin="arXiv:2402.14740",
+    make=make,
+    check=partial(check_groups, settings="ppo", least=2),
+)

@@ -5,7 +5,9 @@ A_t = r_t + gamma * lambda * A_{t+1}
 
 V comes from a language model that is told how an episode ended (`learn.hindsight`). It is fitted to the
 explorations first, and after each iteration to the episodes of the last ones; never to the episodes that it
-credits. Of these it only reads the two numbers of the line between its log-ratios and log odds.
+credits. Of these it only reads the two numbers of the line between its log-ratios and log odds, so that an
+episode's outcome moves its own values a little: by at most 0.03 with 128 episodes, 0.05 with 32 and 0.3 with
+8 (one draw each).
 
 There is no critic: as in `spa_progress` the contributions are TD errors. lambda = 1 compares the outcome with
 V(h_t), lambda = 0 pays each step its own contribution.
@@ -19,13 +21,15 @@ Fails where the explorations hold hardly any success, or hardly any failure: the
 belongs to which, and the method is close to one with a reward at the end, without critic.
 """
 
+from functools import partial
+
 from spa_lab.credit.contribution_range import ContributionRange
 from spa_lab.credit.hindsight import fit_odds_line, hindsight_credit
 from spa_lab.learn.collect import Collected
 from spa_lab.learn.estimates import Estimate, gae_on_credit
 from spa_lab.learn.extra_cost import ExtraCost
 from spa_lab.learn.hindsight_fits import HindsightFits
-from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_groups
 from spa_lab.learn.on_policy import OnPolicyLearner
 
 
@@ -82,4 +86,5 @@ METHOD = TrainingMethod(
     origin="ours, after arXiv:1912.02503",
     make=make,
     needs=frozenset({"explored"}),
+    check=partial(check_groups, settings="hindsight"),
 )

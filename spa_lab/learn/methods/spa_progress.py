@@ -14,11 +14,12 @@ Cost: one reading of each history by the policy, and a fit of small heads in eac
 `progress.hindsight` also that of `spa_hindsight`.
 
 Fails where siblings are few or nothing alike: then the model knows the length alone, and the method is one
-with a reward at the end (README, "Positive controls").
+with a reward at the end (docs/results.md, "Positive controls").
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from spa_lab.credit.contribution_range import ContributionRange
 from spa_lab.credit.siblings import Histories
@@ -28,7 +29,7 @@ from spa_lab.learn.extra_cost import ExtraCost
 from spa_lab.learn.hindsight import unseen_log_ratios
 from spa_lab.learn.hindsight_fits import HindsightFits
 from spa_lab.learn.histories import read_histories
-from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_groups
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.progress import ProgressData, ProgressModel, fit_progress
 from spa_lab.learn.progress_replay import ProgressReplay
@@ -39,9 +40,13 @@ class ProgressAdvantages:
     """Episodes in groups -> advantages; keeps the episodes for the model of the next iterations."""
 
     def __init__(
-        self, inputs: TrainingInputs, replay: ProgressReplay, fits: HindsightFits | None = None
+        self,
+        inputs: TrainingInputs,
+        replay: ProgressReplay,
+        extra: ExtraCost,
+        fits: HindsightFits | None = None,
     ) -> None:
-        self.inputs, self.replay, self.fits = inputs, replay, fits
+        self.inputs, self.replay, self.extra, self.fits = inputs, replay, extra, fits
 
     def __call__(self, collected: Collected) -> list[Estimate]:
         """One estimate for each episode, in order."""
@@ -51,7 +56,7 @@ class ProgressAdvantages:
         if self.fits is not None:
             histories = _with_ratios(histories, self.fits.log_ratios(rows))
         data = ProgressData.of(histories)
-        credits = self._model().credit(trajectories, data.tables)
+        credits = self._fitted().credit(trajectories, data.tables)
         preset = self.inputs.preset
         estimates = gae_on_credit(collected, credits, preset.ppo, preset.reward, lam=preset.progress.lam)
         self.replay.add(data)
@@ -61,11 +66,14 @@ class ProgressAdvantages:
 
     def explored_range(self, explored: ProgressData) -> ContributionRange:
         """What the first model gives the explorations, whose data these are."""
-        return ContributionRange.of(self._model().credit(self.inputs.explored, explored.tables))
+        return ContributionRange.of(self._fitted().credit(self.inputs.explored, explored.tables))
 
-    def _model(self) -> ProgressModel:
+    def _fitted(self) -> ProgressModel:
+        """A model of the kept episodes."""
         rng = self.inputs.stream(f"progress model {self.replay.n_added}")
-        return fit_progress(self.replay.data(), self.inputs.preset.progress, rng=rng)
+        model = fit_progress(self.replay.data(), self.inputs.preset.progress, rng=rng)
+        self.extra.add(updates=model.n_updates)
+        return model
 
 
 def _with_ratios(histories: Sequence[Histories], ratios: Sequence[FloatArray]) -> list[Histories]:
@@ -84,18 +92,18 @@ def make(inputs: TrainingInputs) -> Learner:
     if inputs.preset.progress.hindsight:
         fits = HindsightFits(inputs, extra)
         rng, config = inputs.stream("hindsight halves"), inputs.preset.hindsight
-        ratios = unseen_log_ratios(inputs.policy, inputs.explored, config, rng=rng)
+        ratios = unseen_log_ratios(inputs.policy, inputs.explored, config, rng=rng, extra=extra)
         histories = _with_ratios(histories, ratios)
     explored = ProgressData.of(histories)
     replay = ProgressReplay(explored, inputs.preset.progress.replay)
-    advantages = ProgressAdvantages(inputs, replay, fits)
+    advantages = ProgressAdvantages(inputs, replay, extra, fits)
     return OnPolicyLearner(
         inputs,
         advantages,
         group_size=inputs.preset.progress.group_size,
         explored=advantages.explored_range(explored),
         stateful={"replay": replay} | ({"hindsight": fits} if fits else {}),
-        extra=extra if fits else None,
+        extra=extra,
     )
 
 
@@ -105,4 +113,5 @@ METHOD = TrainingMethod(
     origin="ours",
     make=make,
     needs=frozenset({"explored"}),
+    check=partial(check_groups, settings="progress"),
 )

@@ -29,7 +29,7 @@ import torch
 from spa_lab.agent.models import copy_policy
 from spa_lab.agent.rollout import Policy
 from spa_lab.envs.base import Demonstration, Task
-from spa_lab.learn.batches import token_batches
+from spa_lab.learn.batches import split_rows, token_batches
 from spa_lab.learn.checkpoint import LearnerState, Stateful, load_training_state, training_state
 from spa_lab.learn.method import TrainingInputs, TrainingMethod
 from spa_lab.learn.optimizer import Optimizer
@@ -112,18 +112,35 @@ class StepAgentLearner:
         self.policy.model.train()
         for _ in range(self.config.epochs if pairs else 0):
             for indices in self._batches(pairs, self.order):
-                temperature = self.config.temperature
-                new = step_logprobs(self.policy, [pairs[i] for i in indices], temperature=temperature)
-                fixed = references[indices].to(new[0].device)  # (B, 2)
-                chosen, rejected = new[0] - fixed[:, 0], new[1] - fixed[:, 1]  # (B,)
                 n_tokens = sum(len(pairs[i].chosen) for i in indices)
-                loss = dpo_loss(chosen, rejected, beta=BETA) - NLL * new[0].sum() / n_tokens
-                loss.backward()
+                lengths = [2 * pair.n_tokens for pair in pairs]
+                parts = [
+                    self._descend([pairs[i] for i in part], references[part], len(indices), n_tokens)
+                    for part in split_rows(indices, lengths, self.config.micro_tokens)
+                ]
                 self.optimizer.step()
-                margin = (chosen - rejected).detach()
-                rows.append([float(loss.detach()), float(margin.mean()), float((margin > 0).float().mean())])
+                rows.append(np.sum(parts, axis=0).tolist())
         self.policy.model.eval()
         return dict(zip(("loss", "margin", "accuracy"), np.mean(rows, axis=0).tolist(), strict=True))
+
+    def _descend(
+        self, pairs: Sequence[Pair], references: torch.Tensor, n_pairs: int, n_tokens: int
+    ) -> list[float]:
+        """Add the gradient of a part of a batch of n pairs, whose chosen steps have n tokens.
+
+        Returns:
+            What the part adds to the batch's loss, mean margin and share of positive margins.
+        """
+        new = step_logprobs(self.policy, pairs, temperature=self.config.temperature)
+        fixed = references.to(new[0].device)  # (B, 2)
+        chosen, rejected = new[0] - fixed[:, 0], new[1] - fixed[:, 1]  # (B,)
+        share = len(pairs) / n_pairs
+        loss = share * dpo_loss(chosen, rejected, beta=BETA) - NLL * new[0].sum() / n_tokens
+        loss.backward()
+        margin = (chosen - rejected).detach()
+        return [
+            float(loss.detach()), share * float(margin.mean()), share * float((margin > 0).float().mean())
+        ]  # fmt: skip
 
     @torch.inference_mode()
     def _references(self, pairs: Sequence[Pair]) -> torch.Tensor:
