@@ -147,7 +147,7 @@ def _load_model(where: str, source: str | Path, *, device: str, dtype: Dtype) ->
         use_safetensors=True, dtype=dtype if dtype == "auto" else getattr(torch, dtype),
     )  # fmt: skip
     model.to(device)
-    if dtype == "auto" and model.dtype == torch.bfloat16 and model.device.type == "cpu":
+    if dtype == "auto" and model.dtype != torch.float32 and model.device.type == "cpu":
         model = model.float()  # stored small, computed exactly
     return model
 

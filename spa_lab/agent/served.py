@@ -11,11 +11,13 @@ started with.
 
 import hashlib
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from spa_lab.agent.episode import TokenRules
@@ -52,7 +54,6 @@ class ServedEngine:
         self.requests: dict[Future[Completion], Row] = {}
         self.scales = config.temperature not in (0.0, 1.0)
         """Whether log-probabilities must be those of another temperature, which is not checked yet."""
-        self._threads = ThreadPoolExecutor(config.parallel, thread_name_prefix="server")
 
     @property
     def busy(self) -> bool:
@@ -77,7 +78,7 @@ class ServedEngine:
         """
         while self.queue and len(self.requests) < self.config.parallel:
             row = self.queue.popleft()
-            self.requests[self._threads.submit(self._write, row, self._seed(row))] = row
+            self.requests[_started(partial(self._write, row, self._seed(row)))] = row
         done = wait(self.requests, return_when=FIRST_COMPLETED).done
         over = []
         for future in [future for future in self.requests if future in done]:
@@ -90,7 +91,8 @@ class ServedEngine:
 
     def close(self) -> None:
         """Give up what is not written yet."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.queue.clear()
+        self.requests.clear()
 
     def _seed(self, row: Row) -> int | None:
         return row.branches[0].rng.getrandbits(31) if self.config.temperature else None
@@ -133,6 +135,20 @@ class ServedEngine:
             return False
         row.pending += following
         return True
+
+
+def _started(write: Callable[[], Completion]) -> Future[Completion]:
+    """What a daemon thread writes: a process that ends does not wait for requests in flight."""
+    future: Future[Completion] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(write())
+        except Exception as error:  # noqa: BLE001  raised where the result is asked for
+            future.set_exception(error)
+
+    Thread(target=work, name="server", daemon=True).start()
+    return future
 
 
 @contextmanager
@@ -191,12 +207,17 @@ def _load_saved(client: ServerClient, folder: Path) -> str:
     """The name of saved adapters, loaded unless they are; it says what they are, so that all may use it."""
     name = f"{_PREFIX}-{hashlib.sha256((folder / ADAPTER_WEIGHTS).read_bytes()).hexdigest()[:16]}"
     if not _is_loaded(client, name):
-        try:
-            client.load_adapters(name, str(folder.resolve()))
-        except ServerError:
-            if not _is_loaded(client, name):  # by another process at the same time
-                raise
+        _load(client, name, folder)
     return name
+
+
+def _load(client: ServerClient, name: str, folder: Path) -> None:
+    """Load adapters; it is no error if they are, by another process or because an answer was lost."""
+    try:
+        client.load_adapters(name, str(folder.resolve()))
+    except ServerError:
+        if not _is_loaded(client, name):
+            raise
 
 
 def _is_loaded(client: ServerClient, name: str) -> bool:
@@ -216,8 +237,8 @@ def _loaded(client: ServerClient, model: "PreTrainedModel") -> Iterator[str]:
         folder = Path(made)
         folder.chmod(0o755)  # a server may run as another user
         save_adapters(model, folder)
-        client.load_adapters(folder.name, str(folder.resolve()))
         try:
+            _load(client, folder.name, folder)
             yield folder.name
         finally:
             with suppress(ServerError):  # what is left there harms nobody

@@ -51,19 +51,28 @@ class Completion:
 
 
 class ServerClient:
-    """Connections to a server; threads may share it."""
+    """Connections to a server; threads may share it.
+
+    Raises:
+        ServerError: the URL is none, or the key cannot be sent.
+    """
 
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
         key = os.environ.get(KEY_VARIABLE)
         timeout = httpx.Timeout(config.timeout, connect=min(_CONNECT_SECONDS, config.timeout), pool=None)
-        self._client = httpx.Client(
-            base_url=config.root,
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=timeout,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
-            trust_env=False,  # a server of a cluster is not behind the proxy to the internet
-        )
+        if key and not key.isascii():
+            raise ServerError(f"{config.root}: the key in {KEY_VARIABLE} holds other characters than ASCII")
+        try:
+            self._client = httpx.Client(
+                base_url=config.root,
+                headers={"Authorization": f"Bearer {key}"} if key else {},
+                timeout=timeout,
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
+                trust_env=False,  # a server of a cluster is not behind the proxy to the internet
+            )
+        except httpx.InvalidURL as error:
+            raise ServerError(f"{config.root}: {error}") from None
 
     def close(self) -> None:
         """End all connections."""
@@ -193,15 +202,21 @@ def _completion(answer: Any, prompt: Sequence[int]) -> Completion:
         raise ValueError(
             "answers with text, but without token ids: the server must know return_token_ids, as vLLM does"
         )
-    if seen is not None and list(seen) != list(prompt):
-        raise ValueError(f"read other tokens than were sent: {len(seen)}, not these {len(prompt)}")
+    if seen is not None and seen != list(prompt):
+        n_seen = len(seen) if isinstance(seen, list) else repr(seen)[:_SHOWN]
+        raise ValueError(f"read other tokens than were sent: {n_seen}, not these {len(prompt)}")
     if not isinstance(numbers, list) or len(numbers) != len(ids):
         n = len(numbers) if isinstance(numbers, list) else 0
         raise ValueError(f"answers with {len(ids)} tokens and {n} log-probabilities")
-    if not all(isinstance(number, int | float) and -math.inf < number <= 1e-6 for number in numbers):
-        raise ValueError(f"answers with log-probabilities that are none: {numbers!r:.{_SHOWN}}")
-    best = max(named.values()) if isinstance(named, dict) and named else None
-    return Completion(tuple(ids), tuple(map(float, numbers)), best)
+    first = list(named.values()) if isinstance(named, dict) else []
+    for told in (numbers, first):
+        if not all(map(_is_logprob, told)):
+            raise ValueError(f"answers with log-probabilities that are none: {told!r:.{_SHOWN}}")
+    return Completion(tuple(ids), tuple(map(float, numbers)), max(first, default=None))
+
+
+def _is_logprob(value: object) -> bool:
+    return isinstance(value, int | float) and -math.inf < value <= 1e-6
 
 
 def _check_end(ids: Sequence[int], stop_ids: set[int], max_tokens: int, reason: object) -> None:

@@ -53,6 +53,7 @@ class Probe:
     advise: Callable[[State, str], tuple[Advice, Advice]]
     """(state, variant) -> the expert's move, and a mistake."""
     expert_length: int
+    """Steps in which the expert succeeds; where variants differ, those of the shortest."""
 
 
 def _key_move(state: State, action: str, variant: str) -> Move:

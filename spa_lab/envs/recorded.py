@@ -274,7 +274,7 @@ def _entries(path: Path) -> list[Any]:
             raise ValueError(f"{path}: cannot be read as JSON (truncated?): {error}") from error
         return entries
     lines = []
-    for line_number, line in enumerate(text.splitlines(), start=1):
+    for line_number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
                 lines.append(json.loads(line))

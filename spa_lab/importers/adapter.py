@@ -5,6 +5,7 @@ function `module:function` does: it takes one record and returns a row, a list o
 """
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -109,10 +110,14 @@ def objects(value: Any) -> list[dict[str, Any]]:
 
 
 def as_text(value: Any) -> str:
-    """A text as it is, nothing as the empty text, and anything else (an object, a number) as JSON."""
-    if value is None or isinstance(value, str):
-        return value or ""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    """A text as it is, nothing (NaN in a table) as the empty text, anything else (an object) as JSON."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return (
+        value
+        if isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    )
 
 
 def rest(record: Mapping[str, Any], *used: str) -> Row:

@@ -27,14 +27,14 @@ class Annotations:
     labels: list[Labels] = field(default_factory=list)
     tokens: list[TokenNumbers] = field(default_factory=list)
 
-    def add(self, row: Row, trajectory: Trajectory) -> None:
-        """Take what a row says of its trajectory.
+    def add(self, row: Row, trajectory: Trajectory, ledger: Ledger) -> None:
+        """Take what a row says of its trajectory; the ledger is told what was assumed.
 
         Raises:
             ValueError: not one finite number per step, or a field of a wrong type (names the source).
         """
-        self.credits += credits_of(row, trajectory)
-        self.truths += truths_of(row, trajectory)
+        self.credits += credits_of(row, trajectory, ledger)
+        self.truths += truths_of(row, trajectory, ledger)
         self.labels += labels_of(row, trajectory)
         self.tokens += tokens_of(row, trajectory)
 
@@ -56,28 +56,37 @@ def keep_incomplete(row: Row, ledger: Ledger) -> None:
                     step["meta"] = step.get("meta", {}) | ledger.carry({name: step.pop(name)}, "step.")
 
 
-def credits_of(row: Row, trajectory: Trajectory) -> list[Credit]:
+def credits_of(row: Row, trajectory: Trajectory, ledger: Ledger) -> list[Credit]:
     """One credit per source of `credits`, and those of the steps' own rewards, values and advantages.
 
-    A step without a reward, where another has one, was paid 0. Values V_t of a critic, one before each step,
-    give c_t = V_{t+1} - V_t with V_T = R and the base value V_0; so they need an outcome.
+    A step without a reward, where another has one, is assumed to be paid 0. Values V_t of a critic, one
+    before each step, give c_t = V_{t+1} - V_t with V_T = R and the base value V_0; so they need an outcome.
 
     Raises:
-        ValueError: a source has no list of finite numbers, or not one per step.
+        ValueError: a source has no list of finite numbers, or not one per step; a base value or a standard
+            error is of a source without credits.
     """
     credits = []
+    given_credits = row.get("credits", {})
     bases, errors = row.get("base_values", {}), row.get("standard_errors", {})
+    for name, found in (("base_values", bases), ("standard_errors", errors)):
+        for source in found:
+            if source not in given_credits:
+                there = ", ".join(map(repr, given_credits)) or "none"
+                raise ValueError(f"{name} of {source!r}, which has no credits; sources with credits: {there}")
     rewards, values, advantages = (
         [step.get(name) for step in row["steps"]] for name in ("reward", "value", "advantage")
     )
     if any(reward is not None for reward in rewards):
+        if None in rewards:
+            ledger.assumed["steps without a reward, beside others with one: 0"] += rewards.count(None)
         credits.append(Credit(trajectory.id, LOGGED_REWARD, _floats([reward or 0 for reward in rewards])))
     if None not in values and trajectory.outcome is not None:
         path = np.append(_floats(values), trajectory.outcome)
         credits.append(Credit(trajectory.id, LOGGED_VALUE, np.diff(path), float(path[0])))
     if None not in advantages:
         credits.append(Credit(trajectory.id, LOGGED_ADVANTAGE, _floats(advantages)))
-    for source, given in row.get("credits", {}).items():
+    for source, given in given_credits.items():
         contributions = _numbers(given, f"credits of {source!r}", len(trajectory))
         base = bases.get(source, 0)
         if _is_not_number(base):
@@ -89,11 +98,14 @@ def credits_of(row: Row, trajectory: Trajectory) -> list[Credit]:
     return credits
 
 
-def truths_of(row: Row, trajectory: Trajectory) -> list[ValueTruth]:
+def truths_of(row: Row, trajectory: Trajectory, ledger: Ledger) -> list[ValueTruth]:
     """The measured values, or none.
 
+    Values of continuations without standard errors are assumed to be means of outcomes of 0 and 1.
+
     Raises:
-        ValueError: a field is missing or of a wrong type, or not T + 1 numbers.
+        ValueError: a field is missing or of a wrong type, not T + 1 numbers, or no standard errors and a
+            value outside of [0, 1].
     """
     if "truth" not in row:
         return []
@@ -104,8 +116,26 @@ def truths_of(row: Row, trajectory: Trajectory) -> list[ValueTruth]:
     error = np.zeros(n_values)
     if "standard_error" in given:
         error = _numbers(given["standard_error"], "standard errors of the truth", n_values, "values")
+    elif given["branches"] > 0:
+        error = _errors_of_means(values, given["branches"])
+        ledger.assumed["standard errors of a truth: those of means of outcomes of 0 and 1"] += 1
     policy, cap = given.get("policy", trajectory.policy), given.get("step_cap", len(trajectory))
     return [ValueTruth(trajectory.id, values, error, given["branches"], policy, cap)]
+
+
+def _errors_of_means(values: FloatArray, n: int) -> FloatArray:
+    """(T + 1,) float64: standard errors of values that are means of n outcomes of 0 and 1; 0 for the last, R.
+
+    With the pseudo-outcomes of `truth.outcomes.smoothed_variance`: n failures do not give certainty.
+    """
+    outside = np.flatnonzero((values < 0) | (values > 1))
+    if len(outside):
+        t = outside[0]
+        raise ValueError(f"truth of {n} branches, value {t} is {values[t]:g}: needs a 'standard_error'")
+    means = (n * values + 1) / (n + 2)
+    errors: FloatArray = np.sqrt(means * (1 - means) / n)
+    errors[-1] = 0.0
+    return errors
 
 
 def labels_of(row: Row, trajectory: Trajectory) -> list[Labels]:

@@ -68,14 +68,15 @@ def add_fields(
     else:
         name, outcome = outcome_in(also or {})
     row = row | {"outcome": outcome}
-    if name == "success":
-        row["success"] = bool(outcome)
+    if name == "success" and outcome in (0, 1):
+        row["success"] = outcome == 1
     for key in ("id", "task_id"):
-        if isinstance(left.get(key), str | int) and not isinstance(left[key], bool):
+        if isinstance(left.get(key), str | int) and not isinstance(left[key], bool) and left[key] != "":
             row[key] = str(left.pop(key))
     for key in ("env", "split", "policy", "success", "seed", "initial_observation", "credits"):
         value = left.get(key)
-        if isinstance(value, FIELDS[key]) and (key == "success") == isinstance(value, bool):
+        fits = isinstance(value, FIELDS[key]) and (key == "success") == isinstance(value, bool)
+        if fits and value != "":  # a blank cell of a table
             row[key] = left.pop(key)
     for key in _MODELS:
         if isinstance(left.get(key), str) and left[key] and "policy" not in row:
@@ -85,7 +86,7 @@ def add_fields(
     elif left.get("is_truncated") is True or left.get("truncated") is True:
         row["ended"] = "step_limit"
     for key in _INSTRUCTIONS:
-        if isinstance(left.get(key), str) and "instruction" not in row:
+        if isinstance(left.get(key), str) and left[key] and "instruction" not in row:
             row["instruction"] = left.pop(key)
     _add_rewards(row, left)
     for key in _SYSTEM:

@@ -17,6 +17,9 @@ _MARKERS = (
 _PLAIN = re.compile(r"^(system|user|assistant|tool)\n", re.MULTILINE)
 """What is left of the markers where special tokens were skipped in decoding."""
 
+_SPECIAL = re.compile(r"<\|[^<>|\n]*\|>|</?s>|<(?:bos|eos|pad|end_of_turn)>")
+"""Tokens that say nothing, as those that end a text or fill it up."""
+
 _REPLY = re.compile(r"<(information|observation|tool_response|result)>(.*?)</\1>", re.DOTALL)
 
 
@@ -28,6 +31,7 @@ def is_marked(text: str) -> bool:
 def split(text: str, first: str) -> list[Row]:
     """Messages of a text with chat markers; what stands before the first marker is said by `first`.
 
+    What stands between the end of a message and the next marker, or after the last, is the user's.
     What tools replied within a text of the agent (<information>, as in Search-R1) is a message of its own.
     """
     return [one for message in _at_markers(text, first) for one in _at_replies(message)]
@@ -51,11 +55,20 @@ def _at_markers(text: str, first: str) -> list[Row]:
     for marker in _MARKERS:
         found = list(marker.finditer(text))
         if found:
-            before = re.sub(r"<\|?(?:im_end|eot_id|end_of_turn)\|?>", "", text[: found[0].start()]).strip()
-            messages = [{"role": match[1], "content": match[2].strip()} for match in found]
-            return [{"role": first, "content": before}] * bool(before) + messages
+            ends = [0, *(match.end() for match in found)]
+            starts = [*(match.start() for match in found), len(text)]
+            outside = [_SPECIAL.sub("", text[end:start]) for end, start in zip(ends, starts, strict=True)]
+            messages = _said_by(first, outside[0])
+            for match, after in zip(found, outside[1:], strict=True):
+                messages.append({"role": match[1], "content": match[2].strip()})
+                messages += _said_by("user", after)  # beside the agent's turns: the world's
+            return messages
     parts = _PLAIN.split(text)
-    head = [{"role": first, "content": parts[0].strip()}] if parts[0].strip() or len(parts) == 1 else []
-    return head + [
+    return _said_by(first, parts[0], keep=len(parts) == 1) + [
         {"role": role, "content": said.strip()} for role, said in zip(parts[1::2], parts[2::2], strict=True)
     ]
+
+
+def _said_by(role: str, text: str, *, keep: bool = False) -> list[Row]:
+    """A message; none of a blank text unless it is to be kept."""
+    return [{"role": role, "content": text.strip()}] if text.strip() or keep else []

@@ -9,10 +9,10 @@ import json
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from spa_lab.importers.plain_text import records_of
@@ -26,6 +26,11 @@ _ARROW = (b"ARROW1", b"\xff\xff\xff\xff")
 """Starts of a file and of a stream of Arrow, as `Dataset.save_to_disk` writes."""
 MAX_UNPACKED = 4 * 2**30
 """Bytes that a compressed file may unpack to."""
+_BROKEN = (
+    zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile,
+    RuntimeError,  # a member with a password, or compressed in a way that is not known
+)  # fmt: skip
+"""What unpacking may raise."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,11 @@ def documents(what: Any) -> Iterator[Document | ValueError]:
 
 def _rows(what: Any) -> list[Any]:
     if hasattr(what, "to_dict") and hasattr(what, "columns"):  # a DataFrame
-        what = what.to_dict("records")
+        known = what.notna().to_dict("records")
+        what = [
+            {name: value for name, value in row.items() if there[name]}  # an empty cell is NaN, NaT or NA
+            for row, there in zip(what.to_dict("records"), known, strict=True)
+        ]
     elif hasattr(what, "to_list") and hasattr(what, "column_names"):  # a Hugging Face Dataset
         what = what.to_list()
     rows = list(what) if isinstance(what, Sequence) else None
@@ -114,49 +123,80 @@ def _content(file: Path) -> bytes:
 
 def _files_in(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix in SUFFIXES and path.is_file() and not hidden:
+        if _is_log(path.relative_to(folder)) and path.is_file():
             yield path
+
+
+def _is_log(path: PurePath) -> bool:
+    """Whether a file of a folder or an archive is read; hidden ones, as macOS adds to archives, are not."""
+    return path.suffix in SUFFIXES and not any(part.startswith(".") for part in path.parts)
 
 
 def _of_bytes(name: str, content: bytes, path: Path | None) -> Sequence[Document | ValueError]:
     """A list, not a generator, which would keep the content while its documents are read."""
+    if not content.startswith(b"PK\x03\x04"):
+        return [_read_or_error(lambda: _document(name, content, path), name)]
     documents: list[Document | ValueError] = []
     try:
-        if content.startswith(b"PK\x03\x04"):
-            documents.extend(_of_zip(name, content, path))
-        elif content.startswith((b"PAR1", *_ARROW)):
-            form = "parquet" if content.startswith(b"PAR1") else "Arrow"
-            documents.append(Document(name, form, _columnar_rows(name, content, form), path=path))
-        elif content.startswith(b"\x1f\x8b"):
-            unpacked = _unpack(gzip.GzipFile(fileobj=io.BytesIO(content)), name)
-            documents.append(_of_text(name, unpacked, path, "gzip, "))
-        else:
-            documents.append(_of_text(name, content, path))
-    except (zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile, NotImplementedError) as error:
+        documents.extend(_of_zip(name, content, path))
+    except _BROKEN as error:
         documents.append(ValueError(f"{name}: broken or unknown compression: {error}"))
     except ValueError as error:
         documents.append(error)
     return documents
 
 
-def _of_zip(name: str, content: bytes, path: Path | None) -> Iterator[Document]:
+def _read_or_error(read: Callable[[], Document], name: str) -> Document | ValueError:
+    """A document, or why it cannot be read; so that those after it are read."""
+    try:
+        return read()
+    except _BROKEN as error:
+        return ValueError(f"{name}: broken or unknown compression: {error}")
+    except ValueError as error:
+        return error
+
+
+def _document(name: str, content: bytes, path: Path | None, packed: str = "") -> Document:
+    """One file that is no archive of several; `packed` is what it was taken from."""
+    if content.startswith((b"PAR1", *_ARROW)):
+        form = "parquet" if content.startswith(b"PAR1") else "Arrow"
+        return Document(name, packed + form, _columnar_rows(name, content, form), path=path)
+    if content.startswith(b"\x1f\x8b"):
+        unpacked = _unpack(gzip.GzipFile(fileobj=io.BytesIO(content)), name)
+        return _of_text(name, unpacked, path, f"{packed}gzip, ")
+    return _of_text(name, content, path, packed)
+
+
+def _of_zip(name: str, content: bytes, path: Path | None) -> Iterator[Document | ValueError]:
     """The members of an archive; of an Inspect log (`.eval`) the header with its samples, as one record."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         if sum(member.file_size for member in archive.infolist()) > MAX_UNPACKED:
             raise ValueError(f"{name}: unpacks to more than {MAX_UNPACKED} bytes")
-        names = archive.namelist()
+        names = [member.filename for member in archive.infolist() if not member.is_dir()]
         if "header.json" in names:
             wanted = sorted(member for member in names if member.startswith("samples/"))
-            samples = [_of_text(member, archive.read(member), None).records[0] for member in wanted]
-            header = _of_text("header.json", archive.read("header.json"), None).records[0]
-            yield Document(name, "zip, JSON", [header | {"samples": samples}], path=path)
+            header, *samples = (_member(archive, name, member) for member in ["header.json", *wanted])
+            found = [sample for sample in samples if isinstance(sample, Document)]
+            yield from (sample for sample in samples if isinstance(sample, ValueError))
+            if isinstance(header, ValueError):
+                yield header
+            elif not (header.is_single and isinstance(header.records[0], dict)):
+                raise ValueError(f"{name}/header.json: expected a JSON object")
+            else:
+                records = [record for sample in found for record in sample.records]
+                yield Document(name, "zip, JSON", [header.records[0] | {"samples": records}], path=path)
             return
-        members = [member for member in names if Path(member).suffix in SUFFIXES]
+        members = [member for member in names if _is_log(PurePath(member))]
         if not members:
             raise ValueError(f"{name}: a zip file without *{', *'.join(sorted(SUFFIXES))}")
         for member in members:
-            yield _of_text(f"{name}/{member}", archive.read(member), None, "zip, ")
+            yield _member(archive, name, member)
+
+
+def _member(archive: zipfile.ZipFile, name: str, member: str) -> Document | ValueError:
+    """One file of an archive."""
+    place = f"{name}/{member}"
+    return _read_or_error(lambda: _document(place, archive.read(member), None, "zip, "), place)
 
 
 def _unpack(file: gzip.GzipFile, name: str) -> bytes:

@@ -92,15 +92,15 @@ def _note(document: Document, target: str, path: str, n_found: int, among: list[
 
 
 def _move(record: Row, path: str, target: str) -> bool:
-    """Move the value at a path to a field; whether there is one. Objects on the way are copied."""
+    """Move the value at a path to a field; whether there is one. Objects and lists on the way are copied."""
     *way, last = path.split(".")
     holder: Any = record
     for name in way:
         inner = holder.get(name) if isinstance(holder, dict) else _item(holder, name)
         if not isinstance(inner, dict | list):
             return False
-        if isinstance(holder, dict) and isinstance(inner, dict):
-            holder[name] = inner = dict(inner)
+        inner = dict(inner) if isinstance(inner, dict) else list(inner)
+        holder[name if isinstance(holder, dict) else int(name)] = inner
         holder = inner
     if isinstance(holder, dict):
         if last not in holder:

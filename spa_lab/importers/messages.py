@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from spa_lab.importers.adapter import NoEpisode, as_text
+from spa_lab.importers.adapter import NoEpisode, as_text, rest
 from spa_lab.importers.dialects import plain
 from spa_lab.importers.ledger import Ledger
 from spa_lab.importers.outcomes import number
@@ -25,17 +25,11 @@ ROLES = {
     "exit": "exit",
 }  # fmt: skip
 """Role in a log -> role here."""
-_READ = {
-    "role", "from", "type", "content", "value", "tool_calls", "function_call", "reasoning_content",
-    "reasoning", "thinking", "thought", "tool_call_id", "tool_call_ids", "toolCallId",
-}  # fmt: skip
 _PLAIN = {"role", "content"}
-_PART = {"type", "text", "thinking", "reasoning", "tool_use_id", "content"}
-_CALL = {
-    "id", "type", "function", "custom", "name", "function_name", "arguments", "args", "input", "kwargs",
-    "tool_call_id", "call_id",
-}  # fmt: skip
-"""Fields of a message, a part and a tool call that are read."""
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking", "thought")
+_IDENTITIES = ("tool_call_id", "toolCallId", "tool_call_ids")
+_NAMES, _ARGUMENTS = ("name", "function", "function_name"), ("arguments", "args", "input", "kwargs")
+_ASTRAY = "replies of tools whose id is of none of the calls before them: parts of the observation there"
 
 
 class Call(NamedTuple):
@@ -58,6 +52,16 @@ class Call(NamedTuple):
         return f"{self.name} {json.dumps(arguments, ensure_ascii=False, sort_keys=True)}"
 
 
+class Reply(NamedTuple):
+    """A tool's reply."""
+
+    id: str
+    """Of the call; empty if the log does not say it."""
+    text: str
+    is_own: bool = False
+    """Whether the id may be the message's own."""
+
+
 class Message(NamedTuple):
     """One message."""
 
@@ -65,10 +69,9 @@ class Message(NamedTuple):
     text: str
     thought: str
     calls: list[Call]
-    replies: list[tuple[str, str]]
-    """Id of a call, and the tool's reply to it."""
+    replies: list[Reply]
     extra: Row
-    """Fields that are none of the above."""
+    """Fields that none of the above was read from."""
 
 
 def episode_of(messages: Iterable[Any], ledger: Ledger) -> Row:
@@ -97,7 +100,7 @@ def episode_of(messages: Iterable[Any], ledger: Ledger) -> Row:
         elif turns:
             turns[-1][2].append(message)
         else:
-            opening += [text for _, text in message.replies] + [message.text] * bool(message.text)
+            opening += [reply.text for reply in message.replies] + [message.text] * bool(message.text)
         if message.extra and message.role not in ("assistant", "exit"):
             others[str(index)] = ledger.carry(message.extra, "message.")
     if not turns:
@@ -138,31 +141,60 @@ def read_message(given: Any, what: str, ledger: Ledger) -> Message:
     content = given.get("content", given.get("value"))
     if role in ("user", "assistant") and isinstance(content, str) and given.keys() <= _PLAIN:
         return Message(role, content, "", [], [], {})
-    message = Message(role, "", "", [], [], {key: given[key] for key in given if key not in _READ})
+    message = Message(role, "", "", [], [], dict(given))
+    _take(message, next((key for key in ("role", "from", "type") if key in given), ""))
+    _take(message, "content" if "content" in given else "value")
+    if given.get("type") in ("message", said):
+        _take(message, "type")
     texts, thoughts = _parts(content, message, what, ledger)
-    for key in ("reasoning_content", "reasoning", "thinking", "thought"):
-        if isinstance(given.get(key), str) and given[key] not in (*thoughts, *texts):
-            thoughts.append(given[key])
-    calls = given.get("tool_calls") or given.get("function_call") or []
-    if isinstance(calls, str):
-        calls = _loaded(calls)
+    for key in _THOUGHTS if role == "assistant" else ():
+        if told := _told(given.get(key)):
+            thoughts += [told] if told not in (*thoughts, *texts) else []
+            _take(message, key)
+    key = next((key for key in ("tool_calls", "function_call") if given.get(key)), "")
+    calls = _take(message, key) or []
+    calls = _loaded(calls) if isinstance(calls, str) else calls
     message.calls.extend(_call(call, message) for call in (calls if isinstance(calls, list) else [calls]))
     text, thought = "\n".join(texts), "\n".join(filter(None, thoughts))
     if given.get("from") == "function_call":
         message.calls.append(_call(_loaded(text), message))
         text = ""
     if role == "tool":
-        ids = (
-            given.get("tool_call_id")
-            or given.get("toolCallId")
-            or (given.get("tool_call_ids") or [""])[0]
-            or given.get("id")
-        )
+        identity, is_own = _identity(message)
         if text or not message.replies:
-            message.replies.append((str(ids or ""), text or _error_in(given)))
+            message.replies.append(Reply(identity, text or _error_in(given), is_own))
         text = ""
+    elif role != "assistant" and thought:
+        message.extra["thought"] = thought
     ledger.tool_calls += len(message.calls)
     return message._replace(text=text, thought=thought)
+
+
+def _take(message: Message, key: str) -> Any:
+    """The value of a field that is read, which is no extra then."""
+    return message.extra.pop(key, None)
+
+
+def _told(value: Any) -> str:
+    """A text, or a list of parts that hold nothing but text; anything else is empty, and stays an extra."""
+    if isinstance(value, str):
+        return value
+    parts = value if isinstance(value, list) else []
+    good = all(isinstance(part, dict) and part.keys() <= {"type", "text"} for part in parts)
+    texts = [part.get("text") for part in parts] if good else []
+    return "\n".join(map(str, texts)) if all(isinstance(text, str) for text in texts) else ""
+
+
+def _identity(message: Message) -> tuple[str, bool]:
+    """The id of the call that a tool's message replies to, and whether it may be the message's own."""
+    for key in _IDENTITIES:
+        found = message.extra.get(key)
+        if isinstance(found, list):
+            found = found[0] if len(found) == 1 else None
+        if isinstance(found, str | int) and found != "":
+            _take(message, key)
+            return str(found), False
+    return str(message.extra.get("id") or ""), True
 
 
 def _role(given: Row) -> Any:
@@ -183,27 +215,33 @@ def _parts(content: Any, message: Message, what: str, ledger: Ledger) -> tuple[l
     thoughts: list[str] = []
     for part in content:
         kind = part.get("type") if isinstance(part, dict) else None
+        used: set[str] = set()
         if isinstance(part, str):
             texts.append(part)
-        elif not isinstance(part, dict):
+            continue
+        if not isinstance(part, dict):
             raise ValueError(f"{what}: 'content' has a part that is {type(part).__name__}: {part!r:.60}")
-        elif kind in ("tool_call", "toolCall") or str(kind).endswith("tool_use"):
+        if kind in ("tool_call", "toolCall") or str(kind).endswith("tool_use"):
             message.calls.append(_call(part, message))
             continue
         elif str(kind).endswith("tool_result"):
             inner, _ = _parts(_reply_in(part.get("content")), message, what, ledger)
-            message.replies.append((str(part.get("tool_use_id", "")), "\n".join(inner)))
+            message.replies.append(Reply(str(part.get("tool_use_id") or ""), "\n".join(inner)))
+            used = {"content", "tool_use_id"}
         elif kind in ("thinking", "reasoning"):
-            thoughts.append(str(part.get("thinking") or part.get("reasoning") or part.get("text") or ""))
+            names = (kind, "thinking", "reasoning", "text", "content")
+            used = {next((name for name in names if _told(part.get(name))), "")}
+            thoughts += [_told(part.get(name)) for name in used]
         elif isinstance(part.get("text"), str):
             texts.append(part["text"])
+            used = {"text"}
         else:
             ledger.drop(f"{kind or 'unknown'} part", "a step holds text; a placeholder stands for it")
             (thoughts if kind == "redacted_thinking" else texts).append(
                 f"[{'image' if 'image' in str(kind or list(part)) else kind or 'part'}]"
             )
             continue
-        _keep(message, "parts", {key: value for key, value in part.items() if key not in _PART})
+        _keep(message, "parts", rest(part, "type", *used))
     return texts, thoughts
 
 
@@ -221,24 +259,37 @@ def _error_in(given: Row) -> str:
 
 def _keep(message: Message, name: str, extra: Row) -> None:
     """Fields of a part or call that have no place in a step; carried with the message's own."""
-    if extra:
-        message.extra.setdefault(name, []).append(extra)
+    if kept := _filled(extra):
+        message.extra.setdefault(name, []).append(kept)
+
+
+def _filled(fields: Row) -> Row:
+    """The fields that hold something."""
+    empty = (str, list, dict, type(None))
+    return {key: value for key, value in fields.items() if not isinstance(value, empty) or value}
 
 
 def _call(given: Any, message: Message) -> Call:
     """A tool call: nested ("function": {...}), flat, or as JSON text."""
     call = _loaded(given) if isinstance(given, str) else given
-    inner = call.get("function", call.get("custom")) if isinstance(call, dict) else None
-    inner = inner if isinstance(inner, dict) else call
-    if not isinstance(inner, dict):
+    if not isinstance(call, dict):
         raise ValueError(f"tool call without a function's name: {given!r:.60}")
-    name = inner.get("name") or inner.get("function") or inner.get("function_name")
-    if not isinstance(name, str):
+    outer = next((key for key in ("function", "custom") if isinstance(call.get(key), dict)), "")
+    inner = call[outer] if outer else call
+    named = [key for key in _NAMES if isinstance(inner.get(key), str) and inner[key]]
+    if not named:
         raise ValueError(f"tool call without a function's name: {given!r:.60}")
-    arguments = next((inner[key] for key in ("arguments", "args", "input", "kwargs") if key in inner), None)
-    _keep(message, "calls", {key: value for key, value in call.items() if key not in _CALL})
-    identity = call.get("id") or call.get("tool_call_id") or call.get("call_id") or ""
-    return Call(str(identity), name, arguments)
+    name = inner[named[0]]
+    told = next((key for key in _ARGUMENTS if key in inner), "")
+    ids = [key for key in ("id", "tool_call_id", "call_id") if call.get(key)]
+    identity = str(call[ids[0]]) if ids else ""
+    used = {"type", *(key for key in ids if str(call[key]) == identity)}
+    read = {told, *(key for key in named if inner[key] == name)}
+    if outer:
+        _keep(message, "calls", rest(call, *used) | {outer: _filled(rest(inner, *read))})
+    else:
+        _keep(message, "calls", rest(call, *used, *read))
+    return Call(identity, name, inner.get(told))
 
 
 def _loaded(text: str) -> Any:
@@ -262,7 +313,7 @@ def _step(message: Message, after: list[Message], ledger: Ledger) -> Row:
         step = {"text": f"<think>\n{message.thought}\n</think>\n{message.text}"}
     else:
         step = {"text": message.text}
-    step["observation"] = _observation(message.calls, [message._replace(text=""), *after])
+    step["observation"] = _observation(message.calls, [message._replace(text=""), *after], ledger)
     reward = number(extra.get("reward"))
     if reward is not None:
         step["reward"] = reward
@@ -271,17 +322,27 @@ def _step(message: Message, after: list[Message], ledger: Ledger) -> Row:
     return step | ({"meta": kept} if kept else {})
 
 
-def _observation(calls: list[Call], after: list[Message]) -> str:
-    """The replies, a line each; replies to one of several calls start with its number and name."""
+def _observation(calls: list[Call], after: list[Message], ledger: Ledger) -> str:
+    """The replies, a line each; replies to one of several calls start with its number and name.
+
+    A reply without an id belongs to the next call that has none yet. One whose id is of no such call, as a
+    late reply to an earlier step, stays where it came, without a number.
+    """
     texts: list[str] = []
     open_calls = dict(enumerate(calls))
     for message in after:
-        for identity, text in message.replies:
-            matches = [n for n, call in open_calls.items() if identity and call.id == identity]
-            number = next(iter(matches or open_calls), None)
+        for reply in message.replies:
+            matches = [n for n, call in open_calls.items() if reply.id and call.id == reply.id]
+            if not matches and (not reply.id or reply.is_own):
+                matches = list(open_calls)
+            elif not matches and calls:
+                matches = [n for n, call in open_calls.items() if not call.id]
+                if not matches:
+                    ledger.assumed[_ASTRAY] += 1
+            number = matches[0] if matches else None
             call = open_calls.pop(number, None) if number is not None else None
             several = len(calls) > 1 and call is not None and number is not None
-            texts.append(f"[{number + 1} {call.name}] {text}" if several and call else text)  # type: ignore[operator]
+            texts.append(f"[{number + 1} {call.name}] {reply.text}" if several and call else reply.text)  # type: ignore[operator]
         if message.text:
             texts.append(message.text)
     return "\n".join(texts)

@@ -7,7 +7,7 @@ from typing import Any
 
 from spa_lab.importers.adapter import Found
 from spa_lab.importers.ledger import Ledger
-from spa_lab.importers.rows import Row
+from spa_lab.importers.rows import Row, to_float
 from spa_lab.types import Trajectory
 
 NAMES = (
@@ -15,8 +15,8 @@ NAMES = (
     "correct", "is_correct", "passed", "return",
 )  # fmt: skip
 """Fields that hold the outcome of an episode, the first that is there counts."""
-
-
+_TRUTHS = {"true": 1.0, "false": 0.0}
+"""As in the cells of a table."""
 DEPTH = 3
 """Levels of meta in which an outcome is looked for where the log's own has none of these names."""
 
@@ -31,7 +31,9 @@ def outcome_in(record: Mapping[str, Any]) -> tuple[str, float | None]:
 
 
 def number(value: Any) -> float | None:
-    """A finite number, true or false, or a number in quotes, as a number; None for anything else."""
+    """A finite number, true or false, or one of them as text, as a number; None for anything else."""
+    if isinstance(value, str) and value.lower() in _TRUTHS:
+        return _TRUTHS[value.lower()]
     try:
         found = float(value) if isinstance(value, int | float | str) else math.nan
     except (ValueError, OverflowError):
@@ -51,7 +53,8 @@ def settle_outcomes(
         scale: the range that becomes [0, 1]; if None, the outcomes' own where one lies outside of [0, 1].
 
     Raises:
-        ValueError: a row without the field, a scale that is no range, an outcome outside of it.
+        ValueError: a row without the field, an outcome that is no finite number, a scale that is no range, an
+            outcome outside of it.
     """
     for where, row, _ in found:
         if field is not None:
@@ -60,6 +63,8 @@ def settle_outcomes(
             _sum_rewards(row, ledger)
         if isinstance(row.get("outcome"), bool):
             row["outcome"] = float(row["outcome"])
+        if "outcome" in row and number(row["outcome"]) is None:
+            raise ValueError(f"{where}: expected a finite outcome, got {row['outcome']!r:.20}")
     foreign = [one for one in found if scale or not one.is_own]
     values = [one.row["outcome"] for one in foreign if "outcome" in one.row]
     if scale is None:
@@ -147,4 +152,6 @@ def _scaled(values: Any, start: float, width: float) -> Any:
     """What is no list of numbers is left to be refused."""
     if not isinstance(values, list):
         return values
-    return [(value - start) / width if isinstance(value, int | float) else value for value in values]
+    return [
+        (to_float(value) - start) / width if isinstance(value, int | float) else value for value in values
+    ]

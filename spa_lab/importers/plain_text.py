@@ -22,6 +22,8 @@ class Plain(NamedTuple):
 def records_of(name: str, text: str) -> Plain | None:
     """The rows of a table with a header, or a transcript as one record; None if the text is neither.
 
+    A blank cell is the empty text.
+
     Raises:
         ValueError: a row of a table has more fields than the header (names the line).
     """
@@ -38,11 +40,11 @@ def _table(name: str, text: str, delimiter: str) -> Plain:
     records, lines = [], []
     limit = csv.field_size_limit(len(text) + 1)  # a field may be as long as the file
     try:
-        reader = csv.DictReader(io.StringIO(text.lstrip()), delimiter=delimiter)
+        reader = csv.DictReader(io.StringIO(text.lstrip()), restval="", delimiter=delimiter)
         for row in reader:
             if None in row:
                 raise ValueError(f"{name}, line {reader.line_num}: more fields than the header has")
-            records.append({key: value for key, value in row.items() if value not in ("", None)})
+            records.append(row)
             lines.append(reader.line_num)
     except csv.Error as error:
         raise ValueError(f"{name}, line {reader.line_num}: broken CSV: {error}") from None

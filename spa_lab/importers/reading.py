@@ -270,7 +270,7 @@ def _finish(found: list[Found], ledger: Ledger, options: ImportOptions) -> Impor
         inner = {str(t): step.pop("meta") for t, step in enumerate(row["steps"]) if "meta" in step}
         try:
             trajectory = trajectory_of(row, where)
-            said.add(row, trajectory)
+            said.add(row, trajectory, ledger)
         except ValueError as error:
             raise ValueError(f"{where}: {str(error)[:1000]}") from error  # ids of a log may be of any length
         trajectories.append(trajectory)

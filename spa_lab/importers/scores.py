@@ -59,13 +59,16 @@ def read_scores(path: Path, lengths: Mapping[str, int], source: str | None = Non
     Raises:
         StoreError: the file is missing or cannot be read.
         ValueError: naming file and line: no id, no numbers, a step twice or beyond the last, another number
-            of steps than the trajectory has; or no record is of any of the trajectories.
+            of steps than the trajectory has, a last line that is cut off; or no record is of any of the
+            trajectories.
     """
     found: dict[tuple[str, str], FloatArray] = {}
     n_records = 0
     for document in documents(path):
         if isinstance(document, ValueError):
             raise document
+        if document.notes:  # scores that are missing would be missed nowhere else
+            raise ValueError(f"{document.name}: {'; '.join(document.notes)}")
         for index, record in enumerate(document.records):
             n_records += 1
             try:
@@ -100,9 +103,9 @@ def _add(
     n_steps = lengths[name]
     if "step" in record:
         values = found.setdefault((who, name), np.full(n_steps, np.nan))
-        step = record["step"]
-        if not isinstance(step, int) or not 0 <= step < n_steps:
-            raise ValueError(f"step {step!r:.20} of {name!r}, which has {n_steps} steps")
+        step = _step(record["step"])
+        if not 0 <= step < n_steps:
+            raise ValueError(f"step {step} of {name!r}, which has {n_steps} steps")
         if not np.isnan(values[step]):
             raise ValueError(f"step {step} of {name!r} twice")
         values[step] = _value(next((record[key] for key in _NUMBERS if key in record), None))
@@ -115,6 +118,14 @@ def _add(
     if (who, name) in found:
         raise ValueError(f"scores of {name!r} by {who!r} twice")
     found[who, name] = np.array([np.nan if one is None else _value(one) for one in given])
+
+
+def _step(given: Any) -> int:
+    """A number of a step; as text, in a table, or as a float, where others of its column are missing."""
+    found = None if isinstance(given, bool) else number(given)
+    if found is None or not found.is_integer():
+        raise ValueError(f"expected a whole number as 'step', got {given!r:.20}")
+    return int(found)
 
 
 def _value(given: Any) -> float:

@@ -16,10 +16,11 @@ policy, env, split    | "agent", "imported", "imported"
 seed                  | 0
 credits               | none; {"source": [one number per step]}, in units of the outcome
 base_values           | none; {"source": the part of its prediction that belongs to no step}
-standard_errors       | none; {"source": [one number per step]}
+standard_errors       | none; {"source": [one number per step]}; of sources with credits, as base_values
 labels                | none; {"source": [a number or null per step]}: below 0 harmful, above 0 helpful
 truth                 | none; measured V: {"values": [T + 1 numbers], "standard_error": [T + 1 numbers],
-                      | "branches": continuations of each (0: exact), "policy": who, "step_cap": steps}
+                      | "branches": continuations of each (0: exact), "policy": who, "step_cap": steps};
+                      | without standard errors those of means of outcomes of 0 and 1
 
 Field of a step       | if it is missing
 ----------------------|---------------------------------------------------------------
@@ -27,7 +28,7 @@ action or text        | one is required; a missing action is parsed from the tex
 thought               | parsed from the text, or ""
 observation           | "" (the world's reply to this action)
 grounded              | unknown (whether the world could execute the action)
-reward                | none; where a step has one, the rewards become the credit "logged reward"
+reward                | none; 0 where another step has one; the rewards become the credit "logged reward"
 value                 | none; V before the step, of a critic; of all steps: the credit "logged value"
 advantage             | none; where all steps have one: the credit "logged advantage"
 tokens, token_numbers | none; texts of the tokens written, {"logprob": [a number per token], ...}
@@ -55,11 +56,11 @@ def read_steps(path: Path) -> Imported:
         ValueError: naming file and line: broken JSON, or what `trajectory_of` refuses; two trajectories of
             one id; or a file without rows.
     """
-    trajectories, said = [], Annotations()
+    trajectories, said, ledger = [], Annotations(), Ledger()
     for where, line_number, row in _lines(path):
         try:
             trajectory = trajectory_of(row, f"line-{line_number}")
-            said.add(row, trajectory)
+            said.add(row, trajectory, ledger)
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error
         trajectories.append(trajectory)
@@ -69,7 +70,7 @@ def read_steps(path: Path) -> Imported:
         check_unique([trajectory.id for trajectory in trajectories], "trajectory")
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    ledger = Ledger(episodes=len(trajectories), steps=sum(map(len, trajectories)))
+    ledger.episodes, ledger.steps = len(trajectories), sum(map(len, trajectories))
     return said.imported(trajectories, unknown_notes(trajectories), ledger, {})
 
 

@@ -89,8 +89,9 @@ class FakeServer:
         self.loaded.append(name)
         return 200, f"Success: LoRA adapter '{name}' added successfully."
 
-    def unload(self, body: Body) -> tuple[int, str]:
-        del self.models[body["lora_name"]]
+    def unload(self, body: Body) -> tuple[int, str | Body]:
+        if self.models.pop(body["lora_name"], None) is None:
+            return 404, {"error": {"message": f"The lora adapter '{body['lora_name']}' cannot be found."}}
         return 200, "Success"
 
     def answer(self, path: str, body: Body) -> tuple[int, Body | str | None]:

@@ -61,14 +61,15 @@ def test_it_goes_where_it_is_told_to(folder: Path) -> None:
     assert load_policy(folder, name="p", device="meta").model.device.type == "meta"
 
 
-def test_small_on_disk_exact_on_the_processor(policy: Policy, tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_small_on_disk_exact_on_the_processor(policy: Policy, tmp_path: Path, dtype: torch.dtype) -> None:
     before = _weights(policy)
-    save_policy(policy, tmp_path / "small", dtype=torch.bfloat16)
+    save_policy(policy, tmp_path / "small", dtype=dtype)
     loaded = load_policy(tmp_path / "small", name="small")
     assert {weight.dtype for weight in loaded.model.state_dict().values()} == {torch.float32}
     for name, weight in before.items():
         torch.testing.assert_close(policy.model.state_dict()[name], weight, rtol=0, atol=0)
-        rounded = weight.to(torch.bfloat16).float()
+        rounded = weight.to(dtype).float()
         torch.testing.assert_close(loaded.model.state_dict()[name], rounded, rtol=0, atol=0)
     stored = (tmp_path / "small" / "model.safetensors").stat().st_size
     save_policy(policy, tmp_path / "large")

@@ -15,7 +15,7 @@ from spa_lab.agent.lora import add_lora
 from spa_lab.agent.models import copy_policy, save_policy
 from spa_lab.agent.rollout import Episode, EpisodeSpec, Policy, rollout
 from spa_lab.agent.served_policy import load_served_policy
-from spa_lab.agent.server import ServerError
+from spa_lab.agent.server import ServerClient, ServerError
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.configs.server import ServerConfig
 from spa_lab.envs.base import Environment, Task
@@ -193,6 +193,12 @@ FAULTS: dict[str, tuple[int, Fault, str]] = {
         with_choice(prompt_token_ids=[1]),
         r"read other tokens than were sent: 1",
     ),
+    "number for a prompt": (200, with_choice(prompt_token_ids=5), "read other tokens than were sent: 5"),
+    "bad best": (
+        200,
+        with_choice(token_ids=[5], logprobs={"token_logprobs": [-1], "top_logprobs": [{"x": None}]}),
+        "that are none",
+    ),
     "bad numbers": (200, with_choice(token_ids=[5], logprobs={"token_logprobs": [None]}), "that are none"),
 }
 
@@ -244,6 +250,41 @@ def test_adapters_that_a_server_refuses(plain: Policy, fake: FakeServer, tmp_pat
     assert list((tmp_path / "shared").iterdir()) == []
 
 
+def test_adapters_whose_loading_was_not_confirmed(plain: Policy, fake: FakeServer) -> None:
+    load = fake.load
+
+    def lost(body: dict[str, Any]) -> tuple[int, str | dict[str, Any]]:
+        load(body)
+        fake.load = load  # type: ignore[method-assign]
+        return 503, {"error": {"message": "proxy timed out"}}
+
+    fake.load = lost  # type: ignore[method-assign]
+    local = _with_adapters(plain)
+    _assert_same(
+        rollout(replace(local, server=_config(fake)), QUIZ, SPECS[:1], GREEDY),
+        rollout(local, QUIZ, SPECS[:1], GREEDY),
+    )
+    assert list(fake.models) == ["base-model"]
+
+
+def test_requests_in_flight_do_not_keep_a_process(plain: Policy, fake: FakeServer) -> None:
+    fake.faults = [(200, fake.hang), (200, with_choice(token_ids=None))]
+    with pytest.raises(ServerError, match="without token ids"):
+        rollout(replace(plain, server=_config(fake, retries=0)), QUIZ, SPECS[:2], GREEDY)
+    left = [thread for thread in threading.enumerate() if thread.name.startswith("server")]
+    assert all(thread.daemon for thread in left)
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "message"),
+    [("http://host:x", "", "http://host:x: Invalid port"), ("http://host", "é", "SPA_LAB_SERVER_KEY holds")],
+)
+def test_what_cannot_be_sent(monkeypatch: pytest.MonkeyPatch, url: str, key: str, message: str) -> None:
+    monkeypatch.setenv("SPA_LAB_SERVER_KEY", key)
+    with pytest.raises(ServerError, match=message):
+        ServerClient(ServerConfig(url))
+
+
 def test_log_probabilities_must_be_those_of_the_temperature(plain: Policy, fake: FakeServer) -> None:
     config, warm = _config(fake), replace(SAMPLED, temperature=0.7)
     policy = replace(plain, server=config)
@@ -255,8 +296,6 @@ def test_log_probabilities_must_be_those_of_the_temperature(plain: Policy, fake:
 
 
 def test_the_key_is_sent_and_no_proxy_is_used(plain: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
-    from spa_lab.agent.server import ServerClient
-
     monkeypatch.setenv("SPA_LAB_SERVER_KEY", "secret")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     seen: list[httpx.Request] = []

@@ -48,6 +48,13 @@ def entry(task: int, *moves: tuple[str, str], **fields: Any) -> dict[str, Any]:
     return {"id": task, **fields, "conversations": [{"from": who, "value": what} for who, what in talk]}
 
 
+def test_a_line_ends_at_a_line_feed_only(tmp_path: Path) -> None:
+    path = tmp_path / "demonstrations.jsonl"
+    lines = [json.dumps(entry(0, ("go on", "Room 1.\u2028Dark.")), ensure_ascii=False)] * 2
+    path.write_text("\r\n".join(lines), encoding="utf-8")
+    assert [len(episode.steps) for episode in read_episodes(path)] == [1, 1]
+
+
 RIGHT = (("go on", "Room 1."), ("go on", "Room 2."), ("go on", ""))
 
 

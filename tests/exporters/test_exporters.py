@@ -114,6 +114,9 @@ def test_imported_logs_survive(name: str, tmp_path: Path) -> None:
     log = Path(__file__).parent.parent / "importers/logs" / name
     run, _ = import_log(None, log, tmp_path / "run")
     export_run(run.path, "openai", tmp_path / "out.jsonl")
+    for gamma in (5.0, float("nan")):
+        with pytest.raises(ValueError, match=f"gamma: expected a number from 0 to 1, got {gamma}"):
+            export_run(run.path, "openai", tmp_path / "other.jsonl", gamma=gamma)
     back, _ = import_log(None, tmp_path / "out.jsonl", tmp_path / "back")
     assert _all(back) == _all(run)
 

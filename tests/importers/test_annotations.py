@@ -13,6 +13,7 @@ from spa_lab.importers.scores import read_scores
 from spa_lab.pipeline.labels import annotate, labels, recorded_scores
 from spa_lab.pipeline.sources import find_source
 from spa_lab.store import Run
+from spa_lab.truth.outcomes import BranchOutcomes
 from spa_lab.types import Labels, TokenNumbers
 
 STEPS = [{"action": "a"}, {"action": "b"}]
@@ -34,6 +35,21 @@ def test_a_measured_truth() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             _with({}, {}, truth=wrong)
+
+
+def test_what_a_row_leaves_out_is_assumed_or_refused() -> None:
+    paid = _with({"reward": 0.5}, {})
+    assert paid.ledger.assumed == {"steps without a reward, beside others with one: 0": 1}
+    measured = _with({}, {}, truth={"values": [0.0, 0.5, 1], "branches": 16})
+    outcomes = [np.zeros(16), np.repeat([0.0, 1.0], 8)]
+    known = BranchOutcomes("x", 1.0, tuple(outcomes), "agent", 9).standard_error
+    np.testing.assert_allclose(measured.truths[0].standard_error, known)
+    assert sum(measured.ledger.assumed.values()) == 1
+    for wrong in ({"base_values": {"judge": 0.5}}, {"standard_errors": {"judge": [0.1, 0.1]}}):
+        with pytest.raises(ValueError, match=r"of 'judge', which has no credits; .*: 'me'"):
+            _with({}, {}, credits={"me": [0, 1]}, **wrong)
+    with pytest.raises(ValueError, match=r"truth of 4 branches, value 1 is 1\.5: needs a 'standard_error'"):
+        _with({}, {}, truth={"values": [0.5, 1.5, 1], "branches": 4})
 
 
 def test_values_of_a_critic_are_a_forecast_and_no_truth() -> None:
@@ -141,6 +157,13 @@ def test_the_numbers_of_a_judge_become_credit(tmp_path: Path) -> None:
     method = find_source(f"file:{file}")(None, None)  # type: ignore[arg-type]
     trajectories = run.load_trajectories("imported")
     assert [credit.source for credit in method(trajectories)] == ["judge v1"] * 3
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / file.name
+    other.write_text(file.read_text())
+    annotate(run, other, source="another judge")
+    assert {"judge v1", "another judge"} <= run.credits().keys(), "files of one name replace each other"
+    with pytest.raises(ValueError, match=r"nowhere\.jsonl: no such file of scores"):
+        find_source("file:nowhere.jsonl")
     file.write_text(json.dumps(scores[0]))
     with pytest.raises(ValueError, match=r"no scores for 2 of 3 trajectories, the first is 'a1'"):
         recorded_scores(str(file))(trajectories)
@@ -154,6 +177,7 @@ def test_the_numbers_of_a_judge_become_credit(tmp_path: Path) -> None:
         ([{"id": "a", "scores": [1]}], "record 0: 1 scores of 'a', which has 2 steps"),
         ([{"id": "a", "scores": [1, "x"]}], "record 0: expected a number, got 'x'"),
         ([{"id": "a", "step": 2, "score": 1}], "record 0: step 2 of 'a', which has 2 steps"),
+        ([{"id": "a", "step": True, "score": 1}], "record 0: expected a whole number as 'step', got True"),
         ([{"id": "a", "step": 0, "score": 1}] * 2, "record 1: step 0 of 'a' twice"),
         ([{"id": "a", "scores": [1, 2]}] * 2, "record 1: scores of 'a' by 'f' twice"),
         ([{"id": "z", "scores": [1]}], "none of 1 records is of one of the 1 trajectories, such as 'a'"),
@@ -163,6 +187,14 @@ def test_bad_scores_are_named(tmp_path: Path, records: Any, message: str) -> Non
     (tmp_path / "f.json").write_text(json.dumps(records))
     with pytest.raises(ValueError, match=message):
         read_scores(tmp_path / "f.json", {"a": 2})
+
+
+def test_scores_in_a_table_and_a_line_that_is_cut_off(tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text("id,step,score\na,1,0.5\na,0,-0.5\n")
+    assert read_scores(tmp_path / "f.csv", {"a": 2})[0].values.tolist() == [-0.5, 0.5]
+    (tmp_path / "f.jsonl").write_text('{"id": "a", "scores": [1]}\n{"id": "b", "sco')
+    with pytest.raises(ValueError, match=r"f\.jsonl: line 2, the last one, is cut off"):
+        read_scores(tmp_path / "f.jsonl", {"a": 1, "b": 1})
 
 
 def test_a_score_that_is_missing_is_no_zero(tmp_path: Path) -> None:
@@ -181,6 +213,8 @@ def test_credit_in_a_run_is_scored_against_its_labels(tmp_path: Path) -> None:
     annotate(run, file, as_labels=True)
     text = labels(run)
     assert text.startswith("labels: human; 3 trajectories of 2 tasks")
-    assert text.splitlines()[3].split() == ["terminal", *["1.00", "(1.00–1.00)", "n=6"] * 3]
+    assert text.splitlines()[3].split() == [
+        "terminal", *["1.00", "(1.00–1.00)", "n=6,", "chance", "0.50"] * 3,
+    ]  # fmt: skip
     (rows,) = [run.results("labels")]
     assert rows is not None and {row["source"] for row in rows} == {"terminal", "mean"}

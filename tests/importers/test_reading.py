@@ -405,8 +405,8 @@ def test_the_ledger_is_kept_in_the_run(tmp_path: Path) -> None:
 
 
 def test_what_has_no_json_form_is_kept_as_text(tmp_path: Path) -> None:
-    frame = pd.DataFrame([ROW | {"id": "a", "when": pd.Timestamp("2026-01-01"), "score_2": float("nan")}])
-    imported = read_log(frame)
+    row = ROW | {"id": "a", "when": pd.Timestamp("2026-01-01"), "score_2": float("nan")}
+    imported = read_log([row])
     run = Run.create(tmp_path / "run", {}, seed=0)
     run.save_import("imported", imported.ledger.record(), imported.meta)
     assert run.load_import("imported")[1] == {"a": {"when": "2026-01-01 00:00:00", "score_2": None}}

@@ -2,8 +2,9 @@
 
 Task i of a split is generated from a hash of (split, i), so a panel has no state and no end, and does not
 depend on the order of calls. `seen` tasks share flats and combinations of things and targets with `train`, in
-other layouts; `unseen` tasks share neither. `unseen_by_length` holds the same number of unseen tasks for each
-bin of expert length.
+other layouts; `unseen` tasks share neither, but for "load" and "gather" with the same things in another order
+(see `envs.virtualhome.generator`). `unseen_by_length` holds the same number of unseen tasks for each bin of
+expert length.
 """
 
 import hashlib

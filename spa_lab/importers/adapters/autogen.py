@@ -13,14 +13,14 @@ def _is_entry(entry: Row) -> bool:
 
 
 def _messages(entries: list[Row], ledger: Ledger) -> Iterator[Row]:
-    """Requests of calls and texts of agents are messages; a thought belongs to the next of them."""
-    thought = ""
+    """Requests of calls and texts of agents are messages; a thought belongs to the next, if there is one."""
+    thought, thinker = "", Row()
     told = {entry["source"] for entry in entries if entry["type"] == "ToolCallExecutionEvent"}
     for entry in entries:
         kind, content = entry["type"], entry.get("content")
         extra = rest(entry, "type", "content")
         if kind == "ThoughtEvent":
-            thought = "\n".join(filter(None, (thought, str(content))))
+            thought, thinker = "\n".join(filter(None, (thought, str(content)))), extra
         elif kind == "ToolCallExecutionEvent":
             for result in objects(content):
                 reply = {"tool_call_id": result.get("call_id"), "content": result.get("content")}
@@ -33,6 +33,8 @@ def _messages(entries: list[Row], ledger: Ledger) -> Iterator[Row]:
             role = "user" if entry["source"] in ("user", "user_proxy") else "assistant"
             yield extra | said | {"role": role, "reasoning_content": thought}
             thought = ""
+    if thought:
+        yield thinker | {"role": "assistant", "content": None, "reasoning_content": thought}
 
 
 ADAPTER = chat_adapter(

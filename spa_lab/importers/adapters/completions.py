@@ -1,7 +1,7 @@
 """Logged calls of a chat model: the messages of a request and the `choices` of its response.
 
 A call that continues an earlier one (its messages, its answer, and more) tells its episode again and
-replaces it.
+replaces it; what is said of the earlier answer beside its message is kept.
 """
 
 import json
@@ -29,10 +29,15 @@ def _parts(record: Mapping[str, Any], names: tuple[str, ...], field: str) -> lis
 
 
 def _said(record: Mapping[str, Any]) -> list[Row]:
-    """The messages of the request and the first choice."""
+    """The messages of the request, and the first choice with what else is said of it."""
+    answers = [_beside(record) | choice["message"] for choice in _answers(record)[:1]]
+    return [*_parts(record, _REQUESTS, "messages"), *answers] if answers else []
+
+
+def _answers(record: Mapping[str, Any]) -> list[Row]:
+    """The choices with a message."""
     choices = _parts(record, _RESPONSES, "choices")
-    answers = [choice["message"] for choice in choices if isinstance(choice.get("message"), dict)]
-    return [*_parts(record, _REQUESTS, "messages"), *answers[:1]] if answers else []
+    return [choice for choice in choices if isinstance(choice.get("message"), dict)]
 
 
 def _why_not(record: Mapping[str, Any]) -> str:
@@ -44,6 +49,9 @@ def _episode(record: Row, ledger: Ledger) -> Row:
     for name in (*_REQUESTS, *_RESPONSES):
         if isinstance(others.get(name), dict):
             others[name] = rest(others[name], "messages", "choices")
+    n_others = len(_answers(record)) - 1
+    if n_others > 0:
+        ledger.drop("choice", "another answer to the same request; the first is the agent's", n_others)
     return row_of_messages(others | {"messages": _said(record)}, "messages", ledger)
 
 
@@ -53,9 +61,25 @@ def _episodes(document: Document, ledger: Ledger) -> Iterator[Located]:
     kept = [n for n, keys in enumerate(told) if not keys or hash(tuple(keys)) not in starts]
     if len(kept) < len(told):
         ledger.drop("call", "a later call tells its messages again", len(told) - len(kept))
-    records = [document.records[n] for n in kept]
+    beside = {hash(tuple(keys)): _beside(record) for keys, record in zip(told, document.records, strict=True)}
+    records = [_completed(document.records[n], told[n], beside) for n in kept]
     lines = [document.lines[n] for n in kept] if document.lines else ()
     yield from _PER_RECORD.episodes(replace(document, records=records, lines=lines), ledger)
+
+
+def _beside(record: Any) -> Row:
+    """What is said of the first choice beside its message, such as log-probabilities; empty without one."""
+    answers = _answers(record) if isinstance(record, dict) else []
+    return rest(answers[0], "message", "index") if answers else {}
+
+
+def _completed(record: Any, keys: list[int], beside: Mapping[int, Row]) -> Any:
+    """A record whose earlier answers have what their own calls said beside them."""
+    messages = _parts(record, _REQUESTS, "messages") if keys else []
+    more = [beside.get(hash(tuple(keys[: n + 1])), {}) for n in range(len(messages))]
+    if not any(more):
+        return record
+    return record | {"messages": [extra | one for extra, one in zip(more, messages, strict=True)]}
 
 
 def _key(message: Row) -> int:

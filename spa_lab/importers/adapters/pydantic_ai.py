@@ -17,16 +17,23 @@ def _is_entry(entry: Row) -> bool:
 
 
 def _messages(entries: list[Row], ledger: Ledger) -> Iterator[Row]:
-    """A part of a request is a message; a response is one with all its parts."""
+    """A part of a request is a message, and so are its instructions; a response is one with all its parts."""
+    instructions = None
     for entry in entries:
         parts, extra = objects(entry.get("parts")), rest(entry, "parts", "kind")
         if entry["kind"] == "request":
+            said = extra.pop("instructions", None)  # every request repeats them
+            if said not in (None, "", instructions):
+                instructions = said
+                yield {"role": "system", "content": as_text(said)}
             for part in parts:
                 role = _ROLES.get(part["part_kind"], "user")
                 role = role if role != "tool" or part.get("tool_call_id") else "user"
                 content = part.get("content")
                 content = content if isinstance(content, list) and role == "user" else as_text(content)
-                yield rest(part, "part_kind", "content", "timestamp") | {"role": role, "content": content}
+                fields = extra | rest(part, "part_kind", "content", "timestamp")
+                yield fields | {"role": role, "content": content}
+                extra = {}
             continue
         content = [_block(part) for part in parts if part["part_kind"] != "tool-call"]
         calls = [

@@ -1,28 +1,52 @@
 """Tables with a row a step (CSV, JSON lines, a DataFrame): a column names the episode or counts its steps."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from spa_lab.importers.adapter import Adapter, Located, as_text, objects, rest
 from spa_lab.importers.chat import add_fields
 from spa_lab.importers.documents import Document
 from spa_lab.importers.ledger import Ledger
-from spa_lab.importers.outcomes import number
+from spa_lab.importers.outcomes import NAMES, number, outcome_in
 from spa_lab.importers.rows import Row
 
 _EPISODE = (
     "episode_id", "episode", "trajectory_id", "traj_id", "traj_uid", "rollout_id", "session_id", "trace_id",
-    "run_id", "conversation_id", "task_id",
+    "run_id", "conversation_id",
 )  # fmt: skip
+_TASK = "task_id"
+"""Names a task, of which there may be several episodes; so may "task", which some logs change on the way."""
 _STEP = ("step", "step_id", "step_idx", "step_index", "step_num", "step_number", "timestep", "turn", "t")
 _ACTION = ("action", "action_text", "act", "command", "response", "model_output")
 _TEXT = ("response", "model_output")
 """What the model wrote, of which the action is a part."""
 _BEFORE, _AFTER = ("observation", "obs", "state"), ("next_observation", "next_obs", "next_state")
 """What is seen before an action, where what is seen after it has a name of its own."""
+_OUTCOMES = tuple(name for name in NAMES if name not in ("reward", "return"))
+"""Columns that may hold the outcome; rewards and returns that differ from row to row are those of steps."""
 
 
-def _column(records: list[Row], names: tuple[str, ...]) -> str:
-    return next((name for name in names if all(name in record for record in records)), "")
+class _Columns(NamedTuple):
+    """Names of the columns; empty for one that is not there."""
+
+    action: str
+    episode: str
+    step: str
+    before: str
+    after: str
+
+
+class _Group(NamedTuple):
+    """Rows that may be of one episode: the table gives them the same name and task."""
+
+    name: str
+    rows: list[int]
+    """Their positions in the table."""
+
+
+def _column(records: list[Row], names: Sequence[str]) -> str:
+    """The first of the names under which a row holds something."""
+    return next((name for name in names if any(record.get(name) not in (None, "") for record in records)), "")
 
 
 def _why_not(document: Document) -> str:
@@ -36,46 +60,127 @@ def _why_not(document: Document) -> str:
 
 def _episodes(document: Document, ledger: Ledger) -> Iterator[Located]:
     records = objects(document.records)
-    action, episode, step = (_column(records, names) for names in (_ACTION, _EPISODE, _STEP))
-    groups: dict[str, list[int]] = {}
-    n_starts, last = 0, -1.0
+    episode = _column(records, _EPISODE)
+    groups = _groups(document, records, episode, ledger)
+    step = _step_column(records, groups)
+    action, before, after = (_column(records, names) for names in (_ACTION, _BEFORE, _AFTER))
+    columns = _Columns(action, episode, step, before, after)
+    found = [part for group in groups for part in _parts(document, records, group, columns, ledger)]
+    found.sort(key=lambda part: min(part.rows))
+    for index, part in enumerate(found):
+        name = part.name if episode else f"episode-{index}"
+        rows = [records[position] for position in part.rows]
+        yield document.where(min(part.rows)), _row(name, rows, columns, ledger)
+
+
+def _groups(document: Document, records: list[Row], episode: str, ledger: Ledger) -> list[_Group]:
+    """The rows by the name of their episode and their task."""
+    groups: dict[tuple[str, str], list[int]] = {}
     for index, record in enumerate(records):
-        at = number(record.get(step)) if step else None
-        n_starts += at is not None and at <= last
-        last = -1.0 if at is None else at
-        groups.setdefault(str(record[episode]) if episode else f"episode-{n_starts}", []).append(index)
-    for name, indices in groups.items():
-        rows = [records[index] for index in indices]
-        if step and all(number(row[step]) is not None for row in rows):
-            rows.sort(key=lambda row: number(row[step]) or 0.0)
-        yield document.where(indices[0]), _row(name, rows, action, (episode, step), ledger)
+        if episode and record.get(episode) in (None, ""):
+            raise ValueError(f"{document.where(index)}: nothing in the column {episode!r}")
+        key = as_text(record[episode]) if episode else "", as_text(record.get(_TASK))
+        groups.setdefault(key, []).append(index)
+    n_again = len(groups) - len({name for name, _ in groups})
+    if episode and n_again:
+        ledger.assumed[f"{episode}: rows of one name, but of another {_TASK}, are another episode"] += n_again
+    return [_Group(name, rows) for (name, _), rows in groups.items()]
 
 
-def _row(name: str, rows: list[Row], action: str, keys: tuple[str, str], ledger: Ledger) -> Row:
-    """Columns with one value in all rows are the episode's, the last row's outcome too."""
-    before, after = _column(rows, _BEFORE), _column(rows, _AFTER)
-    used = {action, *keys, before, after, "reward", "thought"}
+def _step_column(records: list[Row], groups: list[_Group]) -> str:
+    """The column that counts steps: the first that does not repeat within a group, else the first."""
+    there = [name for name in _STEP if _column(records, [name])]
+    for name in there:
+        values = [[number(records[index].get(name)) for index in group.rows] for group in groups]
+        if all(len(set(one)) == len(one) for one in values):
+            return name
+    return there[0] if there else ""
+
+
+def _parts(
+    document: Document, records: list[Row], group: _Group, columns: _Columns, ledger: Ledger
+) -> list[_Group]:
+    """The episodes of a group, their rows in the order of the steps.
+
+    Where a name has distinct step numbers they only give the order. Elsewhere an episode begins where the
+    number does not rise.
+
+    Raises:
+        ValueError: an episode would begin at another step than the others: their rows are mixed.
+    """
+    steps = {index: number(records[index].get(columns.step)) for index in group.rows}
+    at = {index: step for index, step in steps.items() if step is not None}
+    if columns.episode and len(at) < len(steps):
+        return [group]
+    if columns.episode and len(set(at.values())) == len(at):
+        return [_Group(group.name, sorted(group.rows, key=lambda index: at[index]))]
+    parts: list[list[int]] = [[]]
+    for index in group.rows:
+        last = parts[-1][-1:]
+        if last and index in at and last[0] in at and at[index] <= at[last[0]]:
+            parts.append([])
+        parts[-1].append(index)
+    first = min(at.values(), default=0)
+    for part in parts[1:]:  # the beginning of the first may be cut off
+        if at[part[0]] != first:
+            who = f" of {columns.episode} {group.name!r}" if columns.episode else ""
+            raise ValueError(
+                f"{document.where(part[0])}: {columns.step} {at[part[0]]:g}{who} does not follow the row "
+                f"before, and episodes begin at {first:g}: rows of several episodes are mixed"
+            )
+    if columns.episode and len(parts) > 1:
+        ledger.assumed[f"{columns.step}: where it starts anew, another episode begins"] += len(parts) - 1
+    return [_Group(group.name, part) for part in parts]
+
+
+def _row(name: str, rows: list[Row], columns: _Columns, ledger: Ledger) -> Row:
+    """Columns with one value in all rows are the episode's; of an outcome that varies the last counts."""
+    seen = columns.after or columns.before
+    used = {columns.action, columns.episode, columns.step, columns.before, columns.after, "reward", "thought"}
     shared = {
         key: value
         for key, value in rows[0].items()
-        if key not in used and len(rows) > 1 and all(row.get(key) == value for row in rows)
+        if key not in used
+        and all(row.get(key) == value for row in rows)
+        and (len(rows) > 1 or key in (_TASK, "task"))
     }
-    steps = [_step(row, action, after or before, used | shared.keys(), ledger) for row in rows]
-    opening = {"initial_observation": as_text(rows[0][before])} if after and before else {}
+    last, outcome = (-1, "") if outcome_in(shared)[0] else _last_outcome(rows)
+    steps = [
+        _step(row, columns.action, seen, used | shared.keys() | ({outcome} if t == last else set()), ledger)
+        for t, row in enumerate(rows)
+    ]
+    if outcome:
+        shared[outcome] = rows[last][outcome]
+        if len({as_text(row.get(outcome)) for row in rows}) > 1:
+            ledger.assumed[f"{outcome}: the last of an episode is its outcome"] += 1
+    if _TASK not in shared and isinstance(shared.get("task"), str | int):
+        shared[_TASK] = shared.pop("task")
+    opening = {"initial_observation": as_text(rows[0].get(columns.before))} if columns.after else {}
     return add_fields(opening | {"steps": steps}, shared | {"id": name}, ledger)
+
+
+def _last_outcome(rows: list[Row]) -> tuple[int, str]:
+    """Last row that names an outcome, and the column; -1 and "" without one."""
+    for name in _OUTCOMES:
+        known = [t for t, row in enumerate(rows) if number(row.get(name)) is not None]
+        if known:
+            return known[-1], name
+    return -1, ""
 
 
 def _step(row: Row, action: str, seen: str, used: set[str], ledger: Ledger) -> Row:
     step: Row = {"observation": as_text(row.get(seen))}
-    step["text" if action in _TEXT else "action"] = as_text(row[action])
-    said = next(
-        (name for name in ("thought", *_TEXT) if isinstance(row.get(name), str) and name != action), ""
-    )
+    step["text" if action in _TEXT else "action"] = as_text(row.get(action))
+    said = next((name for name in ("thought", *_TEXT) if _is_said(row.get(name)) and name != action), "")
     if said:
         step["thought"] = row[said]
     if number(row.get("reward")) is not None:
         step["reward"] = number(row["reward"])
     return step | {"meta": ledger.carry(rest(row, *used, said), "step.")}
+
+
+def _is_said(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
 
 
 ADAPTER = Adapter("table with a row a step", _why_not, _episodes)

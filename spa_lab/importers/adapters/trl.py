@@ -22,15 +22,22 @@ def why_not(record: Mapping[str, Any]) -> str:
 
 
 def episode(record: Row, ledger: Ledger) -> Row:
-    """The outcome is the reward or, where there are several functions, their sum."""
+    """The outcome is the reward or, where there are several functions, the sum of those that gave one."""
     plain = rest(record, "prompt", "completion")
     if outcome_in(plain)[1] is None:
-        names = [name for name in plain if name.endswith(("_func", "_reward")) or "reward" in name]
-        paid = [number(plain[name]) for name in names]
-        if paid:
-            plain["outcome"] = sum(value or 0.0 for value in paid)
+        paid = [number(value) for name, value in plain.items() if _is_reward(name)]
+        known = [value for value in paid if value is not None]
+        if known:
+            plain["outcome"] = sum(known)
+        if len(known) > 1:
+            ledger.assumed["outcome: the sum of the reward functions, all of weight 1"] += 1
     messages = _messages(record["prompt"], "user") + _messages(record["completion"], "assistant")
     return row_of_messages(plain | {"messages": messages}, "messages", ledger)
+
+
+def _is_reward(name: str) -> bool:
+    """Whether a column is a reward function's; not what is told of its group."""
+    return ("reward" in name or name.endswith("_func")) and not name.endswith(("_std", "_mean"))
 
 
 def _messages(given: Any, role: str) -> list[Row]:

@@ -18,7 +18,10 @@ def why_not(record: Mapping[str, Any]) -> str:
 
 
 def episode(record: Row, ledger: Ledger) -> Row:
-    """Everything after the question is a step of some agent; the mistake is a label of -1 at its step."""
+    """Everything after the question is a step of some agent; the mistake is a label of -1 at its step.
+
+    A mistake that is at none of these steps stays in meta.
+    """
     opening = [entry for entry in record["history"][:1] if _is_human(entry)]
     turns = record["history"][len(opening) :]
     messages = [rest(entry, "role") | {"role": "user"} for entry in opening]
@@ -34,9 +37,11 @@ def episode(record: Row, ledger: Ledger) -> Row:
         plain["id"] = record["question_ID"]
     row = row_of_messages(plain | {"messages": messages}, "messages", ledger)
     step = number(record["mistake_step"])
-    t = None if step is None else int(step) - len(opening)
-    if t is not None and 0 <= t < len(row["steps"]):
-        row["labels"] = {"mistake": [-1.0 if index == t else 0.0 for index in range(len(row["steps"]))]}
+    labels = [-1.0 if index + len(opening) == step else 0.0 for index in range(len(row["steps"]))]
+    if any(labels):
+        row["labels"] = {"mistake": labels}
+    else:
+        row["meta"] = row.get("meta", {}) | ledger.carry({"mistake_step": record["mistake_step"]})
     return row
 
 

@@ -1,0 +1,163 @@
+"""What logs say beside the usual fields: it finds a place, or the ledger says that it did not."""
+
+import gzip
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spa_lab.importers import Imported, ImportOptions, read_log
+from spa_lab.importers.outcomes import number
+
+QUESTION = {"role": "user", "content": "q"}
+
+
+def _answers(*messages: Any, **fields: Any) -> Imported:
+    return read_log([{"id": "x", "messages": [QUESTION, *messages]} | fields])
+
+
+def _said(content: Any, **fields: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": content} | fields
+
+
+def _calling(*ids: str) -> dict[str, Any]:
+    return _said(None, tool_calls=[{"id": one, "function": {"name": f"f-{one}"}} for one in ids])
+
+
+def _reply(identity: str, text: str) -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": identity, "content": text}
+
+
+def test_a_late_reply_is_not_taken_for_that_of_another_call() -> None:
+    late = [_reply("a", "slow"), _reply("b", "B"), _reply("c", "C")]
+    imported = _answers(_calling("a"), _calling("b", "c"), *late)
+    steps = imported.trajectories[0].steps
+    assert [step.observation for step in steps] == ["", "slow\n[1 f-b] B\n[2 f-c] C"]
+    assert sum(imported.ledger.assumed.values()) == 1
+
+
+@pytest.mark.parametrize("replies", [[("", "B"), ("", "C")], [("c", "C"), ("", "B")]])
+def test_replies_without_an_id_are_in_order(replies: list[tuple[str, str]]) -> None:
+    imported = _answers(_calling("b", "c"), *(_reply(*reply) for reply in replies))
+    (step,) = imported.trajectories[0].steps
+    assert sorted(step.observation.split("\n")) == ["[1 f-b] B", "[2 f-c] C"] and not imported.ledger.assumed
+
+
+@pytest.mark.parametrize(
+    ("message", "thought"),
+    [
+        (_said([{"type": "reasoning", "content": "hm"}, {"type": "text", "text": "Action: a"}]), "hm"),
+        (_said([{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, "Action: a"]), "hm"),
+        (_said("Action: a", reasoning=[{"type": "text", "text": "hm"}]), "hm"),
+    ],
+)
+def test_thoughts_in_other_shapes(message: dict[str, Any], thought: str) -> None:
+    imported = _answers(message)
+    assert imported.trajectories[0].steps[0].thought == thought and not imported.meta
+
+
+def test_fields_in_a_shape_that_is_not_read_are_kept() -> None:
+    function = {"name": "f", "arguments": "{}", "output": "o"}
+    call = {"id": "c", "function": function}
+    kept = {"reasoning": {"text": "t"}, "function_call": {"name": "g"}}
+    content = ["hi", {"type": "thinking", "thinking": {"a": 1}}]
+    imported = _answers(_said(content, tool_calls=[call], value=0.5, **kept), outcome=1)
+    more = {"calls": [{"function": {"output": "o"}}], "parts": [{"thinking": {"a": 1}}]}
+    assert imported.meta["x"]["steps"]["0"] == kept | more
+    (credit,) = imported.credits
+    assert (credit.source, credit.base_value) == ("logged value", 0.5)
+
+
+def test_choices_of_a_completion() -> None:
+    def choice(text: str) -> dict[str, Any]:
+        numbers = {"content": [{"token": text, "logprob": -0.5}]}
+        return {"message": _said(text), "finish_reason": f"end {text}", "logprobs": numbers}
+
+    first = {"messages": [QUESTION], "choices": [choice("a"), choice("b")]}
+    second = {"messages": [QUESTION, _said("a"), QUESTION], "choices": [choice("c"), choice("d")]}
+    imported = read_log([first, second])
+    (meta,) = imported.meta.values()
+    assert meta["steps"] == {"0": {"finish_reason": "end a"}, "1": {"finish_reason": "end c"}}
+    assert imported.tokens[0].texts == (("a",), ("c",))
+    assert (
+        imported.ledger.dropped["choice: another answer to the same request; the first is the agent's"] == 1
+    )
+
+
+def test_instructions_of_pydantic_ai() -> None:
+    request = {"kind": "request", "parts": [{"part_kind": "user-prompt", "content": "q"}], "run_id": "r"}
+    response = {"kind": "response", "parts": [{"part_kind": "text", "content": "Action: a"}]}
+    imported = read_log([{"id": "x", "messages": [request | {"instructions": "Be kind."}, response] * 2}])
+    assert imported.meta["x"]["system_prompt"] == "Be kind."
+    assert imported.meta["x"]["messages"]["1"] == {"run_id": "r"}
+    assert imported.trajectories[0].steps[0].observation == "q", "the same instructions again are told once"
+
+
+def test_a_last_thought_of_autogen() -> None:
+    spoken = {"source": "bot", "type": "TextMessage", "content": "Action: a"}
+    imported = read_log([spoken | {"source": "user"}, spoken, spoken | {"type": "ThoughtEvent"}])
+    assert [step.thought for step in imported.trajectories[0].steps] == ["", "Action: a"]
+
+
+def test_text_between_and_after_chat_markers() -> None:
+    text = "<|im_start|>user\nq<|im_end|>\nmore<|im_start|>assistant\nAction: a<|im_end|>\nseen<|endoftext|>"
+    (trajectory,) = read_log([{"text": text, "reward": 1}]).trajectories
+    assert trajectory.initial_observation == "q\nmore" and trajectory.steps[0].observation == "seen"
+
+
+@pytest.mark.parametrize("step", ["0", "7", "?"])
+def test_a_mistake_at_none_of_the_steps(step: str) -> None:
+    record = {"id": "x", "history": [QUESTION, _said("a")], "mistake_step": step}
+    imported = read_log([record])
+    assert imported.meta["x"]["mistake_step"] == step and imported.labels == ()
+
+
+@pytest.mark.parametrize(
+    ("columns", "outcome"),
+    [
+        ({"a_reward": None, "b_reward": None}, None),
+        ({"a_reward": 0.25, "b_reward": None, "reward_std": 0.5}, 0.25),
+        ({"a_reward": 0.25, "b_reward": 0.5, "reward_mean": 0.5}, 0.75),
+    ],
+)
+def test_rewards_of_trl(columns: dict[str, Any], outcome: float | None) -> None:
+    imported = read_log([{"step": 1, "prompt": "q", "completion": "Action: a"} | columns])
+    assert imported.trajectories[0].outcome == outcome
+    assert sum(imported.ledger.assumed.values()) == (outcome == 0.75)
+
+
+@pytest.mark.parametrize(("success", "known"), [(1, True), (False, False), (0.25, None), ("true", True)])
+def test_success_is_known_at_zero_and_one_only(success: Any, known: bool | None) -> None:
+    (trajectory,) = _answers(_said("a"), success=success).trajectories
+    assert (trajectory.outcome, trajectory.success) == (number(success), known)
+
+
+@pytest.mark.parametrize(("outcome", "said"), [("Infinity", "inf"), ("1" + "0" * 400, "1000000000")])
+def test_an_outcome_without_limit_is_refused(tmp_path: Path, outcome: str, said: str) -> None:
+    (tmp_path / "a.json").write_text(f'{{"outcome": {outcome}, "steps": [{{"action": "a"}}]}}')
+    with pytest.raises(ValueError, match=rf"a\.json: expected a finite outcome, got {said}"):
+        read_log(tmp_path / "a.json")
+
+
+def test_a_mapping_leaves_the_rows_as_they_are() -> None:
+    rows = [{"scores": [{"value": 0.5}], "steps": [{"action": "a"}]}]
+    for _ in range(2):
+        imported = read_log(rows, ImportOptions(map={"outcome": "scores.0.value"}))
+        assert imported.trajectories[0].outcome == 0.5
+    assert rows[0]["scores"] == [{"value": 0.5}]
+
+
+def test_members_of_an_archive_that_cannot_be_read_hide_no_others(tmp_path: Path) -> None:
+    row = json.dumps({"outcome": 1, "steps": [{"action": "look"}]})
+    with zipfile.ZipFile(tmp_path / "logs.zip", "w") as archive:
+        archive.writestr("__MACOSX/._a.json", b"\x00\x80")
+        archive.writestr("a.json", b"\x80\x81")
+        archive.writestr("b.json", row)
+        archive.writestr("c.json.gz", gzip.compress(row.encode()))
+    imported = read_log(tmp_path / "logs.zip")
+    assert [trajectory.id for trajectory in imported.trajectories] == ["b", "c"]
+    assert imported.ledger.files[1]["form"] == "zip, gzip, JSON"
+    (skipped,) = imported.ledger.skipped
+    assert "logs.zip/a.json: neither text" in skipped

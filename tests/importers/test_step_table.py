@@ -1,0 +1,72 @@
+"""Tables with a row a step: which rows are one episode, blank cells, and the outcome."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from spa_lab.importers import Imported, ImportOptions, LossError, read_log
+
+
+def _rows(*steps: Any, **fields: Any) -> list[dict[str, Any]]:
+    """A row a step; the action tells which."""
+    return [{"step": step, "action": f"a{n}", "observation": "o"} | fields for n, step in enumerate(steps)]
+
+
+def _actions(imported: Imported) -> list[list[str]]:
+    return [[step.action for step in trajectory.steps] for trajectory in imported.trajectories]
+
+
+def test_rollouts_of_a_task_are_episodes() -> None:
+    imported = read_log(_rows(0, 1, 2, 0, 1, 2, task_id="T"))
+    assert _actions(imported) == [["a0", "a1", "a2"], ["a3", "a4", "a5"]]
+    assert [t.task_id for t in imported.trajectories] == ["T", "T"] and not imported.ledger.assumed
+
+
+def test_one_name_for_several_episodes_is_an_assumption() -> None:
+    rows = [*_rows(0, 1, episode=0, task="T"), *_rows(0, 1, episode=0, task="U")]
+    imported = read_log(rows)
+    assert [(t.id, t.task_id, len(t)) for t in imported.trajectories] == [("0", "T", 2), ("0#2", "U", 2)]
+    assert imported.ledger.assumed == {"step: where it starts anew, another episode begins": 1}
+    with pytest.raises(LossError, match="starts anew"):
+        read_log(rows, ImportOptions(strict=True))
+    mixed = [row | {"task_id": task} for row in _rows(0, 1, episode=0) for task in "TU"]
+    imported = read_log(mixed)
+    assert _actions(imported) == [["a0", "a1"]] * 2
+    assert sum(imported.ledger.assumed.values()) == 1, "tasks tell them apart, though their rows are mixed"
+
+
+@pytest.mark.parametrize(("fields", "who"), [({"episode": "e"}, " of episode 'e'"), ({}, "")])
+def test_rows_that_are_mixed_are_refused(fields: dict[str, str], who: str) -> None:
+    with pytest.raises(ValueError, match=f"record 3: step 1{who} does not follow the row before"):
+        read_log(_rows(0, 0, 1, 1, **fields))
+
+
+def test_a_step_of_training_counts_no_steps() -> None:
+    rows = [row | {"step": 100, "turn": row["step"]} for row in _rows(1, 0, episode="e")]
+    assert _actions(read_log(rows)) == [["a1", "a0"]]
+
+
+def test_rows_without_the_name_of_an_episode_are_refused() -> None:
+    with pytest.raises(ValueError, match="record 1: nothing in the column 'episode'"):
+        read_log([{"episode": "a", "action": "x"}, {"episode": "", "action": "y"}])
+
+
+def test_a_blank_cell_is_an_empty_text(tmp_path: Path) -> None:
+    table = "episode_id,step,action,observation,success\ne,0,look,a box,\ne,1,take key,,1\n"
+    (tmp_path / "a.csv").write_text(table)
+    for what in (tmp_path / "a.csv", pd.read_csv(tmp_path / "a.csv")):
+        (trajectory,) = read_log(what).trajectories
+        assert [step.observation for step in trajectory.steps] == ["a box", ""]
+        assert trajectory.outcome == 1.0
+
+
+@pytest.mark.parametrize("values", [[0, 1], [1], ["False", "True"]])
+def test_the_last_outcome_counts(values: list[Any]) -> None:
+    rows = _rows(*range(len(values)), episode="e")
+    rows = [row | {"success": value} for row, value in zip(rows, values, strict=True)]
+    imported = read_log([*rows, *_rows(0, episode="another")])
+    assert (imported.trajectories[0].outcome, imported.trajectories[0].success) == (1.0, True)
+    assert imported.trajectories[1].outcome is None
+    assert sum(imported.ledger.assumed.values()) == len(values) - 1
