@@ -131,8 +131,9 @@ def _parser(*, with_docs: bool) -> argparse.ArgumentParser:
     _add_demo(commands, with_docs)
     _add_run(commands, with_docs)
     _add(commands, "lab", _lab, "JupyterLab on notebooks/; further options are passed to JupyterLab")
-    for name, command in ("parity", parity), ("fetch", fetch), ("plan", plan):
+    for name, command in ("parity", parity), ("fetch", fetch):
         command.configure(_add(commands, name, command.run, command.SUMMARY))
+    plan.configure(_add(commands, "plan", plan.run, plan.SUMMARY), with_docs=with_docs)
     _add_fidelity(commands)
     _add_gradient(commands)
     for name, command in ("figures", figures), ("compare", compare):
@@ -212,17 +213,18 @@ def _add_training_options(parser: argparse.ArgumentParser, with_docs: bool) -> N
     parser.add_argument(
         "--workers", type=count, metavar="N", help="processes side by side (2; with LoRA 1); same results"
     )
-    add_setting_flags(parser, presets.TINY, with_docs=with_docs)
+    add_setting_flags(parser, presets.TINY, shown=f"the preset {presets.TINY.name}", with_docs=with_docs)
 
 
 def _add_fidelity(commands: "argparse._SubParsersAction[_Parser]") -> None:
     rows = (f"  {name:<20} {entry.summary}" for name, entry in SOURCES.items())
+    more = f"file:PATH of a file of scores, {OBJECT}"
     fidelity = _add(
         commands, "fidelity", _fidelity, "score credit sources against Monte Carlo values",
-        epilog="\n".join((f"credit sources (--source; {OBJECT}):", *rows)),
+        epilog="\n".join((f"credit sources (--source; {more}):", *rows)),
     )  # fmt: skip
     fidelity.add_argument("run", type=Path, metavar="RUN", help="folder of a finished run with an estimator")
-    fidelity.add_argument("--source", nargs="+", metavar="NAME", help=f"score only these; {OBJECT}")
+    fidelity.add_argument("--source", nargs="+", metavar="NAME", help=f"score only these; {more}")
     add_counts(
         fidelity, trajectories=(40, "held-out trajectories of each outcome"),
         branches=(64, "continuations per value"), workers=(2, "processes side by side; same results"),

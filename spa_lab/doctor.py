@@ -6,7 +6,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 from spa_lab.agent.fetching import PACKAGED, fetched_folder
-from spa_lab.envs.worlds import WORLDS
+from spa_lab.envs.worlds import WORLDS, make_environment
 from spa_lab.paths import base_folder
 from spa_lab.store.provenance import git_commit, versions
 
@@ -68,7 +68,10 @@ def _memory() -> str:
 
 
 def _base_model(env: str) -> str:
-    """The pretrained model of a world that ships with the project: folder and size."""
+    """The pretrained model of a world that ships with the project: folder and size, or whose it uses."""
+    base = make_environment(env).base
+    if base != env:
+        return f"uses {base}'s"
     try:
         folder = base_folder(env)
     except FileNotFoundError as error:

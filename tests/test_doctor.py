@@ -73,6 +73,10 @@ def test_base_model_is_found_or_missed(monkeypatch, tmp_path, env, folder):
     assert _findings()[line].startswith("missing: SPA_LAB_DATA is")
 
 
+def test_a_world_may_use_the_base_model_of_another():
+    assert _findings()["base model, household-long"] == "uses household's"
+
+
 def test_memory_heeds_the_limit_of_a_container(monkeypatch):
     path = doctor.Path
     monkeypatch.setattr(path, "exists", lambda self: True)

@@ -4,6 +4,13 @@ import argparse
 from pathlib import Path
 
 SUMMARY = "figures and tables for a paper; seeds are pooled, settings compared"
+FIGURES = (
+    "contributions", "running-sum", "episode", "advantages", "credit-heat", "credit-by-position",
+    "credit-against-truth", "reliability", "credit-by-kind", "success", "differences", "success-by-length",
+    "scoreboard", "gradient", "training-clone", "training-estimator", "training-ppo", "success-bars",
+    "aggregates", "profiles", "success-by-episodes", "success-by-time", "controls",
+)  # fmt: skip
+"""As `pipeline.figures.command.NAMES`, whose modules a help text should not import."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -19,8 +26,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--width", type=float, metavar="INCHES", help="instead of the venue's")
     parser.add_argument("--font", metavar="NAME", help="sans, serif or an installed family")
     parser.add_argument(
-        "--only", nargs="+", default=(), metavar="NAME", help="figures to draw (default: all)"
-    )
+        "--only", nargs="+", default=(), metavar="NAME",
+        help=f"figures to draw (default: all) of {', '.join(FIGURES)}",
+    )  # fmt: skip
     parser.add_argument(
         "--format", nargs="+", dest="formats", metavar="EXT", help="of pdf svg png csv tex (default: all)"
     )

@@ -13,24 +13,27 @@ def add_log_commands(add: Add) -> None:
     _add_import(add)
     _add_export(add)
     annotated = add("annotate", _annotate, "add scores or labels of steps, such as a judge's, to a run")
-    annotated.add_argument("run", type=Path, metavar="RUN")
+    annotated.add_argument("run", type=Path, metavar="RUN", help="run folder; the numbers are saved there")
     annotated.add_argument(
         "file", type=Path, metavar="FILE", help='records such as {"trajectory_id": "a", "scores": [0.1, -1]}'
     )
     annotated.add_argument("--source", metavar="NAME", help="who gave them (default: what the file says)")
     annotated.add_argument("--labels", action="store_true", help="labels: below 0 harmful, above 0 helpful")
     labelled = add("labels", _labels, "score the credit in a run against the labels of its steps")
-    labelled.add_argument("run", type=Path, metavar="RUN")
+    labelled.add_argument("run", type=Path, metavar="RUN", help="run folder that holds labels (annotate)")
     labelled.add_argument("--seed", type=int, default=0, help="of the bootstrap (%(default)s)")
 
 
 def _add_import(add: Add) -> None:
     imported = add("import", _import, "read logs of other agents into a run folder")
     imported.add_argument("files", nargs="+", metavar="FILE", help="files, folders or - (standard input)")
-    imported.add_argument("--out", type=Path, required=True, metavar="DIR")
     imported.add_argument(
-        "--format", metavar="NAME", help="(default: found from the content) or package.module:attribute"
+        "--out", type=Path, required=True, metavar="DIR", help="run folder, made if missing"
     )
+    imported.add_argument(
+        "--format", metavar="NAME",
+        help="of the table in docs/logs.md, or package.module:attribute (default: found from the content)",
+    )  # fmt: skip
     imported.add_argument("--strict", action="store_true", help="losses and assumptions are errors")
     imported.add_argument(
         "--map", action="append", default=[], metavar="FIELD=PATH",
@@ -43,7 +46,7 @@ def _add_import(add: Add) -> None:
 
 def _add_export(add: Add) -> None:
     exported = add("export", _export, "write the episodes of a run, with credit, for other tools")
-    exported.add_argument("run", type=Path, metavar="RUN")
+    exported.add_argument("run", type=Path, metavar="RUN", help="run folder whose episodes are written")
     exported.add_argument(
         "--to", required=True, choices=("openai", "sharegpt", "atif", "parquet", "hf", "tokens")
     )

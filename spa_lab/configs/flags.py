@@ -15,15 +15,19 @@ _PREFIX = "setting "
 """Before the key in argparse's namespace, so that settings cannot collide with other options."""
 
 
-def add_setting_flags(parser: argparse.ArgumentParser, defaults: object, *, with_docs: bool) -> None:
+def add_setting_flags(
+    parser: argparse.ArgumentParser, defaults: object, *, shown: str, with_docs: bool
+) -> None:
     """Add `--config`, `--print-config` and a flag for every field of a settings object.
 
     Args:
         parser: of a command.
         defaults: settings object whose values the help shows.
+        shown: what `defaults` is, in words.
         with_docs: read the help texts from the source; needed only where help is printed.
     """
-    group = parser.add_argument_group("settings", "applied in this order: preset, file, flags")
+    order = f"applied in this order: preset, file, flags; values in parentheses are those of {shown}"
+    group = parser.add_argument_group("settings", order)
     group.add_argument("--config", type=Path, metavar="FILE", help="TOML or YAML file of settings")
     group.add_argument(
         "--print-config", action="store_true", help="print all settings as TOML and exit; runs nothing"
@@ -31,15 +35,15 @@ def add_setting_flags(parser: argparse.ArgumentParser, defaults: object, *, with
     values = flat(defaults)
     docs = setting_docs(type(defaults)) if with_docs else {}
     for setting in list_settings(type(defaults)):
-        summary = docs.get(setting.key, "").split(". ")[0].rstrip(".")
         value = values[setting.key]
-        shown = str(value).lower() if value is None or isinstance(value, bool) else value
+        default = str(value).lower() if value is None or isinstance(value, bool) else value
+        said = f"{docs.get(setting.key, '')} Value: {setting.allowed} ({default})"
         group.add_argument(
             f"--{setting.key}",
             dest=_PREFIX + setting.key,
             default=argparse.SUPPRESS,
             metavar="VALUE",
-            help=f"{summary}; {setting.allowed} ({shown})".replace("%", "%%"),
+            help=said.replace("%", "%%"),
         )
 
 

@@ -39,7 +39,7 @@ class Preset:
     name on the Hugging Face hub."""
     device: Device = "cpu"
     """Where models run. "auto": the accelerator that torch finds, else the CPU. Tiny models are fastest on
-    the CPU, one thread each, and give the same results on every machine."""
+    the CPU, one thread each, where the same seed gives the same bits on one machine."""
     dtype: Dtype = "auto"
     """Precision of the model's weights. "auto": as they are stored, but float32 on the CPU. Adapters, heads
     and the optimiser's copies of what is trained are float32 in any case. Many recent processors multiply
@@ -67,8 +67,8 @@ class Preset:
     explore_rollout: RolloutConfig = field(default_factory=RolloutConfig)
     """How explorations and training episodes are generated."""
     keep_tokens: bool = False
-    """Store the tokens that explorations were sampled as, and fit the estimator to those; else to their text,
-    which a large tokenizer can encode otherwise."""
+    """Store the sampled tokens of explorations and fit the estimator to them; otherwise the text is tokenized
+    again, possibly differently."""
     held_out_fraction: float = 0.25
     """Share of the explored tasks on which the estimator is evaluated instead of fitted, in (0, 1)."""
     estimator: EstimatorConfig = field(default_factory=EstimatorConfig)

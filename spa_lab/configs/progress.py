@@ -26,8 +26,8 @@ class ProgressConfig:
     weight_decay: float = 0.1
     """Weight decay of AdamW."""
     batches: int = 24
-    """Updates in a pass: few histories are split into as many batches as many are, so that the model is not
-    underfitted where a policy learns from few episodes."""
+    """Updates per pass, whatever the number of histories, so that the model is not underfitted when there are
+    few."""
     smallest_batch: int = 32
     """Fewest histories in a batch, which limits `batches`."""
     group_size: int = 2
