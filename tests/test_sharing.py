@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from spa_lab.agent.codec import TokenRow
+from spa_lab.pipeline.sampled_tokens import merge_waves, rows_of, save_wave
 from spa_lab.store import Run
 from spa_lab.store.sharing import share
 from spa_lab.types import Credit, Trajectory
@@ -16,6 +18,8 @@ def source(tmp_path: Path, trajectory: Trajectory, credit: Credit) -> Run:
     run.save_trajectories("explore", [trajectory], role="explored")
     run.save_credits("held-out", [credit], role="held_out")
     run.save_metrics("clone", [{"loss": 1.0}])
+    save_wave(run, 0, [TokenRow(trajectory.id, (5, 6), (-1, 0))])
+    merge_waves(run)
     with run.saving_model("cloned") as folder:
         (folder / "deep").mkdir(parents=True)
         (folder / "deep" / "weights").write_text("w")
@@ -32,6 +36,7 @@ def test_files_are_linked_and_read_as_their_own(source: Run, tmp_path: Path, tra
     share(source, target)
     assert target.load_trajectories("explore") == [trajectory]
     assert [entry.role for entry in target.credit_sets()] == ["held_out"]
+    assert rows_of(target, [trajectory]) == [TokenRow(trajectory.id, (5, 6), (-1, 0))]
     for name in ("trajectories/explore.jsonl", "models/cloned/deep/weights"):
         assert _inode(source, name) == _inode(target, name)
     assert target.load_metrics("clone") == [{"loss": 2.0}]  # its own is kept

@@ -248,6 +248,11 @@ def test_what_could_not_be_read_is_not_written(run, trajectory):
 def test_twin_ids_are_refused(run, make_trajectory):
     with pytest.raises(ValueError, match="duplicate trajectory 'a', at 0 and 2"):
         run.save_trajectories("x", [make_trajectory(id=name) for name in "aba"])
+    run.save_trajectories("x", [make_trajectory(id=name) for name in "ab"])
+    file = run.path / "trajectories" / "x.jsonl"
+    file.write_text(file.read_text() + file.read_text().splitlines()[1] + "\n")
+    with pytest.raises(ValueError, match=r"x\.jsonl: duplicate trajectory 'a', at 0 and 2"):
+        run.load_trajectories("x")
 
 
 def test_what_is_missing_says_what_is_there(run, make_trajectory):
@@ -374,8 +379,10 @@ def test_a_bad_run_json_is_refused_by_both_doors(run, text, message):
 def test_open_needs_a_run(tmp_path):
     with pytest.raises(StoreError, match=r"no run folder"):
         Run.open(tmp_path)
-    with pytest.raises(StoreError, match=r"no run folder"):
+    with pytest.raises(StoreError, match=r"missing: no such folder"):
         Run.open(tmp_path / "missing")
+    with pytest.raises(ValueError, match="seed: expected a whole number >= 0, got -1"):
+        Run.create(tmp_path / "missing", {}, seed=-1)
 
 
 def test_create_leaves_foreign_folders_alone(tmp_path):
@@ -393,6 +400,8 @@ def test_names_of_what_is_saved(run):
         with run.saving_model(name) as folder:
             folder.mkdir()
     (run.path / "models" / f".c.{os.getpid()}.partial").mkdir()
+    for backup in ("spa@v1.5.jsonl~", "spa@v1.5.jsonl.bak"):  # of an editor
+        (run.path / "credits" / backup).write_text("")
     assert run.names("credits") == ["spa@v1.5"]
     assert run.names("models") == ["b", "v1.5"]
     assert run.names("truths") == []

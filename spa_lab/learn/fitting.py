@@ -90,10 +90,8 @@ def fit(
     passes = [batches() for _ in range(epochs)]
     n_updates = sum(map(len, passes))
     optimizer = Optimizer(module, lr=lr, muon_lr=muon_lr, n_updates=n_updates)
-    saved = checkpoint.load() if checkpoint else None
-    first = 0 if saved is None else _continue_from(saved, module, optimizer, n_updates)
     module.train()  # activations are recomputed in this mode only
-    for epoch in range(first, epochs):
+    for epoch in range(_passes_done(checkpoint, module, optimizer, n_updates), epochs):
         for indices in passes[epoch]:
             metrics = accumulate(loss, indices, lengths, micro_tokens, weight)
             optimizer.step()
@@ -215,8 +213,13 @@ def _state(module: nn.Module, optimizer: Optimizer, n_updates: int, epoch: int) 
     )
 
 
-def _continue_from(saved: LearnerState, module: nn.Module, optimizer: Optimizer, n_updates: int) -> int:
-    """Passes already done."""
+def _passes_done(
+    checkpoint: Checkpoint | None, module: nn.Module, optimizer: Optimizer, n_updates: int
+) -> int:
+    """Passes already done, after which weights and moments are those of the saved state."""
+    saved = checkpoint.load() if checkpoint else None
+    if saved is None:
+        return 0
     facts = split_state(saved, "fit").facts
     if facts["n_updates"] != n_updates:
         raise ValueError(f"state: of a fit of {facts['n_updates']} updates, this one has {n_updates}")

@@ -167,7 +167,8 @@ def budget(
         )
 
     explored = preset.explore_tasks * preset.rollouts_per_task
-    fitted = explored * row * estimator.epochs
+    held_out = explored * preset.held_out_fraction * row  # read once, by the fitted estimator
+    fitted = explored * (1 - preset.held_out_fraction) * row * estimator.epochs
     panels = preset.evaluation_tasks + preset.by_length_tasks
     return [
         StageBudget(
@@ -177,7 +178,7 @@ def budget(
         playing("explore", explored),
         StageBudget(
             "estimate", trained=fitted if estimator.train_backbone else 0.0,
-            read=0.0 if estimator.train_backbone else fitted,
+            read=held_out + (0.0 if estimator.train_backbone else fitted),
             learning_memory=_learning(shape, preset, estimator), disk=disk,
         ),
         *[_training(shape, preset, row, wrote, play)] * methods,

@@ -3,7 +3,8 @@
 For runs that were not made as a grid (`pipeline.grid`); the tables and figures are the same.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -34,10 +35,14 @@ def settings_of(runs: Sequence[Run]) -> list[Setting]:
     """The runs by their settings, in the order of their first runs.
 
     Raises:
-        ValueError: no run.
+        ValueError: no run, or one that is given twice.
     """
     if not runs:
         raise ValueError("figures: needs at least 1 run, got 0")
+    folders = [run.path.resolve() for run in runs]
+    for folder in folders:
+        if folders.count(folder) > 1:
+            raise ValueError(f"{folder}: this run is given twice")
     groups: list[list[Run]] = []
     for run in runs:
         for group in groups:
@@ -46,12 +51,23 @@ def settings_of(runs: Sequence[Run]) -> list[Setting]:
                 break
         else:
             groups.append([run])
-    settings = []
+    settings: list[Setting] = []
     for group in groups:
-        differ = _differences(groups[0][0], group[0])
+        differ = _differences(_first_of(groups, group[0]), group[0])
         clones = any(name.partition(".")[0] not in LATER for name in differ)
-        settings.append(Setting(_label(differ), group, clones))
+        used = {setting.label for setting in settings if _world(setting.runs[0]) == _world(group[0])}
+        label = next(label for label in _labels(differ) if label not in used)
+        settings.append(Setting(label, group, clones))
     return settings
+
+
+def _first_of(groups: Sequence[Sequence[Run]], run: Run) -> Run:
+    """The first run in the same world: worlds have settings of their own, and are not compared."""
+    return next(group[0] for group in groups if _world(group[0]) == _world(run))
+
+
+def _world(run: Run) -> Any:
+    return run.config.get("env")
 
 
 def _differences(first: Run, second: Run) -> dict[str, Any]:
@@ -71,14 +87,16 @@ def _flat(preset: Any, prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _label(differ: Mapping[str, Any]) -> str:
-    parts = [
-        f"{name.rpartition('.')[2].replace('_', ' ')} {value}"
-        for name, value in differ.items()
-        if name != "name"
-    ]
-    more = [f"{len(parts) - MOST_NAMED} more"] if len(parts) > MOST_NAMED else []
-    return ", ".join([*parts[:MOST_NAMED], *more])
+def _labels(differ: Mapping[str, Any]) -> Iterator[str]:
+    """The label of a setting, then longer ones for where it is taken: "lr 0.1" of another part."""
+    named = {name: value for name, value in differ.items() if name != "name"}
+    short = [f"{name.rpartition('.')[2].replace('_', ' ')} {value}" for name, value in named.items()]
+    more = [f"{len(short) - MOST_NAMED} more"] if len(short) > MOST_NAMED else []
+    yield ", ".join([*short[:MOST_NAMED], *more])
+    yield ", ".join(short)
+    full = ", ".join(f"{name} {value}" for name, value in named.items())
+    yield full
+    yield from (f"{full} ({n})" for n in count(2))
 
 
 def compared_runs(runs: Sequence[Run]) -> Comparison:

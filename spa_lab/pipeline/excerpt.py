@@ -114,7 +114,8 @@ def make_measured_excerpt(source: Run | Path, out: Path) -> Run:
         kept = [credit for credit in credits.load() if credit.trajectory_id in truth]
         if kept:
             excerpt.save_credits(credits.name, kept, role=credits.role)
-    excerpt.save_results("fidelity", run.results("scoreboard") or [])
+    if board := run.results("scoreboard"):
+        excerpt.save_results("fidelity", board)
     excerpt.note(n=len(measured), n_seeds=1)
     return excerpt
 

@@ -48,9 +48,10 @@ def export_run(
         What was written.
 
     Raises:
-        ValueError: an unknown format, a missing library, or `model` and `source` are missing.
+        ValueError: an unknown format, a missing library, gamma or lam not in [0, 1], no model or source.
         StoreError: the run cannot be read, or the disk refused.
     """
+    _check_shares(gamma=gamma, lam=lam)
     opened = Run.open(run)
     episodes = episodes_of(opened, names)
     if to != TOKENS:
@@ -70,6 +71,12 @@ def export_run(
         write_text(out, "".join(json.dumps(row) + "\n" for row in rows))
     n = sum(row["sampled"] for row in rows)
     return f"{len(rows)} episodes in {out}: rows of tokens, of {n} as they were sampled"
+
+
+def _check_shares(**shares: float) -> None:
+    for name, share in shares.items():
+        if not 0 <= share <= 1:
+            raise ValueError(f"{name}: expected a number from 0 to 1, got {share}")
 
 
 def token_rows(

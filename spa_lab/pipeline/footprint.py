@@ -5,7 +5,6 @@ tests/learn/test_memory.py counts at the shape of a 3B model. What an allocator 
 top.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from spa_lab.agent.fetching import FETCHED, fetched_folder
 from spa_lab.configs.presets import EMBEDDED, Preset
 from spa_lab.paths import base_folder
+from spa_lab.store.lines import parse
 
 GIB = 2**30
 _LOGITS = 14 * 2**26
@@ -48,7 +48,7 @@ class ModelShape:
         """From the fields of a config.json.
 
         Raises:
-            ValueError: a field is missing.
+            ValueError: a field is missing or no number above 0.
         """
         try:
             heads = int(config["num_attention_heads"])
@@ -65,6 +65,8 @@ class ModelShape:
             )
         except KeyError as error:
             raise ValueError(f"config.json: the field {error} is missing") from error
+        except (TypeError, ValueError, ZeroDivisionError) as error:
+            raise ValueError(f"config.json: not the shape of a causal language model: {error}") from error
 
 
 KNOWN_SHAPES: Mapping[str, ModelShape] = MappingProxyType(
@@ -95,7 +97,8 @@ def shape_of(preset: Preset, world: str) -> ModelShape:
         raise ValueError(
             f"{preset.base}: its shape is not known; name a folder with its config.json by --base"
         )
-    return ModelShape.from_config(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    file = folder / "config.json"
+    return ModelShape.from_config(parse(file.read_text(encoding="utf-8"), str(file)))
 
 
 def adapter_parameters(shape: ModelShape, rank: int) -> int:

@@ -37,11 +37,11 @@ def annotate(run: Path | Run, file: Path, *, source: str | None = None, as_label
         lengths = {trajectory.id: len(trajectory) for trajectory in _trajectories(opened)}
         scores = read_scores(file, lengths, source)
         sources = dict.fromkeys(one.source for one in scores)
-        name = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in file.name)
+        name = _file_name(file, list(sources))
         if as_labels:
-            opened.save_labels(f"file-{name}", [one.labels() for one in scores])
+            opened.save_labels(name, [one.labels() for one in scores])
         else:
-            opened.save_credits(f"file-{name}", [one.credit() for one in scores])
+            opened.save_credits(name, [one.credit() for one in scores])
     what = "labels" if as_labels else "credit"
     n = len({one.trajectory_id for one in scores})
     return f"{what} by {', '.join(sources)}: {n} of {len(lengths)} trajectories of {opened.path}"
@@ -72,7 +72,13 @@ def labels(run: Path | Run, *, seed: int = 0) -> str:
     credits = [one for by_id in opened.credits().values() for one in by_id.values()]
     shown = [one for one in credits if one.trajectory_id in labelled]
     known = [one for one in trajectories if one.outcome is not None]
-    shown += [make(trajectory) for make in (terminal, mean) for trajectory in known]
+    there = opened.credits()
+    shown += [
+        make(trajectory)
+        for name, make in (("terminal", terminal), ("mean", mean))
+        for trajectory in known
+        if trajectory.id not in there.get(name, {})
+    ]
     table = label_scoreboard(trajectories, shown, given, rng=np.random.default_rng(seed))
     with writing(opened.path):
         opened.save_results(BOARD, table.to_dict("records"), result="labels")
@@ -83,9 +89,12 @@ def recorded_scores(path: str) -> CreditMethod:
     """The credit method of a file of scores, for `--source file:PATH`.
 
     Raises:
-        ValueError: when it is called: the file has no scores for one of the trajectories (names it).
+        ValueError: there is no such file; when it is called: the file has no scores for one of the
+            trajectories (names it).
     """
     file = Path(path)
+    if not file.is_file():
+        raise ValueError(f"{file}: no such file of scores")
     source = file.name.partition(".")[0]
 
     def assign(trajectories: Sequence[Trajectory]) -> list[Credit]:
@@ -100,6 +109,12 @@ def recorded_scores(path: str) -> CreditMethod:
         return [by_id[one.id] for one in trajectories]
 
     return CreditMethod(source, f"numbers in {file.name}", assign)
+
+
+def _file_name(file: Path, sources: Sequence[str]) -> str:
+    """The same file by the same sources replaces itself, and nobody else's numbers."""
+    name = f"file-{file.name}-{'+'.join(sources)}"
+    return "".join(c if c.isascii() and (c.isalnum() or c in "._-+") else "-" for c in name)[:120]
 
 
 def _trajectories(run: Run) -> list[Trajectory]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from spa_lab.agent.codec import TokenRow
 from spa_lab.store import Run
-from spa_lab.store.files import remove
+from spa_lab.store.files import disk, remove
 from spa_lab.store.lines import Record, read_lines, write_lines
 from spa_lab.store.run import SAMPLED
 from spa_lab.types import Trajectory
@@ -24,12 +24,20 @@ def save_wave(run: Run, wave: int, rows: Sequence[TokenRow]) -> None:
 
 
 def merge_waves(run: Run) -> None:
-    """One file of all waves, sorted by trajectory; raises StoreError if the disk refuses."""
+    """One file of all waves, sorted by trajectory; raises StoreError if the disk refuses.
+
+    The waves stay until `remove_waves`: an attempt that is killed in between merges them again.
+    """
     files = sorted(_waves(run).glob("*.jsonl"))
     rows = [row for file in files for row in read_lines(file, _HOLDS, _decode)]
     rows.sort(key=lambda row: row.trajectory_id)
     write_lines(_merged(run), {"holds": _HOLDS}, map(_encode, rows))
-    remove(_waves(run))
+
+
+def remove_waves(run: Run) -> None:
+    """Delete the files of single waves; raises StoreError if the disk refuses."""
+    with disk(_waves(run), "delete"):
+        remove(_waves(run))
 
 
 def rows_of(run: Run, trajectories: Sequence[Trajectory]) -> list[TokenRow] | None:

@@ -117,7 +117,7 @@ def spa(experiment: Experiment, report: Report) -> CreditMethod:
     Cost: the explorations and the fit of the estimator.
 
     Fails where the outcome does not decide how it is split: failures run into the step limit, and an
-    estimator that counts steps explains them as well (README, "Credit against the truth").
+    estimator that counts steps explains them as well (docs/results.md, "Credit against the truth").
     """
     stage = experiment.run.provenance["stages"].get("estimate", {})
     seconds = stage.get("tasks", {}).get("estimate", stage.get("seconds", 0.0))

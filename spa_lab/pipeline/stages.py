@@ -28,7 +28,7 @@ from spa_lab.pipeline.checkpoints import TrainingCheckpoint
 from spa_lab.pipeline.evaluations import BASE, CLONED, task_records
 from spa_lab.pipeline.experiment import ESTIMATOR, Experiment, ExperimentSource
 from spa_lab.pipeline.parallel import Report
-from spa_lab.pipeline.sampled_tokens import merge_waves, rows_of, save_wave
+from spa_lab.pipeline.sampled_tokens import merge_waves, remove_waves, rows_of, save_wave
 from spa_lab.store import Run
 from spa_lab.store.checkpoint import Shards
 
@@ -118,6 +118,7 @@ def save_explorations(experiment: Experiment) -> None:
     trajectories = [explored[name] for name in sorted(explored)]
     run.save_trajectories("explore", trajectories, role="explored", policy=CLONED, panel="train")
     shards.remove()
+    remove_waves(run)
 
 
 def n_waves(specs: Sequence[EpisodeSpec], config: RolloutConfig) -> int:

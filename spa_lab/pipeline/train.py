@@ -30,6 +30,7 @@ from spa_lab.pipeline.launched import LaunchedPool
 from spa_lab.pipeline.metrics_feed import MetricsFeed, OnMetrics
 from spa_lab.pipeline.parallel import TaskPool, TaskResult, WorkerPool, WorkerTask
 from spa_lab.pipeline.report import write_report
+from spa_lab.pipeline.sampled_tokens import remove_waves
 from spa_lab.pipeline.task_lists import TaskLists
 from spa_lab.store import Run, writing
 
@@ -178,6 +179,10 @@ def check_can_be_done(
         check_portable(f"world {environment.name!r}", world)
     for method in methods:
         check_portable(f"training method {method.name!r}", method)
+        try:
+            method.check(preset)
+        except ValueError as error:
+            raise ValueError(f"training method {method.name!r}: {error}") from None
     if environment.make_expert is None and environment.demonstrations is None and preset.demonstrations:
         recordings = WORLDS[environment.name].recordings if environment.name in WORLDS else ""
         hint = f"; {recordings} may name a file of recordings" if recordings else ""
@@ -240,8 +245,9 @@ def _do(
     finish()
     pool.run([*todo, *beside], on_result=note, on_progress=feed.look)
     if "report" in wanted:
-        # left by a process that was killed between saving a result and removing its checkpoint
+        # left by a process that was killed between saving a result and removing what it was made of
         run.remove_checkpoints()
+        remove_waves(run)
         if not run.finished("report"):
             with run.stage("report"):
                 write_report(experiment)

@@ -14,7 +14,7 @@ CreditRole = Literal["given", "evaluation", "held_out", "scored"]
 trained model; of the trajectories of a scoreboard. Where two files hold a credit of one source for one
 trajectory, the later role counts."""
 Measurement = Literal["first", "second"]
-"""The truth, and an independent repetition that gives the noise ceiling."""
+"""The truth, and an independent repetition of its measurement."""
 Result = Literal["scoreboard", "costs", "timings", "gradient", "labels", "intermediate"]
 """A scoreboard of credit sources, their costs, times of a measurement, a comparison of advantages, credit
 against labels; or what schema 1 left besides."""

@@ -1,5 +1,6 @@
 """Tables that were saved as CSV."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -7,14 +8,21 @@ import pandas as pd
 
 from spa_lab.store.files import disk
 
+_MISSING = ("", "NA", "NaN", "nan", "<NA>")
+"""What stands for a missing value, except in a column of text."""
 
-def read_table(file: Path, columns: Sequence[str], *, dtype: Mapping[str, str] | None = None) -> pd.DataFrame:
+
+def read_table(
+    file: Path, columns: Sequence[str], *, text: Sequence[str] = (), dtype: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """A table with at least these columns.
 
     Args:
         file: CSV; compressed if its name says so.
         columns: that it must have.
-        dtype: of some columns, as for `pandas.read_csv`.
+        text: those of `columns` that are read as they are written: "null", "NA" and "0.10" are names like any
+            other, and an empty cell is "".
+        dtype: of other columns, as for `pandas.read_csv`.
 
     Raises:
         ValueError: it is no table, or lacks a column; the message names the file.
@@ -22,8 +30,13 @@ def read_table(file: Path, columns: Sequence[str], *, dtype: Mapping[str, str] |
     """
     try:
         with disk(file, "read"):
-            table = pd.read_csv(file, dtype=dict(dtype or {}))
-    except (EOFError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+            table = pd.read_csv(
+                file,
+                dtype={**(dtype or {}), **dict.fromkeys(text, str)},
+                keep_default_na=False,
+                na_values={name: list(_MISSING) for name in columns if name not in text},
+            )
+    except (EOFError, zlib.error, ValueError) as error:  # pandas raises ValueErrors of several classes
         raise ValueError(f"{file}: not a table: {error}") from error
     missing = [name for name in columns if name not in table]
     if missing:

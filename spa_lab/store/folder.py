@@ -47,13 +47,15 @@ class RunFolder:
         Args:
             path: the folder; made if missing.
             config: plain JSON values, e.g. `dataclasses.asdict` of the configs.
-            seed: the run's seed.
+            seed: the run's seed, >= 0.
 
         Raises:
-            ValueError: the run there has another config or seed (names each key and both values), its
-                run.json is broken or of another schema, or a config value has no JSON form.
+            ValueError: the seed is below 0, the run there has another config or seed (names each key and both
+                values), its run.json is broken or of another schema, or a config value has no JSON form.
             StoreError: the disk refused, or the folder holds something that is no run.
         """
+        if seed < 0:
+            raise ValueError(f"seed: expected a whole number >= 0, got {seed}")
         run = cls(Path(path))
         asked = run_file.as_json({"config": config, "seed": seed})
         with disk(run.path, "make the folder"):
@@ -78,7 +80,8 @@ class RunFolder:
         """
         run = cls(Path(path))
         if not run._file.exists():
-            raise StoreError(run.path, "no run folder: it holds no run.json")
+            there = run.path.is_dir()
+            raise StoreError(run.path, "no run folder: it holds no run.json" if there else "no such folder")
         run_file.read(run._file)
         return run
 
@@ -103,7 +106,7 @@ class RunFolder:
         facts = self.provenance
         if facts["schema"] == schema1.SCHEMA:
             return schema1.methods_of(facts["config"])
-        return {str(name): str(title) for name, title in facts.get("methods", {}).items()}
+        return {str(name): str(title) for name, title in (facts.get("methods") or {}).items()}
 
     def note(
         self,
@@ -177,7 +180,8 @@ class RunFolder:
 
     def names(self, kind: Kind) -> list[str]:
         """Names under which something of that kind is saved, sorted."""
-        entries = sorted(path for path in (self.path / kind).glob("*") if not path.name.startswith("."))
+        pattern = "*" if kind in _FOLDERS else "*.jsonl"
+        entries = sorted(path for path in (self.path / kind).glob(pattern) if not path.name.startswith("."))
         return [entry.name if kind in _FOLDERS else entry.stem for entry in entries]
 
     def save_trajectories(
@@ -215,7 +219,12 @@ class RunFolder:
             StoreError: there are none; names those that are there. So for every `load_...`.
             ValueError: naming file and line: truncated or broken, unknown schema, invalid values.
         """
-        return self._load("trajectories", name, records.decode_trajectory)
+        loaded = self._load("trajectories", name, records.decode_trajectory)
+        try:
+            records.check_unique([trajectory.id for trajectory in loaded], "trajectory")
+        except ValueError as error:
+            raise ValueError(f"{self._target('trajectories', name)}: {error}") from None
+        return loaded
 
     def peek_trajectories(self, name: str) -> list[Record]:
         """As `load_trajectories`, but fast: plain JSON objects, see `records.peek_trajectory`."""

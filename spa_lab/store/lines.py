@@ -76,6 +76,8 @@ def parse(text: str, where: str) -> Record:
         record = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"{where}: truncated or broken JSON at column {error.colno}: {error.msg}") from None
+    except (ValueError, RecursionError) as error:  # an integer of thousands of digits, thousands of brackets
+        raise ValueError(f"{where}: JSON that cannot be read: {error}") from None
     if not isinstance(record, dict):
         raise ValueError(f"{where}: expected a JSON object, found {type(record).__name__}")
     return record
@@ -124,6 +126,6 @@ def _decoded(lines: Sequence[str], first: int, path: Path, decode: Callable[[Rec
         record = parse(line, where)
         try:
             items.append(decode(record))
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise ValueError(f"{where}: {error}") from error
     return items

@@ -9,6 +9,10 @@ from pathlib import Path
 from spa_lab.store.files import StoreError, disk
 
 
+class InUseError(StoreError):
+    """Another command writes into the folder; the disk is fine."""
+
+
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
     """Lock `folder` against other commands until the block ends; makes it if it is missing.
@@ -17,7 +21,8 @@ def writing(folder: Path) -> Iterator[None]:
     nothing. Its content only names the process that holds the lock.
 
     Raises:
-        StoreError: another command writes there (names its process id), or the disk refused.
+        InUseError: another command writes there; names its process id.
+        StoreError: the disk refused.
     """
     with disk(folder, "make the folder"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -46,7 +51,7 @@ def _locked(path: Path) -> int:
         except BlockingIOError:
             owner = os.read(descriptor, 20).decode() or "?"
             os.close(descriptor)
-            raise StoreError(path.parent, f"process {owner} is writing there; one at a time") from None
+            raise InUseError(path.parent, f"process {owner} is writing there; one at a time") from None
         except OSError:
             os.close(descriptor)
             raise

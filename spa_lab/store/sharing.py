@@ -7,7 +7,7 @@ from pathlib import Path
 from spa_lab.store.files import disk, replacing, settled
 from spa_lab.store.folder import Kind, RunFolder
 
-SHARED: tuple[Kind, ...] = ("models", "trajectories", "credits", "metrics", "tasks")
+SHARED: tuple[Kind, ...] = ("models", "trajectories", "tokens", "credits", "metrics", "tasks")
 """Kinds that the stages of a run leave behind."""
 
 

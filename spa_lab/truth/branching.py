@@ -43,6 +43,11 @@ class ContinuationRequest:
     row: TokenRow | None = None
     """The tokens that the trajectory was sampled as; None: its text is encoded."""
 
+    @property
+    def n_continuations(self) -> int:
+        """From all steps together."""
+        return sum(map(len, self.indices))
+
 
 @dataclass(eq=False)
 class RolloutTree:

@@ -46,12 +46,10 @@ def branch_outcomes(
         config: temperature and longest step of the policy; `parallel`: continuations in flight, e.g. 256.
         branches: continuations from each history, >= 1.
         rng: gives the base of all random numbers; those of a trajectory do not depend on the other ones.
-        rows: the tokens that each was sampled as (`Episode.row`), not together with `folder`. Without them
-            the text is encoded again, which can give other tokens and so the values of another history.
-        allowed: the only texts that the policy may write, or None for any text.
+        rows: the tokens that each was sampled as, not with `folder`; without them the text is encoded.
+        allowed: the only texts that the policy may write; None: any text.
         folder: of saved outcomes, which are not played again, only extended if `branches` asks for more.
-        on_progress: called with the share of this process's continuations that have ended, whenever it has
-            grown by a hundredth.
+        on_progress: called with the share that has ended, 0 to 1, whenever it has grown by a hundredth.
 
     Returns:
         N outcomes, in the order of the trajectories; more per history if the folder has more.
@@ -68,7 +66,7 @@ def branch_outcomes(
     missing = _missing(trajectories, by_id, known, branches, seed=rng.getrandbits(63), rows=written)
     team, played = processes(), []
     own = team.share(missing)
-    count = _count_to(sum(len(indices) for request in own for indices in request.indices), on_progress)
+    count = _count_to(sum(request.n_continuations for request in own), on_progress)
     for tree in play_continuations(policy, environment, own, config, allowed=allowed, on_end=count):
         played.append(_joined(tree, known, policy.name, environment.step_limit))
         files.save(played[-1], tree.request.trajectory)

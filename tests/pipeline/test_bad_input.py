@@ -93,9 +93,13 @@ def _run(out: Path, **given: str) -> list[str]:
             {"method": "dpo"},
             f"no training method 'dpo'; there are: {', '.join(METHODS)}; or package.module:attribute",
         ),
+        (
+            {"method": "rloo", "ppo.group_size": "1"},
+            "training method 'rloo': ppo.group_size: expected at least 2, got 1",
+        ),
     ],
 )
-def test_unknown_names(
+def test_what_cannot_be_trained(
     given: dict[str, str], line: str, micro: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     assert micro.main(_run(tmp_path / "run", **given)) == 2

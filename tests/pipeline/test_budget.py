@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from spa_lab import cli
+from spa_lab.configs.files import to_toml
 from spa_lab.configs.presets import PAPER, TINY, Preset
 from spa_lab.envs.worlds import make_environment
 from spa_lab.pipeline.budget import EpisodeTokens, Speed, budget, measure_episodes
@@ -31,7 +32,7 @@ def test_tokens_by_hand() -> None:
     )
     assert clone.trained == 10 * 230 * 2
     assert (explore.episodes, explore.written, explore.replied) == (20, 20 * 70, 20 * (290 - 70))
-    assert (estimate.trained, estimate.read) == (0, 20 * 290 * 3)
+    assert (estimate.trained, estimate.read) == (0, 15 * 290 * 3 + 5 * 290)
     assert (train.episodes, train.written, train.trained) == (12, 12 * 70, 12 * 290 * 4)
     assert (train.replied, train.read) == (12 * (290 - 70), 3 * 12 * 290)
     assert evaluate.episodes == 2 * 3 + 2 + (3 + 2)
@@ -57,7 +58,8 @@ def test_stages_of_more_methods_and_a_trained_backbone() -> None:
     preset = replace(preset, estimator=replace(preset.estimator, train_backbone=True))
     stages = budget(make_environment("household"), preset, TOKENS, methods=3, success=1.0)
     assert [stage.stage for stage in stages].count("train, one method") == 3
-    assert stages[2].trained == 20 * 230 * 3 and stages[-1].episodes == 2 * 3 + 2 + 3 * (3 + 2)
+    assert stages[2].trained == 15 * 230 * 3 and stages[2].read == 5 * 230, "a quarter is held out"
+    assert stages[-1].episodes == 2 * 3 + 2 + 3 * (3 + 2)
 
 
 def test_memory_is_that_of_the_counted_tensors() -> None:
@@ -85,6 +87,11 @@ def test_the_shape_of_a_folder(tmp_path: Path) -> None:
         shape_of(replace(TINY, base="hub:a/b"), "household")
     with pytest.raises(ValueError, match="the field 'vocab_size' is missing"):
         ModelShape.from_config({"num_attention_heads": 1})
+    with pytest.raises(ValueError, match="not the shape of a causal language model"):
+        ModelShape.from_config(fields | {"num_attention_heads": 0, "head_dim": None})
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"config\.json: expected a JSON object"):
+        shape_of(replace(TINY, base=str(tmp_path)), "household")
 
 
 def test_episodes_are_measured_with_the_base_model_s_tokens() -> None:
@@ -106,3 +113,20 @@ def test_the_command_prints_a_row_for_each_stage(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out.count("more than a device has") == 3
     assert cli.main(["plan", "--train", "0", "--write", "1"]) == 2
     assert "train: expected a number > 0, got 0.0" in capsys.readouterr().err
+
+
+def test_plan_help_explains_settings_with_the_values_of_its_preset(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["plan", "--help"])
+    words = " ".join(capsys.readouterr().out.split())
+    assert "those of the preset paper" in words
+    assert f"Expert episodes to clone. ALFWorld's own: 3,119. Value: a whole number ({3119})" in words
+
+
+def test_plan_prints_its_settings_or_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["plan", "--print-config", "--explore_tasks", "7"]) == 0
+    assert capsys.readouterr().out == to_toml(replace(PAPER, explore_tasks=7)) + "\n"
+    assert cli.main(["plan", "--train", "1"]) == 2
+    assert capsys.readouterr().err == "spa-lab: error: plan: --write is missing\n"

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spa_lab.commands.figures import FIGURES
 from spa_lab.envs.household import environment
 from spa_lab.importers import import_log
-from spa_lab.pipeline.compared_runs import compared_runs
+from spa_lab.pipeline.compared_runs import compared_runs, settings_of
 from spa_lab.pipeline.credited import figure_order, telling_pair
 from spa_lab.pipeline.evaluations import task_records
 from spa_lab.pipeline.figures import MAKERS, Asked, LeftOut, figures
 from spa_lab.pipeline.figures.boards import of_scoreboards
+from spa_lab.pipeline.figures.command import NAMES
 from spa_lab.pipeline.figures.evaluations import of_evaluations
 from spa_lab.store import Run
 from spa_lab.types import Credit, Trajectory, ValueTruth
@@ -245,6 +247,17 @@ def test_runs_of_other_settings_are_compared(finished: Callable[..., Run], tmp_p
     assert r"SPA-RL, gamma 1.0 & \textbf{83.3} & " in lines
 
 
+def test_settings_keep_labels_of_their_own(finished: Callable[..., Run]) -> None:
+    """One number of two parts, two worlds with settings of their own, and a run that is given twice."""
+    presets = [PRESET, PRESET | {"ppo": PRESET["ppo"] | {"lr": 0.1}}, PRESET | {"clone": {"lr": 0.1}}]
+    runs = [finished(0, f"run-{i}", preset, spa="10") for i, preset in enumerate(presets)]
+    assert [setting.label for setting in settings_of(runs)] == ["", "lr 0.1", "clone.lr 0.1"]
+    other = Run.create(runs[0].path.parent / "shop", {"env": "webshop", "preset": presets[1]}, seed=0)
+    assert [setting.label for setting in settings_of([runs[0], other])] == ["", ""]
+    with pytest.raises(ValueError, match="this run is given twice"):
+        settings_of([runs[0], Run.open(runs[0].path)])
+
+
 def _entry(
     make_trajectory: Callable[..., Trajectory], name: str, n_steps: int, apart: float | None, won: bool = True
 ) -> CreditedTrajectory:
@@ -285,3 +298,7 @@ def test_sources_in_the_order_of_figures() -> None:
         "terminal",
         "random",
     ]
+
+
+def test_figures_help_names_every_figure() -> None:
+    assert FIGURES == NAMES

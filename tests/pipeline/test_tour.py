@@ -32,7 +32,7 @@ def test_the_shipped_run_is_what_the_tour_needs(env: str, monkeypatch: pytest.Mo
 
 @WORLDS
 def test_the_second_measurement_is_independent(env: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It gives the noise ceiling; the inspector shows the first."""
+    """It gives what a second measurement scores; the inspector shows the first."""
     monkeypatch.setenv("SPA_LAB_DATA", str(DATA))
     run = Run.open(tour_folder(env))
     truths, repeated = (run.load_truths(name) for name in ("monte-carlo", "monte-carlo-again"))

@@ -17,7 +17,7 @@ was fitted to, as in GAIL. Inserted mistakes are not the expert's.
 
 Cost: a fit of the discriminator in each iteration, to twice its episodes.
 
-Fails where the expert's steps are easily told apart by their wording: the reward then grades the wording. The
+Fails where the expert's steps are easily distinguished by wording: the reward then grades the wording. The
 outcome is never looked at. A discriminator that is fitted too briefly grades no single step.
 """
 

@@ -29,7 +29,7 @@ def of_scoreboards(runs: Sequence[Run], asked: Asked) -> Made:
 
 def _board(run: Run) -> pd.DataFrame | None:
     """The table that `spa-lab fidelity` left, or one made here of the run's truths; None without either."""
-    if (rows := run.results("scoreboard")) is not None:
+    if rows := run.results("scoreboard"):
         table = pd.DataFrame(rows)
         numbers = ["value", "low", "high", "ceiling", "ceiling_low", "ceiling_high", "chance", "best"]
         return table.astype(dict.fromkeys(numbers, np.float64))

@@ -91,11 +91,11 @@ def _chosen(entries: Sequence[CreditedTrajectory], asked: Asked, run: Run) -> di
 
 def _advantages(entry: CreditedTrajectory, run: Run, *, name: str, page: Page) -> PaperFigure | LeftOut:
     """The advantages of the first source; left out where the log does not say what they need."""
-    settings = _advantage_settings(run)
     try:
+        settings = _advantage_settings(run)
         return paper.advantages_figure(entry.trajectory, entry.credits[0], settings, name=name, columns=page)
     except ValueError as error:
-        return LeftOut(name, str(error))
+        return LeftOut(name, f"{run.path}: {error}")
 
 
 def _advantage_settings(run: Run) -> AdvantageSettings:
