@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from spa_lab.configs.checks import SettingError
-from spa_lab.configs.files import to_toml, updated_from_file
+from spa_lab.configs.files import read_mapping, to_toml, updated_from_file
 from spa_lab.configs.presets import PAPER, PRESETS, SUMMARIES, TINY, Preset, preset_from_dict, preset_named
 from spa_lab.configs.settings import flat, flattened, list_settings, updated
 
@@ -105,6 +105,22 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
         assert updated_from_file(PAPER, tmp_path / name) is PAPER
 
 
+def test_off_is_a_text_in_yaml(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("prompt: {thinking: off}\nuse_manual: true")
+    changed = updated_from_file(TINY, file)
+    assert changed.prompt.thinking == "off" and changed.use_manual is True
+    file.write_bytes("name: caf\xe9".encode("latin-1"))
+    with pytest.raises(ValueError, match=f"^{file}: not UTF-8 text"):
+        updated_from_file(TINY, file)
+
+
+def test_numbers_in_yaml_need_no_point_and_quotes_make_text(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("a: [2e-5, 1E3, +.5e1, 1.5e3, '2e-5', \"2e-5\", e5, 2e]\n")
+    assert read_mapping(file) == {"a": [2e-5, 1e3, 5.0, 1.5e3, "2e-5", "2e-5", "e5", "2e"]}
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
@@ -115,6 +131,16 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
         ("a.yaml", "- ppo", "expected a mapping of settings at the top level"),
         ("a.yaml", "ppo: {clip: -1}", "ppo.clip: expected a number > 0, got -1.0"),
         ("a.yaml", "3: 4", "expected a mapping of settings"),
+        ("a.yaml", "ppo: {lr: 0.5}\nclone: {}\nppo: {lr: 0.25}", "not valid YAML: key 'ppo' is there twice"),
+        ("a.yaml", "a: &a [*a]", "not valid YAML: a value contains itself in "),
+        ("a.yaml", "a: &a {b: *a}", "not valid YAML: a value contains itself in "),
+        ("a.yaml", f"a: {'[' * 3000}{']' * 3000}", "nested too deeply"),
+        ("a.yaml", f"a: {'[' * 20}{']' * 20}", "nested too deeply, settings have at most 20 levels"),
+        ("a.yaml", "a: 2020-13-01", "not valid YAML: month must be in 1..12"),
+        ("a.toml", f"a = {'[' * 3000}{']' * 3000}", "nested too deeply"),
+        ("a.toml", f"{'a.' * 3000}a = 1", "nested too deeply, settings have at most 20 levels"),
+        ("a.toml", f"a = {'1' * 5000}", "not valid TOML: Exceeds the limit"),
+        ("a.toml", "'ppo.lr' = 0.5\n[ppo]\nlr = 0.25", "ppo.lr: expected one value, there are two"),
     ],
 )
 def test_a_wrong_file_is_named_with_the_key(tmp_path: Path, name: str, text: str, message: str) -> None:

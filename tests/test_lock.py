@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spa_lab.store import Run, StoreError, writing
+from spa_lab.store import InUseError, Run, StoreError, writing
 
 HOLDS = """
 import sys, time
@@ -30,7 +30,7 @@ def _holder(folder: Path) -> subprocess.Popen[str]:
 def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
     with _holder(tmp_path / "run") as other:
         message = rf"run: process {other.pid} is writing there"
-        with pytest.raises(StoreError, match=message), writing(tmp_path / "run"):
+        with pytest.raises(InUseError, match=message), writing(tmp_path / "run"):
             raise AssertionError("both write")
         other.send_signal(signal.SIGKILL)
     assert (tmp_path / "run" / ".lock").read_text() == str(other.pid)  # left behind
@@ -59,5 +59,7 @@ def test_a_run_begins_in_a_held_folder_and_can_be_looked_at(tmp_path: Path) -> N
 
 def test_what_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot make the folder"), writing(tmp_path / "file"):
+    message = "cannot make the folder"
+    with pytest.raises(StoreError, match=message) as caught, writing(tmp_path / "file"):
         raise AssertionError("held a file")
+    assert not isinstance(caught.value, InUseError)

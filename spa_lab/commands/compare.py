@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--report", action="store_true", help="run nothing; report what is done")
     parser.add_argument(
         "--join", type=Path, nargs="+", default=[], metavar="REPORT",
-        help="folders of reports whose arms and seeds, of other machines, are reported with it",
+        help="report folders from other machines; their arms and seeds are added to this report",
     )  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="list the cells, what is done, the time left")
 

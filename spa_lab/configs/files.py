@@ -13,6 +13,8 @@ from spa_lab.configs.settings import NONE, flat, flattened, updated
 T = TypeVar("T")
 
 SUFFIXES = (".toml", ".yaml", ".yml")
+MOST_LEVELS = 20
+"""Of tables and lists within each other in a file."""
 
 
 def updated_from_file(settings: T, path: Path) -> T:
@@ -55,41 +57,54 @@ def read_mapping(path: Path) -> Mapping[str, Any]:
     """
     if path.suffix not in SUFFIXES:
         raise ValueError(f"{path}: expected a file that ends in {' or '.join(SUFFIXES)}")
-    text = path.read_text(encoding="utf-8")
-    if path.suffix == ".toml":
-        try:
-            return tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise ValueError(f"{path}: not valid TOML: {error}") from None
-    return _read_yaml(path, text)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    try:
+        content = _parsed_toml(path, text) if path.suffix == ".toml" else _parsed_yaml(path, text)
+    except RecursionError:
+        raise ValueError(f"{path}: nested too deeply") from None
+    if _depth(content) > MOST_LEVELS:
+        raise ValueError(f"{path}: nested too deeply, settings have at most {MOST_LEVELS} levels")
+    return content
 
 
-def _read_yaml(path: Path, text: str) -> Mapping[str, Any]:
+def _parsed_toml(path: Path, text: str) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except ValueError as error:  # of a class of tomllib's, or of Python for a number with thousands of digits
+        raise ValueError(f"{path}: not valid TOML: {error}") from None
+
+
+def _parsed_yaml(path: Path, text: str) -> Mapping[str, Any]:
     import yaml  # here: only this function needs it
 
+    from spa_lab.configs.yaml_loader import SettingsLoader
+
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path}: not valid YAML: {error}") from None
+        content = yaml.load(text, SettingsLoader)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: such a number, or a date that does not exist
+        raise ValueError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if content is None:
         return {}
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise ValueError(f"{path}: expected a mapping of settings at the top level")
-    return {key: _number_of(value) for key, value in content.items()}
+    return content
 
 
-def _number_of(value: Any) -> Any:
-    """YAML 1.1 reads 3e-5, which has no point, as text: make it the number that is meant."""
-    if isinstance(value, dict):
-        return {str(key): _number_of(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_number_of(inner) for inner in value]
-    if isinstance(value, str) and value[:1] in "+-.0123456789" and "e" in value.lower():
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
+def _depth(content: Mapping[str, Any]) -> int:
+    """Levels of tables and lists within each other, counted up to one more than `MOST_LEVELS`."""
+    level: list[Any] = [content]
+    for depth in range(MOST_LEVELS + 1):
+        values = [
+            inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        # an alias makes one table or list the value of several keys
+        level = list({id(value): value for value in values if isinstance(value, dict | list)}.values())
+        if not level:
+            return depth + 1
+    return MOST_LEVELS + 1
 
 
 def _toml_value(value: Any) -> str:

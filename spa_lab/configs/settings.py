@@ -70,13 +70,16 @@ def flat(settings: object) -> dict[str, Any]:
 
 
 def flattened(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"ppo": {"lr": 3e-5}} as {"ppo.lr": 3e-5}."""
+    """{"ppo": {"lr": 3e-5}} as {"ppo.lr": 3e-5}; raises SettingError for a key that is there twice."""
     pairs: dict[str, Any] = {}
     for key, value in nested.items():
+        inner = {f"{prefix}{key}": value}
         if isinstance(value, Mapping):
-            pairs |= flattened(value, f"{prefix}{key}.")
-        else:
-            pairs[f"{prefix}{key}"] = value
+            inner = flattened(value, f"{prefix}{key}.")
+        for name, setting in inner.items():
+            if name in pairs:
+                raise SettingError(name, "one value, there are two", setting)
+            pairs[name] = setting
     return pairs
 
 

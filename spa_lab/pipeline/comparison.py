@@ -73,9 +73,10 @@ class Comparison:
         """
         folder = Path(folder)
         facts = _read_facts(folder / FACTS)
-        files = ((COSTS_FILE, COSTS), (CURVES_FILE, CURVES), (CELLS_FILE, CELLS))
-        costs, curves, cells = (read_table(folder / name, columns) for name, columns in files)
-        cells = cells.fillna({"policy": "", "error": ""})
+        by_policy, by_cell = ("env", "policy"), ("cell", "policy", "state", "error")
+        costs = read_table(folder / COSTS_FILE, COSTS, text=by_policy)
+        curves = read_table(folder / CURVES_FILE, CURVES, text=by_policy)
+        cells = read_table(folder / CELLS_FILE, CELLS, text=by_cell)
         return cls(facts, Outcomes(read_results(folder / EPISODES), costs, curves, cells))
 
     def save(self, folder: Path | str) -> None:
@@ -99,8 +100,10 @@ class Comparison:
 
     @property
     def failed(self) -> pd.DataFrame:
-        """Cells that failed, with their errors."""
-        return self.outcomes.cells[self.outcomes.cells["state"] == "failed"]
+        """Cells that failed, with their errors, and those that another process worked on, with its id."""
+        cells = self.outcomes.cells
+        in_use = (cells["state"] == "blocked") & (cells["error"] != "")
+        return cells[(cells["state"] == "failed") | in_use]
 
     def frame(self, world: str, *, by_length: bool = False) -> pd.DataFrame:
         """Episodes on the main panel of a world, or on the one for success by length.
@@ -217,4 +220,18 @@ def _read_facts(file: Path) -> dict[str, Any]:
     missing = [name for name in ("worlds", "seeds", "reference", "policies") if name not in facts]
     if missing:
         raise ValueError(f"{file}: lacks {', '.join(missing)}")
+    fits = {
+        "worlds": (_all(facts["worlds"], str), "a list of texts"),
+        "seeds": (_all(facts["seeds"], int) and min(facts["seeds"], default=0) >= 0, "a list of seeds >= 0"),
+        "reference": (isinstance(facts["reference"], str), "text"),
+        "policies": (_all(facts["policies"], str), "a list of texts"),
+    }
+    for name, (fit, expected) in fits.items():
+        if not fit:
+            raise ValueError(f"{file}: {name}: expected {expected}, got {facts[name]!r:.60}")
     return facts
+
+
+def _all(values: Any, kind: type) -> bool:
+    """Whether it is a list of this type alone."""
+    return isinstance(values, list) and all(type(value) is kind for value in values)

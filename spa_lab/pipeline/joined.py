@@ -1,12 +1,13 @@
 """One comparison from several: arms or seeds that were trained on other machines."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 import numpy as np
 import pandas as pd
 
 from spa_lab.pipeline.comparison import Comparison, Outcomes
+from spa_lab.pipeline.results import NUMBER
 
 _RUN = ["env", "policy", "run_seed"]
 """Columns that name one run of a policy."""
@@ -20,7 +21,8 @@ def joined(comparisons: Sequence[Comparison]) -> Comparison:
     What two of them have, such as the clone that all arms start from, is taken from the earlier one. The same
     seed gives the same bits on one machine only, so the later one's episodes are compared with it: `facts`
     says under "shared_episodes" how many there are, and under "shared_otherwise" how many of these ended
-    otherwise or after another number of steps. Many mean that the arms of one seed have other starts.
+    otherwise or after another number of steps. Many mean that the arms of one seed have other starts. Arms of
+    one name are pooled even if their settings differ; `joined_notes` says so.
 
     Args:
         comparisons: at least 1.
@@ -45,6 +47,39 @@ def joined(comparisons: Sequence[Comparison]) -> Comparison:
     )
     outcomes = Outcomes(episodes, _first(costs, _RUN), _first(curves, [*_RUN, "iteration"]), _furthest(cells))
     return Comparison(facts, outcomes)
+
+
+def joined_notes(comparison: Comparison) -> list[str]:
+    """Sentences for a report: how far what several had agrees, and arms whose settings differ.
+
+    Different settings are told by the ids of the cells. They are no error: an id changes with the presets of
+    a version, and reports of earlier versions can still be joined.
+
+    Args:
+        comparison: made by `joined`, or saved by it and read again; there are no sentences about others.
+    """
+    notes = []
+    if (shared := comparison.facts.get("shared_episodes")) is not None:
+        notes.append(
+            f"Joined from several reports. Episodes that more than one of them has: {shared:,}; of these, "
+            f"{comparison.facts['shared_otherwise']:,} ended otherwise or after another number of steps. "
+            "Those of the earlier report are used."
+        )
+    for settings in _mixed(comparison.outcomes.cells):
+        notes.append(
+            f"Cells {' and '.join(settings)} have one arm name but different settings, as after a change of "
+            "a preset between versions: their episodes count as one arm's."
+        )
+    return notes
+
+
+def _mixed(cells: pd.DataFrame) -> Iterator[list[str]]:
+    """Ids without their seeds, of each arm and world that has several."""
+    settings: dict[tuple[str, str], dict[str, None]] = {}
+    for cell, policy in zip(cells["cell"], cells["policy"], strict=True):
+        setting = cell.rpartition("-seed-")[0]
+        settings.setdefault((policy, setting.rpartition("/")[0]), {})[setting] = None
+    yield from (list(several) for (policy, _), several in settings.items() if policy and len(several) > 1)
 
 
 def _distinct(lists: Iterable[Iterable[str]]) -> list[str]:
@@ -72,7 +107,9 @@ def _episodes(tables: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, int, int]:
     )
     kept = numbered.drop_duplicates(_EPISODE)
     again = numbered.drop(kept.index).merge(kept, on=_EPISODE, suffixes=("", "_kept"))
-    otherwise = (again["outcome"] != again["outcome_kept"]) | (again["n_steps"] != again["n_steps_kept"])
+    # a report that was saved has rounded outcomes, the grid at hand has not
+    outcome, kept_outcome = (again[name].map(NUMBER.__mod__) for name in ("outcome", "outcome_kept"))
+    otherwise = (outcome != kept_outcome) | (again["n_steps"] != again["n_steps_kept"])
     return kept.drop(columns="_from").reset_index(drop=True), len(again), int(otherwise.sum())
 
 

@@ -7,6 +7,7 @@ All numbers of a comparison can be computed from such a file. `data/results` hol
 """
 
 import argparse
+import sys
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from spa_lab.pipeline.evaluations import BASELINE, TITLES, evaluations, expert_lengths, panel_frame
-from spa_lab.store import Run, replacing
+from spa_lab.store import Run, StoreError, replacing
 from spa_lab.store.csv_tables import read_table
 from spa_lab.view.tables.evaluation import differences_table, success_table
 
@@ -25,13 +26,17 @@ COLUMNS = (
 )  # fmt: skip
 """Of a file: as in `frames.trajectories_frame`; `run_seed` is the seed of the run, `kind` the type of the
 task, <NA> where the run does not know it."""
+TEXT = ("env", "panel", "policy", "task_id", "kind")
+"""Of these, the columns of text."""
+NUMBER = "%.4g"
+"""Form of numbers in a file."""
 
 
 def episode_results(runs: Sequence[Run]) -> pd.DataFrame:
     """One row per evaluation episode of the runs, with the columns `COLUMNS`.
 
     Raises:
-        ValueError: no run, or two runs have the same world, seed and policy.
+        ValueError: no run, none with an evaluation, or two runs have the same world, seed and policy.
     """
     if not runs:
         raise ValueError("results: needs at least 1 run, got 0")
@@ -40,6 +45,8 @@ def episode_results(runs: Sequence[Run]) -> pd.DataFrame:
         for run in runs
         for panel, policies in evaluations(run).items()
     ]
+    if not frames:
+        raise ValueError(f"results: no evaluation in {', '.join(str(run.path) for run in runs)}")
     table = pd.concat(frames, ignore_index=True)[list(COLUMNS)]
     twice = table[table.duplicated(["env", "run_seed", "panel", "policy", "task_id"])]
     if len(twice):
@@ -63,16 +70,18 @@ def write_results(table: pd.DataFrame, file: Path) -> None:
     """
     with replacing(file) as partial:
         compression = {"method": "gzip", "mtime": 0}
-        table.to_csv(partial, index=False, float_format="%.4g", compression=compression)
+        table.to_csv(partial, index=False, float_format=NUMBER, compression=compression)
 
 
 def read_results(file: Path) -> pd.DataFrame:
     """The table of a file.
 
     Raises:
-        ValueError: it lacks a column.
+        ValueError: it is no table, or lacks a column.
+        StoreError: it cannot be opened.
     """
-    return read_table(file, COLUMNS, dtype={"expert_length": "Int64", "kind": "string"})
+    table = read_table(file, COLUMNS, text=TEXT, dtype={"expert_length": "Int64"})
+    return table.assign(kind=table["kind"].astype("string").replace("", pd.NA))
 
 
 def render_results(table: pd.DataFrame, *, baseline: str = BASELINE) -> str:
@@ -108,21 +117,26 @@ def _signed(row: Mapping[Hashable, Any]) -> str:
     return f"{row['point']:+.1%} [{row['low']:+.1%}, {row['high']:+.1%}]"
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """The command; see the module."""
     parser = argparse.ArgumentParser(description="Evaluations of several runs in one small file.")
     parser.add_argument("paths", nargs="+", type=Path, metavar="RUN|FILE", help="run folders, or one file")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the runs' episodes there")
     parser.add_argument("--baseline", default=BASELINE, metavar="POLICY", help="(%(default)s)")
     options = parser.parse_args(argv)
-    if options.paths[0].is_dir():
-        table = episode_results([Run.open(path) for path in options.paths])
-    else:
-        table = read_results(options.paths[0])
-    if options.out:
-        write_results(table, options.out)
+    try:
+        if options.paths[0].is_dir():
+            table = episode_results([Run.open(path) for path in options.paths])
+        else:
+            table = read_results(options.paths[0])
+        if options.out:
+            write_results(table, options.out)
+    except (ValueError, StoreError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 2
     print(render_results(table, baseline=options.baseline))  # noqa: T201
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -42,6 +42,7 @@ def test_arms_share_stages_and_are_runs_like_any_other(
     command = ["compare", str(spec), "--out", str(out), "--jobs", "1"]
     assert micro.main([*command, "--dry-run"]) == 0
     assert "2 cells, 0 done; time left unknown" in capsys.readouterr().out and not out.exists()
+    assert micro.main([*command, "--report"]) == 1 and "2 waiting of 2 cells" in capsys.readouterr().out
     assert micro.main(command) == 0
     printed = capsys.readouterr()
     assert "| terminal reward |" in printed.out and "2 done of 2 cells" in printed.out

@@ -81,6 +81,22 @@ def test_yaml_says_the_same(tmp_path: Path) -> None:
         ({"arm": [{"method": "spa", "name": 3}]}, "arm of method 'spa': expected text as name, got 3"),
         ({"arm": [{"method": "spa", "worlds": ["webshop"]}]}, "world 'webshop' is none of the grid's"),
         ({"arm": [{"method": "spa", "name": "a {ppo.lr}"}]}, r"\{ppo.lr\} names no setting of this arm"),
+        ({"seeds": [0, -1]}, "seeds: expected whole numbers >= 0, got -1"),
+        ({"preset": ["tiny"]}, r"preset: expected text, got \['tiny'\]"),
+        ({"reference": ["x"]}, r"reference: no arm \['x'\]"),
+        ({"arm": [{"method": "spa", "name": "base"}]}, "arm 'base' of method 'spa': .* the untrained model"),
+        ({"methods": [], "arm": [{"method": "spa", "name": "cloned"}]}, "'spa': .* the cloned model"),
+        (
+            {"arm": [{"method": "spa", "name": " "}]},
+            "method 'spa': expected one line of text as name, got ' '",
+        ),
+        ({"arm": [{"method": "spa", "name": "a\rb"}]}, r"expected one line of text as name, got 'a\\rb'"),
+        ({"arm": [{"method": "spa", "name": "x", "worlds": []}]}, "arm 'x': worlds: expected at least one"),
+        ({"arm": [{"method": "spa", "worlds": ["household"] * 2}]}, "worlds: expected .*, none twice"),
+        (
+            {"arm": [{"method": "spa", "name": "{reward.beta}", "reward": {"beta": []}}]},
+            r"reward.beta: expected a value or a list of at least one, got \[\]",
+        ),
         ({"arm": [{"method": "sft", "name": "again"}]}, "arms 'cloned' and 'again' are the same"),
     ],
 )

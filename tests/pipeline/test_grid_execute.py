@@ -14,9 +14,10 @@ from types import ModuleType
 import pytest
 
 from spa_lab.pipeline.grid import ledger as ledger_module
-from spa_lab.pipeline.grid.execute import LEDGER, Owner, attempt, run_cells
+from spa_lab.pipeline.grid.execute import LEDGER, run_cells
 from spa_lab.pipeline.grid.ledger import Attempt, Ledger, Record
 from spa_lab.pipeline.grid.progress import expected_seconds, in_words, seconds_left
+from spa_lab.pipeline.usage import Usage
 from spa_lab.store import StoreError, writing
 
 HERE = Path(__file__).resolve().parent
@@ -117,10 +118,33 @@ def test_a_cell_that_another_process_works_on_is_left_alone(
 ) -> None:
     monkeypatch.setattr(ledger_module, "LOCK_SECONDS", 0.0)
     cell, ledger = tasks.FakeCell("runs/a-seed-0"), Ledger(tmp_path / LEDGER)
-    with ledger.working(cell.id) as ours:
-        assert ours
-        attempt(tmp_path, cell, tasks.do_fake, Owner("elsewhere", 1))
-    assert _begun(tmp_path) == [] and ledger.read(cell.id).state == "waiting"
+    child = tasks.FakeCell("runs/b-seed-0", cell.id)
+    with ledger.working(cell.id):
+        run_cells(tmp_path, [cell, child], tasks.do_fake, watch=False)
+    assert _begun(tmp_path) == []
+    assert list(_states(tmp_path, [cell, child]).values()) == ["blocked", "blocked"], "nobody waits forever"
+    assert ledger.read(cell.id).error == f"process {os.getpid()} is writing there; one at a time"
+    run_cells(tmp_path, [cell, child], tasks.do_fake, watch=False)
+    assert set(_states(tmp_path, [cell, child]).values()) == {"done"} and ledger.read(cell.id).error == ""
+
+
+def test_a_cell_that_another_process_ends_meanwhile_is_not_blocked(tasks: ModuleType, tmp_path: Path) -> None:
+    cell, ledger = tasks.FakeCell("runs/a-seed-0"), Ledger(tmp_path / LEDGER)
+    ledger.start(cell.id)  # of a grid that was killed
+    ledger.settle([cell.id], retry=False)
+    ledger.block(cell.id, "in use")
+    ledger.finish(cell.id, 1.0, Usage(0.5, 1000))
+    ledger.block(cell.id, "in use")
+    assert (ledger.read(cell.id).state, ledger.read(cell.id).error) == ("done", "")
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_disk_that_refuses_the_ledger_ends_the_grid(tasks: ModuleType, tmp_path: Path, jobs: int) -> None:
+    cells = [tasks.FakeCell("a-seed-0"), tasks.FakeCell("b-seed-0", "a-seed-0")]
+    (tmp_path / LEDGER).mkdir()
+    (tmp_path / LEDGER / "a-seed-0").write_text("")  # a file is in the way of the cell's folder
+    with pytest.raises(StoreError, match="a-seed-0: cannot make the folder"):
+        run_cells(tmp_path, cells, tasks.do_fake, jobs=jobs, watch=False)
 
 
 @pytest.mark.parametrize(
@@ -173,6 +197,8 @@ def test_time_left(tasks: ModuleType) -> None:
     assert expected["runs/b-seed-0"] == 20.0  # nothing of b is done
     # 15 s of the running one, three times 20 s, with two jobs
     assert seconds_left(cells, records, 2, now) == (37.5, True)
+    late = now + timedelta(seconds=60)  # the running one takes longer than its seeds
+    assert seconds_left(cells, records, 2, late) == (30.0, False)
 
 
 @pytest.mark.parametrize(

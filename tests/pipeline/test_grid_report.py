@@ -70,6 +70,7 @@ def test_the_report_has_every_table_and_figure(written: tuple[Path, list[Path]])
     text = report.read_text(encoding="utf-8")
     for heading in ("Success", "Success by type of task (n)", "Costs", "Power", "Cells that failed"):
         assert f"## {heading}\n" in text
+    assert "What attempts used that were killed is not\nknown" in text and "Joined from" not in text
     assert "adjusted by Holm's rule" in text and "− terminal reward" in text
     assert r"ValueError: \<no\> \| luck" in text and r"SPA-RL, \<b\>beta\</b\> 0.5" in text
     assert [path.stem for path in pictures] == [
@@ -99,11 +100,40 @@ def test_all_numbers_come_from_the_raw_outcomes(
         assert path.read_bytes() == (written[0] / path.name).read_bytes(), path.name
 
 
+@pytest.mark.parametrize("names", [("null", "None", "NA"), ("0.10", "0.20", "1")])
+def test_any_name_of_an_arm_is_read_again(names: tuple[str, ...], made: Comparison, tmp_path: Path) -> None:
+    named = dict(zip(POLICIES, names, strict=True))
+    tables = (made.outcomes.episodes, made.outcomes.costs, made.outcomes.curves, made.outcomes.cells)
+    outcomes = Outcomes(*(table.assign(policy=table["policy"].replace(named)) for table in tables))
+    facts = {**made.facts, "reference": names[1], "policies": list(names)}
+    Comparison(facts, outcomes).save(tmp_path)
+    again = Comparison.read(tmp_path)
+    assert list(again.tables["toy"]["policy"]) == ["base", *names]
+    assert list(again.costs["toy"]["policy"]) == list(names)
+    assert set(again.learning["toy"]["policy"]) == set(names[1:])
+
+
 @pytest.mark.parametrize(
     "name, content, said",
     [
         ("grid.json", "{", r"grid\.json: truncated or broken JSON"),
         ("grid.json", '{"worlds": [], "seeds": []}', r"grid\.json: lacks reference, policies"),
+        (
+            "grid.json",
+            '{"worlds": [], "seeds": 5, "reference": "a", "policies": []}',
+            "seeds: expected a list",
+        ),
+        ("grid.json", '{"worlds": [], "seeds": [-1], "reference": "a", "policies": []}', r">= 0, got \[-1\]"),
+        (
+            "grid.json",
+            '{"worlds": "x", "seeds": [], "reference": "a", "policies": []}',
+            "worlds: .*, got 'x'",
+        ),
+        (
+            "grid.json",
+            '{"worlds": [], "seeds": [], "reference": ["a"], "policies": []}',
+            "reference: .* text",
+        ),
         ("curves.csv", "env,policy,run_seed,episodes,success\n", r"curves\.csv: lacks the columns iteration"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 
 from spa_lab.pipeline.comparison import Comparison, Outcomes
 from spa_lab.pipeline.grid.report import write_report
-from spa_lab.pipeline.joined import joined
+from spa_lab.pipeline.joined import joined, joined_notes
 from tests.pipeline.test_grid_report import made_up
 
 
@@ -58,6 +58,28 @@ def test_what_two_have_is_the_earlier_ones_and_differences_are_counted() -> None
     made = joined([first, later])
     pd.testing.assert_frame_equal(made.outcomes.episodes, first.outcomes.episodes)
     assert made.facts["shared_episodes"] == len(episodes) and made.facts["shared_otherwise"] == 2
+    (note,) = joined_notes(made)
+    assert f"has: {len(episodes)}; of these, 2 ended otherwise" in note
+    assert joined_notes(first) == []
+
+
+def test_a_saved_report_differs_in_no_episode(tmp_path: Path) -> None:
+    first = made_up()
+    episodes = first.outcomes.episodes.assign(outcome=2 / 3)
+    here = replace(first, outcomes=replace(first.outcomes, episodes=episodes))
+    here.save(tmp_path)
+    made = joined([here, Comparison.read(tmp_path)])
+    assert made.facts["shared_episodes"] == len(episodes) and made.facts["shared_otherwise"] == 0
+
+
+def test_an_arm_of_several_settings_is_told() -> None:
+    first = made_up()
+    cells = first.outcomes.cells.assign(cell=["runs/toy/a-1-seed-0", "runs/toy/b-1-seed-0"])
+    others = cells.assign(cell=["runs/toy/a-2-seed-1", "runs/toy/b-1-seed-1"])
+    parts = [replace(first, outcomes=replace(first.outcomes, cells=table)) for table in (cells, others)]
+    assert joined_notes(parts[0]) == []
+    _, note = joined_notes(joined(parts))
+    assert "runs/toy/a-1 and runs/toy/a-2" in note and "different settings" in note and "b-1" not in note
 
 
 def test_a_cell_that_failed_here_may_be_done_elsewhere() -> None:
@@ -81,5 +103,6 @@ def test_other_tasks_are_refused() -> None:
 def test_a_joined_comparison_is_reported_and_read_again(tmp_path: Path) -> None:
     whole = made_up()
     made = joined([whole, whole])
-    write_report(made, tmp_path)
+    report, *_ = write_report(made, tmp_path)
+    assert joined_notes(made)[0] in report.read_text()
     assert Comparison.read(tmp_path).facts == made.facts

@@ -51,9 +51,18 @@ def test_the_file_gives_the_tables_of_the_runs(
     assert file.read_bytes() == first
 
 
+def test_an_error_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert results.main([str(tmp_path / "nope.csv")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {tmp_path / 'nope.csv'}: cannot read") and error.count("\n") == 1
+
+
 def test_bad_input(runs: list[Run], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least 1 run, got 0"):
         results.episode_results([])
+    empty = Run.create(tmp_path / "empty", {"env": "toy", "methods": []}, seed=2)
+    with pytest.raises(ValueError, match=f"no evaluation in {empty.path}"):
+        results.episode_results([empty])
     with pytest.raises(ValueError, match="two runs have policy 'cloned' of seed 0 in toy"):
         results.episode_results([runs[0], runs[0]])
     table = results.episode_results(runs).drop(columns="outcome")

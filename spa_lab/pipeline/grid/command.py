@@ -11,13 +11,13 @@ from spa_lab.pipeline.grid.execute import LEDGER
 from spa_lab.pipeline.grid.ledger import Ledger, Record
 from spa_lab.pipeline.grid.progress import expected_seconds, in_words
 from spa_lab.pipeline.grid.report import write_report
-from spa_lab.pipeline.joined import joined
+from spa_lab.pipeline.joined import joined, joined_notes
 from spa_lab.view.markdown import markdown_table
 from spa_lab.view.tables.comparison_rows import comparison_rows
 
 
 def run_compare(options: argparse.Namespace) -> tuple[str, bool]:
-    """Run, list or report a grid; what to print, and whether no cell has failed.
+    """Run, list or report a grid; what to print, and whether all cells are done.
 
     Raises:
         ValueError, StoreError, ChildProcessError: as `compare`, `Comparison.read` and `joined`.
@@ -32,7 +32,7 @@ def run_compare(options: argparse.Namespace) -> tuple[str, bool]:
     )
     if others:
         made = joined([made, *others])
-    return _summary(made, out), made.failed.empty
+    return _summary(made, out), bool((made.outcomes.cells["state"] == "done").all())
 
 
 def _listing(cells: Sequence[Cell], ledger: Ledger, jobs: int) -> str:
@@ -62,12 +62,13 @@ def _duration(record: Record, expected: float | None) -> str:
 
 
 def _summary(made: Comparison, out: Path) -> str:
-    """The table of every world, what failed, and where the report is."""
+    """The table of every world, what failed, what was joined, and where the report is."""
     parts = []
     for world, table in made.tables.items():
         parts += [world, "", markdown_table(*comparison_rows(table, made.reference))]
     for row in made.failed.itertuples():
-        parts.append(f"failed: {row.cell}: {row.error}")
+        parts.append(f"{row.state}: {row.cell}: {row.error}")
+    parts += joined_notes(made)
     counts = made.outcomes.cells["state"].value_counts()
     parts.append(", ".join(f"{n} {state}" for state, n in counts.items()) + f" of {counts.sum()} cells")
     if made.worlds:

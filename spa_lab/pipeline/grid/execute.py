@@ -1,7 +1,8 @@
 """Runs cells on joblib: side by side here, or on the workers of Ray or Dask, on one file system.
 
-Every cell is a function call that never raises: it waits for its parent, takes the cell's lock, works, and
-leaves its end in the ledger. Cells start in order and each comes after its parent, so that of those that were
+Every cell is a function call that waits for its parent, takes the cell's lock, works, and leaves its end in
+the ledger. It raises only if the ledger cannot be read or written, which ends the grid: cells that need this
+one would wait forever. Cells start in order and each comes after its parent, so that of those that were
 started, the first unfinished one never waits.
 """
 
@@ -22,7 +23,7 @@ from joblib import Parallel, delayed, parallel_config
 from spa_lab.pipeline.grid.ledger import Ledger
 from spa_lab.pipeline.grid.progress import Watch
 from spa_lab.pipeline.usage import Usage
-from spa_lab.store import writing
+from spa_lab.store import InUseError, writing
 from spa_lab.store.files import is_running
 
 LEDGER = "ledger"
@@ -121,20 +122,27 @@ def attempt(out: Path, cell: W, do: Callable[[Path, W], Usage], owner: Owner) ->
     if not _parent_done(ledger, cell):
         ledger.block(cell.id)
         return
-    with ledger.working(cell.id) as ours:
-        # a worker of a grid that was killed may still have been at it
-        if not ours or ledger.read(cell.id).state in ("done", "failed"):
-            return
-        ledger.start(cell.id)
-        began = perf_counter()
-        try:
-            used = do(out, cell)
-        except Exception as error:  # noqa: BLE001  whatever a method raises is the end of its cell alone
-            line = " ".join(f"{type(error).__name__}: {error}".split())[:SHOWN_ERROR]
-            text = "".join(traceback.format_exception(error))
-            ledger.fail(cell.id, perf_counter() - began, line, text)
-        else:
-            ledger.finish(cell.id, perf_counter() - began, used)
+    try:
+        with ledger.working(cell.id):
+            # a worker of a grid that was killed may still have been at it
+            if ledger.read(cell.id).state not in ("done", "failed"):
+                _work(out, cell, do, ledger)
+    except InUseError as error:  # and may need longer: the next call of the grid looks again
+        ledger.block(cell.id, error.reason)
+
+
+def _work(out: Path, cell: W, do: Callable[[Path, W], Usage], ledger: Ledger) -> None:
+    """Do a cell whose lock is ours."""
+    ledger.start(cell.id)
+    began = perf_counter()
+    try:
+        used = do(out, cell)
+    except Exception as error:  # noqa: BLE001  whatever a method raises is the end of its cell alone
+        line = " ".join(f"{type(error).__name__}: {error}".split())[:SHOWN_ERROR]
+        text = "".join(traceback.format_exception(error))
+        ledger.fail(cell.id, perf_counter() - began, line, text)
+    else:
+        ledger.finish(cell.id, perf_counter() - began, used)
 
 
 def _parent_done(ledger: Ledger, cell: Work) -> bool:

@@ -1,7 +1,8 @@
 """What ran, failed, and how long: one file a cell, replaced as a whole.
 
 Only the process that works on a cell writes its file, under the cell's lock; the process that runs the grid
-writes before the first cell begins. So a grid that is killed at any moment knows which cells are done.
+writes before the first cell begins, and a worker marks a cell that it cannot try. So a grid that is killed at
+any moment knows which cells are done.
 """
 
 import os
@@ -15,12 +16,12 @@ from time import monotonic, sleep
 from typing import Any, Literal, get_args
 
 from spa_lab.pipeline.usage import Usage
-from spa_lab.store import StoreError, writing
+from spa_lab.store import InUseError, writing
 from spa_lab.store.files import read_text, write_text
 from spa_lab.store.lines import SCHEMA, dump, load
 
 State = Literal["waiting", "running", "done", "failed", "blocked"]
-"""Blocked: a cell that it needs has failed."""
+"""Blocked: a cell that it needs has failed or is blocked, or another process works on it."""
 End = Literal["running", "done", "failed", "interrupted"]
 LOCK_SECONDS = 60.0
 """How long to wait for a process that still works on a cell although its grid was killed."""
@@ -52,11 +53,13 @@ class Record:
     id: str
     state: State = "waiting"
     attempts: tuple[Attempt, ...] = ()
+    reason: str = ""
+    """Why it is blocked, if no other cell tells."""
 
     @property
     def error(self) -> str:
-        """Of the latest attempt; "" without one."""
-        return (self.attempts and self.attempts[-1].error) or ""
+        """Why it is blocked, or the error of the latest attempt; "" without one."""
+        return self.reason or (self.attempts and self.attempts[-1].error) or ""
 
     def total(self, field: Literal["seconds", "cpu_seconds"]) -> float:
         """Over all attempts that ended by themselves."""
@@ -91,7 +94,7 @@ class Ledger:
         facts = load(read_text(path), str(path))
         try:
             attempts = tuple(Attempt(**attempt) for attempt in facts["attempts"])
-            record = Record(facts["cell"], facts["state"], attempts)
+            record = Record(facts["cell"], facts["state"], attempts, facts.get("reason", ""))
         except (KeyError, TypeError) as error:
             raise ValueError(f"{path}: no record of a cell: {error!r}") from None
         if record.state not in get_args(State):
@@ -108,40 +111,47 @@ class Ledger:
             if record.state == "running":
                 self._write(_ended(record, "waiting", "interrupted"))
             elif record.state == "blocked" or (record.state == "failed" and retry):
-                self._write(replace(record, state="waiting"))
+                self._write(replace(record, state="waiting", reason=""))
 
     @contextmanager
-    def working(self, cell: str) -> Iterator[bool]:
+    def working(self, cell: str) -> Iterator[None]:
         """The cell's lock; waits `LOCK_SECONDS` for another process that works on the cell.
 
-        Yields:
-            Whether the cell is ours now; the other one may need longer.
+        Raises:
+            InUseError: the other process needs longer.
+            StoreError: the disk refused.
         """
         end = monotonic() + LOCK_SECONDS
         with ExitStack() as held:
-            ours = False
-            while not ours:
+            while True:
                 try:
                     held.enter_context(writing(self._path(cell).parent))
-                    ours = True
-                except StoreError:
+                    break
+                except InUseError:
                     if monotonic() > end:
-                        break
+                        raise
                     sleep(0.1)
-            yield ours
+            yield
 
     def start(self, cell: str) -> None:
         """An attempt begins; an attempt that was killed counts as interrupted."""
         record = self.read(cell)
-        if record.state == "running":
+        if record.attempts and record.attempts[-1].end == "running":
             record = _ended(record, "running", "interrupted")
         begun = datetime.now(UTC).isoformat(timespec="seconds")
         attempt = Attempt("running", begun, socket.gethostname(), os.getpid())
-        self._write(replace(record, state="running", attempts=(*record.attempts, attempt)))
+        self._write(replace(record, state="running", reason="", attempts=(*record.attempts, attempt)))
 
-    def block(self, cell: str) -> None:
-        """A cell that it needs has failed."""
-        self._write(replace(self.read(cell), state="blocked"))
+    def block(self, cell: str, reason: str = "") -> None:
+        """The cell cannot be tried now, unless another process has ended it meanwhile.
+
+        Args:
+            cell: its id.
+            reason: one line; "" if a cell that it needs has failed.
+        """
+        record = self.read(cell)
+        if record.state not in ("done", "failed"):
+            self._write(replace(record, state="blocked", reason=reason))
 
     def finish(self, cell: str, seconds: float, used: Usage) -> None:
         """The running attempt is done."""
@@ -159,10 +169,12 @@ class Ledger:
     def _write(self, record: Record) -> None:
         attempts = [asdict(attempt) for attempt in record.attempts]
         facts = {"schema": SCHEMA, "holds": "cell", "cell": record.id, "state": record.state}
+        if record.reason:
+            facts["reason"] = record.reason
         write_text(self._path(record.id), dump(facts | {"attempts": attempts}, indent=1) + "\n")
 
 
 def _ended(record: Record, state: State, end: End, **facts: Any) -> Record:
     """The record with its latest attempt ended."""
     *earlier, last = record.attempts
-    return replace(record, state=state, attempts=(*earlier, replace(last, end=end, **facts)))
+    return replace(record, state=state, reason="", attempts=(*earlier, replace(last, end=end, **facts)))

@@ -50,16 +50,20 @@ def expected_seconds(cells: "Sequence[Work]", records: dict[str, Record]) -> dic
 def seconds_left(
     cells: "Sequence[Work]", records: dict[str, Record], jobs: int, now: datetime
 ) -> tuple[float, bool]:
-    """Wall time that is left with so many jobs, and whether it covers all cells that are left."""
+    """Wall time that is left with so many jobs, and whether it covers all cells that are left.
+
+    A running cell that has taken longer than expected is not covered.
+    """
     expected = expected_seconds(cells, records)
     left, complete = 0.0, True
     for cell in cells:
         record, likely = records[cell.id], expected[cell.id]
         if record.state in ("done", "failed", "blocked"):
             continue
-        complete &= likely is not None
         begun = datetime.fromisoformat(record.attempts[-1].begun) if record.state == "running" else now
-        left += max((likely or 0.0) - (now - begun).total_seconds(), 0.0)
+        remaining = (likely or 0.0) - (now - begun).total_seconds()
+        complete &= likely is not None and remaining >= 0
+        left += max(remaining, 0.0)
     return left / jobs, complete
 
 
@@ -113,7 +117,7 @@ class Watch:
         running = [cell.title for cell in self._cells if self._records[cell.id].state == "running"]
         failed = f", {states.count('failed')} failed" if "failed" in states else ""
         about = f"{'about' if complete else 'more than'} {in_words(left)} left"
-        if not complete and "done" not in states:
+        if not complete and not left:
             about = "time left unknown"
         self._bar.n = states.count("done")
         self._bar.set_postfix_str(f"{about}{failed}; {'; '.join(running) or 'none running'}")

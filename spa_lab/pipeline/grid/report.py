@@ -7,6 +7,7 @@ import pandas as pd
 
 from spa_lab.pipeline.comparison import Comparison
 from spa_lab.pipeline.figures.compared import comparison_figures
+from spa_lab.pipeline.joined import joined_notes
 from spa_lab.store.files import write_text
 from spa_lab.store.provenance import git_commit, versions
 from spa_lab.view.markdown import markdown_table
@@ -32,7 +33,8 @@ intervals and p values are too small.
 _COSTS = """\
 Means over seeds: episodes learnt from; explorations of the clone that the method needs; rollouts and
 gradient steps that it spends beside these; wall and CPU seconds and the largest process of its own stages;
-and the wall seconds of the stages that it shares with other arms.
+and the wall seconds of the stages that it shares with other arms. What attempts used that were killed is not
+known, and not counted.
 """
 _POWER = """\
 `detectable` is the true difference that these seeds and tasks find with probability 0.8 at level 0.05, from
@@ -65,6 +67,7 @@ def write_report(comparison: Comparison, folder: Path) -> list[Path]:
     }  # fmt: skip
     parts = [f"# {', '.join(comparison.worlds)}: {len(comparison.facts['policies'])} arms\n"]
     parts.append(HOW_TO_READ.format(reference=comparison.reference))
+    parts += [f"{note}\n" for note in joined_notes(comparison)]
     pictures = []
     for world in comparison.worlds:
         parts.append(f"## {world}\n")

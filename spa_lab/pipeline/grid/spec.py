@@ -32,6 +32,8 @@ from spa_lab.configs.presets import TINY, Preset, preset_named
 from spa_lab.configs.settings import flattened, updated
 from spa_lab.envs.worlds import make_environment
 from spa_lab.learn.methods import METHODS, check_method_name, find_method
+from spa_lab.pipeline.evaluations import BASE, CLONED
+from spa_lab.pipeline.train import SFT
 
 _KEYS = ("worlds", "seeds", "preset", "reference", "methods", "settings", "arm")
 _ARM_KEYS = ("name", "method", "worlds")
@@ -43,7 +45,7 @@ class Arm:
     """A training method with settings of its own."""
 
     name: str
-    """In tables and figures; unique within a grid."""
+    """In tables and figures; one line, unique within a grid, and not "base", the untrained model's name."""
     method: str
     """As in `spa_lab.train`: "sft", a name in `learn.methods.METHODS`, or "package.module:attribute"."""
     settings: Mapping[str, Any]
@@ -102,32 +104,47 @@ def parse_spec(content: Mapping[str, Any]) -> GridSpec:
         raise ValueError(f"unknown key {unknown[0]!r}; there are: {', '.join(_KEYS)}")
     worlds = tuple(_list(content, "worlds", str))
     seeds = tuple(_list(content, "seeds", int))
-    for name, values in (("worlds", worlds), ("seeds", seeds)):
-        if not values or len(set(values)) < len(values):
-            raise ValueError(f"{name}: expected at least one, none twice, got {list(values)}")
+    _check_distinct("worlds", worlds)
+    _check_distinct("seeds", seeds)
+    if min(seeds) < 0:
+        raise ValueError(f"seeds: expected whole numbers >= 0, got {min(seeds)}")
     arms = tuple(_arms(content, worlds))
     names = [arm.name for arm in arms]
     reference = content.get("reference", names[0])
     if reference not in names:
         raise ValueError(f"reference: no arm {reference!r}; there are: {', '.join(names)}")
     preset, settings = content.get("preset", TINY.name), flattened(_table(content, "settings"))
+    if not isinstance(preset, str):
+        raise ValueError(f"preset: expected text, got {preset!r:.60}")
     spec = GridSpec(worlds, seeds, preset, settings, arms, reference)
     _check_arms(spec)
     return spec
 
 
 def _arms(content: Mapping[str, Any], worlds: tuple[str, ...]) -> Iterator[Arm]:
-    """The arms in order, sweeps expanded; raises ValueError without one, or if two have one name."""
+    """The arms in order, sweeps expanded; raises ValueError without one, or for a name of no use."""
     arms = [Arm(_title(method), method, {}, worlds) for method in _list(content, "methods", str, [])]
     for entry in _list(content, "arm", dict, []):
         arms += _expanded(entry, worlds)
     if not arms:
         raise ValueError("no arm: expected methods or [[arm]]")
     names = [arm.name for arm in arms]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"two arms are called {name!r}; a sweep needs its keys in the name, as {{key}}")
+    for arm in arms:
+        _check_name(arm)
+        if names.count(arm.name) > 1:
+            raise ValueError(
+                f"two arms are called {arm.name!r}; a sweep needs its keys in the name, as {{key}}"
+            )
     yield from arms
+
+
+def _check_name(arm: Arm) -> None:
+    """Raises ValueError for a name that tables cannot hold, or that is another policy's there."""
+    if not arm.name.strip() or len(arm.name.splitlines()) > 1:
+        raise ValueError(f"arm of method {arm.method!r}: expected one line of text as name, got {arm.name!r}")
+    if arm.name == BASE or (arm.name == CLONED and arm.method != SFT):
+        model = "untrained" if arm.name == BASE else "cloned"
+        raise ValueError(f"arm {arm.name!r} of method {arm.method!r}: this is the name of the {model} model")
 
 
 def _expanded(entry: Mapping[str, Any], worlds: tuple[str, ...]) -> Iterator[Arm]:
@@ -138,11 +155,17 @@ def _expanded(entry: Mapping[str, Any], worlds: tuple[str, ...]) -> Iterator[Arm
     name = entry.get("name", _title(method))
     if not isinstance(name, str):
         raise ValueError(f"arm of method {method!r}: expected text as name, got {name!r}")
-    only = tuple(_list(entry, "worlds", str, list(worlds)))
+    try:
+        only = tuple(_list(entry, "worlds", str, list(worlds)))
+        _check_distinct("worlds", only)
+    except ValueError as error:
+        raise ValueError(f"arm {name!r}: {error}") from None
     if missing := [world for world in only if world not in worlds]:
         raise ValueError(f"arm {name!r}: world {missing[0]!r} is none of the grid's: {', '.join(worlds)}")
     settings = flattened({key: value for key, value in entry.items() if key not in _ARM_KEYS})
     swept = {key: value for key, value in settings.items() if isinstance(value, list)}
+    if empty := [key for key, values in swept.items() if not values]:
+        raise ValueError(f"arm {name!r}: {empty[0]}: expected a value or a list of at least one, got []")
     for values in product(*swept.values()):
         chosen = dict(zip(swept, values, strict=True))
         yield Arm(_filled(name, settings | chosen), method, settings | chosen, only)
@@ -174,6 +197,11 @@ def _check_arms(spec: GridSpec) -> None:
                 same = seen.setdefault((world, arm.method, spec.preset_of(arm, world)), arm.name)
                 if same != arm.name:
                     raise ValueError(f"arms {same!r} and {arm.name!r} are the same: method and all settings")
+
+
+def _check_distinct(name: str, values: Sequence[Any]) -> None:
+    if not values or len(set(values)) < len(values):
+        raise ValueError(f"{name}: expected at least one, none twice, got {list(values)}")
 
 
 def _list(
