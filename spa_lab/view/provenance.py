@@ -14,12 +14,12 @@ def provenance_of(runs: Sequence[Run]) -> dict[str, Any]:
         "config": known[0]["config"],
         "runs": [run.path.name for run in runs],
         "seeds": [run.seed for run in runs],
-        "n": known[0]["n"],
+        "n": known[0].get("n"),
         "n_seeds": len({run.seed for run in runs}),
         "rollouts": preset.get("rollouts_per_task") if isinstance(preset, dict) else None,
-        "device": [facts["device"] for facts in known],
-        "git_commit": [facts["git_commit"] for facts in known],
-        "versions": known[0]["versions"],
+        "device": [facts.get("device") for facts in known],
+        "git_commit": [facts.get("git_commit") for facts in known],
+        "versions": known[0].get("versions", {}),
     }
 
 

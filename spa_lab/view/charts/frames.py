@@ -70,7 +70,8 @@ def bars_chart(
         panels: see `lines_chart`, as are the other arguments.
         x: title of the horizontal axes, with the unit.
         y: title of the vertical axes, with the unit.
-        errors: half lengths of error bars; columns that it lacks, and NaN, have none.
+        errors: half lengths of error bars, by index and column of the bars; rows and columns that it lacks,
+            and NaN, have none.
         limits: of the vertical axes; as the values need if None.
         percent: show fractions as percentages.
 
@@ -84,7 +85,9 @@ def bars_chart(
             look_of_bar = {"color": look.colour, "line": {"width": 0}}
             trace = {"type": "bar", "x": np.arange(len(frame)), "y": _numbers(frame[name])}
             if errors is not None and name in errors:
-                trace["error_y"] = error_bars(_numbers(errors[name]))
+                same = errors.index.equals(frame.index)  # names of rows may then occur twice
+                halves = errors[name] if same else errors[name].reindex(frame.index)
+                trace["error_y"] = error_bars(_numbers(halves))
             traces.append(trace | {"marker": look_of_bar})
         return traces
 
@@ -121,6 +124,9 @@ def points_chart(
 
     wide = {title: list(frame["group"].unique()) for title, frame in groups.items()}
     chart = _chart(groups, draw, "Points", x, y, limits=limits, series=wide, hovermode="closest")
+    if limits is not None:
+        for index in range(len(groups)):
+            chart.layout[_key("xaxis", index)]["range"] = list(limits)
     return Chart([*_equality(len(groups), low, high), *chart.traces], chart.layout, chart.description)
 
 

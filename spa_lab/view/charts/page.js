@@ -37,7 +37,7 @@ function isDark(element) {
 
 /** The same value with every colour replaced by its counterpart on a dark background. */
 function recoloured(value, dark) {
-  if (typeof value === "string") return dark[value] ?? value;
+  if (typeof value === "string") return Object.hasOwn(dark, value) ? dark[value] : value; // not "constructor"
   if (Array.isArray(value)) return typeof value[0] === "number" ? value : value.map((item) => recoloured(item, dark));
   if (value === null || typeof value !== "object") return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, recoloured(item, dark)]));

@@ -77,7 +77,8 @@ def beside_chart(left: tuple[Trajectory, Credit | None], right: tuple[Trajectory
         name = f"{side}: R = {outcome_text(trajectory.outcome)}"
         if credit is not None:
             values = running_sum(credit)
-            traces.append(_line(np.arange(len(values)), values, look, f"{name}, {credit.source}", FIRST))
+            label = f"{name}, {source_name(credit.source)}"
+            traces.append(_line(np.arange(len(values)), values, look, label, FIRST))
         traces += [
             trace | {"line": line(look, width=1), "name": name, "showlegend": credit is None}
             for trace in outcome_traces(trajectory, FIRST)
@@ -177,17 +178,18 @@ def sum_layout(trajectory: Trajectory, n_steps: int) -> dict[str, Any]:
 
 
 def source_name(source: str) -> str:
-    """A source's name in a legend."""
+    """A source's name in a legend, escaped."""
     return inert(shortened(source, NAME))
 
 
 def _line(x: Any, y: Any, look: Look, name: str, panel: Panel) -> Trace:
+    """A line; `name` is escaped."""
     return {
         "type": "scatter",
         "mode": "lines+markers" if len(x) <= MOST_MARKED else "lines",
         "x": x,
         "y": y,
-        "name": inert(name),
+        "name": name,
         "line": line(look),
         "marker": marker(look, size=5),
         "cliponaxis": False,  # whole markers at both ends of the axis

@@ -9,7 +9,7 @@ import pandas as pd
 
 from spa_lab.alarms import SIGNS
 from spa_lab.view import style
-from spa_lab.view.charts.chart import Chart, Trace, axis, layout, line, marker
+from spa_lab.view.charts.chart import Axis, Chart, Trace, axis, layout, line, marker
 from spa_lab.view.text import inert, shortened
 
 ACROSS, HEIGHT, HEAD = 3, 190, 60
@@ -33,13 +33,16 @@ def training_chart(
     Args:
         table: as said.
         titles: metric -> title of its panel; "_" becomes a space where there is none.
-        x: what a row of the metrics is, "update" or "iteration".
+        x: what a row of the metrics is, "update" or "iteration"; updates are counted from 0, as in the table,
+            iterations from 1, as alarms and reports count them.
 
     Raises:
         ValueError: the table has no rows.
     """
     if table.empty:
         raise ValueError("training chart: no metric has been recorded yet")
+    if x == "iteration":
+        table = table.assign(update=table["update"] + 1)
     metrics = list(table["metric"].unique())
     across = 2 if len(metrics) in (2, 4) else min(ACROSS, len(metrics))
     n_rows = math.ceil(len(metrics) / across)
@@ -54,14 +57,8 @@ def training_chart(
         panel = str(index + 1) if index else ""
         x_domain, y_domain = _domains(index, across, body)
         rows = table[table["metric"] == metric]
-        figure[f"xaxis{panel}"] = axis(
-            x if index + across >= len(metrics) else "",
-            grid=False,
-            domain=x_domain,
-            anchor=f"y{panel}",
-            **({"dtick": 1} if rows["update"].max() < MOST_TICKS else {"nticks": MOST_TICKS}),
-            unifiedhovertitle={"text": f"{x} %{{x}}"},
-        )
+        lowest = index + across >= len(metrics)
+        figure[f"xaxis{panel}"] = _x_axis(rows, x, x_domain, f"y{panel}", titled=lowest)
         figure[f"yaxis{panel}"] = axis("", domain=y_domain, anchor=f"x{panel}", nticks=5)
         figure["annotations"].append(
             _title(titles.get(metric, metric.replace("_", " ")), x_domain[0], y_domain[1])
@@ -73,6 +70,17 @@ def training_chart(
             traces.append(_limit(rows, LIMITS[metric], panel, legend=LIMIT not in shown))
             shown.add(LIMIT)
     return Chart(traces, figure, f"Training curves of {', '.join(metrics)}")
+
+
+def _x_axis(rows: pd.DataFrame, x: str, domain: list[float], anchor: str, *, titled: bool) -> Axis:
+    return axis(
+        x if titled else "",
+        grid=False,
+        domain=domain,
+        anchor=anchor,
+        **({"dtick": 1} if rows["update"].max() < MOST_TICKS else {"nticks": MOST_TICKS}),
+        unifiedhovertitle={"text": f"{x} %{{x}}"},
+    )
 
 
 def _domains(index: int, across: int, body: float) -> tuple[list[float], list[float]]:

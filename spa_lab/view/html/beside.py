@@ -37,13 +37,21 @@ def beside_html(left: Side, right: Side, rows: range | None = None, names: Seque
         place = f'data-step="{step}" tabindex="-1" aria-selected="false"' if step < len(left[0]) else ""
         look = "" if part is None or step < part else ' class="parted"' if step > part else ' class="part"'
         body.append(f'<tr {place} role="row"{look}><th scope="row" role="rowheader">{step}</th>{cells}</tr>')
-    summary = "The same actions to the end." if part is None else f"The first {part} actions are the same."
     return (
-        f'<p class="facts">{summary}</p>'
+        f'<p class="facts">{_summary(part)}</p>'
         '<table class="steps beside" role="grid" aria-label="two episodes side by side"><thead>'
         f'<tr role="row"><th scope="col" role="columnheader">step</th>{heads}</tr>'
         f"</thead><tbody>{''.join(body)}</tbody></table>"
     )
+
+
+def _summary(part: int | None) -> str:
+    """In how many actions the two agree before they part, at step `part` or never."""
+    if part is None:
+        return "The same actions to the end."
+    if part == 0:
+        return "They part at the first action."
+    return "The first action is the same." if part == 1 else f"The first {part} actions are the same."
 
 
 def _head(side: Side, title: str) -> str:

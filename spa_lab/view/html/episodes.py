@@ -27,6 +27,8 @@ SORTS: Mapping[str, tuple[str, SortOrder, SortOrder]] = {
     "gap": ("|ĉ − Δ|", "largest disagreement", "smallest disagreement"),
 }
 """Column -> its heading, the order of the first click and of the second."""
+ASCENDING = ("lowest outcome", "task A to Z", "shortest", "smallest disagreement")
+"""Orders in which the smallest comes first."""
 
 
 def episodes_html(
@@ -67,12 +69,13 @@ def episodes_html(
 def list_head(collection: Collection, order: SortOrder = "as saved") -> str:
     """The opening of the table: a button in the head of every column that can be sorted."""
     heads = []
-    for column, (title, down, up) in SORTS.items():
+    for column, (title, *orders) in SORTS.items():
         if column == "gap" and not collection.has_truths:
             continue
         if column == "steps":
             heads.append('<th scope="col" role="columnheader" class="course">V</th>')
-        state = {down: ' aria-sort="descending"', up: ' aria-sort="ascending"'}.get(order, "")
+        way = "ascending" if order in ASCENDING else "descending"
+        state = f' aria-sort="{way}"' if order in orders else ""
         number = f' class="{column} figure"' if column in ("steps", "gap") else f' class="{column}"'
         heads.append(
             f'<th scope="col" role="columnheader"{number}{state}>'

@@ -1,4 +1,4 @@
-"""The fidelity scoreboard in a page: sources down, metrics across, each with its interval and its ceiling."""
+"""The fidelity scoreboard in a page: sources down, metrics across, each with its interval."""
 
 from collections.abc import Sequence
 
@@ -59,8 +59,8 @@ def board_html(
                 f'<td role="gridcell">{safe(outcome)}</td>{cells}</tr>'
             )
     return (
-        '<span class="note">◇ the statistic with its bootstrap interval over tasks; ▮ grey bar: the noise '
-        "ceiling, what a second measurement of the truth scores; dotted: what guessing scores.</span>"
+        '<span class="note">◇ the statistic with its bootstrap interval over tasks; ▮ grey bar: a second '
+        "measurement of the truth, which exact values surpass a little; dotted: what guessing scores.</span>"
         '<table class="steps board" role="grid" aria-label="fidelity of every source"><thead><tr role="row">'
         '<th scope="col" role="columnheader">source</th><th scope="col" role="columnheader">episodes</th>'
         f"{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"

@@ -44,6 +44,8 @@ Scale = Literal["common", "own"]
 """Whether the bars of all sources share one scale, or each source fills its own."""
 STRONGEST_TINT = 40
 """Per cent of the colour behind the text of the largest contribution; the text keeps a contrast of 4.5."""
+WIDE_FROM = 4
+"""Decimals from which a column of numbers with standard errors is wider."""
 
 
 def head_html(trajectory: Trajectory, meta: Mapping[str, Any] = MappingProxyType({})) -> str:
@@ -230,16 +232,19 @@ def _heads(
         name = f'<b dir="auto">{safe(shortened(credit.source, 60))}</b>'
         square = swatch(style.look(credit.source).colour)
         caption = f"{sum_caption(credit)}: predicts R = {credit.predicted_outcome:.2f}"
-        heads.append(_number_head(f"{square} {name}", caption))
+        wide = credit.standard_error is not None and decimal_places(credit.contributions) >= WIDE_FROM
+        heads.append(_number_head(f"{square} {name}", caption, wide=wide))
     if truth:
         caption = f"V(h₀) = {truth.offset:.2f}" + (" (± 1 s.e.)" if truth.branches else "")
-        heads.append(_number_head(f"<b>◇ Δ, {safe(truth_label(truth))}</b>", caption))
+        wide = decimal_places(truth.progress) >= WIDE_FROM
+        heads.append(_number_head(f"<b>◇ Δ, {safe(truth_label(truth))}</b>", caption, wide=wide))
     return "".join(heads)
 
 
-def _number_head(name: str, caption: str) -> str:
+def _number_head(name: str, caption: str, *, wide: bool) -> str:
+    look = "figure wide" if wide else "figure"
     return (
-        f'<th scope="col" role="columnheader" class="figure" title="{safe(caption)}">'
+        f'<th scope="col" role="columnheader" class="{look}" title="{safe(caption)}">'
         f'<div class="source">{name}</div><span class="caption">{safe(caption)}</span></th>'
     )
 

@@ -10,9 +10,11 @@ from spa_lab.view.text import one_line, truth_label, verdict
 
 
 def episode(trajectory: Trajectory) -> str:
-    """E.g. "success of 12 steps (task: put a mug on the desk)"."""
+    """E.g. "success of 12 steps (task: put a mug on the desk)", to follow "one"."""
     kind = "episode" if trajectory.success is None else verdict(trajectory.success)
-    return f"{kind} of {len(trajectory)} steps (task: {one_line(trajectory.instruction)})"
+    steps = "1 step" if len(trajectory) == 1 else f"{len(trajectory)} steps"
+    task = one_line(trajectory.instruction)
+    return f"{kind} of {steps}" + (f" (task: {task})" if task else "")
 
 
 def measured(truth: ValueTruth | None) -> str:

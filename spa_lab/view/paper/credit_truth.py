@@ -1,4 +1,4 @@
-"""Credit against the measured progress of steps, a panel a source; the last panel is the noise ceiling."""
+"""Credit against the measured progress of steps, a panel a source; the last one a second measurement."""
 
 from collections.abc import Mapping, Sequence
 
@@ -66,7 +66,7 @@ def truth_figure(
     with page.printing():
         figure = _draw(numbers, agreement.set_index("source"), sources, page.width, titles)
     ceiling = (
-        " The second measurement is the ceiling: as well as exact values would do beside so noisy a truth."
+        " The second measurement has noise of its own; exact values would agree a little better."
         if SECOND in sources
         else ""
     )

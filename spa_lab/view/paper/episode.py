@@ -78,7 +78,7 @@ def episode_figure(
         figure = _draw(trajectory, credit, truth, page.width)
     brackets = "; in brackets: measured progress" if truth else ""
     caption = (
-        f"A {captions.episode(trajectory)}, with the credit of {title or credit.source} for every "
+        f"One {captions.episode(trajectory)}, with the credit of {title or credit.source} for every "
         f"step{brackets}. "
         "Blue: positive, orange with a hatched edge: negative."
     )

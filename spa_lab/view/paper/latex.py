@@ -23,6 +23,9 @@ _SPECIAL = str.maketrans(
         "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "λ": r"$\lambda$", "ρ": r"$\rho$",
         "τ": r"$\tau$", "·": r"$\cdot$", "…": r"\ldots{}", "–": "--", "—": "---", "→": r"$\to$",
         "≤": r"$\le$", "≥": r"$\ge$", "\N{NO-BREAK SPACE}": "~", "₀": "$_0$",
+        "“": r"\textquotedblleft{}", "”": r"\textquotedblright{}",
+        "\N{LEFT SINGLE QUOTATION MARK}": r"\textquoteleft{}",
+        "\N{RIGHT SINGLE QUOTATION MARK}": r"\textquoteright{}",
     }
     | dict.fromkeys("ĦħĸĿŀŉŦŧſ", "?")  # letters of Latin Extended-A that T1 fonts lack
 )  # fmt: skip

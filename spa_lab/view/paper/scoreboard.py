@@ -180,7 +180,7 @@ def _legend(table: pd.DataFrame) -> list[Artist]:
     ]
     for outcome, look in CEILING_LOOKS.items():
         if np.isfinite(table.loc[table["outcome"] == outcome, "ceiling"]).any():
-            handles.append(legend_entry(f"noise ceiling, {outcome}", look))
+            handles.append(legend_entry(f"second measurement, {outcome}", look))
     if np.isfinite(table["chance"]).any():
         handles.append(legend_entry("chance", CHANCE))
     return handles

@@ -59,7 +59,7 @@ def kind_figure(
         raise ValueError("credit by kind of step: the table has no rows")
     page = page_of(columns)
     with page.printing():
-        names = _names(table, every[0])
+        names = _names(table[table["source"].isin(every)])
         free = page.width - _left(names) - MARGIN
         sources = every[: min(max(int((free + GAP) / (LEAST + GAP)), 1), MOST_SOURCES)]
         numbers = table[table["source"].isin([*sources, TRUTH])]
@@ -73,10 +73,13 @@ def kind_figure(
     return PaperFigure(name, figure, numbers, caption, page, {}, keys=("kind", "source"))
 
 
-def _names(table: pd.DataFrame, source: str) -> dict[str, str]:
-    """Kind -> its name and number of steps."""
-    rows = table[table["source"] == source].set_index("kind")
-    return {str(kind): f"{kind} ({int(n)})" for kind, n in rows["n"].items()}
+def _names(table: pd.DataFrame) -> dict[str, str]:
+    """Kind, of any source -> its name and number of steps, "12" or "8 to 12" where the sources differ."""
+    names = {}
+    for kind, counts in table.groupby("kind", sort=False)["n"]:
+        least, most = int(counts.min()), int(counts.max())
+        names[str(kind)] = f"{kind} ({most})" if least == most else f"{kind} ({least} to {most})"
+    return names
 
 
 def _left(names: Mapping[str, str]) -> float:

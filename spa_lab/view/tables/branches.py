@@ -12,7 +12,9 @@ from spa_lab.stats import wilson
 def value_interval(outcomes: Sequence[float]) -> tuple[float, float, float]:
     """Mean of outcomes in [0, 1] with a 95 % interval: (low, mean, high), outcome units.
 
-    Wilson's where all are 0 or 1, else mean +- 1.96 s.e., clipped to [0, 1].
+    Wilson's where all are 0 or 1, else mean +- 1.96 s.e., clipped to [0, 1]. The error is that of
+    `truth.BranchOutcomes`, of the outcomes with one pseudo-outcome 0 and one pseudo-outcome 1 added: two
+    equal outcomes have no spread, but leave no certainty either.
 
     Raises:
         ValueError: there is no outcome, or one is outside [0, 1].
@@ -26,7 +28,7 @@ def value_interval(outcomes: Sequence[float]) -> tuple[float, float, float]:
         rate = wilson(int(values.sum()), values.size)
         return rate.low, rate.point, rate.high
     mean = float(values.mean())
-    half = 1.96 * float(values.std(ddof=1)) / math.sqrt(values.size) if values.size > 1 else 1.0
+    half = 1.96 * float(np.append(values, (0.0, 1.0)).std()) / math.sqrt(values.size)
     return max(mean - half, 0.0), mean, min(mean + half, 1.0)
 
 

@@ -95,13 +95,18 @@ def predictions_table(curves: pd.DataFrame, predictions: Sequence[Prediction] = 
         difference, low, high: of the areas, paired by seed and task.
         verdict: "holds", "fails" or "open", see `verdict`.
         n_seeds: int64.
+
+    Raises:
+        ValueError: two arms cannot be paired, see `paired_areas`.
     """
     rows = []
     for each in predictions:
         of_probe = curves[curves["probe"] == each.probe]
-        ours, theirs = (areas_of(of_probe[of_probe["arm"] == arm]) for arm in (each.ours, each.theirs))
-        if ours.size == 0 or ours.shape != theirs.shape:
+        arms = {arm: of_probe[of_probe["arm"] == arm] for arm in (each.ours, each.theirs)}
+        pair = paired_areas(arms, where=each.probe)
+        if pair is None:
             continue
+        ours, theirs = pair
         apart = paired_bootstrap(ours, theirs, rng=np.random.default_rng(_RNG))
         rows.append(
             {
@@ -125,20 +130,52 @@ def verdict(relation: Relation, difference: Interval) -> Literal["holds", "fails
     return "fails" if difference.high < 0 else "open"
 
 
-def areas_of(curves: pd.DataFrame) -> FloatArray:
-    """(K, tasks) mean value over the iterations, for the curves of one probe and arm."""
-    if curves.empty:
-        return np.zeros((0, 0))
+def areas_of(curves: pd.DataFrame) -> pd.DataFrame:
+    """Mean value over the iterations, for the curves of one probe and arm: a row a seed, a column a task."""
     rows = [
         {"seed": seed, "task": task, "area": _area(group)}
         for (seed, task), group in curves.groupby(["seed", "task"])
     ]
-    return _matrix(pd.DataFrame(rows), "area")
+    return _matrix(pd.DataFrame(rows, columns=["seed", "task", "area"]), "area")
 
 
-def crossed(matrix: FloatArray) -> Interval:
+def paired_areas(
+    arms: Mapping[str, pd.DataFrame], *, where: str = "areas"
+) -> tuple[FloatArray, FloatArray] | None:
+    """(K, tasks) of two arms with the same seeds and tasks; None until both are finished on the same.
+
+    Args:
+        arms: name -> its curves, two of them; one that lacks seeds or tasks of the other is not finished.
+        where: what is compared, for the error.
+
+    Raises:
+        ValueError: each arm has a seed or a task that the other lacks (names both): they are no pairs.
+    """
+    (ours, first), (theirs, second) = ((name, areas_of(curves)) for name, curves in arms.items())
+    if first.empty or second.empty:
+        return None
+    for what, left, right in (
+        ("seeds", list(first.index), list(second.index)),
+        ("tasks", list(first.columns), list(second.columns)),
+    ):
+        if set(left) - set(right) and set(right) - set(left):
+            raise ValueError(
+                f"{where}: {ours!r} has the {what} {_listed(left)}, {theirs!r} has {_listed(right)}; "
+                "they cannot be paired"
+            )
+    if not (first.index.equals(second.index) and first.columns.equals(second.columns)):
+        return None
+    return first.to_numpy(dtype=np.float64), second.to_numpy(dtype=np.float64)
+
+
+def _listed(names: Sequence[Any]) -> str:
+    more = len(names) - 8
+    return ", ".join(map(str, names[:8])) + (f" and {more} more" if more > 0 else "")
+
+
+def crossed(matrix: pd.DataFrame) -> Interval:
     """The mean with its interval over seeds and tasks; the same numbers give the same interval."""
-    return crossed_bootstrap(matrix, rng=np.random.default_rng(_RNG))
+    return crossed_bootstrap(matrix.to_numpy(dtype=np.float64), rng=np.random.default_rng(_RNG))
 
 
 def render_controls(table: pd.DataFrame, predictions: pd.DataFrame) -> str:
@@ -172,6 +209,6 @@ def _area(group: pd.DataFrame) -> float:
     return float(np.trapezoid(ordered["value"], iterations) / (iterations[-1] - iterations[0]))
 
 
-def _matrix(rows: pd.DataFrame, column: str) -> FloatArray:
-    """(K, tasks) of one number for each seed and task."""
-    return rows.pivot(index="seed", columns="task", values=column).to_numpy(dtype=np.float64)
+def _matrix(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """One number for each seed (rows) and task (columns), both sorted."""
+    return rows.pivot(index="seed", columns="task", values=column)

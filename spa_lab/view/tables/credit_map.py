@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from spa_lab.stats import paired_bootstrap
-from spa_lab.view.tables.controls import areas_of
+from spa_lab.view.tables.controls import paired_areas
 
 COLUMNS = (
     "arm", "length", "episodes", "tokens", "gamma_lambda", "seed", "task", "iteration", "value",
@@ -45,18 +45,22 @@ def credit_map_table(curves: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         curves: with the columns `COLUMNS`.
+
+    Raises:
+        ValueError: an arm cannot be paired with the terminal reward, see `controls.paired_areas`.
     """
     settings = ["length", "episodes", "tokens", "gamma_lambda"]
     rows = []
     for setting, terminal in curves[curves["arm"] == BASELINE].groupby(settings):
         length, episodes, tokens, _ = setting
         here = curves[(curves["length"] == length) & (curves["episodes"] == episodes)]
-        theirs = areas_of(terminal)
         for arm in TITLES:
             group = here[(here["arm"] == arm) & ((here["tokens"] == tokens) | (arm == EXACT))]
-            ours = areas_of(group)
-            if ours.size == 0 or ours.shape != theirs.shape:
+            where = f"{length} steps, {episodes} episodes"
+            pair = paired_areas({arm: group, BASELINE: terminal}, where=where)
+            if pair is None:
                 continue
+            ours, theirs = pair
             apart = paired_bootstrap(ours, theirs, rng=np.random.default_rng(_RNG))
             rows.append(
                 {

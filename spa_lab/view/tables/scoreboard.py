@@ -46,15 +46,25 @@ def metric_rows(table: pd.DataFrame, metric: str, outcome: str, sources: Sequenc
 
 
 def sample_sizes(table: pd.DataFrame) -> str:
-    """Sample sizes and kind of the intervals as a phrase for a caption or subtitle."""
+    """Sample sizes and kind of the intervals as a phrase for a caption or subtitle.
+
+    Args:
+        table: a scoreboard, or a pooled one, whose `n_seeds` is then K > 1.
+    """
+    n_seeds = int(table["n_seeds"].max()) if "n_seeds" in table else 1
     parts = []
     for outcome in OUTCOMES:
         rows = table[(table["outcome"] == outcome) & (table["metric"] == "sum_rmse")]
         if len(rows):
             first = rows.iloc[0]
             plural = "successes" if outcome == "success" else "failures"
-            parts.append(f"{first['n_trajectories']} {plural} ({first['n_tasks']} tasks)")
-    return "trajectories: " + ", ".join(parts) + "; bootstrap intervals over tasks"
+            tasks = f"{first['n_tasks']} tasks"
+            tasks = tasks if n_seeds == 1 else f"at most {tasks} a seed"
+            parts.append(f"{first['n_trajectories']} {plural} ({tasks})")
+    counts = "trajectories: " + ", ".join(parts)
+    if n_seeds == 1:
+        return f"{counts}; bootstrap intervals over tasks"
+    return f"mean of {n_seeds} seeds, normal intervals over seeds and tasks, {counts}"
 
 
 def pooled_scoreboard(boards: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -69,8 +79,8 @@ def pooled_scoreboard(boards: Sequence[pd.DataFrame]) -> pd.DataFrame:
         boards: K >= 1; a single board is returned unchanged but for `n_seeds`.
 
     Returns:
-        The rows that all boards have; n_tasks and n_trajectories are those of the first board, `n_seeds`
-        is K.
+        The rows that all boards have; n_trajectories is the sum over the boards, n_tasks that of the board
+        with the most, `n_seeds` is K.
 
     Raises:
         ValueError: no board.
@@ -82,6 +92,8 @@ def pooled_scoreboard(boards: Sequence[pd.DataFrame]) -> pd.DataFrame:
     indexed = [board.set_index(list(_KEYS)) for board in boards]
     shared = [key for key in indexed[0].index if all(key in board.index for board in indexed[1:])]
     pooled = indexed[0].loc[shared].copy()
+    for name, taken in (("n_trajectories", np.sum), ("n_tasks", np.max)):
+        pooled[name] = taken([board.loc[shared, name] for board in indexed], axis=0)
     for name in ("value", "ceiling"):
         ends = ("low", "high") if name == "value" else ("ceiling_low", "ceiling_high")
         values, low, high = (

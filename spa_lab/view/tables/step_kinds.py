@@ -25,7 +25,7 @@ def kind_table(steps: pd.DataFrame, *, rng: np.random.Generator, most: int = MOS
         rng: draws the resamples.
         most: kinds that are told apart, >= 2.
     """
-    counts = steps.loc[steps["source"] == steps["source"].iloc[0], "kind"].value_counts()
+    counts = steps.drop_duplicates(["trajectory_id", "step"])["kind"].value_counts()
     frequent = list(counts.index[: most if len(counts) <= most else most - 1])
     kinds = steps["kind"].where(steps["kind"].isin(frequent), OTHER)
     rows = steps[["task_id", "source"]].assign(kind=kinds, value=steps["contribution"])

@@ -1,6 +1,7 @@
 """Branch from here: play continuations of a step on request, and try another action."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import pandas as pd
@@ -13,7 +14,7 @@ from spa_lab.view.tables.branches import interval_table, value_interval
 from spa_lab.view.tables.collection import Collection
 from spa_lab.view.text import shortened, step_label
 from spa_lab.view.widgets import controls
-from spa_lab.view.widgets.host import chart_pane, pane
+from spa_lab.view.widgets.host import chart_pane, pane, trouble_html
 from spa_lab.view.widgets.linked import CollectionView
 from spa_lab.view.widgets.selection import Selection
 
@@ -24,7 +25,9 @@ WhatIf = Callable[[Trajectory, int, str], Trajectory]
 Actions = Callable[[Trajectory, int], Sequence[str]]
 """(trajectory, step) -> the actions that the world allows before that step."""
 _Prefix = tuple[str, Trajectory, int]
-"""A label, and the steps of an episode before the given one."""
+"""A label that no other prefix has, and the steps of an episode before the given one."""
+LABEL = 30
+"""Characters of an action in a label."""
 
 
 class BranchView(CollectionView):
@@ -117,8 +120,8 @@ class BranchView(CollectionView):
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            for _ in range(0, budget, self.chunk):
-                self._grow_chunk()
+            for n in self._chunks(budget):
+                self._grow_chunk(n)
             return
         self._task = loop.create_task(self._growing(budget))
         self.draw()
@@ -148,30 +151,34 @@ class BranchView(CollectionView):
 
     def _prefixes(self) -> list[_Prefix]:
         step = self.step
-        prefixes = [(f"before step {step}", self.trajectory, step)]
-        prefixes.append((f"after “{step_label(self.trajectory, step, 30)}”", self.trajectory, step + 1))
-        if self.other is not None:
-            prefixes.append((f"after “{step_label(self.other, step, 30)}”", self.other, step + 1))
-        return prefixes
+        after = [self.trajectory] + ([] if self.other is None else [self.other])
+        labels = _numbered([f"after “{step_label(each, step, LABEL)}”" for each in after])
+        first: _Prefix = (f"before step {step}", self.trajectory, step)
+        return [first, *((label, each, step + 1) for label, each in zip(labels, after, strict=True))]
 
-    def _grow_chunk(self) -> None:
+    def _chunks(self, budget: int) -> list[int]:
+        """How many continuations are played at a time, `budget` in all."""
+        return [min(self.chunk, budget - done) for done in range(0, budget, self.chunk)]
+
+    def _grow_chunk(self, n: int) -> None:
         for _, trajectory, step in self._prefixes():
             if step < len(trajectory):
-                outcomes = [float(outcome) for outcome in self.grow(trajectory, step, self.chunk)]
+                outcomes = [float(outcome) for outcome in self.grow(trajectory, step, n)]
                 value_interval(outcomes)  # raises ValueError if one is not an outcome
                 self.grown.setdefault((trajectory.id, step), []).extend(outcomes)
         self.draw()
 
     async def _growing(self, budget: int) -> None:
-        for _ in range(0, budget, self.chunk):
-            await asyncio.sleep(0.01)  # let the page's messages through
-            try:
-                self._grow_chunk()
-            except ValueError as error:
-                self.status = f'<p class="trouble" role="alert">{safe(str(error))}</p>'
-                break
-        self._task = None
-        self.draw()
+        try:
+            for n in self._chunks(budget):
+                await asyncio.sleep(0.01)  # let the page's messages through
+                self._grow_chunk(n)
+        except Exception as error:  # noqa: BLE001  the user's `grow`: no caller sees it here
+            self.status = trouble_html(error)
+        finally:
+            if self._task is asyncio.current_task():  # else it was stopped, and another may have begun
+                self._task = None
+                self.draw()
 
     def draw_step(self) -> None:
         """Another step was selected: drop what was tried at the one before."""
@@ -198,3 +205,13 @@ class BranchView(CollectionView):
             parts.append(controls.button("what_if", "Try it", enabled=not busy))
         self.head = f"<h4>step {self.step}: <code>{label}</code></h4>"
         self.controls = controls.row(*parts)
+
+
+def _numbered(labels: Sequence[str]) -> list[str]:
+    """The labels; those that read alike, because they were cut, get a number."""
+    counts, seen = Counter(labels), Counter[str]()
+    numbered = []
+    for label in labels:
+        seen[label] += 1
+        numbered.append(f"{label} ({seen[label]})" if counts[label] > 1 else label)
+    return numbered

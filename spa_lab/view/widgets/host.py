@@ -9,7 +9,7 @@ import anywidget
 import traitlets
 from IPython.display import HTML, display
 
-from spa_lab.store import replacing
+from spa_lab.store import StoreError, replacing
 from spa_lab.view import style
 from spa_lab.view.charts.chart import Chart
 from spa_lab.view.html import markup
@@ -71,6 +71,7 @@ class Host(anywidget.AnyWidget):
 
         Raises:
             ValueError: the value is invalid; the message is shown in the `status` pane.
+            StoreError: the disk refuses; shown in the same way.
         """
 
     def draw_chart(self, pane: str, chart: Chart | None) -> None:
@@ -137,15 +138,19 @@ class Host(anywidget.AnyWidget):
         if content.get("state"):
             self.send_state([*self.panes, "uid", "n_steps", "selected_step"])
             return
+        trouble = ""
         try:
             for name, value in (content.get("moves") or {}).items():
                 self.on_control(str(name), str(value))
-            trouble = ""
-        except ValueError as error:
-            trouble = f'<p class="trouble" role="alert">{markup.safe(str(error))}</p>'
-        if trouble or "trouble" in self.status:
-            self.status = trouble
-        self.send({"answered": True})
+        except (ValueError, StoreError) as error:
+            trouble = trouble_html(error)
+        except Exception as error:
+            trouble = trouble_html(error)
+            raise  # no fault of the reader: the log of the kernel has the traceback
+        finally:
+            if trouble or "trouble" in self.status:
+                self.status = trouble
+            self.send({"answered": True})  # a page that gets no answer sends nothing for a while
 
     def _ipython_display_(self) -> None:
         bundle = self._repr_mimebundle_()
@@ -156,6 +161,13 @@ class Host(anywidget.AnyWidget):
                 send_plotly()
         # after the live view, which need not wait for still images
         display(self.static_output())
+
+
+def trouble_html(error: Exception) -> str:
+    """What a `status` pane shows: the message, with the kind of error where it is not one of ours."""
+    ours = isinstance(error, ValueError | StoreError)
+    text = str(error) if ours else f"{type(error).__name__}: {error}"
+    return f'<p class="trouble" role="alert">{markup.safe(text)}</p>'
 
 
 def pane() -> Any:

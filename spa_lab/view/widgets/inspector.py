@@ -15,7 +15,14 @@ from spa_lab.view.notes import Notes, split_tags
 from spa_lab.view.tables.collection import MODEL_FREE, Collection, Query, successes
 from spa_lab.view.tables.trajectory import MEASURED
 from spa_lab.view.text import outcome_text, shortened
-from spa_lab.view.widgets.episode import CHARTS, STEPS_PER_PAGE, Episode, beside_chart_of, beside_steps
+from spa_lab.view.widgets.episode import (
+    CHARTS,
+    STEPS_PER_PAGE,
+    Episode,
+    beside_chart_of,
+    beside_steps,
+    n_pages,
+)
 from spa_lab.view.widgets.host import chart_pane, pane
 from spa_lab.view.widgets.inspector_forms import beside_choice, drawing_html, filters_html
 from spa_lab.view.widgets.linked import CollectionView, default_index
@@ -24,7 +31,12 @@ from spa_lab.view.widgets.selection import Selection
 
 FIRST_SOURCES = 3
 """Sources that are drawn at first."""
-_NUMBERS = {"shortest": int, "longest": int, "disagreement": float}
+_NUMBERS: Mapping[str, tuple[str, Callable[[str], float]]] = {
+    "shortest": ("steps from", int),
+    "longest": ("steps to", int),
+    "disagreement": ("|ĉ − Δ| at least", float),
+}
+"""Field of a number -> its title, and how it is read."""
 NOTES_FILE = "notes.jsonl"
 
 
@@ -86,6 +98,7 @@ class Inspector(CollectionView):
         self.others = others or {}
         self.notes, self.notes_path = notes if notes is not None else Notes(), Path(notes_path)
         self.beside_set, self.partner, self.tag, self.only_differing = beside, -1, "", False
+        self._beyond: int | None = None  # the page of a longer episode beside, after the last step here
         self._start(sources)
         self.follow()
         self.observe(self._search, names=["query"])
@@ -110,8 +123,8 @@ class Inspector(CollectionView):
 
     @property
     def page(self) -> int:
-        """The page of steps that is shown: the one with the selected step."""
-        return max(self.step, 0) // STEPS_PER_PAGE
+        """The page of steps that is shown: the one with the selected step, or a later one of the pair."""
+        return self._beyond if self._beyond is not None else max(self.step, 0) // STEPS_PER_PAGE
 
     def pivotal(self) -> int | None:
         """`pivotal_step` of the truth, or else of the first source that is drawn."""
@@ -119,6 +132,7 @@ class Inspector(CollectionView):
 
     def draw(self) -> None:
         """The trajectory that is shown now."""
+        self._beyond = None
         episode, other = self.episode, self._other()
         self.head = episode.head()
         self.draw_chart("chart", beside_chart_of(episode, other) if other else episode.chart(self.chart_kind))
@@ -128,6 +142,7 @@ class Inspector(CollectionView):
 
     def draw_step(self) -> None:
         """Another step was selected: its page, and the fields for its note."""
+        self._beyond = None
         if self._drawn_page != self.page:
             self._draw_steps()
         self._draw_remarks()
@@ -135,8 +150,9 @@ class Inspector(CollectionView):
     def save(self, path: Path | str) -> None:
         """Write all episodes as one page that stays interactive without a kernel and without a network.
 
-        Sources, scale, focus and notes are those of now. A link to the page may end in
-        `#episode=ID&step=NUMBER`. The reader's notes stay in the browser and can be exported from it.
+        Sources, scale, focus and notes are those of now. Episodes beside these are left out, which the page
+        says. A link to the page may end in `#episode=ID&step=NUMBER`. The reader's notes stay in the browser
+        and can be exported from it.
 
         Raises:
             StoreError: the disk refuses.
@@ -153,7 +169,7 @@ class Inspector(CollectionView):
         elif name == "trajectory":
             self._choose(int(value))
         elif name == "page":
-            self.selection.step = int(value) * STEPS_PER_PAGE
+            self._turn_to(int(value))
         elif name == "trajectory_set" and value in self.trajectory_sets:
             self._open_set(value)
         elif name == "save_notes":
@@ -185,7 +201,7 @@ class Inspector(CollectionView):
             self.selection.source = value
             self.query = replace(self.query, source=value)
         elif name in _NUMBERS:
-            self._ask(**{name: _NUMBERS[name](value) if value.strip() else None})
+            self._ask(**{name: _number(name, value) if value.strip() else None})
         elif name in ("text", "kind", "outcome", "order"):
             self._ask(**{name: value})
         elif name == "sort" and value in SORTS:
@@ -300,6 +316,19 @@ class Inspector(CollectionView):
         own = successes(self.collection.index.iloc[[position]])[0]
         return any(known is not own for known in successes(pair[0].index.iloc[pair[1]]))
 
+    def _turn_to(self, page: int) -> None:
+        """Show a page and select its first step; beside a longer episode there may be none to select."""
+        other = self._other()
+        longest = max(self.n_steps, len(other.trajectory) if other else 0)
+        page = min(max(page, 0), n_pages(longest) - 1)
+        if page < n_pages(self.n_steps):
+            self._beyond = None
+            self.selection.step = page * STEPS_PER_PAGE
+        else:
+            self._beyond = page
+        if self._drawn_page != self.page:
+            self._draw_steps()
+
     def _draw_steps(self) -> None:
         self._drawn_page = self.page
         episode, other = self.episode, self._other()
@@ -352,3 +381,13 @@ class Inspector(CollectionView):
             self.collection, self.numbers, self.index,
             order=self.query.order, source=self.selection.source, tags=tags,
         )  # fmt: skip
+
+
+def _number(name: str, value: str) -> float:
+    """What was typed into a field of `_NUMBERS`."""
+    title, kind = _NUMBERS[name]
+    try:
+        return kind(value)
+    except ValueError:
+        whole = "a whole number" if kind is int else "a number"
+        raise ValueError(f"{title}: needs {whole}, got {value!r:.60}") from None

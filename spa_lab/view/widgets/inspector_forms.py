@@ -123,13 +123,15 @@ def drawing_html(
     )
 
 
-def saved_drawing_html(chart: str, focus: str) -> str:
+def saved_drawing_html(chart: str, focus: str, left_out: str = "") -> str:
     """The controls above the chart of a saved page, whose sources and scale are fixed.
 
     Args:
         chart: key of `CHARTS`.
         focus: source of the waterfall and the tint.
+        left_out: the collection whose episodes the view shows beside these, which the page does not hold.
     """
+    note = f'<span class="facts">saved without the episodes beside, of {safe(shortened(left_out, 60))}</span>'
     titles = CHARTS | {"waterfall": f"waterfall of {shortened(focus, 40)}"}
     return controls.row(
         controls.button("previous", "◂", key="[", hint="previous episode, key ["),
@@ -138,6 +140,7 @@ def saved_drawing_html(chart: str, focus: str) -> str:
         controls.choice("chart", "", chart, titles, "chart"),
         controls.look("full", "all text"),
         controls.look("tinted", f"tint by {shortened(focus, 40)}"),
+        note if left_out else "",
         legend_html(),
     )
 

@@ -16,7 +16,7 @@ from spa_lab.view.widgets.inspector import Inspector
 
 DEPTH = 2
 """Folders below the given one that are searched for runs."""
-NUMBERS = ("seed", "n", "stages", "seconds", "trajectories")
+NUMBERS = ("seed", "n", "stages", "seconds", "trajectory_files")
 
 
 class RunBrowser(Host):
@@ -80,18 +80,20 @@ class RunBrowser(Host):
             self.opened(self.inspector)
 
     def _body(self, show: Any) -> str:
-        """Without ticks, which do nothing on a page without a kernel."""
-        return f"{self._table(ticks=False)}{self.details}"
+        """Without ticks and the request to choose, which do nothing on a page without a kernel."""
+        return f"{self._table(ticks=False, live=False)}{self.details}"
 
     def _list(self) -> None:
         self.found = self._table(ticks=self.opened is not None)
 
-    def _table(self, *, ticks: bool) -> str:
+    def _table(self, *, ticks: bool, live: bool = True) -> str:
         looks = {name: " class=figure" if name in NUMBERS else "" for name in self.frame.columns}
         heads = "".join(
-            f'<th scope="col" role="columnheader"{look}>{name}</th>' for name, look in looks.items()
+            f'<th scope="col" role="columnheader"{look}>{name.replace("_", " ")}</th>'
+            for name, look in looks.items()
         )
-        both = ", or tick two to see them side by side" if ticks else ""
+        hint = "; choose one" if live else ""
+        hint += ", or tick two to see them side by side" if ticks else ""
         if ticks:
             heads = f'<th scope="col" role="columnheader">beside</th>{heads}'
         rows = []
@@ -105,7 +107,7 @@ class RunBrowser(Host):
                 f'aria-selected="{str(index == self.chosen).lower()}">{cells}</tr>'
             )
         return (
-            f'<p class="facts" role="status">{len(rows)} found; choose one{both}</p>'
+            f'<p class="facts" role="status">{len(rows)} found{hint}</p>'
             f'<div class="scroll low" data-keep>'
             f'<table class="found" role="grid" aria-label="runs"><thead><tr role="row">{heads}</tr></thead>'
             f"<tbody>{''.join(rows)}</tbody></table></div>"
@@ -124,7 +126,7 @@ def runs_frame(folder: Path | str) -> pd.DataFrame:
         run: str, the path below the folder.
         env, method, preset: str, from its config; "–" where the config has no such key.
         seed, n: as in `run.json`; n is the number of evaluated tasks.
-        stages, trajectories: number of finished stages and of files of trajectories among them.
+        stages, trajectory_files: number of finished stages, and of files of trajectories.
         success: str, greedy success of every policy on the main panel; "–" before the report is written.
         seconds: float64, of all finished stages.
         begun: str.
@@ -150,7 +152,7 @@ def _facts(run: Run, root: Path) -> dict[str, Any]:
         "success": _success(run),
         "stages": len(facts["stages"]),
         "seconds": round(sum(stage["seconds"] for stage in facts["stages"].values()), 1),
-        "trajectories": len(run.names("trajectories")),
+        "trajectory_files": len(run.names("trajectories")),
         "begun": str(facts.get("begun", "–")),
     }
 

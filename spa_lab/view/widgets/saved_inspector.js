@@ -90,7 +90,7 @@ class SavedModel {
     const step = this.state.selected_step, page = Math.floor(step / this.data.per_page);
     if (page !== this.page) {
       this.page = page;
-      this.set("steps", this.episode.steps[page]);
+      this.set("steps", this.labelled(this.episode.steps[page]));
     }
     this.remark();
     history.replaceState(null, "", `#episode=${encodeURIComponent(this.episode.id)}&step=${step}`);
@@ -126,8 +126,7 @@ class SavedModel {
         && (!disagreement || (keys.gap !== null && keys.gap >= Number(disagreement)));
     });
     if (this.order === "as saved") return positions;
-    const up = data.orders[sorted][1] === this.order;
-    const way = (sorted === "task") === up ? -1 : 1; // the first click on a task sorts from A to Z
+    const way = this.ascends() ? 1 : -1;
     const key = (at) => data.episodes[at].keys[sorted];
     return positions.sort((a, b) => {
       if (key(a) === null || key(b) === null) return (key(a) === null) - (key(b) === null);
@@ -135,16 +134,18 @@ class SavedModel {
     });
   }
 
+  /** Whether the smallest key comes first; the first click on a task sorts from A to Z, on others down. */
+  ascends() { return (this.sorted === "task") !== (this.data.orders[this.sorted][1] === this.order); }
+
   list() {
     const { data, shown, sorted } = this;
     const found = this.found();
     const focused = found.includes(shown) ? shown : found[0];
     const rows = found.slice(0, MOST_LISTED).map((at) => data.episodes[at].row
       .replace(" data-state", ` tabindex="${at === focused ? 0 : -1}" aria-selected="${at === shown}"`)
-      .replace("</span></td>", `${this.badges(data.episodes[at].id)}</span></td>`));
-    const direction = sorted && (data.orders[sorted][0] === this.order ? "descending" : "ascending");
-    const head = direction ? data.list_head.replace(new RegExp(`(<th[^>]*)(><button[^>]*value="${sorted}")`),
-      `$1 aria-sort="${direction}"$2`) : data.list_head;
+      .replace("</span></td>", (end) => this.badges(data.episodes[at].id) + end)); // "$" in a tag stays as it is
+    const head = sorted ? data.list_head.replace(new RegExp(`(<th[^>]*)(><button[^>]*value="${sorted}")`),
+      `$1 aria-sort="${this.ascends() ? "ascending" : "descending"}"$2`) : data.list_head;
     const more = found.length > MOST_LISTED ? `, the first ${MOST_LISTED} listed` : "";
     const none = found.length ? "" : '<p class="nothing">Nothing found. <button type="button" name="reset">Clear the filters</button></p>';
     this.set("found", `<p class="facts" role="status">${found.length} of ${data.episodes.length} episodes of `
@@ -157,7 +158,7 @@ class SavedModel {
     if (next !== undefined) this.open(next, 0);
   }
 
-  // Notes: kept in the browser, exported as JSON lines.
+  // Notes: those the reader changed are kept in the browser, empty ones too, which stand for what was deleted.
   key(id, step) { return JSON.stringify([id, step ?? null]); }
   note(step) {
     const id = this.episode.id;
@@ -166,6 +167,15 @@ class SavedModel {
   badges(id) {
     const tags = this.notes.get(this.key(id, null))?.tags ?? [];
     return tags.map((tag) => ` <span class="badge" dir="auto">${escaped(tag)}</span>`).join("");
+  }
+  /** A page of steps with the labels of its notes, after the badges that Python drew. */
+  labelled(html) {
+    const rows = /<tr data-step="(\d+)".*?<div class="line action">.*?<\/span> <span>(?:<span class="badge".*?<\/span> )*/gs;
+    return html.replace(rows, (drawn, step) => {
+      const { label } = this.note(Number(step));
+      const shown = label.length > 24 ? `${label.slice(0, 23)}…` : label;
+      return label ? `${drawn}<span class="badge" dir="auto">${escaped(shown)}</span> ` : drawn;
+    });
   }
   kept() {
     try { return JSON.parse(localStorage.getItem(this.store) ?? "[]"); } catch { return []; } // storage may be off
@@ -176,9 +186,12 @@ class SavedModel {
     const old = this.notes.get(this.key(id, at)) ?? { trajectory_id: id, step: at, tags: [], label: "", text: "" };
     const tags = [...new Set(value.split(",").map((tag) => tag.trim()).filter(Boolean))];
     const changed = kind === "tags" ? { tags } : kind === "label" ? { label: value.trim() } : { text: value };
-    this.notes.set(this.key(id, at), { ...old, ...changed });
-    try { localStorage.setItem(this.store, JSON.stringify(this.written())); } catch { /* notes last until the page is closed */ }
+    const note = { ...old, ...changed };
+    this.notes.set(this.key(id, at), note);
+    const kept = new Map(this.kept().map((one) => [this.key(one.trajectory_id, one.step), one])).set(this.key(id, at), note);
+    try { localStorage.setItem(this.store, JSON.stringify([...kept.values()])); } catch { /* notes last until the page is closed */ }
     if (kind === "tags") this.list();
+    else if (kind === "label") this.set("steps", this.labelled(this.episode.steps[this.page]));
     this.remark();
   }
   written() { return [...this.notes.values()].filter(({ tags, label, text }) => tags.length || label || text); }

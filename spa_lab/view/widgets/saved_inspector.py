@@ -1,7 +1,8 @@
 """The inspector as one page without a kernel: every episode is drawn beforehand, the page only chooses.
 
 The page runs the same `host.js` as a live widget. In place of a kernel a small model in `saved_inspector.js`
-answers its messages from the episodes that the page holds, gzipped.
+answers its messages from the episodes that the page holds, gzipped. Tags and labels of the notes are drawn in
+the page, where they can be changed; episodes beside these are not part of it.
 """
 
 import base64
@@ -84,7 +85,7 @@ def _data(view: "Inspector") -> dict[str, Any]:
         "orders": {column: list(orders) for column, (_, *orders) in SORTS.items()},
         "list_head": list_head(collection),
         "filters": filters_html(collection, query, sources=[query.source]),
-        "controls": saved_drawing_html(view.chart_kind, view.focus),
+        "controls": saved_drawing_html(view.chart_kind, view.focus, left_out=view.beside_set),
         "notes": [asdict(note) for note in view.notes],
         "episodes": episodes,
     }

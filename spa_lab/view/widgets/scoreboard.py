@@ -1,4 +1,4 @@
-"""The fidelity scoreboard: every source against the truth, with intervals and the noise ceiling."""
+"""The fidelity scoreboard: every source against the truth, beside a second measurement."""
 
 import json
 from typing import Any

@@ -6,32 +6,44 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
+from spa_lab.view import charts as package
 from spa_lab.view import style
 from spa_lab.view.charts import (
     Chart,
     advantage_chart,
     bars_chart,
     branch_chart,
+    comparison_chart,
     credit_chart,
+    gradient_chart,
     learning_chart,
     length_chart,
     lines_chart,
     points_chart,
+    profile_chart,
+    running_sum_chart,
     training_chart,
+    waterfall_chart,
 )
+from spa_lab.view.charts import still as drawing
 from spa_lab.view.charts.chart import SELECTED
+from spa_lab.view.charts.credit_map import credit_map_chart
+from spa_lab.view.charts.running_sum import beside_chart
 from spa_lab.view.charts.still import still_image
 from spa_lab.view.tables.advantages import AdvantageSettings, advantage_table
 from spa_lab.view.tables.branches import interval_table
 from spa_lab.view.tables.frames import credits_frame, truths_frame
+from spa_lab.view.tables.gradient_fidelity import SHOWN
 from spa_lab.view.tables.training import training_table
 
 Drawn = Callable[[int], Trajectory]
@@ -45,6 +57,37 @@ def _trace(chart: Chart, name: str, axis: str) -> Any:
         trace for trace in chart.spec()["data"] if (trace["name"], trace.get("yaxis", "y")) == (name, axis)
     ]
     return trace
+
+
+def _policies() -> pd.DataFrame:
+    numbers = {"k": 2, "n": 4, "success": 0.5, "low": 0.25, "high": 0.75, "n_seeds": 3, "iqm": 0.5}
+    missing = dict.fromkeys(("difference", "difference_low", "difference_high", "p_holm"), np.nan)
+    return pd.DataFrame([{"policy": policy} | numbers | missing for policy in ("SPA-RL", "terminal reward")])
+
+
+def _bands(x: str) -> pd.DataFrame:
+    rows = product(("SPA-RL", "terminal reward"), (1, 2, 3))
+    return pd.DataFrame([{"policy": a, x: b, "value": b / 4, "low": b / 5, "high": b / 3} for a, b in rows])
+
+
+def _advantages() -> pd.DataFrame:
+    numbers = {"value": 0.5, "low": 0.25, "high": 0.75, "n_episodes": 4, "n_tasks": 2, "n_steps": 9}
+    rest = {"policy": "clone", "branches": 4, "as_sampled": 1.0}
+    rows = product(("spa", "terminal"), SHOWN, ("success", "failure", "both"))
+    return pd.DataFrame(
+        [
+            {"advantage": a, "label": a, "metric": m, "title": m, "outcome": o, "resolved": a == "spa"}
+            | numbers
+            | rest
+            for a, m, o in rows
+        ]
+    )
+
+
+def _credit_map() -> pd.DataFrame:
+    row = {"arm": "exact", "length": 4, "episodes": 16, "difference": 0.1, "low": 0.05, "high": 0.15}
+    rest = {"area": 0.5, "baseline": 0.4, "start": 0.3, "n_seeds": 3, "n_tasks": 5}
+    return pd.DataFrame([row | rest | {"gamma_lambda": fading} for fading in (0.2, 0.9)])
 
 
 @pytest.fixture
@@ -69,6 +112,14 @@ def charts(
         "lines": lines_chart({"loss": frame[["loss"]], "both": frame}, x="update"),
         "bars": bars_chart(frame, x="update", errors=frame[["loss"]], percent=True),
         "points": points_chart({"all": cloud}, x="x"),
+        "comparison": comparison_chart(_policies()),
+        "profile": profile_chart(_bands("threshold")),
+        "learning": learning_chart(_bands("episodes")),
+        "gradient": gradient_chart(_advantages()),
+        "running_sum": running_sum_chart(trajectory, credits, measured(trajectory)),
+        "beside": beside_chart((trajectory, credits[0]), (drawn(6), None)),
+        "waterfall": waterfall_chart(trajectory, credits[0]),
+        "credit_map": credit_map_chart(_credit_map()),
     }
 
 
@@ -79,7 +130,9 @@ def test_every_chart_is_a_plotly_figure_with_the_numbers_that_a_page_gets(charts
         figure = chart.to_figure()  # plotly raises ValueError for a property that it does not know
         shown = json.loads(figure.to_json())["data"]
         for trace, sent in zip(shown, spec["data"], strict=True):
-            assert trace["name"] == sent["name"]
+            assert trace.get("name") == sent.get("name")
+            if "y" not in sent:  # a heat map without places
+                continue
             np.testing.assert_allclose(
                 np.array(figure_values(trace["y"]), dtype=float),
                 np.array(sent["y"], dtype=float),
@@ -98,18 +151,56 @@ def figure_values(values: Any) -> Any:
 
 
 def test_every_chart_has_a_still_image(charts: dict[str, Chart]) -> None:
+    named = {name.removesuffix("_chart") for name in package.__all__ if name.endswith("_chart")}
+    assert named <= set(charts)
     for name, chart in charts.items():
         image = still_image(chart)
         assert image.startswith(b"\x89PNG") and 5_000 < len(image) < 120_000, name
         assert still_image(chart) == image
 
 
+def _still_axes(chart: Chart, monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
+    """The axes of a still image, as they were drawn."""
+    kept: list[Any] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(drawing, "_make_room", kept.append)
+        still_image(chart)
+    return kept[0].axes
+
+
+def test_bars_across_keep_their_values_and_intervals(
+    charts: dict[str, Chart], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (axes,) = _still_axes(charts["comparison"], monkeypatch)
+    bars = [bar for bar in axes.patches if bar.get_height() < 1]
+    assert [(bar.get_x(), bar.get_width()) for bar in bars] == [(0, 0.5), (0, 0.5)]
+    assert [bar.get_y() + bar.get_height() / 2 for bar in bars] == pytest.approx([0, 1])
+    intervals = axes.collections[0].get_segments()
+    np.testing.assert_allclose(intervals[0], [[0.25, 0], [0.75, 0]])
+    assert axes.get_ylim() == (1.5, -0.5), "the first policy is on top"
+
+
+def test_bands_logarithmic_axes_and_points_of_several_colours_are_drawn(
+    charts: dict[str, Chart], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (axes,) = _still_axes(charts["learning"], monkeypatch)
+    (low, high), *_ = [np.ptp(band.get_paths()[0].vertices, axis=0) for band in axes.collections]
+    assert (low, high) == pytest.approx((2, 1 - 1 / 5)) and len(axes.collections) == 2
+    assert axes.get_xlim()[0] == 0, "plotly starts this axis at 0"
+    panels = _still_axes(charts["gradient"], monkeypatch)
+    assert [axes.get_xscale() for axes in panels] == ["linear", "log", "linear", "log"]
+    assert all(axes.get_xlim()[0] > 0 for axes in panels[1::2])
+    fills = panels[0].collections[1].get_facecolors()
+    assert len(fills) == 2 and not np.array_equal(*fills), "hollow where it is not resolved"
+
+
 def test_a_still_image_cuts_no_label() -> None:
     """The margins of a page suit its own font: here the image grows where a label needs more."""
     charts = [lines_chart(pd.DataFrame({"y": [0.0, top]}), x="x") for top in (1.0, -123456.0)]
-    for chart in charts:
+    for chart in [*charts, learning_chart(_bands("episodes")), comparison_chart(_policies())]:
         pixels = plt.imread(io.BytesIO(still_image(chart)))[..., :3]
-        assert (pixels[:, 0] == 1).all() and (pixels[-1] == 1).all(), "nothing touches the edge"
+        edges = (pixels[:, 0], pixels[:, -1], pixels[-1])
+        assert all((edge == 1).all() for edge in edges), "nothing touches the edge"
     small, large = (plt.imread(io.BytesIO(still_image(chart))).shape[1] for chart in charts)
     assert large > small
 
@@ -196,6 +287,10 @@ def test_no_foreign_text_becomes_markup(hostile: Trajectory, lengths_table: pd.D
         templates = {trace.get("hovertemplate", "") for trace in traces}
         assert not [text for text in templates if "script" in text or "src" in text or "href" in text]
         still_image(chart)
+    (line,) = [trace for trace in running_sum_chart(hostile, [credit]).traces if "src" in trace["name"]]
+    assert line["name"] == "&lt;b&gt;src&lt;/b&gt; &#36;s&#36; %{x}", "escaped once"
+    beside = beside_chart((hostile, credit), (hostile, None)).traces
+    assert [trace["name"] for trace in beside if "&amp;lt;" in trace["name"]] == []
     labels = _trace(charts[0], "action", "y")["customdata"]
     assert labels[0] == "&lt;script&gt;alert(1)&lt;/script&gt;" and labels[4] == "(no action)"
     assert html.unescape(labels[2]) == "pay $5 or $10, %{x}"

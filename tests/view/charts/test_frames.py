@@ -44,7 +44,7 @@ def test_known_names_have_their_look_and_others_differ() -> None:
 
 
 def test_bars_stand_at_the_names_of_the_rows_with_their_errors() -> None:
-    errors = pd.DataFrame({"second": [0.1, 0.2, 0.3]})
+    errors = pd.DataFrame({"second": [0.3, 0.2, 0.1]}, index=[8, 4, 2])
     spec = bars_chart(FRAME, x="N", errors=errors).spec()
     first, second = spec["data"]
     assert spec["layout"]["xaxis"]["ticktext"] == ["2", "4", "8"] and first["x"] == [0, 1, 2]
@@ -61,6 +61,8 @@ def test_points_lie_in_their_groups_beside_the_line_of_equality() -> None:
     line, first, second = points_chart({"p": frame}, x="x").spec()["data"]
     assert line["x"] == line["y"] == [0, 2]
     assert (first["x"], second["y"]) == ([0, 2], [0])
+    limited = points_chart({"p": frame}, x="x", limits=(0, 1)).layout
+    assert limited["xaxis"]["range"] == limited["yaxis"]["range"] == [0, 1]
     alone = points_chart({"p": frame.drop(columns="group"), "q": frame}, x="x").spec()["data"]
     assert [trace["xaxis"] for trace in alone] == ["x", "x2", "x", "x2", "x2"]
 

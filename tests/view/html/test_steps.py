@@ -79,6 +79,11 @@ def test_a_page_of_a_long_episode_has_only_its_rows(drawn: Drawn, opinion: Opini
     assert steps.steps_html(drawn(60), []) != html
 
 
+def test_columns_of_long_numbers_with_errors_are_wider(drawn: Drawn) -> None:
+    long, short = Credit("t4", "long", [5e-4] * 4, 0.0, [0.07] * 4), Credit("t4", "short", [0.5] * 4)
+    assert steps.steps_html(drawn(4), [long, short]).count('class="figure wide"') == 1
+
+
 def test_the_tint_follows_the_sign_and_size_of_a_contribution(trajectory: Trajectory) -> None:
     html = steps.steps_html(trajectory, [], focus=Credit("t1", "spa", [0.5, -0.25, 0.0]))
     assert re.findall(r'data-tint="(\w+)" style="--share:(\d+)%"', html) == [

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from PIL import Image
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view import paper
+from spa_lab.view.paper import captions
 from spa_lab.view.paper.latex import booktabs, escaped, figure_environment
 from spa_lab.view.paper.page import Columns, page_of
 from spa_lab.view.paper.paper_figure import PaperFigure
@@ -124,6 +126,15 @@ def test_captions_name_sources_and_methods(every: Callable[[Columns], list[Paper
     assert "mean and range of 2 seeds" in training
 
 
+def test_an_episode_in_words(drawn: Drawn) -> None:
+    one = replace(drawn(4), steps=drawn(4).steps[:1])
+    assert captions.episode(one) == "success of 1 step (task: put a candle in toilet)"
+    assert captions.episode(replace(drawn(7), instruction=" ")) == "failure of 7 steps"
+    unknown = replace(drawn(4), outcome=None, success=None)
+    caption = paper.episode_figure(unknown, Credit(unknown.id, "spa", [0.1] * 4)).caption
+    assert caption.startswith("One episode of 4 steps (task: ")
+
+
 def test_a_figure_shows_itself_in_a_notebook(hostile: Trajectory) -> None:
     credit = Credit(hostile.id, '"><script>alert(1)</script>', np.linspace(-1, 1, len(hostile)))
     page = paper.contributions_figure(hostile, [credit], columns=1)._repr_html_()
@@ -158,6 +169,10 @@ def test_latex_by_hand() -> None:
         r"$-$0.1 $\pm$ 2 $\Sigma$$\hat{c}$ $\to$ \textasciitilde{}\textasciicircum{}é \ldots{}"
     )
     assert escaped("\ud800 漢 🙂") == "? ? ?"
+    single = "\N{LEFT SINGLE QUOTATION MARK}b\N{RIGHT SINGLE QUOTATION MARK}"
+    assert escaped(f"“a” {single}") == (
+        r"\textquotedblleft{}a\textquotedblright{} \textquoteleft{}b\textquoteright{}"
+    )
     assert escaped("Ħſŉ é ß") == "??? é ß"  # what pdfLaTeX stops at
     assert escaped("--a-b---''x'',,") == "-{}-a-b-{}-{}-'{}'x'{}',{},"  # no ligatures
     rows = booktabs(["a", "b"], [["[5pt] x", "1"], ["*", "2"]])

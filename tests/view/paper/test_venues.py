@@ -80,8 +80,29 @@ def test_macros_hold_every_number() -> None:
     assert r"\spalab@def{success-bars.SFT.n}{40}" in text
     assert len([key for key in keys_of(printable) if not key.endswith("percent")]) == 2 * 9
     assert plain("a_b % {c}") == "a-b-c" and plain("漢") == "-"
+    assert (
+        plain(-0.215723) == "-0-216" and plain("−1") == "-1" and plain(12.0) == "12" and plain("a-1") == "a-1"
+    )
+    with pytest.raises(ValueError, match="'success-bars' is the name of 2 figures"):
+        macros([printable, printable], {})
     differences = TABLE.assign(ours=["a", "b"], theirs="c", point=-0.05, method="bootstrap")
     assert r"{$-$5.0}" in macros([paper.differences_figure(differences)], {})
+
+
+@pytest.mark.parametrize(
+    ("names", "keys"),
+    [
+        (["克隆", "终端奖励"], ["-", "--2"]),
+        (["SPA α", "SPA β"], ["SPA", "SPA-2"]),
+        (["x", "x!"], ["x", "x-2"]),
+    ],
+)
+def test_rows_that_read_alike_in_ascii_have_keys_of_their_own(names: list[str], keys: list[str]) -> None:
+    printable = paper.bars_figure(TABLE.assign(policy=names), columns=1)
+    text = macros([printable], {})
+    for key, rate in zip(keys, ("75.0", "0.0"), strict=True):
+        assert rf"\spalab@def{{success-bars.{key}.success.percent}}{{{rate}}}" in text
+    assert len(keys_of(printable)) == len(set(keys_of(printable)))
 
 
 def test_the_best_value_is_bold() -> None:

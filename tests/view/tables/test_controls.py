@@ -9,6 +9,7 @@ from spa_lab.view.tables.controls import (
     COLUMNS,
     Prediction,
     controls_table,
+    paired_areas,
     predictions_table,
     render_controls,
     verdict,
@@ -53,6 +54,22 @@ def test_predictions_are_paired(curves: pd.DataFrame) -> None:
     assert table["difference"].iloc[0] == pytest.approx(-table["difference"].iloc[1])
     text = render_controls(controls_table(curves), table)
     assert "gates: exact above rloo" in text and "3 seeds, all 2 tasks" in text
+
+
+def test_arms_of_different_seeds_are_no_pairs(curves: pd.DataFrame) -> None:
+    asked = [Prediction("gates", "exact", "above", "rloo")]
+    exact = curves["arm"] == "exact"
+    moved = curves.assign(seed=curves["seed"] + 3 * exact)
+    with pytest.raises(ValueError, match=r"gates: 'exact' has the seeds 3, 4, 5, 'rloo' has 0, 1, 2; they"):
+        predictions_table(moved, asked)
+    with pytest.raises(ValueError, match=r"has the tasks a, c, 'rloo' has a, b"):
+        predictions_table(
+            curves.assign(task=curves["task"].where(~exact | (curves["task"] == "a"), "c")), asked
+        )
+    assert predictions_table(curves[exact | (curves["seed"] < 2)], asked).empty, "not finished"
+    arms = {arm: curves[curves["arm"] == arm].sample(frac=1, random_state=0) for arm in ("exact", "rloo")}
+    ours, theirs = paired_areas(arms) or pytest.fail("they are pairs")
+    assert ours.shape == theirs.shape == (3, 2) and ours[2, 0] > ours[0, 0]
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,11 @@ def test_areas_are_compared_with_those_of_the_terminal_reward(curves: pd.DataFra
 def test_a_setting_waits_for_the_same_seeds(curves: pd.DataFrame) -> None:
     unfinished = curves[(curves["arm"] != "published") | (curves["seed"] < 2)]
     assert set(credit_map_table(unfinished)["arm"]) == {"exact"}
+    other = curves.assign(seed=curves["seed"] + (curves["arm"] == "published"))
+    with pytest.raises(
+        ValueError, match=r"4 steps, 16 episodes: 'published' has the seeds 1, 2, 3, 'terminal'"
+    ):
+        credit_map_table(other)
     assert credit_map_table(curves[curves["arm"] == "exact"]).empty
     assert render_credit_map(pd.DataFrame()) == "no setting is finished"
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
+from spa_lab.view.paper import kind_figure
 from spa_lab.view.tables.credit_heat import credit_heat
 from spa_lab.view.tables.credit_truth import agreement_table, truth_pairs
 from spa_lab.view.tables.credited_steps import credited_steps
@@ -112,6 +113,16 @@ def test_kinds(steps: pd.DataFrame) -> None:
     go = table[(table["kind"] == "go") & (table["source"] == "spa")].iloc[0]
     assert go["n"] == 4 and go["value"] == pytest.approx((0.1 + 0.2 + 0.1 + 0.2) / 4)
     assert table.loc[table["source"] == "truth", "value"].tolist() == pytest.approx([0.4])
+
+
+def test_kinds_of_sources_that_credit_different_episodes(steps: pd.DataFrame) -> None:
+    kinds = steps.assign(kind="go")
+    later = steps.assign(kind=["take"] * (len(steps) - 1) + ["go"], source="later", trajectory_id="other")
+    table = kind_table(pd.concat([kinds, later], ignore_index=True), rng=_rng())
+    assert list(dict.fromkeys(table["kind"])) == ["go", "take"]
+    figure = kind_figure(table)
+    names = [label.get_text() for label in figure.figure.axes[0].get_yticklabels()]
+    assert names == [f"go (1 to {len(steps)})", f"take ({len(steps) - 1})"]
 
 
 def test_folding() -> None:

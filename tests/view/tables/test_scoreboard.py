@@ -23,6 +23,11 @@ def test_scoreboards_of_several_runs(board: Board) -> None:
     np.testing.assert_allclose([row["low"], row["value"], row["high"]], [0.5 - half, 0.5, 0.5 + half])
     assert row["n_seeds"] == 2 and row["ceiling"] == pytest.approx(0.9) and row["chance"] == 0.5
     assert np.isnan(pooled.set_index("source").loc["mean", "value"]).all()
+    more = board(0.1, 0.05 * Z).assign(n_tasks=7, n_trajectories=9)
+    assert sample_sizes(pooled_scoreboard([board(0.0, 0.1), more])) == (
+        "mean of 2 seeds, normal intervals over seeds and tasks, trajectories: 14 successes (at most 7 tasks "
+        "a seed), 14 failures (at most 7 tasks a seed)"
+    )
     single = board(0.0, 0.1)
     pd.testing.assert_frame_equal(pooled_scoreboard([single]), single.assign(n_seeds=1))
     with pytest.raises(ValueError, match="at least 1 scoreboard"):

@@ -26,8 +26,11 @@ def _what_if(trajectory: Trajectory, step: int, action: str) -> Trajectory:
 
 def test_interval_by_hand() -> None:
     assert value_interval([1, 1, 0, 1]) == (wilson(3, 4).low, 0.75, wilson(3, 4).high)
-    low, mean, high = value_interval([0.5, 0.7])
-    assert (low, mean, high) == pytest.approx((0.6 - 1.96 * 0.1, 0.6, 0.6 + 1.96 * 0.1))
+    half = 1.96 * (0.1325 / 2) ** 0.5  # the variance of 0, 0.5, 0.7 and 1
+    assert value_interval([0.5, 0.7]) == pytest.approx((0.6 - half, 0.6, 1.0))
+    low, _, high = value_interval([0.5, 0.5])
+    assert low < 0.1 and high > 0.9, "two equal outcomes are no certainty"
+    assert "not told apart" in values_html({"before": [0.5, 0.5], "after": [0.6, 0.6]})
     with pytest.raises(ValueError, match=r"needs outcomes in \[0, 1\]"):
         value_interval([0.5, 2.0])
     assert "No continuation has been played" in values_html({})
@@ -107,3 +110,42 @@ def test_growing_can_be_stopped_and_bad_outcomes_are_said(trajectory: Trajectory
     assert "needs outcomes" in view.status and view.grown == {}
     with pytest.raises(ValueError, match="chunk and budget must be >= 1"):
         BranchView(Collection.of([trajectory]), _grow, chunk=0)
+
+
+def test_actions_that_begin_alike_have_a_row_each(trajectory: Trajectory) -> None:
+    long = "click[red running shoes for women, size {}]"
+    steps = (replace(trajectory.steps[0], action=long.format(7)), *trajectory.steps[1:])
+    view = BranchView(Collection.of([replace(trajectory, steps=steps)]), _grow, what_if=_what_if, budget=8)
+    view.try_action(long.format(9))
+    assert view.values.count("<tr") == 1 + 3 and "(1)" in view.values and "(2)" in view.values
+    assert view.to_frame()["trajectory_id"].tolist() == ["t1", "t1", "other"]
+
+
+def test_as_many_are_played_as_the_button_says(trajectory: Trajectory, press: Press) -> None:
+    view = BranchView(Collection.of([trajectory]), _grow, budget=10, chunk=8)
+    press(view, grow="")
+    assert "Play 10 continuations" in view.controls and view.to_frame()["n"].tolist() == [10, 10]
+
+
+def test_an_error_of_the_users_player_is_said_and_playing_can_begin_again(
+    trajectory: Trajectory, press: Press
+) -> None:
+    def broken(trajectory: Trajectory, step: int, n: int) -> list[float]:
+        raise RuntimeError("<server> gone")
+
+    async def play() -> BranchView:
+        view = BranchView(Collection.of([trajectory]), broken)
+        view.start()
+        while not view.status:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)
+        return view
+
+    view = asyncio.run(play())
+    assert "RuntimeError: &lt;server&gt; gone" in view.status
+    assert "disabled" not in view.controls.split("</button>")[0], "Play"
+    sent: list[object] = []
+    view.send = sent.append
+    with pytest.raises(RuntimeError):
+        press(view, grow="")
+    assert sent == [{"answered": True}] and "RuntimeError" in view.status

@@ -99,6 +99,8 @@ def test_nonsense_from_a_page_is_said_and_changes_nothing(collection: Collection
         press(view, **moves)
         assert 'role="alert"' in view.status and "<b>" not in view.status
     assert view.found == before
+    press(view, shortest="1.5")
+    assert "steps from: needs a whole number, got &#x27;1.5&#x27;" in view.status
     press(view, unheard_of="x")
     assert view.status == ""
     view._answer(view, "garbage", [])
@@ -229,7 +231,11 @@ def test_columns_sort_and_filters_reset(collection: Collection) -> None:
     assert view.numbers == [2, 1, 0] and 'aria-sort="descending"' in view.found
     press(view, sort="steps")
     assert view.numbers == [0, 1, 2] and 'aria-sort="ascending"' in view.found
-    press(view, longest="6", text="take", kind="unknown")
+    press(view, sort="task")
+    assert 'class="task" aria-sort="ascending"' in view.found, "A to Z"
+    press(view, sort="task")
+    assert 'class="task" aria-sort="descending"' in view.found
+    press(view, order="shortest", longest="6", text="take", kind="unknown")
     assert view.numbers == [0, 1] and view.query_words == ["take"] and "steps ≤ 6" in view.filters
     press(view, clear="longest")
     assert view.numbers == [0, 1, 2] and "steps ≤ 6" not in view.filters
@@ -268,7 +274,7 @@ def test_two_policies_side_by_side(drawn: Drawn, opinion: Opinion) -> None:
     right = Collection.of([two], [opinion(two)], name="right")
     view = spa_lab.inspect(left, beside=right)
     assert view.trajectory.id == "t4" and view.beside_set == "right"
-    assert view.steps.count("they part<") == 2 and "The first 1 actions are the same." in view.steps
+    assert view.steps.count("they part<") == 2 and "The first action is the same." in view.steps
     assert "&lt;b&gt;look" in view.steps and "<b>look" not in view.steps
     assert marked(view, "steps") == ["0", "1", "2", "3"] and view.steps.count("<tr ") == 7 + 1
     press(view, differing="")
@@ -291,12 +297,41 @@ def test_tags_notes_and_labels_are_kept_and_exported(collection: Collection, tmp
     assert list(again.notes) == [
         Note("t6", tags=("odd", "<b>"), text="why?"), Note("t4", 2, label="lost <i>", text="here")
     ]  # fmt: skip
+    (tmp_path / "file").write_text("no folder")
+    again.notes_path = tmp_path / "file" / "notes.jsonl"
+    press(again, save_notes="")
+    assert 'role="alert"' in again.status and "file/notes.jsonl" in again.status, "the disk refuses"
     press(view, **{"tags:1": "", "note:1": ""})
     assert len(view.notes) == 1
     assert view.notes.to_frame()["label"].tolist() == ["lost <i>"]
     path.write_text(path.read_text().replace('"step": 2', '"step": "2"'))
     with pytest.raises(ValueError, match=r"notes.jsonl, line 3: note of 't4': 'step' must be an integer"):
         Notes.load(path)
+
+
+def test_later_steps_of_a_longer_episode_beside_can_be_reached(drawn: Drawn, opinion: Opinion) -> None:
+    short = replace(drawn(4), task_id="a")
+    long = replace(drawn(450), task_id="a")
+    view = spa_lab.inspect(
+        Collection.of([short], [opinion(short)], name="left"), beside=Collection.of([long], name="right")
+    )
+    press(view, page="2")
+    assert "steps 400 to 449 of 450" in view.steps and "candle 449" in view.steps and view.step == 0
+    press(view, page="9")
+    assert "steps 400 to 449 of 450" in view.steps, "there is no later page"
+    press(view, page="0")
+    assert marked(view, "steps") == ["0", "1", "2", "3"]
+    press(view, page="1")
+    view.selected_step = 3  # a key: back to the page of the selected step
+    assert marked(view, "steps") == ["0", "1", "2", "3"]
+
+
+def test_a_saved_page_says_that_the_episodes_beside_are_left_out(drawn: Drawn, tmp_path: Path) -> None:
+    left, right = (Collection.of([drawn(4)], name=name) for name in ("left", "<right>"))
+    note = "saved without the episodes beside, of &lt;right&gt;"
+    for beside, told in ((right, True), (None, False)):
+        spa_lab.inspect(left, beside=beside).save(tmp_path / "one.html")
+        assert (note in saved(tmp_path / "one.html")["controls"]) is told
 
 
 def test_unknown_outcomes_are_drawn_as_such(drawn: Drawn, opinion: Opinion) -> None:

@@ -153,6 +153,7 @@ def test_monitor_opens_on_the_stage_that_runs_with_few_metrics_in_words(tmp_path
     press(view, look="", all_metrics="")
     assert view.shown == ["ppo-spa", "ppo-terminal"] and len(_titles(view)) == 4
     assert "success, share of episodes" in _titles(view) and '"iteration"' in view.curves
+    assert {tuple(trace.x) for trace in view.to_figure().data} == {(1,)}, "as alarms and reports count"
 
 
 def _titles(view: Monitor) -> list[str]:
@@ -190,6 +191,8 @@ def test_runs_are_browsed_with_the_inspector_below(
     press(browser, ticked=json.dumps(["a", "b"]))
     assert box.children == (browser, browser.inspector) and browser.inspector is not first
     assert browser.found.count("<input") == 2 and "<input" not in browser.static()
+    assert "2 found; choose one, or tick two" in browser.found and "2 found</p>" in browser.static()
+    assert "trajectory files" in browser.found and browser.to_frame()["trajectory_files"].tolist() == [1, 1]
 
 
 def test_run_browser_opens_what_is_chosen(tmp_path: Path, trajectory: Trajectory, press: Press) -> None:
