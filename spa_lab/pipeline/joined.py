@@ -20,9 +20,10 @@ def joined(comparisons: Sequence[Comparison]) -> Comparison:
 
     What two of them have, such as the clone that all arms start from, is taken from the earlier one. The same
     seed gives the same bits on one machine only, so the later one's episodes are compared with it: `facts`
-    says under "shared_episodes" how many there are, and under "shared_otherwise" how many of these ended
-    otherwise or after another number of steps. Many mean that the arms of one seed have other starts. Arms of
-    one name are pooled even if their settings differ; `joined_notes` says so.
+    says under "shared_episodes" how many there are, those of earlier joins included, and under
+    "shared_otherwise" how many of these ended otherwise or after another number of steps. Many mean that the
+    arms of one seed have other starts. Arms of one name are pooled even if their settings differ;
+    `joined_notes` says so.
 
     Args:
         comparisons: at least 1.
@@ -39,8 +40,8 @@ def joined(comparisons: Sequence[Comparison]) -> Comparison:
         "worlds": _distinct(one.facts["worlds"] for one in comparisons),
         "seeds": sorted(_distinct(one.facts["seeds"] for one in comparisons)),
         "policies": _distinct(one.facts["policies"] for one in comparisons),
-        "shared_episodes": n_shared,
-        "shared_otherwise": n_otherwise,
+        "shared_episodes": n_shared + sum(one.facts.get("shared_episodes", 0) for one in comparisons),
+        "shared_otherwise": n_otherwise + sum(one.facts.get("shared_otherwise", 0) for one in comparisons),
     }
     costs, curves, cells = (
         [getattr(one.outcomes, name) for one in comparisons] for name in ("costs", "curves", "cells")
@@ -76,7 +77,8 @@ def joined_notes(comparison: Comparison) -> list[str]:
 def _mixed(cells: pd.DataFrame) -> Iterator[list[str]]:
     """Ids without their seeds, of each arm and world that has several."""
     settings: dict[tuple[str, str], dict[str, None]] = {}
-    for cell, policy in zip(cells["cell"], cells["policy"], strict=True):
+    done = cells[cells["state"] == "done"]
+    for cell, policy in zip(done["cell"], done["policy"], strict=True):
         setting = cell.rpartition("-seed-")[0]
         settings.setdefault((policy, setting.rpartition("/")[0]), {})[setting] = None
     yield from (list(several) for (policy, _), several in settings.items() if policy and len(several) > 1)

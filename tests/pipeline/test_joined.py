@@ -61,6 +61,8 @@ def test_what_two_have_is_the_earlier_ones_and_differences_are_counted() -> None
     (note,) = joined_notes(made)
     assert f"has: {len(episodes)}; of these, 2 ended otherwise" in note
     assert joined_notes(first) == []
+    again = joined([made, later])
+    assert again.facts["shared_episodes"] == 2 * len(episodes) and again.facts["shared_otherwise"] == 4
 
 
 def test_a_saved_report_differs_in_no_episode(tmp_path: Path) -> None:
