@@ -42,9 +42,10 @@ class History:
 
 
 ActionProbs = Callable[[Sequence[History]], FloatArray]
-"""n histories -> (n, A) float64: the probability of each of A texts; rows sum to 1."""
+"""n histories -> (n, A) float64: the probability of each of A texts; rows sum to 1, or to less where
+other texts are written, which count as failures."""
 _ROUNDING = 1e-6
-"""By which a sum of probabilities may miss 1."""
+"""By which a sum of probabilities may exceed 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +104,7 @@ def exact_values(
 
     Raises:
         ValueError: a task is missing or has more histories; a text is listed twice, or a step is not listed;
-            the world replies something else than was recorded, or probabilities do not sum to 1.
+            the world replies something else than was recorded, or probabilities sum to more than 1.
     """
     if len(set(texts)) < len(texts):
         raise ValueError(f"{len(texts)} texts, {len(set(texts))} of them distinct: one is listed twice")
@@ -219,8 +220,10 @@ def _solve(
     root = _Node(History(world.reset(task)))
     inner = list(_grow(root, world, texts, environment.step_limit, task, max_histories))
     for node, probs in zip(inner, action_probs([node.history for node in inner]), strict=True):
-        if abs(float(np.sum(probs)) - 1.0) > _ROUNDING:
-            raise ValueError(f"task {task.id!r}: probabilities of actions sum to {np.sum(probs)}, expected 1")
+        if float(np.sum(probs)) > 1.0 + _ROUNDING:
+            raise ValueError(
+                f"task {task.id!r}: probabilities of actions sum to {np.sum(probs)}, expected at most 1"
+            )
         node.action_probs = probs
     for node in reversed(inner):  # children come after their parents
         node.value = float(node.action_probs @ [child.value for child in node.children])

@@ -112,7 +112,7 @@ def test_trajectories_that_do_not_fit_the_enumeration_are_refused() -> None:
         solve(initial_observation="x")
     with pytest.raises(ValueError, match="2 texts, 1 of them distinct"):
         exact_values(uniform, environment, [episode], tasks, texts[:1] * 2, policy="coin")
-    with pytest.raises(ValueError, match=r"probabilities of actions sum to 1\.5, expected 1"):
+    with pytest.raises(ValueError, match=r"probabilities of actions sum to 1\.5, expected at most 1"):
         more = uniform_action_probs(2)
         exact_values(lambda h: 1.5 * more(h), environment, [episode], tasks, texts, policy="coin")
     with pytest.raises(ValueError, match="task 'other' is not among 2"):

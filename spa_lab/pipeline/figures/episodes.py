@@ -95,7 +95,7 @@ def _advantages(entry: CreditedTrajectory, run: Run, *, name: str, page: Page) -
         settings = _advantage_settings(run)
         return paper.advantages_figure(entry.trajectory, entry.credits[0], settings, name=name, columns=page)
     except ValueError as error:
-        return LeftOut(name, f"{run.path}: {error}")
+        return LeftOut(name, str(error))
 
 
 def _advantage_settings(run: Run) -> AdvantageSettings:
@@ -103,7 +103,10 @@ def _advantage_settings(run: Run) -> AdvantageSettings:
     facts = run.config.get("preset")
     if not isinstance(facts, dict):
         return AdvantageSettings()
-    preset = preset_from_dict(facts)
+    try:
+        preset = preset_from_dict(facts)
+    except ValueError as error:  # of another version
+        raise ValueError(f"{run.path}: {error}") from None
     reward, ppo = preset.reward, preset.ppo
     return AdvantageSettings(
         alpha=reward.alpha, beta=reward.beta, gamma=ppo.gamma, lam=ppo.lam,
