@@ -164,19 +164,17 @@ def _drowned(tokens: pd.DataFrame, steps: pd.DataFrame) -> Alarm:
 
 def _border(batch: UpdateBatch, config: PPOConfig, *, threshold: float = 0.05) -> Alarm:
     """How much of a step's reward reaches the last token of the step before."""
-    carried: list[float] = []
-    for row in _rows(batch) if batch.values is not None else ():
-        ends = _last_actions(row.step, config)
-        decay = config.gamma * config.lam
-        if config.gae_level == "token" and config.gamma_step is not None:
-            decay = config.gamma_step * config.lam
-            ends = np.arange(len(ends))  # one factor a border, see `bilevel_gae`
-        carried += (decay ** np.diff(ends)).tolist()
     if batch.values is None:
-        text = (
-            "how much of a step's reward reaches the step before it is not known without a critic's values."
-        )
+        text = "how much of a step's reward reaches the step before it is not known without a critic."
         return Alarm("never_crosses_border", False, 0.0, text)
+    gamma = config.gamma
+    if config.gae_level == "token" and config.gamma_step is not None:
+        gamma = config.gamma_step
+    carried = [
+        factor
+        for row in _rows(batch)
+        for factor in (gamma * config.lam) ** np.diff(_last_actions(row.step, config))
+    ]
     median = float(np.median(carried)) if carried else 1.0
     text = f"of a step's reward {median:.1%} reaches the step before it (median over step borders)."
     return Alarm("never_crosses_border", median < threshold, 1.0 - median, text)
@@ -285,8 +283,8 @@ def _gae(rewards: FloatArray, values: FloatArray, step: NDArray[np.int64], confi
 
 
 def _last_actions(step: NDArray[np.int64], config: PPOConfig) -> NDArray[np.intp]:
-    """(T,) index of each step's last action among the actions that GAE runs over: tokens or steps."""
-    if config.gae_level == "step":
+    """(T,) index of each step's last action among those by which GAE goes back: tokens or steps."""
+    if config.gae_level == "step" or config.gamma_step is not None:  # see `bilevel_gae`
         return np.arange(int(step.max()) + 1)
     used = step if config.gae_over == "all_tokens" else step[step >= 0]
     following = np.append(used[1:], -2)

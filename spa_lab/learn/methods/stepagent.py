@@ -108,12 +108,11 @@ class StepAgentLearner:
     def _learn(self, pairs: Sequence[Pair]) -> dict[str, float]:
         """`ppo.epochs` passes over the pairs."""
         rows: list[list[float]] = [[0.0] * 3] if not pairs else []
-        references = self._references(pairs)
+        references, lengths = self._references(pairs), _lengths(pairs)
         self.policy.model.train()
         for _ in range(self.config.epochs if pairs else 0):
             for indices in self._batches(pairs, self.order):
                 n_tokens = sum(len(pairs[i].chosen) for i in indices)
-                lengths = [2 * pair.n_tokens for pair in pairs]
                 parts = [
                     self._descend([pairs[i] for i in part], references[part], len(indices), n_tokens)
                     for part in split_rows(indices, lengths, self.config.micro_tokens)
@@ -154,8 +153,12 @@ class StepAgentLearner:
         return table
 
     def _batches(self, pairs: Sequence[Pair], rng: random.Random) -> list[list[int]]:
-        lengths = [2 * pair.n_tokens for pair in pairs]
-        return token_batches(lengths, budget=self.config.batch_tokens, rng=rng)
+        return token_batches(_lengths(pairs), budget=self.config.batch_tokens, rng=rng)
+
+
+def _lengths(pairs: Sequence[Pair]) -> list[int]:
+    """Tokens of each pair in memory: two rows, padded to the longer one."""
+    return [2 * pair.n_tokens for pair in pairs]
 
 
 def expert_steps(
