@@ -7,7 +7,8 @@ per step; `spa_lab.advantages` places them on tokens.
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import get_args
 
 import numpy as np
@@ -100,6 +101,12 @@ def mean(trajectory: Trajectory) -> Credit:
     """
     n_steps = len(trajectory)
     return Credit(trajectory.id, "mean", np.full(n_steps, trajectory.known_outcome / n_steps))
+
+
+MODEL_FREE: Mapping[str, Callable[[Trajectory], Credit]] = MappingProxyType(
+    {"terminal": terminal, "mean": mean}
+)
+"""Credits that need nothing but the outcome, so that every trajectory with a known one has them."""
 
 
 def random(trajectory: Trajectory, *, rng: np.random.Generator) -> Credit:

@@ -20,13 +20,14 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "spa_lab"
 
 GROUND = frozenset(
-    {"types", "react", "rewards", "advantages", "alarms", "stats", "store", "configs", "plugins"}
+    {"types", "matching", "react", "rewards", "advantages", "alarms", "stats", "store", "configs", "plugins"}
 )
 """Modules at the bottom: they import only one another, and every package may import them."""
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "types": frozenset(),
     "plugins": frozenset(),
     "paths": frozenset(),
+    "matching": GROUND,
     "react": GROUND,
     "rewards": GROUND,
     "advantages": GROUND,

@@ -97,7 +97,7 @@ def harm_part(case: Case) -> Part:
 
 
 def pivot_part(case: Case) -> Part:
-    """Whether the decisive step is found: the one of largest Delta in a success, of smallest in a failure.
+    """Whether the pivotal step is found: the one of largest Delta in a success, of smallest in a failure.
 
     Only if its Delta is known to differ from 0; k contributions tied at the extreme count 1 / k.
     """

@@ -18,6 +18,7 @@ import pandas as pd
 
 from spa_lab.credit import agreement
 from spa_lab.credit.agreement import Case
+from spa_lab.matching import check_match
 from spa_lab.stats.task_weights import percentile_bounds, task_weights
 from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
 
@@ -252,22 +253,7 @@ def _check(
             f"{len(measured)} of {len(trajectories)} trajectories have a truth, {resamples} resamples; "
             "needs at least 1 of each"
         )
-    lengths = {trajectory.id: len(trajectory) for trajectory in trajectories}
-    if len(lengths) < len(trajectories):
-        raise ValueError(f"{len(trajectories)} trajectories have {len(lengths)} ids: one is there twice")
-    records = [("truth", truth.trajectory_id, len(truth.progress)) for truth in truths]
-    records += [(f"credit by {credit.source!r}", credit.trajectory_id, len(credit)) for credit in credits]
-    seen: set[tuple[str, str]] = set()
-    for what, trajectory_id, n_steps in records:
-        if (what, trajectory_id) in seen:
-            raise ValueError(f"{what} of {trajectory_id!r} is there twice")
-        seen.add((what, trajectory_id))
-        if trajectory_id not in lengths:
-            raise ValueError(f"{what} of {trajectory_id!r}: the trajectory is not among those given")
-        if lengths[trajectory_id] != n_steps:
-            raise ValueError(
-                f"{what} of {trajectory_id!r} has {n_steps} steps, the trajectory {lengths[trajectory_id]}"
-            )
+    check_match(trajectories, credits, truths)
 
 
 def _check_complete(source: str, credits: Mapping[str, Credit], measured: Sequence[Trajectory]) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from spa_lab.matching import check_match
 from spa_lab.stats.task_weights import percentile_bounds, task_weights
 from spa_lab.types import Credit, FloatArray, Labels, Trajectory
 
@@ -107,10 +108,11 @@ def label_scoreboard(
         level: confidence of the intervals, in (0, 1).
 
     Raises:
-        ValueError: no trajectory has both a credit and labels, or a credit or label fits none (names it).
+        ValueError: no trajectory has both a credit and labels, or a credit or labels do not fit, as in
+            `matching.check_match`.
     """
+    check_match(trajectories, credits, labels=labels)
     by_id = {trajectory.id: trajectory for trajectory in trajectories}
-    _check(by_id, credits, labels)
     by_source, by_labeller = _grouped(credits, labels)
     rows = [
         row
@@ -223,18 +225,3 @@ def _ratios(parts: FloatArray, tasks: NDArray[np.intp], weights: FloatArray) -> 
     np.add.at(sums, tasks, parts)
     above, below = (weights @ sums).T
     return np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
-
-
-def _check(by_id: Mapping[str, Trajectory], credits: Sequence[Credit], labels: Sequence[Labels]) -> None:
-    given = [(f"credit by {one.source!r}", one.trajectory_id, len(one)) for one in credits]
-    given += [(f"labels by {one.source!r}", one.trajectory_id, len(one)) for one in labels]
-    seen: set[tuple[str, str]] = set()
-    for what, trajectory_id, length in given:
-        if (what, trajectory_id) in seen:
-            raise ValueError(f"{what} of {trajectory_id!r} is there twice")
-        seen.add((what, trajectory_id))
-        if trajectory_id not in by_id:
-            raise ValueError(f"{what} of {trajectory_id!r}: not among the {len(by_id)} trajectories")
-        n_steps = len(by_id[trajectory_id])
-        if n_steps != length:
-            raise ValueError(f"{what} of {trajectory_id!r} has {length} steps, the trajectory {n_steps}")

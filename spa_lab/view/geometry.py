@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from spa_lab.matching import check_match
 from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
-from spa_lab.view.tables.frames import check_match, progress_error
+from spa_lab.view.tables.frames import progress_error
 from spa_lab.view.tables.trajectory import running_sum
 
 Span = tuple[float, float]

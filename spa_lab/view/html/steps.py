@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from spa_lab.matching import check_match
 from spa_lab.types import Credit, FloatArray, Labels, Step, TokenNumbers, Trajectory, ValueTruth
 from spa_lab.view import style
 from spa_lab.view.geometry import Span, bar_span
@@ -18,7 +19,7 @@ from spa_lab.view.html.bar_cells import bar, mark, reach, swatch, track
 from spa_lab.view.html.log_fields import log_fields_html
 from spa_lab.view.html.markup import prose, safe
 from spa_lab.view.html.tokens import numbers_html
-from spa_lab.view.tables.frames import check_match, progress_error
+from spa_lab.view.tables.frames import progress_error
 from spa_lab.view.tables.trajectory import pivotal_step
 from spa_lab.view.text import (
     GROUNDING_UNKNOWN,
@@ -104,7 +105,7 @@ def steps_html(
     shared = bar_span(credits, truths)
     spans = [shared if scale == "common" else bar_span([credit]) for credit in credits]
     truth_span = shared if scale == "common" else bar_span([], truths)
-    pivotal = pivotal_step(credits, truth)
+    pivotal = pivotal_step(trajectory, credits, truth)
     shades = tints(focus.contributions) if focus is not None else [""] * len(trajectory)
     shown = range(len(trajectory)) if rows is None else rows
     drawn = []

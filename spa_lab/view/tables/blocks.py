@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pandas as pd
 
+from spa_lab.matching import check_match
 from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
-from spa_lab.view.tables.frames import check_match
 
 MOST = 7
 """Blocks of a drawing."""

@@ -7,13 +7,14 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from spa_lab.rewards import mean, terminal
+from spa_lab.matching import check_match
+from spa_lab.rewards import MODEL_FREE
 from spa_lab.store import Run
 from spa_lab.store.lines import Record
 from spa_lab.store.records import decode_trajectory
 from spa_lab.types import Credit, FloatArray, Labels, TokenNumbers, Trajectory, ValueTruth
 from spa_lab.view.tables.annotations import RunAnnotations
-from spa_lab.view.tables.frames import check_match, known_share, trajectories_frame
+from spa_lab.view.tables.frames import known_share, trajectories_frame
 from spa_lab.view.tables.trajectory import disagreement, running_sum
 
 Outcome = Literal["all", "success", "failure", "unknown"]
@@ -41,8 +42,6 @@ COLUMNS = (
     "grounding",
 )
 """Of the index."""
-MODEL_FREE = ("terminal", "mean")
-"""Sources that need nothing but the outcome, so that every trajectory with a known one has their credit."""
 UNKNOWN_KIND = "unknown"
 """Kind of a task of which none was recorded."""
 
@@ -215,10 +214,8 @@ class Collection:
         for source in sources:
             if source in by_source:
                 credits.append(by_source[source])
-            elif source in MODEL_FREE:
-                trajectory = self.trajectory(position)
-                if trajectory.outcome is not None:
-                    credits.append((terminal if source == "terminal" else mean)(trajectory))
+            elif source in MODEL_FREE and (trajectory := self.trajectory(position)).outcome is not None:
+                credits.append(MODEL_FREE[source](trajectory))
         return credits
 
     def truth(self, position: int) -> ValueTruth | None:

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from spa_lab.types import Credit, FloatArray, Labels, TokenNumbers, Trajectory, ValueTruth
+from spa_lab.matching import check_match
+from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
 
 
 def steps_frame(
@@ -187,43 +188,6 @@ def progress_error(truth: ValueTruth) -> FloatArray:
     positively correlated, and the true error is then smaller.
     """
     return np.hypot(truth.standard_error[:-1], truth.standard_error[1:])
-
-
-def check_match(
-    trajectories: Sequence[Trajectory],
-    credits: Sequence[Credit],
-    truths: Sequence[ValueTruth] = (),
-    labels: Sequence[Labels] = (),
-    tokens: Sequence[TokenNumbers] = (),
-) -> None:
-    """Check that credits, truths, labels and numbers of tokens fit the trajectories.
-
-    Raises:
-        ValueError: naming the trajectory's id, and both lengths where they differ; as `steps_frame`.
-    """
-    lengths: dict[str, int] = {}
-    for trajectory in trajectories:
-        if trajectory.id in lengths and (credits or truths):
-            raise ValueError(f"duplicate trajectory id {trajectory.id!r}: credits cannot be matched")
-        lengths[trajectory.id] = len(trajectory)
-    given = [
-        (f"credit of {credit.trajectory_id!r} by {credit.source!r}", credit.trajectory_id, len(credit))
-        for credit in credits
-    ]
-    given += [
-        (f"truth of {truth.trajectory_id!r}", truth.trajectory_id, len(truth.progress)) for truth in truths
-    ]
-    given += [(f"labels of {o.trajectory_id!r} by {o.source!r}", o.trajectory_id, len(o)) for o in labels]
-    given += [(f"{o.name} of the tokens of {o.trajectory_id!r}", o.trajectory_id, len(o)) for o in tokens]
-    seen: set[str] = set()
-    for what, owner, length in given:
-        if owner not in lengths:
-            raise ValueError(f"{what}: that trajectory is not among the {len(lengths)} given")
-        if length != lengths[owner]:
-            raise ValueError(f"{what} has {length} steps, the trajectory has {lengths[owner]}")
-        if what in seen:
-            raise ValueError(f"duplicate {what}")
-        seen.add(what)
 
 
 def _per_step(trajectories: Sequence[Trajectory], by_id: Mapping[str, FloatArray]) -> FloatArray:

@@ -118,12 +118,18 @@ def disagreement(credit: Credit, truth: ValueTruth) -> float:
     return float(np.abs(credit.contributions - truth.progress).mean())
 
 
-def pivotal_step(credits: Sequence[Credit], truth: ValueTruth | None) -> int | None:
-    """Step with the largest |progress| or, without a truth, the largest |contribution| of the first credit.
+def pivotal_step(trajectory: Trajectory, credits: Sequence[Credit], truth: ValueTruth | None) -> int | None:
+    """Step of most progress in a success, of least in a failure; of most |progress| if success is unknown.
 
-    The first of equal ones. None if there is neither a truth nor a credit, or if all steps are equal.
+    As in the metric `pivot_hit` of `credit.fidelity`. Without a truth, contributions of the first credit take
+    the place of progress. The first of equal ones. None if there is neither a truth nor a credit, or if no
+    step stands out.
     """
     if truth is None and not credits:
         return None
-    sizes = np.abs(truth.progress if truth is not None else credits[0].contributions)
-    return None if len(sizes) > 1 and np.ptp(sizes) == 0 else int(np.argmax(sizes))
+    progress = truth.progress if truth is not None else credits[0].contributions
+    if trajectory.success is None:
+        scores = np.abs(progress)
+    else:
+        scores = progress if trajectory.success else -progress
+    return None if len(scores) > 1 and np.ptp(scores) == 0 else int(np.argmax(scores))

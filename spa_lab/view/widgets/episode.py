@@ -61,7 +61,7 @@ class Episode:
 
     def pivotal(self) -> int | None:
         """`pivotal_step` of the truth, or else of the first source that is drawn."""
-        return pivotal_step(self.credits, self.truth)
+        return pivotal_step(self.trajectory, self.credits, self.truth)
 
     def head(self) -> str:
         """Task, facts, and the sources that gave this episode no credit: named, not drawn as zero."""

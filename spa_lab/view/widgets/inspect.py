@@ -27,6 +27,7 @@ def inspect(
     labels: Sequence[Labels] = (),
     kinds: Mapping[str, str] | None = None,
     selection: Selection | None = None,
+    sources: Sequence[str] | None = None,
     beside: Any = None,
     notes: Path | str | None = None,
     **log: Any,
@@ -43,6 +44,7 @@ def inspect(
         labels: what people or judges say of their steps.
         kinds: task id -> task type; a run's own tasks if None, and "unknown" outside of a run.
         selection: to share with other widgets.
+        sources: whose credit is drawn at first, see `Inspector`; others can be ticked on the page.
         beside: trajectories of the same tasks, of any kind that `what` may be: those of another policy or
             run, shown side by side with these, step by step.
         notes: file of tags, notes and labels (JSON lines); read if it exists, and written by the button of
@@ -52,12 +54,13 @@ def inspect(
 
     Raises:
         TypeError: an option that there is not, or one of a log for what is none.
-        ValueError: there are no trajectories, a file is broken (names file and line), or no format fits.
+        ValueError: there are no trajectories, a file is broken (names file and line), no format fits, or
+            there is no such source.
         StoreError: there is no such file or folder.
     """
     given = RunAnnotations(list(credits), list(truths), kinds or {}, labels)
     sets, name, shown = _sets(what, given, kinds, log)
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"sources": None if sources is None else list(sources)}
     if shown:
         options |= {"trajectory_sets": sets, "trajectory_set": name}
     if beside is not None:

@@ -8,11 +8,12 @@ from typing import Any, get_args
 
 import traitlets
 
+from spa_lab.rewards import MODEL_FREE
 from spa_lab.view.html.episodes import SORTS, episodes_html
 from spa_lab.view.html.notes import notes_html
 from spa_lab.view.html.steps import Scale
 from spa_lab.view.notes import Notes, split_tags
-from spa_lab.view.tables.collection import MODEL_FREE, Collection, Query, successes
+from spa_lab.view.tables.collection import Collection, Query, successes
 from spa_lab.view.tables.trajectory import MEASURED
 from spa_lab.view.text import outcome_text, shortened
 from spa_lab.view.widgets.episode import (
@@ -56,6 +57,9 @@ class Inspector(CollectionView):
         beside: name of the collection whose episodes are shown beside these at first.
         notes: the reader's tags, notes and labels so far.
         notes_path: file that the page's button writes them to.
+
+    Raises:
+        ValueError: a source that the collection does not have.
     """
 
     filters = pane()
@@ -107,6 +111,9 @@ class Inspector(CollectionView):
     def _start(self, sources: list[str] | None = None) -> None:
         """Take up a collection: all of it listed, its first sources drawn."""
         known = self.collection.sources
+        unknown = [source for source in sources or () if source not in known]
+        if unknown:
+            raise ValueError(f"{self.collection.name}: no credit by {unknown}, only by {known}")
         models = [source for source in known if source not in MODEL_FREE]
         self.sources = sources if sources is not None else (models or list(MODEL_FREE))[:FIRST_SOURCES]
         if self.selection.source not in known:

@@ -24,7 +24,7 @@ LEGEND = {
     "Δ": "progress, the measured V after a step minus the V before it; ± is one standard error",
     "base": "the part of a prediction that belongs to no step",
     "running sum": "base + Σĉ so far; its end is the predicted outcome, beside the actual R",
-    "pivotal": "the step with the largest measured |Δ|, or without a truth with the largest |ĉ|",
+    "pivotal": "the step of most Δ in a success, of least in a failure; without a truth, of ĉ",
     "✗ ungrounded": "the world could not execute the action",
 }
 """What the signs of the inspector mean."""

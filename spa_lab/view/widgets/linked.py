@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from spa_lab.rewards import MODEL_FREE
 from spa_lab.types import Credit, Trajectory, ValueTruth
-from spa_lab.view.tables.collection import MODEL_FREE, Collection
+from spa_lab.view.tables.collection import Collection
 from spa_lab.view.widgets.host import Host
 from spa_lab.view.widgets.selection import Selection
 

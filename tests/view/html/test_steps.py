@@ -106,14 +106,11 @@ def test_no_text_of_a_stranger_becomes_markup(hostile: Trajectory) -> None:
 
 
 def test_the_pivotal_step_is_told_by_the_truth_first(trajectory: Trajectory) -> None:
-    credit = Credit("t1", "spa", [0.1, -0.9, 0.2])
-    truth = ValueTruth("t1", [0.5, 0.4, 0.2, 1.0], np.zeros(4), 0, "p", 40)
-    assert pivotal_step([], None) is None
-    alike = Credit(trajectory.id, "mean", np.full(len(trajectory), 0.25))
-    assert pivotal_step([alike], None) is None, "no step stands out"
-    assert pivotal_step([credit], None) == 1
-    assert pivotal_step([credit], truth) == 2
-    assert disagreement(credit, truth) == pytest.approx((0.2 + 0.7 + 0.6) / 3)
+    credit = Credit("t1", "spa", [0.1, -0.9, 0.8])
+    truth = ValueTruth("t1", [0.5, 0.4, 0.9, 1.0], np.zeros(4), 0, "p", 40)
+    assert trajectory.success and pivotal_step(trajectory, [credit], None) == 2
+    assert pivotal_step(trajectory, [credit], truth) == 1
+    assert disagreement(credit, truth) == pytest.approx((0.2 + 1.4 + 0.7) / 3)
 
 
 def test_what_does_not_fit_is_refused(trajectory: Trajectory) -> None:

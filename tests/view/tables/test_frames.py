@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from spa_lab.matching import check_match
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view.tables.frames import (
-    check_match,
     credits_frame,
     progress_error,
     steps_frame,

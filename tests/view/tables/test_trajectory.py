@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -57,13 +58,24 @@ def test_disagreement_is_the_mean_absolute_difference(credit: Credit, truth: Val
     assert disagreement(credit, truth) == pytest.approx((0.25 + 0.0 + 0.0) / 3)
 
 
-def test_the_pivotal_step(make_trajectory: Callable[..., Trajectory], truth: ValueTruth) -> None:
-    first = Credit("t1", "a", [0.1, -0.9, 0.2])
-    assert pivotal_step([first], truth) == 2  # the truth comes first
-    assert pivotal_step([first, Credit("t1", "b", [5.0, 0.0, 0.0])], None) == 1  # then the first credit
-    assert pivotal_step([Credit("t1", "even", [0.5, -0.5, 0.5])], None) is None  # no step stands out
-    assert pivotal_step([Credit("t1", "one step", [0.5])], None) == 0
-    assert pivotal_step([], None) is None
+@pytest.mark.parametrize(("success", "of_truth", "of_credit"), [(True, 2, 0), (False, 1, 1), (None, 2, 1)])
+def test_the_pivotal_step_is_the_best_of_a_success_and_the_worst_of_a_failure(
+    trajectory: Trajectory, truth: ValueTruth, success: bool | None, of_truth: int, of_credit: int
+) -> None:
+    episode = replace(trajectory, success=success)
+    first, second = Credit("t1", "a", [0.5, -0.9, 0.2]), Credit("t1", "b", [5.0, 0.0, 9.0])
+    assert pivotal_step(episode, [second, first], truth) == of_truth, "the truth comes first"
+    assert pivotal_step(episode, [first, second], None) == of_credit, "then the first credit"
+
+
+def test_no_step_is_pivotal_where_none_stands_out(
+    make_trajectory: Callable[..., Trajectory], trajectory: Trajectory
+) -> None:
+    unknown = replace(trajectory, success=None)
+    assert pivotal_step(unknown, [Credit("t1", "even", [0.5, -0.5, 0.5])], None) is None
+    assert pivotal_step(trajectory, [Credit("t1", "even", [0.5, 0.5, 0.5])], None) is None
+    assert pivotal_step(make_trajectory(grounded=[True]), [Credit("t1", "one step", [0.5])], None) == 0
+    assert pivotal_step(trajectory, [], None) is None
 
 
 def test_a_waterfall_leads_from_the_base_value_to_the_outcome(

@@ -196,6 +196,17 @@ def test_inspect_takes_whatever_somebody_has(drawn: Drawn, opinion: Opinion, tmp
         spa_lab.inspect(Path(__file__))
 
 
+def test_inspect_draws_the_sources_that_were_asked_for(drawn: Drawn, opinion: Opinion) -> None:
+    given = {"credits": [opinion(drawn(4), "spa"), opinion(drawn(4), "critic")]}
+    assert spa_lab.inspect(drawn(4), **given).sources == ["spa", "critic"]
+    view = spa_lab.inspect(drawn(4), sources=("critic", "mean"), **given)
+    assert view.sources == ["critic", "mean"] and view.focus == view.selection.source == "critic"
+    assert spa_lab.inspect(drawn(4), sources=(), **given).sources == []
+    known = r"\['spa', 'critic', 'terminal', 'mean'\]"
+    with pytest.raises(ValueError, match=rf"no credit by \['sap'\], only by {known}"):
+        spa_lab.inspect(drawn(4), sources=["sap"], **given)
+
+
 def saved(path: Path) -> dict[str, Any]:
     """What a saved page holds."""
     (packed,) = re.findall(r'id="episodes-gzip">([^<]*)<', path.read_text(encoding="utf-8"))
