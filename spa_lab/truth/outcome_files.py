@@ -1,10 +1,11 @@
 """Branch outcomes on disk: one file for each trajectory, so that a measurement can be resumed and extended.
 
-A file names the settings it was measured under (policy, weights, sampling, step cap, text of the trajectory).
-A settings mismatch raises; results are never silently recomputed or merged.
+A file names the settings it was measured under (policy, weights, prompt, sampling, step cap, text of the
+trajectory). A settings mismatch raises; results are never silently recomputed or merged.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from spa_lab.agent.codec import Codec
 from spa_lab.agent.player import Player
 from spa_lab.agent.sampling import AllowedTexts
 from spa_lab.configs.rollout import RolloutConfig
@@ -24,6 +26,9 @@ from spa_lab.types import Trajectory
 _HOLDS = "branch outcomes"
 _MAX_NAME_LENGTH = 200
 
+_SINCE_LATER = ("prompt", "context")
+"""Settings that files of earlier versions do not name; they are taken as they are."""
+
 Settings = Mapping[str, Any]
 """What two measurements must share to be joined, as plain JSON values."""
 
@@ -35,6 +40,8 @@ def settings_of(
     return {
         "policy": policy.name,
         "weights": policy.weights_digest(),
+        "prompt": _prompt_digest(policy.codec),
+        "context": policy.context,
         "step_cap": environment.step_limit,
         "temperature": config.temperature,
         "max_new_tokens": config.max_new_tokens,
@@ -78,7 +85,7 @@ def load_outcomes(folder: Path, trajectory: Trajectory, settings: Settings) -> B
     differences = [
         f"{name} {saved.get(name)!r:.40}, now {expected[name]!r:.40}"
         for name in expected
-        if saved.get(name) != expected[name]
+        if saved.get(name) != expected[name] and (name in saved or name not in _SINCE_LATER)
     ]
     if differences:
         raise ValueError(f"{path}: measured under other settings: {'; '.join(differences)}")
@@ -106,6 +113,12 @@ def _path(folder: Path, trajectory_id: str) -> Path:
     if len(name) > _MAX_NAME_LENGTH:
         name = f"{name[:_MAX_NAME_LENGTH]}-{hashlib.sha256(trajectory_id.encode()).hexdigest()[:16]}"
     return folder / f"{name}.json"
+
+
+def _prompt_digest(codec: Codec) -> str:
+    """Of the tokens around the texts of the world and the policy, and of those that end a step."""
+    parts = (codec.opening_ids(""), codec.reply_ids(""), sorted(codec.stop_ids))
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def _digest(trajectory: Trajectory) -> str:

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from spa_lab.agent.codec import Codec
 from spa_lab.agent.rollout import Policy
 from spa_lab.agent.sampling import AllowedTexts
+from spa_lab.configs.prompt import PromptConfig
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Environment, Task
 from spa_lab.envs.probes import PROBES, probe_environment
@@ -199,6 +201,30 @@ def test_other_weights_under_the_same_name_are_other_settings(
             lamp.branches(4, folder=tmp_path)
     finally:
         weight.data = kept
+
+
+def test_another_prompt_is_another_setting(probe: Callable[[str], Probe], tmp_path: Path) -> None:
+    """Whatever the policy reads around the texts; files of earlier versions, which do not say, are taken."""
+    lamp = probe("lamp")
+    lamp.branches(4, folder=tmp_path)
+    codec = lamp.policy.codec
+
+    def read_with(manual: str, prompt: PromptConfig) -> Probe:
+        other = Codec(codec.tokenizer, manual=manual, prompt=prompt, stop_ids=codec.stop_ids)
+        return lamp._replace(policy=replace(lamp.policy, codec=other))
+
+    with pytest.raises(ValueError, match=r"other settings: prompt '[0-9a-f]{16}', now '[0-9a-f]{16}'$"):
+        read_with("go left", codec.prompt).branches(4, folder=tmp_path)
+    shorter = replace(codec.prompt, context=lamp.policy.context - 1)
+    with pytest.raises(ValueError, match=rf"other settings: context {lamp.policy.context}, now"):
+        read_with(codec.manual, shorter).branches(4, folder=tmp_path)
+    for file in tmp_path.iterdir():
+        record = json.loads(file.read_text())
+        for name in ("prompt", "context"):
+            del record["settings"][name]
+        file.write_text(json.dumps(record))
+    assert _same(lamp.branches(6, folder=tmp_path), lamp.branches(6))
+    assert {"prompt", "context"} <= json.loads(file.read_text())["settings"].keys(), "named once extended"
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"schema": 1}', '{"schema": 9}'])
