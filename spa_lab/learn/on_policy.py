@@ -55,8 +55,9 @@ class OnPolicyLearner:
         critic: trained with the policy, on the returns of the estimates.
         group_size: G, episodes of the same task.
         keep: chooses the episodes that are learnt from.
-        explored: what the source of the estimates' credits gave the explorations that it was fitted to; with
-            it, every iteration reports the signs of `learn.drift`.
+        explored: what the source of the estimates' credits gave the explorations that it was fitted to, or a
+            function that knows it once estimates were made; with it, every iteration reports the signs of
+            `learn.drift`.
         stateful: further objects whose state changes during training, by name.
         recorded: episodes to learn from instead of playing some.
         extra: counts what making the estimates costs; reported in the metrics of every iteration.
@@ -74,7 +75,7 @@ class OnPolicyLearner:
         critic: Critic | None = None,
         group_size: int = 1,
         keep: Filter = keep_all,
-        explored: ContributionRange | None = None,
+        explored: ContributionRange | Callable[[], ContributionRange | None] | None = None,
         stateful: Mapping[str, Stateful] | None = None,
         recorded: RecordedEpisodes | None = None,
         extra: ExtraCost | None = None,
@@ -222,9 +223,10 @@ class OnPolicyLearner:
     def _drift(self, episodes: Sequence[Episode], estimates: Sequence[Estimate]) -> dict[str, float]:
         """The signs of drift; {} without a fitted credit."""
         credits = [estimate.credit for estimate in estimates if estimate.credit is not None]
-        if self.explored is None or len(credits) < len(episodes):
+        explored = self.explored() if callable(self.explored) else self.explored
+        if explored is None or len(credits) < len(episodes):
             return {}
-        return drift_metrics([episode.trajectory for episode in episodes], credits, self.explored)
+        return drift_metrics([episode.trajectory for episode in episodes], credits, explored)
 
     def _streams(self) -> dict[str, random.Random]:
         return {"order": self.order, "rng": self.inputs.rng}

@@ -87,6 +87,7 @@ def test_process_rewards_are_fitted_once_a_round(
     extra = ExtraCost()
     model = ProcessRewards(inputs_of(lost, iterations=6), extra)
     epochs = model.inputs.preset.estimator.epochs
+    model.first_fit()
     assert extra.taken()["extra_updates"] == epochs
     paid = [model(won)[0].contributions[0] for _ in range(5)]
     assert paid[0] == paid[1] and paid[2] == paid[3] and paid[0] < paid[2] < 1
@@ -100,6 +101,7 @@ def test_there_are_three_rounds_however_many_iterations(
     won = [make_trajectory(1.0, [True, True], id=f"y{i}") for i in range(2)]
     for iterations, expected in ((4, [2, 3]), (5, [2, 4]), (2, [1])):
         model, fits = ProcessRewards(inputs_of(won, iterations=iterations), extra := ExtraCost()), []
+        model.first_fit()
         extra.taken()
         for i in range(iterations):
             model(won)
@@ -146,7 +148,7 @@ def test_archer_advantages_are_those_of_whole_steps(
     """min Q - min V of a step on each of its tokens, neither summed nor discounted."""
     explored = [make_trajectory(1.0, [True, True], id=f"x{i}") for i in range(2)]
     learner = learner_of("archer", inputs_of(explored))
-    critics = learner.stateful["critics"]
+    critics = learner.stateful["critics"].critics
     advantages = torch.tensor([0.5, -0.25, 0.0, 1.0, 2.0, -1.0])
     monkeypatch.setattr(critics, "advantage", lambda steps: advantages)
     policy = learner.policy

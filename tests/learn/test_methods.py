@@ -28,6 +28,7 @@ from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.methods import METHODS, find_method
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.step_rewards import fused
+from spa_lab.learn.utterance_critics import UtteranceCritics
 from spa_lab.types import Credit, Step, Trajectory
 from tests.learn.reference_ppo import ReferencePPO
 from tests.learn.states import stored
@@ -160,6 +161,28 @@ def test_training_continues_from_a_state_bit_for_bit(make: Make, name: str) -> N
     assert _iterate(resumed, 2) == expected[1:]
     assert torch.equal(_weights(resumed), _weights(whole))
     assert not torch.equal(_weights(first), _weights(whole))
+
+
+@pytest.mark.parametrize("name", ["archer", "prm4a", "spa_hindsight"])
+def test_a_resumed_method_does_not_fit_to_the_explorations_again(
+    make: Make, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its model comes from the state; signs of drift are those of an unbroken run."""
+    whole = make(name)
+    (first,) = _iterate(whole, 1)
+    state = stored(whole.state())
+    assert first["extra_updates"] > 0, "a model is fitted in the first iteration"
+    with monkeypatch.context() as patch:
+        for module in ("step_network", "hindsight"):
+            patch.setattr(f"spa_lab.learn.{module}.fit", lambda *_, **__: pytest.fail("fitted again"))
+        patch.setattr(UtteranceCritics, "fit", lambda *_, **__: pytest.fail("fitted again"))
+        resumed = make(name)
+        resumed.load_state(state)
+    assert isinstance(whole, OnPolicyLearner) and isinstance(resumed, OnPolicyLearner)
+    played = whole.play(TASKS)
+    ours, theirs = whole.prepare(played), resumed.prepare(played)
+    assert torch.equal(ours.advantages, theirs.advantages)
+    assert ours.drift == theirs.drift and bool(ours.drift) == (name == "spa_hindsight")
 
 
 USER_METHOD = '''

@@ -19,15 +19,18 @@ Fails where the network does not tell good steps from bad ones, as after a short
 advantages are then the critics' errors.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from spa_lab.advantages import token_rewards
-from spa_lab.agent.rollout import Policy
+from spa_lab.agent.rollout import Episode
+from spa_lab.learn.checkpoint import LearnerState, Stateful, merge_states, split_state
 from spa_lab.learn.collect import Collected
 from spa_lab.learn.estimates import Estimate, step_credit, steps_of
 from spa_lab.learn.extra_cost import ExtraCost
+from spa_lab.learn.first_fit import FirstFit
 from spa_lab.learn.graded_rows import graded
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.on_policy import OnPolicyLearner
@@ -36,7 +39,81 @@ from spa_lab.learn.step_network import StepNetwork
 from spa_lab.learn.step_rewards import outcome
 from spa_lab.learn.utterance_critics import CriticsConfig, Transitions, UtteranceCritics
 from spa_lab.rewards import fuse, terminal
-from spa_lab.types import Credit
+from spa_lab.types import Credit, FloatArray
+
+
+class WholeStepCritics:
+    """The critics, and the network whose hidden states they read; fitted to the explorations at first.
+
+    Args:
+        inputs: of the method.
+        extra: counts the updates.
+
+    Raises:
+        ValueError: there are no explorations.
+    """
+
+    def __init__(self, inputs: TrainingInputs, extra: ExtraCost) -> None:
+        if not inputs.explored:
+            raise ValueError("method 'archer' needs explored trajectories")
+        self.inputs, self.extra, ppo = inputs, extra, inputs.preset.ppo
+        self.config = CriticsConfig()
+        if ppo.gae_level == "step":
+            self.config = replace(self.config, gamma=ppo.gamma)
+        seed = inputs.stream("critics' network").randrange(2**31)
+        self.network = StepNetwork(inputs.policy, inputs.preset.estimator, before=True, seed=seed)
+        self.reader = replace(inputs.policy, name="critics", model=self.network.backbone)
+        model = self.network.backbone
+        self.critics = UtteranceCritics(
+            int(model.config.hidden_size), self.config, rng=inputs.stream("critics"), device=model.device
+        )
+        self.first_fit = FirstFit(self._fit_explored)
+
+    def advantages(self, episodes: Sequence[Episode], paid: Sequence[FloatArray]) -> list[Credit]:
+        """Fit the critics to the episodes of an iteration, too; their advantages of these.
+
+        Args:
+            episodes: N episodes.
+            paid: (T,) rewards of each, outcome units.
+        """
+        self.first_fit()
+        trajectories = [episode.trajectory for episode in episodes]
+        features = step_features(self.reader, trajectories, rows=[episode.row for episode in episodes])
+        steps = Transitions.of(features, paid)
+        self.critics.recent.append(steps)
+        self.extra.add(updates=self.critics.fit(epochs=self.config.epochs, rng=self.inputs.rng))
+        advantages = self.critics.advantage(steps).double().cpu().split(list(map(len, trajectories)))
+        return [
+            Credit(trajectory.id, "archer", advantage.numpy())
+            for trajectory, advantage in zip(trajectories, advantages, strict=True)
+        ]
+
+    def state(self) -> LearnerState:
+        """The network, the critics and their transitions."""
+        parts: dict[str, Stateful] = {
+            "network": self.network,
+            "critics": self.critics,
+            "first fit": self.first_fit,
+        }
+        return merge_states({name: part.state() for name, part in parts.items()})
+
+    def load_state(self, state: LearnerState) -> None:
+        """Continue from `state`; raises ValueError if a part is missing or has other sizes."""
+        self.network.load_state(split_state(state, "network"))
+        self.critics.load_state(split_state(state, "critics"))
+        self.first_fit.load_state(split_state(state, "first fit"))
+
+    def _fit_explored(self) -> None:
+        """The network to the outcomes of the explorations, then the critics to their transitions."""
+        inputs, explored = self.inputs, self.inputs.explored
+        targets = [np.full(len(trajectory), trajectory.known_outcome) for trajectory in explored]
+        rows = graded(self.network.codec.rows_of(explored), targets)
+        order = inputs.stream("order of the critics' network")
+        self.extra.add(updates=self.network.fit(rows, rng=order))
+        paid = [fuse(trajectory, terminal(trajectory), inputs.preset.reward) for trajectory in explored]
+        self.critics.recent.append(Transitions.of(step_features(self.reader, explored), paid))
+        first = inputs.stream("first critics")
+        self.extra.add(updates=self.critics.fit(epochs=self.config.first_epochs, rng=first))
 
 
 def make(inputs: TrainingInputs) -> Learner:
@@ -45,53 +122,18 @@ def make(inputs: TrainingInputs) -> Learner:
     Raises:
         ValueError: there are no explorations.
     """
-    if not inputs.explored:
-        raise ValueError("method 'archer' needs explored trajectories")
-    ppo, extra = inputs.preset.ppo, ExtraCost()
-    config = CriticsConfig()
-    if ppo.gae_level == "step":
-        config = replace(config, gamma=ppo.gamma)
-    reader, reward = _reader(inputs, extra), outcome(inputs.preset.reward)
-    explored = [
-        fuse(trajectory, terminal(trajectory), inputs.preset.reward) for trajectory in inputs.explored
-    ]
-    first = Transitions.of(step_features(reader, inputs.explored), explored)
-    critics = UtteranceCritics(
-        first.before.shape[1], config, rng=inputs.stream("critics"), device=first.before.device
-    )
-    critics.recent.append(first)
-    extra.add(updates=critics.fit(epochs=config.first_epochs, rng=inputs.stream("first critics")))
+    extra, reward = ExtraCost(), outcome(inputs.preset.reward)
+    critics = WholeStepCritics(inputs, extra)
 
     def estimate(collected: Collected) -> list[Estimate]:
         episodes, paid = collected.episodes, reward(collected.episodes)
-        trajectories = [episode.trajectory for episode in episodes]
-        features = step_features(reader, trajectories, rows=[episode.row for episode in episodes])
-        steps = Transitions.of(features, paid)
-        critics.recent.append(steps)
-        extra.add(updates=critics.fit(epochs=config.epochs, rng=inputs.rng))
-        advantages = critics.advantage(steps).double().cpu().split(list(map(len, trajectories)))
-        credits = [
-            Credit(trajectory.id, "archer", advantage.numpy())
-            for trajectory, advantage in zip(trajectories, advantages, strict=True)
-        ]
+        estimates = step_credit(collected, critics.advantages(episodes, paid))
         return [
             replace(estimate, rewards=token_rewards(per_step, steps_of(episode)))
-            for estimate, per_step, episode in zip(
-                step_credit(collected, credits), paid, episodes, strict=True
-            )
+            for estimate, per_step, episode in zip(estimates, paid, episodes, strict=True)
         ]
 
     return OnPolicyLearner(inputs, estimate, stateful={"critics": critics}, extra=extra)
-
-
-def _reader(inputs: TrainingInputs, extra: ExtraCost) -> Policy:
-    """A copy of the cloned policy whose hidden states, before and after each step, tell the outcome."""
-    seed = inputs.stream("critics' network").randrange(2**31)
-    network = StepNetwork(inputs.policy, inputs.preset.estimator, before=True, seed=seed)
-    rows = network.codec.rows_of(inputs.explored)
-    targets = [np.full(len(t), t.known_outcome) for t in inputs.explored]
-    extra.add(updates=network.fit(graded(rows, targets), rng=inputs.stream("order of the critics' network")))
-    return replace(inputs.policy, name="critics", model=network.backbone)
 
 
 METHOD = TrainingMethod(

@@ -36,6 +36,7 @@ import torch
 from spa_lab.agent.codec import TokenRow
 from spa_lab.learn.checkpoint import LearnerState, merge_states, split_state
 from spa_lab.learn.extra_cost import ExtraCost
+from spa_lab.learn.first_fit import FirstFit
 from spa_lab.learn.fresh_steps import OverFreshSteps
 from spa_lab.learn.graded_rows import GradedRow, graded, graded_state, load_graded
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
@@ -92,13 +93,13 @@ class ProcessRewards:
         """Iterations that were paid."""
         seed = inputs.stream("process rewards").randrange(2**31)
         self.network = StepNetwork(inputs.policy, inputs.preset.estimator, seed=seed)
-        rows = inputs.policy.codec.rows_of(inputs.explored)
-        self._fit(graded(rows, pooled_returns(inputs.explored, GAMMA)))
+        self.first_fit = FirstFit(self._fit_explored)
 
     def __call__(
         self, trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow] | None = None
     ) -> list[Credit]:
         """The model's q of every step, in [0, 1]; the episodes of one iteration at a time."""
+        self.first_fit()
         if self.n_paid in self.starts[1:] and self._round:
             self._fit(self._round)
             self._round = []
@@ -116,13 +117,19 @@ class ProcessRewards:
         """The present model, and the episodes of this round."""
         counted = LearnerState(facts={"paid": self.n_paid})
         parts = {"network": self.network.state(), "round": graded_state(self._round), "counted": counted}
-        return merge_states(parts)
+        return merge_states(parts | {"first fit": self.first_fit.state()})
 
     def load_state(self, state: LearnerState) -> None:
         """Continue from `state`; raises ValueError if a part is missing."""
         self.network.load_state(split_state(state, "network"))
         self._round = load_graded(split_state(state, "round"))
         self.n_paid = int(split_state(state, "counted").facts["paid"])
+        self.first_fit.load_state(split_state(state, "first fit"))
+
+    def _fit_explored(self) -> None:
+        explored = self.inputs.explored
+        rows = self.inputs.policy.codec.rows_of(explored)
+        self._fit(graded(rows, pooled_returns(explored, GAMMA)))
 
     def _fit(self, rows: Sequence[GradedRow]) -> None:
         """Fit the model further, to some episodes; its random numbers depend on the round alone."""

@@ -21,10 +21,12 @@ Fails where the explorations hold hardly any success, or hardly any failure: the
 belongs to which, and the method is close to one with a reward at the end, without critic.
 """
 
+from dataclasses import asdict
 from functools import partial
 
 from spa_lab.credit.contribution_range import ContributionRange
 from spa_lab.credit.hindsight import fit_odds_line, hindsight_credit
+from spa_lab.learn.checkpoint import LearnerState, merge_states, split_state
 from spa_lab.learn.collect import Collected
 from spa_lab.learn.estimates import Estimate, gae_on_credit
 from spa_lab.learn.extra_cost import ExtraCost
@@ -38,11 +40,15 @@ class HindsightAdvantages:
 
     def __init__(self, inputs: TrainingInputs, fits: HindsightFits) -> None:
         self.inputs, self.fits = inputs, fits
+        self.explored: ContributionRange | None = None
+        """What the first model gives the explorations, which it was fitted to; None before the first call."""
 
     def __call__(self, collected: Collected) -> list[Estimate]:
         """One estimate for each episode, in order."""
         trajectories = [episode.trajectory for episode in collected.episodes]
         rows = [episode.row for episode in collected.episodes]
+        if self.explored is None:
+            self.explored = self._explored_range()
         ratios = self.fits.log_ratios(rows)
         line = fit_odds_line(ratios, [trajectory.known_outcome for trajectory in trajectories])
         credits = hindsight_credit(trajectories, ratios, line)
@@ -51,8 +57,18 @@ class HindsightAdvantages:
         self.fits.learn(rows, trajectories)
         return estimates
 
-    def explored_range(self) -> ContributionRange:
-        """What the first model gives the explorations, which it was fitted to."""
+    def state(self) -> LearnerState:
+        """The model, the kept episodes, and the range of what the first model gave the explorations."""
+        known = asdict(self.explored) if self.explored else {}
+        return merge_states({"fits": self.fits.state(), "explored": LearnerState(facts=known)})
+
+    def load_state(self, state: LearnerState) -> None:
+        """Continue from `state`; raises ValueError if a part is missing."""
+        self.fits.load_state(split_state(state, "fits"))
+        known = split_state(state, "explored").facts
+        self.explored = ContributionRange(tuple(known["first"]), tuple(known["later"])) if known else None
+
+    def _explored_range(self) -> ContributionRange:
         explored = self.inputs.explored
         ratios = self.fits.log_ratios(self.inputs.policy.codec.rows_of(explored))
         line = fit_odds_line(ratios, [trajectory.known_outcome for trajectory in explored])
@@ -74,8 +90,8 @@ def make(inputs: TrainingInputs) -> Learner:
         inputs,
         advantages,
         group_size=inputs.preset.hindsight.group_size,
-        explored=advantages.explored_range(),
-        stateful={"hindsight": fits},
+        explored=lambda: advantages.explored,
+        stateful={"hindsight": advantages},
         extra=extra,
     )
 
