@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from spa_lab.commands import CHECK_FAILED
-from spa_lab.commands.options import add_counts
+from spa_lab.commands.options import add_counts, add_server_options, server_of
 
 SUMMARY = "run a grid of arms, worlds and seeds, and compare the arms"
 
@@ -22,12 +22,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="report folders from other machines; their arms and seeds are added to this report",
     )  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="list the cells, what is done, the time left")
+    add_server_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run what is missing and report; 1 if a cell failed or is missing."""
     from spa_lab.pipeline.grid.command import run_compare
 
-    text, complete = run_compare(options)
+    text, complete = run_compare(options, server_of(options))
     print(text)
     return 0 if complete else CHECK_FAILED

@@ -281,7 +281,7 @@ def check_can_be_served(preset: Preset, server: ServerConfig | None) -> None:
     if server is not None and preset.lora_rank is None:
         raise ValueError(
             f"{server.url}: a server can be given adapters only, and preset {preset.name!r} trains all "
-            "weights; set --lora_rank, or play without --server"
+            "weights; set lora_rank, or play without a server"
         )
 
 

@@ -131,7 +131,14 @@ def _train(
 
 
 def prepare(
-    out: Path, world: str, preset: Preset, stages: Sequence[Stage], *, seed: int, workers: int | WorkerPool
+    out: Path,
+    world: str,
+    preset: Preset,
+    stages: Sequence[Stage],
+    *,
+    seed: int,
+    workers: int | WorkerPool,
+    server: ServerConfig | None = None,
 ) -> Run:
     """Do stages that come before any method, for runs that take their results over; see `train`.
 
@@ -142,14 +149,18 @@ def prepare(
         stages: some of "clone", "explore", "estimate", "evaluate", in this order.
         seed: of all random numbers.
         workers: number of worker processes, or a pool of them that is open.
+        server: as of `train`.
     """
     environment = make_environment(world)
     check_can_be_done(environment, world, preset, ())
+    check_can_be_served(preset, server)
     with writing(out), _pool(workers) as pool:
         run = Run.create(out, config_of(world, environment, (), preset), seed=seed)
+        if server is not None:
+            run.note(server=server.root)
         if not all(run.finished(stage) for stage in stages):
             feed = MetricsFeed(run, None)
-            _do(Experiment(run, environment, world=world), (), stages, pool, feed)
+            _do(Experiment(run, environment, world=world, server=server), (), stages, pool, feed)
     return run
 
 

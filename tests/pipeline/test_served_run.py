@@ -1,5 +1,6 @@
 """A run whose episodes and continuations are all played by a server."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from spa_lab import cli
 from spa_lab.agent.models import load_policy
 from spa_lab.agent.rollout import Policy
+from spa_lab.configs import presets
 from spa_lab.configs.server import ServerConfig
 from spa_lab.envs.worlds import make_environment
 from spa_lab.learn.methods import find_method
@@ -64,6 +66,40 @@ def test_every_stage_plays_at_the_server(tmp_path: Path, make_policy: Callable[.
         (outcomes,) = measurement._play(experiment, explored, 2, "truth", _report)
         assert outcomes.counts.tolist() == [2] * len(explored[0]) and len(fake.asked) > n_asked[-1]
     assert measurement.measured(experiment, explored)[0].counts.min() == 2, "saved, so no server is asked"
+
+
+def test_a_grid_is_played_by_a_server(
+    tmp_path: Path,
+    make_policy: Callable[..., Policy],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its shared stages and its arms; the server is no setting, so that a later call finds them done."""
+    monkeypatch.setattr(presets, "PRESETS", {"tiny": NANO})
+    base = make_data(tmp_path / "data", make_policy, ["household"]) / "base"
+    settings = {"base": str(base), "lora_rank": 2, "ppo": {"episodes": 2}, "clone": {"epochs": 1}}
+    spec = {
+        "worlds": ["tests.examples.rooms:environment"], "seeds": [0], "methods": ["terminal"],
+        "settings": settings,
+    }  # fmt: skip
+    with serving(load_policy(base, name="base")) as fake:
+        command = ["compare", _written(spec, tmp_path / "spec.yaml"), "--out", str(tmp_path / "grid")]
+        assert cli.main([*command, "--jobs", "1", "--server", fake.url]) == 0, capsys.readouterr().out
+        assert len(fake.loaded) == 3, "adapters of the clone, of the learner, of the trained policy"
+        n_asked = len(fake.asked)
+        assert cli.main([*command, "--jobs", "1"]) == 0 and len(fake.asked) == n_asked, "nothing is left"
+    runs = [Run.open(path.parent) for path in sorted((tmp_path / "grid").rglob("run.json"))]
+    assert [run.provenance["server"] for run in runs] == [fake.url.removesuffix("/v1")] * 2
+    wrong = spec | {"settings": settings | {"lora_rank": None}}
+    refused = ["compare", _written(wrong, tmp_path / "wrong.yaml"), "--out", str(tmp_path / "none")]
+    assert cli.main([*refused, "--server", "http://127.0.0.1:9"]) == 2
+    assert "a server can be given adapters only" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+
+
+def _written(spec: dict[str, Any], path: Path) -> str:
+    path.write_text(json.dumps(spec))  # which is YAML
+    return str(path)
 
 
 def test_what_a_server_cannot_play_is_refused_before_anything_is_written(

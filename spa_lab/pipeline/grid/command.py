@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from spa_lab.configs.server import ServerConfig
 from spa_lab.pipeline.comparison import Comparison
 from spa_lab.pipeline.grid.cells import Cell, grid_cells
 from spa_lab.pipeline.grid.comparison import as_spec, compare
@@ -16,7 +17,7 @@ from spa_lab.view.markdown import markdown_table
 from spa_lab.view.tables.comparison_rows import comparison_rows
 
 
-def run_compare(options: argparse.Namespace) -> tuple[str, bool]:
+def run_compare(options: argparse.Namespace, server: ServerConfig | None) -> tuple[str, bool]:
     """Run, list or report a grid; what to print, and whether all cells are done.
 
     Raises:
@@ -28,8 +29,9 @@ def run_compare(options: argparse.Namespace) -> tuple[str, bool]:
         return _listing(grid_cells(spec), Ledger(out / LEDGER), options.jobs), True
     others = [Comparison.read(folder) for folder in options.join]  # a wrong folder is said before the work
     made = compare(
-        spec, out, jobs=options.jobs, backend=options.backend, retry=options.retry, run=not options.report
-    )
+        spec, out, jobs=options.jobs, backend=options.backend, retry=options.retry, run=not options.report,
+        server=server,
+    )  # fmt: skip
     if others:
         made = joined([made, *others])
     return _summary(made, out), bool((made.outcomes.cells["state"] == "done").all())

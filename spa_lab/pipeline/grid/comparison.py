@@ -1,10 +1,13 @@
 """`spa_lab.compare`: runs a grid and returns the comparison of its arms."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from spa_lab.configs.server import ServerConfig
 from spa_lab.pipeline.comparison import Comparison
+from spa_lab.pipeline.experiment import check_can_be_served
 from spa_lab.pipeline.grid.cells import arm_cells, grid_cells
 from spa_lab.pipeline.grid.execute import LEDGER, run_cells
 from spa_lab.pipeline.grid.ledger import Ledger
@@ -23,6 +26,7 @@ def compare(
     retry: bool = False,
     run: bool = True,
     watch: bool = True,
+    server: ServerConfig | None = None,
 ) -> "Comparison":
     """Run a grid of arms, worlds and seeds as far as it is not done, and compare the arms.
 
@@ -37,17 +41,21 @@ def compare(
         retry: try failed cells again.
         run: False runs nothing and compares what is done.
         watch: show progress on stderr.
+        server: plays the episodes of all cells, with the adapters of each policy; no setting of a cell.
 
     Raises:
-        ValueError: the spec is wrong or something in it cannot be done; nothing has been written then. Or an
-            unknown backend.
+        ValueError: the spec is wrong, or something in it cannot be done or not be played by the server;
+            nothing has been written then. Or an unknown backend.
         StoreError: another process runs this grid, or the disk refused.
         ChildProcessError: a worker of the backend was killed.
     """
     grid = as_spec(spec)
     cells = grid_cells(grid)
     if run:
-        run_cells(Path(out), cells, do_cell, jobs=jobs, backend=backend, retry=retry, watch=watch)
+        for cell in cells:
+            check_can_be_served(cell.preset, server)
+        do = partial(do_cell, server=server)
+        run_cells(Path(out), cells, do, jobs=jobs, backend=backend, retry=retry, watch=watch)
     facts = {"worlds": list(grid.worlds), "seeds": list(grid.seeds), "reference": grid.reference}
     policies = [arm.name for arm in grid.arms]
     return Comparison(facts | {"policies": policies}, grid_outcomes(Path(out), grid))

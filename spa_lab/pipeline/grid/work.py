@@ -1,7 +1,9 @@
 """Does one cell: takes over what its parent left, then the stages that are missing."""
 
 from pathlib import Path
+from typing import Any
 
+from spa_lab.configs.server import ServerConfig
 from spa_lab.envs.worlds import make_environment
 from spa_lab.pipeline.experiment import config_of
 from spa_lab.pipeline.grid.cells import Cell, SharedStage
@@ -20,8 +22,13 @@ _STAGES: dict[SharedStage, tuple[Stage, ...]] = {
 with an estimator credits its episodes."""
 
 
-def do_cell(out: Path, cell: Cell) -> Usage:
+def do_cell(out: Path, cell: Cell, *, server: ServerConfig | None = None) -> Usage:
     """Do a cell in the grid's folder `out`, in one worker process; what is done already is not repeated.
+
+    Args:
+        out: the grid's folder.
+        cell: what to do.
+        server: plays its episodes; None: its worker process does.
 
     Returns:
         CPU time and memory of this process and its worker.
@@ -30,10 +37,11 @@ def do_cell(out: Path, cell: Cell) -> Usage:
     if cell.parent is not None:
         _take_over(out / cell.parent, folder, cell)
     with WorkerPool(1, bars=False) as pool:
+        common: dict[str, Any] = {"seed": cell.seed, "workers": pool, "server": server}
         if cell.stage is not None:
-            prepare(folder, cell.world, cell.preset, _STAGES[cell.stage], seed=cell.seed, workers=pool)
+            prepare(folder, cell.world, cell.preset, _STAGES[cell.stage], **common)
         else:
-            train(folder, cell.world, [str(cell.method)], cell.preset, seed=cell.seed, workers=pool)
+            train(folder, cell.world, [str(cell.method)], cell.preset, **common)
         return pool.used + meter.read()
 
 
