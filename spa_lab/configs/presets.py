@@ -52,7 +52,7 @@ class Preset:
     """Put the world's action templates before the first observation (large models)."""
     prompt: PromptConfig = field(default_factory=PromptConfig)
     demonstrations: int = 200
-    """Expert episodes to clone. ALFWorld's own: 3,119."""
+    """Expert episodes to clone; 0: training starts from the base model. ALFWorld's own: 3,119."""
     mistake_rate: float = 0.2
     """Probability that a demonstrated step is a mistake to recover from; it is masked from the loss. Paper:
     0."""
@@ -101,6 +101,16 @@ class Preset:
             raise SettingError("mistake_rate", "a number in [0, 1)", self.mistake_rate)
         if not 0.0 < self.held_out_fraction < 1.0:
             raise SettingError("held_out_fraction", "a number in (0, 1)", self.held_out_fraction)
+
+    @property
+    def fitted_tasks(self) -> int:
+        """Explored tasks that credit models are fitted to; 0 if there is one alone."""
+        return n_fitted(self.explore_tasks, self.held_out_fraction)
+
+
+def n_fitted(n_tasks: int, held_out: float) -> int:
+    """How many of the explored tasks are fitted: at least one, and at least one is held out."""
+    return min(max(1, round(n_tasks * (1 - held_out))), n_tasks - 1)
 
 
 _SHORT_STEP = 16

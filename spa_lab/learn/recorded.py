@@ -6,7 +6,9 @@ from collections.abc import Sequence
 import torch
 
 from spa_lab.agent.rollout import Episode, Policy
+from spa_lab.configs.checks import SettingError
 from spa_lab.configs.ppo import PPOConfig
+from spa_lab.configs.presets import Preset
 from spa_lab.learn.collect import Collected
 from spa_lab.learn.language import logprobs_under
 from spa_lab.learn.method import TrainingInputs
@@ -59,6 +61,18 @@ class RecordedEpisodes:
             for trajectory, row, values in zip(chosen, rows, logprobs, strict=True)
         ]
         return Collected(episodes, range(len(episodes)))
+
+
+def check_explorations(preset: Preset) -> None:
+    """Check that there will be an exploration for each iteration.
+
+    Raises:
+        SettingError: there will be fewer.
+    """
+    n_explored = preset.fitted_tasks * preset.rollouts_per_task
+    if n_explored < preset.ppo.iterations:
+        allowed = f"at most the number of explorations that are not held out, {n_explored}"
+        raise SettingError("ppo.iterations", allowed, preset.ppo.iterations)
 
 
 def recorded_explorations(inputs: TrainingInputs) -> RecordedEpisodes:

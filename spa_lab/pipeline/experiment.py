@@ -17,7 +17,7 @@ from spa_lab.agent.player import Player
 from spa_lab.agent.processes import processes
 from spa_lab.agent.rollout import Policy
 from spa_lab.agent.served_policy import load_served_policy
-from spa_lab.configs.presets import EMBEDDED, Preset, preset_from_dict
+from spa_lab.configs.presets import EMBEDDED, Preset, n_fitted, preset_from_dict
 from spa_lab.configs.server import ServerConfig
 from spa_lab.envs.base import Demonstration, Environment, Task
 from spa_lab.envs.demonstrations import demonstrate
@@ -315,6 +315,8 @@ def demonstrations(environment: Environment, preset: Preset, rng: random.Random)
         ValueError: the world has no demonstrations of training tasks.
     """
     n = preset.demonstrations
+    if not n:
+        return []
     if environment.demonstrations is not None:
         recorded = list(environment.demonstrations("train", n))
         if not recorded:
@@ -346,8 +348,7 @@ def split_by_task(trajectories: Sequence[Trajectory], held_out: float) -> Split:
     tasks = list(dict.fromkeys(trajectory.task_id for trajectory in trajectories))
     if len(tasks) < 2:
         raise ValueError(f"needs trajectories of at least 2 tasks to hold some out, got {len(tasks)}")
-    n_fitted = min(max(1, round(len(tasks) * (1 - held_out))), len(tasks) - 1)
-    fitted = set(tasks[:n_fitted])
+    fitted = set(tasks[: n_fitted(len(tasks), held_out)])
     return Split(
         [trajectory for trajectory in trajectories if trajectory.task_id in fitted],
         [trajectory for trajectory in trajectories if trajectory.task_id not in fitted],

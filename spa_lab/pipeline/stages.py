@@ -41,7 +41,10 @@ Metrics = dict[str, Any]
 
 
 def clone_stage(source: ExperimentSource, *, report: Report) -> str:
-    """Stage 1: base → `models/cloned`; returns the device that the model was on."""
+    """Stage 1: base → `models/cloned`; returns the device that the model was on.
+
+    Without demonstrations nothing is cloned, and `models/cloned` is the base.
+    """
     experiment = source.open()
     run, preset = experiment.run, experiment.preset
     rng = experiment.rng("clone")
@@ -49,14 +52,15 @@ def clone_stage(source: ExperimentSource, *, report: Report) -> str:
     add_adapters(experiment, policy, rng)
     history: list[Metrics] = []
     checkpoint = TrainingCheckpoint(run.checkpoint("clone"), history)
-    clone(
-        policy,
-        experiment.demonstrations(rng),
-        preset.clone,
-        rng=rng,
-        on_update=_metric_logger(run, "clone", history, report, "loss", "accuracy"),
-        checkpoint=checkpoint,
-    )
+    if demonstrations := experiment.demonstrations(rng):
+        clone(
+            policy,
+            demonstrations,
+            preset.clone,
+            rng=rng,
+            on_update=_metric_logger(run, "clone", history, report, "loss", "accuracy"),
+            checkpoint=checkpoint,
+        )
     run.save_metrics("clone", history)
     _save_model(run, CLONED, partial(save_policy, policy))
     checkpoint.remove()

@@ -17,6 +17,7 @@ from typing import Literal, get_args
 
 from spa_lab.agent.models import check_source
 from spa_lab.agent.processes import join, launch_size
+from spa_lab.configs.checks import SettingError
 from spa_lab.configs.presets import EMBEDDED, Preset
 from spa_lab.configs.server import ServerConfig
 from spa_lab.envs.base import Environment
@@ -191,6 +192,7 @@ def check_can_be_done(
     for method in methods:
         check_portable(f"training method {method.name!r}", method)
         try:
+            _check_needs(method, preset)
             method.check(preset)
         except ValueError as error:
             raise ValueError(f"training method {method.name!r}: {error}") from None
@@ -203,6 +205,14 @@ def check_can_be_done(
     if preset.base != EMBEDDED:
         check_source(preset.base)
     TaskLists(environment, preset).check(trains=bool(methods))
+
+
+def _check_needs(method: TrainingMethod, preset: Preset) -> None:
+    """Raise SettingError where the stages before would leave the method too little."""
+    if "demonstrations" in method.needs and not preset.demonstrations:
+        raise SettingError("demonstrations", "at least 1, which the method learns from", 0)
+    if {"explored", "estimator"} & method.needs and preset.explore_tasks < 2:
+        raise SettingError("explore_tasks", "at least 2, as some are held out", preset.explore_tasks)
 
 
 def _titles(methods: Sequence[str | TrainingMethod], trained: Sequence[TrainingMethod]) -> dict[str, str]:

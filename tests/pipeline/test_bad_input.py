@@ -97,6 +97,28 @@ def _run(out: Path, **given: str) -> list[str]:
             {"method": "rloo", "ppo.group_size": "1"},
             "training method 'rloo': ppo.group_size: expected at least 2, got 1",
         ),
+        (
+            {"method": "rft", "demonstrations": "0"},
+            "training method 'rft': demonstrations: expected at least 1, which the method learns from, got 0",
+        ),
+        (
+            {"method": "spa", "explore_tasks": "1"},
+            "training method 'spa': explore_tasks: expected at least 2, as some are held out, got 1",
+        ),
+        (
+            {"method": "spa_offline", "ppo.iterations": "9"},
+            "training method 'spa_offline': ppo.iterations: expected at most the number of explorations that "
+            "are not held out, 8, got 9",
+        ),
+        (
+            {"method": "spa_progress", "progress.hindsight": "true", "explore_tasks": "2"},
+            "training method 'spa_progress': explore_tasks: expected enough that at least 2 are not held out "
+            "(1 is), got 2",
+        ),
+        (
+            {"method": "progress_advantage", "ppo.kl_coef": "0"},
+            "training method 'progress_advantage': ppo.kl_coef: expected a number > 0, got 0.0",
+        ),
     ],
 )
 def test_what_cannot_be_trained(

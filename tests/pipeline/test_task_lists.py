@@ -1,16 +1,21 @@
 """Which tasks a run plays, and data sets that have fewer of them than a preset asks for."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+import torch
 
 from spa_lab.configs.ppo import PPOConfig
 from spa_lab.configs.presets import TINY, Preset
 from spa_lab.envs.base import Environment, Expert, Task, World
+from spa_lab.pipeline import stages
+from spa_lab.pipeline.experiment import Experiment
 from spa_lab.pipeline.task_lists import TaskLists
 from spa_lab.pipeline.train import train
+from spa_lab.store import Run
 
 TASKS = [Task(f"t{i}", "finite", "train", "", "") for i in range(10)]
 
@@ -77,3 +82,15 @@ def test_too_few_official_tasks_are_an_error_before_anything_is_written(
 
 def test_without_a_training_method_nothing_is_explored() -> None:
     TaskLists(FINITE, replace(PRESET, demonstrations=8)).check(trains=False)
+
+
+def test_without_demonstrations_training_starts_from_the_base(micro: ModuleType, tmp_path: Path) -> None:
+    """Nothing is cloned, and the run has the model all the same."""
+    preset = replace(micro.MICRO, demonstrations=0)
+    world = "tests.examples.rooms:environment"
+    config = {"env": "rooms", "world": world, "methods": [], "preset": asdict(preset)}
+    experiment = Experiment.open(Run.create(tmp_path / "run", config, seed=0))
+    stages.clone_stage(experiment.source, report=lambda *progress: None)
+    base, cloned = (experiment.policy(name).model.state_dict() for name in ("base", "cloned"))
+    assert all(torch.equal(weights, cloned[name]) for name, weights in base.items())
+    assert experiment.run.load_metrics("clone") == []

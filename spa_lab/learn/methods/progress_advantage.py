@@ -27,6 +27,8 @@ import torch
 from spa_lab import rewards
 from spa_lab.agent.models import copy_policy
 from spa_lab.agent.rollout import Episode, Policy
+from spa_lab.configs.checks import check_positive
+from spa_lab.configs.presets import Preset
 from spa_lab.learn.language import logprobs_under
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.ppo import ppo
@@ -76,6 +78,15 @@ def make(inputs: TrainingInputs) -> Learner:
     return ppo(inputs, reward)
 
 
+def check(preset: Preset) -> None:
+    """Without a weight of the KL every log-ratio is paid 0, and the method is `terminal`.
+
+    Raises:
+        SettingError: `ppo.kl_coef` is 0.
+    """
+    check_positive(**{"ppo.kl_coef": preset.ppo.kl_coef})
+
+
 METHOD = TrainingMethod(
-    name="progress_advantage", title="progress advantage", origin="arXiv:2606.26080", make=make
+    name="progress_advantage", title="progress advantage", origin="arXiv:2606.26080", make=make, check=check
 )

@@ -15,7 +15,7 @@ credits the very trajectories that it was fitted to.
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.methods.spa import estimated_reward
 from spa_lab.learn.ppo import ppo
-from spa_lab.learn.recorded import recorded_explorations
+from spa_lab.learn.recorded import check_explorations, recorded_explorations
 
 
 def make(inputs: TrainingInputs) -> Learner:
@@ -33,4 +33,5 @@ METHOD = TrainingMethod(
     origin="arXiv:2505.20732, trained as in the released code",
     make=make,
     needs=frozenset({"explored", "estimator"}),
+    check=check_explorations,
 )

@@ -19,8 +19,9 @@ with a reward at the end (docs/results.md, "Positive controls").
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
+from spa_lab.configs.checks import SettingError
+from spa_lab.configs.presets import Preset
 from spa_lab.credit.contribution_range import ContributionRange
 from spa_lab.credit.siblings import Histories
 from spa_lab.learn.collect import Collected
@@ -107,11 +108,23 @@ def make(inputs: TrainingInputs) -> Learner:
     )
 
 
+def check(preset: Preset) -> None:
+    """Groups of one size, and with hindsight two tasks to fit to: each is read by a model of the other.
+
+    Raises:
+        ValueError: there are not.
+    """
+    check_groups(preset, settings="progress")
+    if preset.progress.hindsight and preset.fitted_tasks < 2:
+        allowed = f"enough that at least 2 are not held out ({preset.fitted_tasks} is)"
+        raise SettingError("explore_tasks", allowed, preset.explore_tasks)
+
+
 METHOD = TrainingMethod(
     name="spa_progress",
     title="SPA-RL, progress",
     origin="ours",
     make=make,
     needs=frozenset({"explored"}),
-    check=partial(check_groups, settings="progress"),
+    check=check,
 )
