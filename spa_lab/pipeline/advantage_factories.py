@@ -65,7 +65,8 @@ def _learner(experiment: Experiment, entry: AdvantageEntry, policy: str, group_s
     """A fresh learner of the entry's method, which is paid for the outcome and not for grounding."""
     method = find_method(entry.method)
     inputs = training_inputs(experiment, method)
-    fixed = {"reward.beta": 0.0, "ppo.group_size": group_size, "ppo.episodes": group_size}
+    groups = ("ppo.group_size", "progress.group_size", "hindsight.group_size", "ppo.episodes")
+    fixed = {"reward.beta": 0.0, **dict.fromkeys(groups, group_size)}
     inputs = replace(
         inputs,
         policy=inputs.policy if policy == CLONED else experiment.policy(policy),

@@ -14,13 +14,16 @@ import pytest
 from spa_lab import cli
 from spa_lab.agent.models import save_policy
 from spa_lab.agent.rollout import Policy
-from spa_lab.configs.presets import TINY
+from spa_lab.configs.presets import TINY, Preset
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.credit.methods import credit_method
 from spa_lab.envs.base import Environment, Task
-from spa_lab.pipeline import gradient_episodes
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.learn.methods import find_method
+from spa_lab.pipeline import advantage_factories, gradient_episodes
 from spa_lab.pipeline import gradient_fidelity as module
-from spa_lab.pipeline.experiment import config_of
+from spa_lab.pipeline.advantages import entry_of
+from spa_lab.pipeline.experiment import Experiment, config_of
 from spa_lab.pipeline.figures import MAKERS, Asked, LeftOut
 from spa_lab.pipeline.parallel import WorkerTask
 from spa_lab.store import Run, StoreError
@@ -135,6 +138,25 @@ def test_defaults_are_what_the_run_allows(cloned: Path) -> None:
     assert module.default_names(Run.open(cloned)) == [
         "terminal", "terminal_in_sample", "released", "rloo", "grpo", "gigpo",
     ]  # fmt: skip
+
+
+def test_methods_compare_in_the_groups_that_were_played(
+    cloned: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Groups of three, whatever group size the preset has for a method."""
+    made: list[Preset] = []
+
+    def make(inputs: TrainingInputs) -> Learner:
+        made.append(inputs.preset)
+        return find_method("rloo").make(inputs)
+
+    method = TrainingMethod("watched", "watched", "example", make)
+    monkeypatch.setattr(advantage_factories, "find_method", lambda name: method)
+    experiment = Experiment.open(cloned, EVEN)
+    advantage_factories._learner(experiment, entry_of("rloo"), "cloned", 3)
+    (preset,) = made
+    assert preset.ppo.episodes == preset.ppo.group_size == 3
+    assert preset.progress.group_size == preset.hindsight.group_size == 3
 
 
 def test_bad_input_is_refused_at_once(cloned: Path, tmp_path: Path) -> None:
