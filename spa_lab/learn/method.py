@@ -13,13 +13,14 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 
 from spa_lab.agent.rollout import Policy
+from spa_lab.configs.checks import SettingError
 from spa_lab.configs.presets import Preset
 from spa_lab.envs.base import Demonstration, Environment, Task
 from spa_lab.learn.checkpoint import LearnerState
 from spa_lab.learn.estimator import ProgressEstimator
 from spa_lab.types import Trajectory
 
-__all__ = ["Learner", "LearnerState", "Need", "TrainingInputs", "TrainingMethod", "check_groups"]
+__all__ = ["Learner", "LearnerState", "Need", "TrainingInputs", "TrainingMethod", "check_gae", "check_groups"]
 
 Need = Literal["explored", "estimator", "demonstrations"]
 """Result of an earlier stage: trajectories explored by the cloned policy, the progress estimator, the expert
@@ -101,6 +102,20 @@ def check_groups(preset: Preset, *, settings: str, least: int = 1) -> None:
         raise ValueError(
             f"ppo.episodes: expected a multiple of {settings}.group_size, {size}, got {episodes}"
         )
+
+
+def check_gae(preset: Preset) -> None:
+    """Check that no setting of GAE per token is given where GAE runs over steps and would ignore it.
+
+    Raises:
+        SettingError: one is.
+    """
+    ppo = preset.ppo
+    if ppo.gae_level == "step":
+        if ppo.gamma_step is not None:
+            raise SettingError("ppo.gamma_step", 'none where ppo.gae_level is "step"', ppo.gamma_step)
+        if ppo.gae_over == "all_tokens":
+            raise SettingError("ppo.gae_over", 'action_tokens where ppo.gae_level is "step"', ppo.gae_over)
 
 
 def _no_check(preset: Preset) -> None:

@@ -314,6 +314,30 @@ def test_settings_are_refused_before_anything_is_trained(
     find_method("terminal").check(changed)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"ppo.gamma_step": 0.95}, 'ppo.gamma_step: expected none where ppo.gae_level is "step", got 0.95'),
+        ({"ppo.gae_over": "all_tokens"}, "action_tokens where ppo.gae_level is \"step\", got 'all_tokens'"),
+    ],
+)
+def test_settings_that_gae_would_ignore_are_refused(settings: dict[str, object], message: str) -> None:
+    """By methods that use the preset's GAE; RAGEN's is per token in any case, others have none."""
+    changed = updated(TINY, settings)
+    refuse = []
+    for name in TRAINED:
+        try:
+            find_method(name).check(changed)
+        except ValueError as error:
+            assert message in str(error)
+            refuse.append(name)
+        find_method(name).check(updated(changed, {"ppo.gae_level": "token"}))
+    assert refuse == [
+        "terminal", "spa", "spa_offline", "spa_progress", "spa_hindsight", "critic", "mean", "random",
+        "mc_value", "mc_difference", "progress_advantage",
+    ]  # fmt: skip
+
+
 def test_states_of_other_learners_are_refused(make: Make, make_policy: Callable[..., Policy]) -> None:
     state = make("terminal").state()
     wider = make_policy("Choose.", hidden=32)

@@ -16,7 +16,7 @@ from spa_lab.agent.codec import TokenRow
 from spa_lab.agent.models import copy_policy
 from spa_lab.credit.methods import Cost, critic_td
 from spa_lab.learn.ensemble_critic import EnsembleCriticConfig, fit_ensemble_critic
-from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae
 from spa_lab.learn.ppo import ppo
 from spa_lab.learn.step_rewards import fused
 from spa_lab.types import Credit, Trajectory
@@ -43,5 +43,10 @@ def make(inputs: TrainingInputs) -> Learner:
 
 
 METHOD = TrainingMethod(
-    name="critic", title="critic's TD errors", origin="ours", make=make, needs=frozenset({"explored"})
+    name="critic",
+    title="critic's TD errors",
+    origin="ours",
+    make=make,
+    needs=frozenset({"explored"}),
+    check=check_gae,
 )

@@ -18,7 +18,7 @@ from functools import partial
 
 from spa_lab.credit.methods.monte_carlo import value
 from spa_lab.learn.continued import ppo_on_continuations
-from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae
 from spa_lab.learn.step_rewards import paid_as_it_is
 
 
@@ -29,5 +29,9 @@ def make(inputs: TrainingInputs) -> Learner:
 
 
 METHOD = TrainingMethod(
-    name="mc_value", title="Monte Carlo values", origin="arXiv:2505.20732, IPR, arXiv:2406.11176", make=make
+    name="mc_value",
+    title="Monte Carlo values",
+    origin="arXiv:2505.20732, IPR, arXiv:2406.11176",
+    make=make,
+    check=check_gae,
 )

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from spa_lab import rewards
 from spa_lab.agent.codec import TokenRow
-from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae
 from spa_lab.learn.ppo import ppo
 from spa_lab.learn.step_rewards import fused
 from spa_lab.types import Credit, Trajectory
@@ -28,4 +28,6 @@ def make(inputs: TrainingInputs) -> Learner:
     return ppo(inputs, fused(inputs.preset.reward, credits))
 
 
-METHOD = TrainingMethod(name="mean", title="outcome spread evenly", origin="arXiv:2505.20732", make=make)
+METHOD = TrainingMethod(
+    name="mean", title="outcome spread evenly", origin="arXiv:2505.20732", make=make, check=check_gae
+)

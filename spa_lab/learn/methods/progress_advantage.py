@@ -30,7 +30,7 @@ from spa_lab.agent.rollout import Episode, Policy
 from spa_lab.configs.checks import check_positive
 from spa_lab.configs.presets import Preset
 from spa_lab.learn.language import logprobs_under
-from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae
 from spa_lab.learn.ppo import ppo
 from spa_lab.learn.reading import READ_TOKENS, read_written, sums_by_step
 from spa_lab.types import Credit, FloatArray
@@ -82,8 +82,9 @@ def check(preset: Preset) -> None:
     """Without a weight of the KL every log-ratio is paid 0, and the method is `terminal`.
 
     Raises:
-        SettingError: `ppo.kl_coef` is 0.
+        SettingError: `ppo.kl_coef` is 0, or GAE would ignore a setting.
     """
+    check_gae(preset)
     check_positive(**{"ppo.kl_coef": preset.ppo.kl_coef})
 
 

@@ -11,7 +11,7 @@ step limit, an estimator can explain R by the number of steps and pay the first 
 online can also find texts that the fixed estimator overpays (`reward.clip`, `reward.residual`).
 """
 
-from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae
 from spa_lab.learn.ppo import ppo
 from spa_lab.learn.step_rewards import FusedReward, fused
 
@@ -39,4 +39,5 @@ METHOD = TrainingMethod(
     origin="arXiv:2505.20732",
     make=make,
     needs=frozenset({"explored", "estimator"}),
+    check=check_gae,
 )

@@ -22,8 +22,8 @@ belongs to which, and the method is close to one with a reward at the end, witho
 """
 
 from dataclasses import asdict
-from functools import partial
 
+from spa_lab.configs.presets import Preset
 from spa_lab.credit.contribution_range import ContributionRange
 from spa_lab.credit.hindsight import fit_odds_line, hindsight_credit
 from spa_lab.learn.checkpoint import LearnerState, merge_states, split_state
@@ -31,7 +31,7 @@ from spa_lab.learn.collect import Collected
 from spa_lab.learn.estimates import Estimate, gae_on_credit
 from spa_lab.learn.extra_cost import ExtraCost
 from spa_lab.learn.hindsight_fits import HindsightFits
-from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_groups
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae, check_groups
 from spa_lab.learn.on_policy import OnPolicyLearner
 
 
@@ -96,11 +96,17 @@ def make(inputs: TrainingInputs) -> Learner:
     )
 
 
+def check(preset: Preset) -> None:
+    """Raise ValueError for groups of different sizes, and for GAE that would ignore a setting."""
+    check_gae(preset)
+    check_groups(preset, settings="hindsight")
+
+
 METHOD = TrainingMethod(
     name="spa_hindsight",
     title="SPA-RL, hindsight",
     origin="ours, after arXiv:1912.02503",
     make=make,
     needs=frozenset({"explored"}),
-    check=partial(check_groups, settings="hindsight"),
+    check=check,
 )

@@ -12,7 +12,8 @@ Fails where one pass is too little: nothing is learnt from what the changed poli
 credits the very trajectories that it was fitted to.
 """
 
-from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.configs.presets import Preset
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae
 from spa_lab.learn.methods.spa import estimated_reward
 from spa_lab.learn.ppo import ppo
 from spa_lab.learn.recorded import check_explorations, recorded_explorations
@@ -27,11 +28,17 @@ def make(inputs: TrainingInputs) -> Learner:
     return ppo(inputs, estimated_reward(inputs, "spa_offline"), recorded=recorded_explorations(inputs))
 
 
+def check(preset: Preset) -> None:
+    """Raise SettingError for GAE that would ignore a setting, and for fewer explorations than iterations."""
+    check_gae(preset)
+    check_explorations(preset)
+
+
 METHOD = TrainingMethod(
     name="spa_offline",
     title="SPA-RL, offline",
     origin="arXiv:2505.20732, trained as in the released code",
     make=make,
     needs=frozenset({"explored", "estimator"}),
-    check=check_explorations,
+    check=check,
 )

@@ -30,7 +30,7 @@ from spa_lab.learn.extra_cost import ExtraCost
 from spa_lab.learn.hindsight import unseen_log_ratios
 from spa_lab.learn.hindsight_fits import HindsightFits
 from spa_lab.learn.histories import read_histories
-from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_groups
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae, check_groups
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.progress import ProgressData, ProgressModel, fit_progress
 from spa_lab.learn.progress_replay import ProgressReplay
@@ -112,8 +112,9 @@ def check(preset: Preset) -> None:
     """Groups of one size, and with hindsight two tasks to fit to: each is read by a model of the other.
 
     Raises:
-        ValueError: there are not.
+        ValueError: there are not, or GAE would ignore a setting.
     """
+    check_gae(preset)
     check_groups(preset, settings="progress")
     if preset.progress.hindsight and preset.fitted_tasks < 2:
         allowed = f"enough that at least 2 are not held out ({preset.fitted_tasks} is)"

@@ -8,7 +8,7 @@ Fails where episodes are long: discount and trace decay below 1 leave little of 
 and without them every step shares the noise of all later ones.
 """
 
-from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
+from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae
 from spa_lab.learn.ppo import ppo
 from spa_lab.learn.step_rewards import outcome
 
@@ -18,4 +18,6 @@ def make(inputs: TrainingInputs) -> Learner:
     return ppo(inputs, outcome(inputs.preset.reward))
 
 
-METHOD = TrainingMethod(name="terminal", title="terminal reward", origin="PPO, arXiv:1707.06347", make=make)
+METHOD = TrainingMethod(
+    name="terminal", title="terminal reward", origin="PPO, arXiv:1707.06347", make=make, check=check_gae
+)
