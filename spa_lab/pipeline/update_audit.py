@@ -24,12 +24,13 @@ def watch_first_update(
     Args:
         run: folder of a run with a cloned policy, and with what the method needs.
         method: a training method whose learner is an `OnPolicyLearner`.
-        episodes: played for the update.
+        episodes: played for the update; shown are those that the method learns from.
         world: only needed if the run was trained in an `Environment` given as an object.
 
     Raises:
         StoreError: the run lacks a model.
-        ValueError: settings that this version does not know, or a method without such an update.
+        ValueError: settings that this version does not know, or a method without such an update, or one
+            that drops all of these episodes.
     """
     experiment = Experiment.open(run, world)
     training = find_method(method)
@@ -38,5 +39,12 @@ def watch_first_update(
     learner = training.make(training_inputs(experiment, training))
     if not isinstance(learner, OnPolicyLearner):
         raise ValueError(f"method {training.name!r} makes no policy-gradient update that could be inspected")
-    batch = learner.prepare(learner.play(experiment.training_tasks))
+    played = learner.play(experiment.training_tasks)
+    kept = learner.keep(played)
+    if not kept.episodes:
+        raise ValueError(
+            f"training method {training.name!r} learns from none of the {len(played.episodes)} episodes that "
+            "were played; ask for more"
+        )
+    batch = learner.prepare(kept)
     return what_the_gradient_saw(batch, learner.config, kl_form=learner.objective.kl_form)

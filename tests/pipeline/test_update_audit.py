@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from spa_lab.configs.presets import TINY
 from spa_lab.configs.reward import RewardConfig
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Environment, Reply, Task
+from spa_lab.learn.collect import Collected
 from spa_lab.learn.method import TrainingInputs
 from spa_lab.learn.ppo import ppo
 from spa_lab.learn.step_rewards import outcome
@@ -65,7 +67,7 @@ def test_the_settings_reproduce_what_the_learner_used(policy: Policy, gae: dict[
     np.testing.assert_allclose(view.tokens["kl"], 0, atol=1e-4)  # the cloned policy played these episodes
 
 
-def test_the_first_update_of_a_run(policy: Policy, tmp_path: Path) -> None:
+def test_the_first_update_of_a_run(policy: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     preset = replace(TINY, demonstrations=0, explore_tasks=4, explore_rollout=RolloutConfig(1.0, 5, 8))
     run = Run.create(tmp_path / "run", {"env": "even", "preset": asdict(preset)}, seed=0)
     with run.saving_model("cloned") as target:
@@ -78,3 +80,16 @@ def test_the_first_update_of_a_run(policy: Policy, tmp_path: Path) -> None:
     assert sorted(path.name for path in run.path.rglob("*")) == before
     ragen = watch_first_update(run=run.path, method="ragen", episodes=8, world=EVEN)  # settings of its own
     assert not {alarm.name for alarm in ragen.alarms if alarm.raised} & {"not_these_rules"}
+    for kept in (3, 0):
+        choose = partial(_first, n=kept)
+        monkeypatch.setattr("spa_lab.learn.methods.ragen_s.widest_spread", lambda share, to=choose: to)
+        if kept:
+            seen = watch_first_update(run=run.path, method="ragen_s", episodes=8, world=EVEN)
+            assert seen.steps["trajectory_id"].nunique() == 3, "the update sees no other"
+            continue
+        with pytest.raises(ValueError, match="'ragen_s' learns from none of the 8 episodes"):
+            watch_first_update(run=run.path, method="ragen_s", episodes=8, world=EVEN)
+
+
+def _first(played: Collected, *, n: int) -> Collected:
+    return played.select(range(n))
