@@ -12,7 +12,7 @@ import pytest
 from docs.teaching.solutions import SOLUTIONS, auc, gae, replies, tempered, wilson_ends, within
 from spa_lab import Run, ScriptedPlayer, exercises, make_environment, scoreboard
 from spa_lab.credit.methods import gigpo
-from spa_lab.exercises import NOT_WRITTEN
+from spa_lab.exercises.answers import NOT_WRITTEN
 from spa_lab.paths import tour_folder
 from spa_lab.stats import spearman
 from spa_lab.types import Credit
@@ -26,7 +26,37 @@ def overflowing(logits: np.ndarray, temperature: float) -> np.ndarray:
         return weights / weights.sum()
 
 
+def with_rounded_z(k: int, n: int) -> tuple[float, float]:
+    """Wilson's interval with z = 1.96, as notebook 02 writes it."""
+    half = 1.96 * math.sqrt(k * (n - k) / n + 1.96**2 / 4)
+    return (k + 1.96**2 / 2 - half) / (n + 1.96**2), (k + 1.96**2 / 2 + half) / (n + 1.96**2)
+
+
+class WithGradient:
+    """As a tensor of torch that has a gradient: no array before it is detached."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values = values
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+
+    def detach(self) -> np.ndarray:
+        return self.values
+
+
 RIGHT = list(SOLUTIONS.items())
+OTHER_FORMS: list[tuple[str, Method]] = [
+    ("check_wilson", with_rounded_z),
+    ("check_branches", lambda error: math.ceil((1 / (math.sqrt(2) * error)) ** 2)),
+    ("check_branches", lambda error: next(n for n in range(1, 999) if 1 / math.sqrt(2 * n) <= error)),
+    ("check_tempered", lambda z, t: tempered(z, t).astype(np.float32)),
+    ("check_tempered", lambda z, t: WithGradient(tempered(z, t))),
+    ("check_supervised", lambda steps, marks: tuple(int(step >= 0 and marks[step]) for step in steps)),
+    ("check_leave_one_out", lambda o, tasks: pd.Series(SOLUTIONS["check_leave_one_out"](o, tasks))),
+    ("check_replies", lambda chat: tuple(replies(chat))),
+    ("check_replies", lambda chat: np.array(replies(chat))),
+]
 WRONG: list[tuple[str, Callable[..., Any]]] = [
     ("check_supervised", lambda steps, marks: [marks[step] for step in steps]),
     ("check_supervised", lambda steps, marks: [step >= 0 for step in steps]),
@@ -86,6 +116,15 @@ WRONG: list[tuple[str, Callable[..., Any]]] = [
     ("check_z", lambda k1, n1, k2, n2: SOLUTIONS["check_z"](k2, n2, k1, n1)),
     ("check_count", lambda percent, n: round(percent * n / 100)),
     ("check_count", lambda percent, n: int(percent * n / 100)),
+    # no numbers at all
+    ("check_reach", lambda gamma, lam, distance: f"{(gamma * lam) ** distance:.4f}"),
+    ("check_supervised", lambda steps, marks: (step >= 0 and marks[step] for step in steps)),
+    ("check_tempered", lambda z, t: dict(enumerate(tempered(z, t)))),
+    ("check_other_split", lambda c: [[1.0, 2.0], 3.0]),
+    ("check_other_split", lambda c: "another"),
+    ("check_credit", lambda trajectory, siblings: "mine"),
+    ("check_replies", lambda chat: 7),
+    ("check_length_baseline", lambda lengths, outcomes: "a function"),
 ]
 
 
@@ -127,6 +166,15 @@ def tour() -> Tour:
 
 @pytest.mark.parametrize(("name", "mine"), RIGHT, ids=[name for name, _ in RIGHT])
 def test_a_right_answer_is_right(name: str, mine: Method, check: Callable[[str, Method], str]) -> None:
+    assert check(name, mine).startswith("Right: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "mine"), OTHER_FORMS, ids=[f"{name}-{i}" for i, (name, _) in enumerate(OTHER_FORMS)]
+)
+def test_a_right_answer_may_have_another_form(
+    name: str, mine: Method, check: Callable[[str, Method], str]
+) -> None:
     assert check(name, mine).startswith("Right: ")
 
 
@@ -172,6 +220,21 @@ def test_a_credit_that_wins_by_little_is_told_so(check: Callable[[str, Method], 
 def test_the_first_case_that_differs_is_told_in_numbers() -> None:
     verdict = exercises.check_advantages(lambda rewards, values, gamma, lam: rewards)
     assert verdict == "Not yet: for [0, 0, 1], [0, 0, 0], 1, 1 expected [1, 1, 1], got [0, 0, 1]."
+
+
+def test_a_small_difference_is_shown_with_the_digits_that_differ() -> None:
+    verdict = exercises.check_gap(lambda c, base, outcome: base + c.sum() - outcome + 0.000004)
+    assert verdict.endswith("expected 0, got 4e-06.")
+    verdict = exercises.check_auc(lambda s, f: auc(s, f) * 0.99999)
+    assert verdict.endswith("expected 1, got 0.99999.")
+
+
+def test_a_step_that_does_not_exist_is_not_played() -> None:
+    def one_more(play: Callable[[int], float], n_steps: int, n: int, outcome: float) -> np.ndarray:
+        return np.diff([np.mean([play(t) for _ in range(n)]) for t in range(n_steps + 1)])
+
+    verdict = exercises.check_monte_carlo(one_more)
+    assert "for a world of 3 steps, 4, 1 expected no error, got ValueError: play(3)" in verdict
 
 
 def test_a_function_may_change_what_it_is_given() -> None:
