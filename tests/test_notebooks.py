@@ -6,6 +6,7 @@ JupyterLab (`browser/test_lessons.py`), and here in the other worlds and where t
 
 import ast
 import importlib.util
+import json
 import pkgutil
 import re
 import shutil
@@ -205,6 +206,17 @@ def test_run_in_the_other_worlds(env: str, stems: Sequence[str], shared: tuple[P
     if stems is AGENT:
         run = Run.open(folder / f"runs/notebooks-{env}-lesson")
         assert {trajectory.env for trajectory in run.load_trajectories("eval-spa-unseen")} == {env}
+
+
+def test_a_log_of_any_format_without_outcomes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _prepare(tmp_path, monkeypatch)
+    chat = [{"role": "user", "content": "Open the box."}, {"role": "assistant", "content": "open box"}]
+    log = tmp_path / "runs/own/log.jsonl"
+    log.parent.mkdir(parents=True)
+    log.write_text(json.dumps([{"messages": chat}, {"messages": [*chat, *chat]}], indent=1))
+    notebook = _execute(ROOT / "notebooks/06_inspect_your_own.ipynb", tmp_path / "notebooks")
+    assert _stderr(notebook) == []
+    assert Run.open(tmp_path / "runs/own/with-credit").trajectory_sets()
 
 
 def _prepare(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
