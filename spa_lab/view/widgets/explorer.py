@@ -50,7 +50,8 @@ class RewardExplorer(CollectionView):
     Args:
         collection: the trajectories.
         selection: shared with other widgets; its source is the credit that is fused.
-        tokens: trajectory -> tokens of each of its steps, (T,); words and punctuation are counted if None.
+        tokens: trajectory -> tokens of each of its steps, (T,); `word_count` of its text if None: roughly the
+            tokens of a pretrained model, and three times those of a small agent.
     """
 
     controls = pane()
