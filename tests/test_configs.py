@@ -204,6 +204,9 @@ def test_a_world_without_overrides_takes_those_of_the_world_whose_base_it_starts
     assert preset_named("tiny", "chess", "webshop") == preset_named("tiny", "webshop")
     assert preset_named("tiny", "household-long", "webshop") == preset_named("tiny", "household-long")
     assert preset_named("paper", "chess", "webshop") is PAPER
+    for small in (preset_named("small", "webshop"), preset_named("small", "chess", "webshop")):
+        assert small.explore_rollout.max_new_tokens == small.evaluate_rollout.max_new_tokens == 128
+    assert preset_named("small", "household") is PRESETS["small"]
 
 
 def test_panels_of_official_data_bound_what_presets_ask_for() -> None:

@@ -211,11 +211,10 @@ SMALL = replace(
 )
 """Hours on two CPU cores: a real pretrained language model of 135 million parameters, with LoRA.
 
-Differs from `paper` in the model, in the numbers of tasks, episodes and updates, in the longest step (the web
-shop's need 128 tokens), and in the learning rates: adapters of a small model take larger ones. It reads no
-manual: 100 demonstrations with it, twice, did not teach a single success. A run in the household with half
-the explorations and a quarter of the episodes took 78 minutes of one core that multiplies in bfloat16
-(docs/results.md).
+Differs from `paper` in the model, in the numbers of tasks, episodes and updates, in the longest step, and in
+the learning rates: adapters of a small model take larger ones. It reads no manual: 100 demonstrations with
+it, twice, did not teach a single success. A run in the household with half the explorations and a quarter of
+the episodes took 78 minutes of one core that multiplies in bfloat16 (docs/results.md).
 """
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
@@ -287,12 +286,16 @@ PANEL_SIZES: Mapping[str, Mapping[str, int]] = MappingProxyType(
 """World of official data -> the tasks of its panels, where presets may ask for more."""
 
 
+LONG_STEPS: Mapping[str, Mapping[str, int]] = MappingProxyType({"small": {"webshop": 128}})
+"""Preset -> world -> tokens of the longest step, where the preset has fewer than a page of products needs."""
+
+
 def preset_named(name: str, world: str = "household", base: str = "") -> Preset:
     """The preset of that name for a world.
 
     Args:
         name: key of `PRESETS`.
-        world: name of the world; the presets `tiny` and `lesson` depend on it, see `WORLD_OVERRIDES`.
+        world: name of the world; presets depend on it, see `WORLD_OVERRIDES`, `LONG_STEPS` and `PANEL_SIZES`.
         base: another world, whose overrides hold if `world` has none: `Environment.base`.
 
     Raises:
@@ -303,6 +306,10 @@ def preset_named(name: str, world: str = "household", base: str = "") -> Preset:
     preset = PRESETS[name]
     for key, size in PANEL_SIZES.get(world, {}).items():
         preset = updated(preset, {key: min(size, getattr(preset, key))})
+    longest = LONG_STEPS.get(name, {})
+    if tokens := longest.get(world) or longest.get(base):
+        keys = ("explore_rollout.max_new_tokens", "evaluate_rollout.max_new_tokens")
+        preset = updated(preset, dict.fromkeys(keys, tokens))
     override = WORLD_OVERRIDES.get(world) or WORLD_OVERRIDES.get(base)
     if PRESETS[name] not in (TINY, LESSON) or override is None:
         return preset
