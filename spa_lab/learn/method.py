@@ -7,8 +7,8 @@ a method's name is expected; `spa_lab.learn.methods` lists the built-in ones.
 import random
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, Protocol, get_args
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from spa_lab.configs.presets import Preset
 from spa_lab.envs.base import Demonstration, Environment, Task
 from spa_lab.learn.checkpoint import LearnerState
 from spa_lab.learn.estimator import ProgressEstimator
+from spa_lab.plugins import load_object
 from spa_lab.types import Trajectory
 
 __all__ = ["Learner", "LearnerState", "Need", "TrainingInputs", "TrainingMethod", "check_gae", "check_groups"]
@@ -137,6 +138,12 @@ class TrainingMethod:
     """What must have been done before."""
     check: Callable[[Preset], object] = _no_check
     """Raises ValueError for settings that the method cannot work with; called before anything is trained."""
+    path: str | None = None
+    """The "package.module:attribute" that `find_method` found it by: worker processes load it again by that,
+    so that its functions may be lambdas."""
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return super().__reduce__() if self.path is None else (_loaded, (self.path,))
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or self.name in _RESERVED:
@@ -150,3 +157,8 @@ class TrainingMethod:
                 f"training method {self.name!r}: needs {', '.join(sorted(unknown))}; "
                 f"only {', '.join(_NEEDS)} can be needed"
             )
+
+
+def _loaded(path: str) -> TrainingMethod:
+    """The method that `find_method` found there before."""
+    return replace(load_object(path, "training method"), path=path)

@@ -29,6 +29,7 @@ from spa_lab.learn.methods import METHODS, find_method
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.step_rewards import fused
 from spa_lab.learn.utterance_critics import UtteranceCritics
+from spa_lab.pipeline.experiment import check_portable
 from spa_lab.types import Credit, Step, Trajectory
 from tests.learn.reference_ppo import ReferencePPO
 from tests.learn.states import stored
@@ -262,6 +263,18 @@ def test_a_method_of_a_user(make: Make, user_module: Callable[[str, str], None],
     resumed.load_state(stored(first.state()))
     _iterate(resumed, 1)
     assert torch.equal(_weights(whole), _weights(resumed))
+
+
+def test_a_named_method_of_lambdas_reaches_worker_processes(
+    user_module: Callable[[str, str], None],
+) -> None:
+    user_module("method_of_lambdas", USER_METHOD)
+    method = find_method("method_of_lambdas:METHOD")
+    check_portable("training method", method)
+    rebuild, arguments = method.__reduce__()
+    assert rebuild(*arguments).title == "shorter successes"
+    with pytest.raises(ValueError, match="cannot be sent to worker processes"):
+        check_portable("training method", replace(method, path=None))
 
 
 @pytest.mark.parametrize(

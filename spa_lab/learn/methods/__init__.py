@@ -4,7 +4,7 @@ Each method is a module of this package with a `TrainingMethod` named `METHOD`, 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -153,7 +153,7 @@ def find_method(method: "str | TrainingMethod") -> "TrainingMethod":
             )
         if loaded.name in METHODS:
             raise ValueError(f"training method {method!r}: its name {loaded.name!r} is a built-in method's")
-        return loaded
+        return replace(loaded, path=method)
     check_method_name(method)
     factory = METHODS[method].factory
     if factory is None:
