@@ -6,7 +6,7 @@ function `module:function` does: it takes one record and returns a row, a list o
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,6 +19,10 @@ Located = tuple[str, Row]
 
 MALFORMED = (TypeError, KeyError, AttributeError, IndexError, RecursionError)
 """What reading a document may raise that only resembles the format."""
+
+
+_EMPTY: tuple[Any, ...] = (None, [], {}, "")
+_BLANK = "empty, as of an episode that failed before its first step"
 
 
 class Found(NamedTuple):
@@ -67,7 +71,7 @@ def record_adapter(
         for index, record in enumerate(document.records[:20]):
             if not isinstance(record, dict):
                 return f"record {index} is no object"
-            if said := why_not(record):
+            if (said := why_not(record)) and not _is_blank(record, document.records[:20], why_not):
                 return said if index == 0 else f"record {index}: {said}"
         return "" if document.records else "no records"
 
@@ -81,16 +85,33 @@ def record_adapter(
             except NoEpisode as error:
                 ledger.drop("record", str(error))
                 continue
-            except MALFORMED as error:
+            except (ValueError, *MALFORMED) as error:
+                if isinstance(record, dict) and _is_blank(record, document.records, why_not):
+                    ledger.drop("record", _BLANK)
+                    continue
+                if isinstance(error, ValueError):
+                    raise ValueError(f"{where}: {error}") from error
                 raise ValueError(f"{where}: not as in a log of this format: {error!r:.200}") from error
-            except ValueError as error:
-                raise ValueError(f"{where}: {error}") from error
             if made is None:
                 ledger.drop("record", "holds no episode")
             for row in made if isinstance(made, list) else [made] if made is not None else []:
                 yield where, row
 
     return Adapter(title, reason, episodes)
+
+
+def _is_blank(record: Row, records: Sequence[Any], why_not: Callable[[Mapping[str, Any]], str]) -> bool:
+    """Whether only empty fields keep a record from this format, as of an episode that failed early.
+
+    It fits with the values of one that fits in the place of its own empty ones.
+    """
+    if not why_not(record) or not any(value in _EMPTY for value in record.values()):
+        return False
+    like = next((other for other in records if isinstance(other, dict) and not why_not(other)), None)
+    if like is None:
+        return False
+    filled = {name: like.get(name) if value in _EMPTY else value for name, value in record.items()}
+    return not why_not(filled)
 
 
 def missing(record: Mapping[str, Any], **fields: type | tuple[type, ...]) -> str:

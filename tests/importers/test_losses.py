@@ -161,3 +161,16 @@ def test_members_of_an_archive_that_cannot_be_read_hide_no_others(tmp_path: Path
     assert imported.ledger.files[1]["form"] == "zip, gzip, JSON"
     (skipped,) = imported.ledger.skipped
     assert "logs.zip/a.json: neither text" in skipped
+
+
+@pytest.mark.parametrize("first", [0, 1, 25])
+@pytest.mark.parametrize("empty", [[], None])
+def test_an_episode_that_failed_before_its_first_step_is_left_out(first: int, empty: Any) -> None:
+    """Such as those of tau-bench whose API failed; the others of the file are read."""
+    good = [{"task_id": i, "reward": 1.0, "traj": [QUESTION, _said("a")], "info": {}} for i in range(26)]
+    good.insert(first, {"task_id": 99, "reward": 0.0, "traj": empty, "info": {"error": "timeout"}})
+    for records in (good, [{"id": str(one["task_id"]), "messages": one["traj"]} for one in good]):
+        imported = read_log(records)
+        assert len(imported.trajectories) == 26
+        (lost,) = [what for what in imported.ledger.dropped if "record" in str(what)]
+        assert imported.ledger.dropped[lost] == 1
