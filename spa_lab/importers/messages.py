@@ -147,6 +147,9 @@ def read_message(given: Any, what: str, ledger: Ledger) -> Message:
     if given.get("type") in ("message", said):
         _take(message, "type")
     texts, thoughts = _parts(content, message, what, ledger)
+    refusal = given.get("refusal")  # beside a content of null; stays an extra, which says what the text is
+    if role == "assistant" and isinstance(refusal, str) and refusal and refusal not in texts:
+        texts.append(refusal)
     for key in _THOUGHTS if role == "assistant" else ():
         if told := _told(given.get(key)):
             thoughts += [told] if told not in (*thoughts, *texts) else []
