@@ -11,6 +11,9 @@ from spa_lab.importers.rows import Row
 _SHARED = ("sessionId", "cwd", "gitBranch", "version", "userType")
 """Fields that every entry of a session repeats."""
 
+_PROGRAM = "<synthetic>"
+"""The model of what the program says in the model's place, such as "API Error: 500"."""
+
 
 def why_not(document: Document) -> str:
     """Entries with a type, of which some hold a message of the same role."""
@@ -25,7 +28,9 @@ def episodes(document: Document, ledger: Ledger) -> Iterator[Located]:
     """A row for each session of the file; side chains of subagents are episodes of their own."""
     sessions: dict[str, list[Row]] = {}
     for entry in document.records:
-        if entry.get("type") in ("user", "assistant"):
+        if entry.get("type") == "assistant" and entry["message"].get("model") == _PROGRAM:
+            ledger.drop("entry of Claude Code itself", "an error or a notice that the model did not write")
+        elif entry.get("type") in ("user", "assistant"):
             chain = f"/{entry.get('agentId', 'sidechain')}" if entry.get("isSidechain") else ""
             sessions.setdefault(f"{entry.get('sessionId', 'session')}{chain}", []).append(entry)
         else:
