@@ -174,3 +174,36 @@ def test_an_episode_that_failed_before_its_first_step_is_left_out(first: int, em
         assert len(imported.trajectories) == 26
         (lost,) = [what for what in imported.ledger.dropped if "record" in str(what)]
         assert imported.ledger.dropped[lost] == 1
+
+
+def test_a_refusal_is_what_the_agent_said() -> None:
+    imported = _answers(_said(None, refusal="I cannot do this."))
+    assert imported.trajectories[0].steps[0].text == "I cannot do this."
+    assert imported.ledger.carried["message.refusal"] == 1
+
+
+def test_errors_that_claude_code_puts_in_the_models_place_are_no_steps() -> None:
+    said = [_said([{"type": "text", "text": "Done"}], model="claude")]
+    said += [_said([{"type": "text", "text": "API Error: 500"}], model="<synthetic>")]
+    entries = [{"type": "user", "sessionId": "s", "message": QUESTION}]
+    entries += [{"type": "assistant", "sessionId": "s", "message": message} for message in said]
+    imported = read_log(entries, ImportOptions(format="claude-code"))
+    (step,) = imported.trajectories[0].steps
+    assert step.text == "Done" and sum(imported.ledger.dropped.values()) == 1
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"turn": {"info": {"success": True}}, "metrics": {}},
+        {"turn": {"info": {}}, "metrics": {"Sokoban/success": 1.0}},
+    ],
+)
+def test_ragens_word_on_success_counts_more_than_the_sum_of_rewards(told: dict[str, Any]) -> None:
+    turns = [{"state": "s", "llm_response": "a", "reward": -1.0}]
+    turns += [{"state": "s", "llm_response": "a", "reward": 0.5} | told["turn"], {"state": "end"}]
+    lost = [{"state": "s", "llm_response": "a", "reward": 2.0, "info": {"success": False}}, {"state": "e"}]
+    imported = read_log(
+        [{"env_id": 0, "history": turns, "metrics": told["metrics"]}, {"env_id": 1, "history": lost}]
+    )
+    assert [one.success for one in imported.trajectories] == [True, False]

@@ -34,7 +34,17 @@ def episode(record: Row, ledger: Ledger) -> Row:
     plain = rest(record, "history", "env_id", "group_id")
     names = {"env_id": "id", "group_id": "task_id"}
     plain |= {names[key]: record[key] for key in names if key in record}
-    return add_fields({"initial_observation": states[told[0][0]], "steps": steps}, plain, ledger)
+    row = add_fields({"initial_observation": states[told[0][0]], "steps": steps}, plain, ledger)
+    return row | _success(told[-1][1], record)
+
+
+def _success(last: Row, record: Row) -> Row:
+    """What the environment says of the last turn, or the rollout's metrics, such as "Sokoban/success"."""
+    metrics, info = record.get("metrics"), last.get("info")
+    told = [info.get("success")] if isinstance(info, dict) else []
+    if isinstance(metrics, dict):
+        told += [value for name, value in metrics.items() if str(name).rpartition("/")[2] == "success"]
+    return next(({"success": bool(value)} for value in told if value in (0, 1)), {})
 
 
 def _step(turn: Row, ledger: Ledger) -> Row:
