@@ -207,3 +207,21 @@ def test_ragens_word_on_success_counts_more_than_the_sum_of_rewards(told: dict[s
         [{"env_id": 0, "history": turns, "metrics": told["metrics"]}, {"env_id": 1, "history": lost}]
     )
     assert [one.success for one in imported.trajectories] == [True, False]
+
+
+def test_a_whole_langsmith_trace_is_one_episode() -> None:
+    """As the client lists it: the graph, its nodes, the calls of model and tool, and a run that failed."""
+    asked, called, answer = QUESTION, _calling("a"), _said("Action: stop")
+    graph = {"messages": [asked, called, _reply("a", "A"), answer]}
+    runs: list[dict[str, Any]] = [
+        {"id": "graph", "run_type": "chain", "outputs": graph, "feedback_stats": {"ok": {"avg": 1.0}}},
+        {"id": "node", "parent_run_id": "graph", "run_type": "chain", "outputs": {"messages": [called]}},
+        {"id": "model", "parent_run_id": "node", "run_type": "llm", "outputs": {"generations": [[]]}},
+        {"id": "tool", "parent_run_id": "graph", "run_type": "tool", "outputs": {"output": "A"}},
+        {"id": "failed", "run_type": "chain", "outputs": None, "error": "Timeout"},
+    ]
+    for order in (runs, runs[::-1]):
+        imported = read_log([run | {"inputs": {"messages": [asked]}} for run in order])
+        (trajectory,) = imported.trajectories
+        assert len(trajectory) == 2 and trajectory.outcome == 1
+        assert sum(imported.ledger.dropped.values()) == 4
