@@ -16,6 +16,7 @@ from spa_lab.agent.rollout import Episode
 from spa_lab.configs.ppo import GAELevel, GAEOver, PPOConfig
 from spa_lab.configs.reward import RewardConfig
 from spa_lab.learn.collect import Collected
+from spa_lab.learn.step_rewards import checked_rewards
 from spa_lab.rewards import fuse
 from spa_lab.types import Credit, FloatArray, check_credit_of
 
@@ -101,6 +102,7 @@ def group_relative(
     if kind not in ("rloo", "grpo"):
         raise ValueError(f"kind must be 'rloo' or 'grpo', got {kind!r}")
     group = np.asarray(collected.group)
+    step_rewards = checked_rewards(step_rewards, collected.episodes)
     returns = np.array([paid.sum() for paid in step_rewards])  # (N,)
     advantages = np.zeros(len(returns))
     for index in np.unique(group):

@@ -23,7 +23,7 @@ from spa_lab.learn.method import TrainingInputs
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.policy_gradient import Objective
 from spa_lab.learn.recorded import RecordedEpisodes
-from spa_lab.learn.step_rewards import FusedReward, StepReward
+from spa_lab.learn.step_rewards import FusedReward, StepReward, checked_rewards
 from spa_lab.types import Credit, FloatArray
 
 
@@ -113,7 +113,7 @@ class GAEOnRewards:
     def _pay(self, episodes: Sequence[Episode]) -> tuple[list[FloatArray], Sequence[Credit | None]]:
         """(T,) step rewards of each episode, and the credits that they were made of, if any."""
         if not isinstance(self.reward, FusedReward):
-            return self.reward(episodes), [None] * len(episodes)
+            return checked_rewards(self.reward(episodes), episodes), [None] * len(episodes)
         credits = self.reward.credits(episodes)
         return self.reward.pay(episodes, credits), credits
 

@@ -4,6 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from spa_lab import rewards
 from spa_lab.agent.codec import TokenRow
 from spa_lab.agent.rollout import Episode
@@ -22,6 +25,28 @@ class CreditSource(Protocol):
         self, trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow] | None = None
     ) -> list[Credit]:
         """N trajectories, and the tokens that each was sampled as, if known -> N credits, in order."""
+
+
+def checked_rewards(paid: Sequence[ArrayLike], episodes: Sequence[Episode]) -> list[FloatArray]:
+    """The step rewards of each episode as (T,) float64; one that is not finite would destroy the policy.
+
+    Raises:
+        ValueError: another number of episodes or steps, or a reward that is not finite (names the episode).
+    """
+    if len(paid) != len(episodes):
+        raise ValueError(f"step rewards: got those of {len(paid)} episodes for {len(episodes)}")
+    checked = []
+    for given, episode in zip(paid, episodes, strict=True):
+        numbers, trajectory = np.asarray(given, dtype=np.float64), episode.trajectory
+        if numbers.shape != (len(trajectory),):
+            raise ValueError(
+                f"step rewards of {trajectory.id!r}: expected one for each of {len(trajectory)} steps, "
+                f"got shape {numbers.shape}"
+            )
+        if not np.isfinite(numbers).all():
+            raise ValueError(f"step rewards of {trajectory.id!r}: expected finite numbers, got {numbers}")
+        checked.append(numbers)
+    return checked
 
 
 def credits_of(source: CreditSource, episodes: Sequence[Episode]) -> list[Credit]:

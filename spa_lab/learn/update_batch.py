@@ -115,9 +115,11 @@ def make_update_batch(
         drift: signs of drift, see `learn.drift`.
 
     Raises:
-        ValueError: some estimates have returns, rewards or values and others do not.
+        ValueError: some estimates have returns, rewards or values and others do not, or an advantage is bad.
     """
     steps = [steps_of(episode) for episode in episodes]
+    for episode, estimate, step in zip(episodes, estimates, steps, strict=True):
+        _check_advantage(episode, estimate.advantage, len(step))
     centre, scale = 0.0, 1.0
     if normalise:
         advantages = np.concatenate(
@@ -140,6 +142,14 @@ def make_update_batch(
         values=_optional([estimate.values for estimate in estimates], "values"),
         drift=drift or {},
     )
+
+
+def _check_advantage(episode: Episode, advantage: FloatArray, n_tokens: int) -> None:
+    if advantage.shape != (n_tokens,) or not np.isfinite(advantage).all():
+        raise ValueError(
+            f"advantage of {episode.trajectory.id!r}: expected a finite number for each of {n_tokens} "
+            f"tokens, got {advantage}"
+        )
 
 
 def _weights(

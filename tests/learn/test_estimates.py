@@ -1,6 +1,7 @@
 """Advantage estimates by hand: GAE per token and per step, group-relative outcomes, a step's own credit."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from spa_lab.agent.codec import TokenRow
 from spa_lab.agent.rollout import Episode
 from spa_lab.learn.collect import Collected
 from spa_lab.learn.estimates import gae, group_relative, step_credit, steps_of
+from spa_lab.learn.step_rewards import checked_rewards
 from spa_lab.types import Credit, Trajectory
 
 STEP = (-1, 0, 0, -1, 1)
@@ -83,6 +85,25 @@ def test_groups_that_cannot_be_compared(build: Build) -> None:
         group_relative(Collected([build(), build(), build()], [0, 3, 0]), [np.zeros(2)] * 3, kind="rloo")
     with pytest.raises(ValueError, match="kind must be 'rloo' or 'grpo', got 'ppo'"):
         group_relative(Collected([build()], [0]), [np.zeros(2)], kind="ppo")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("paid", "message"),
+    [
+        ([[0.0, 1.0]], "got those of 1 episodes for 2"),
+        ([[0.0, 1.0], [1.0]], r"of 'b': expected one for each of 2 steps, got shape \(1,\)"),
+        ([[0.0, 1.0], [np.nan, 1.0]], r"of 'b': expected finite numbers, got \[nan +1"),
+    ],
+)
+def test_step_rewards_that_fit_no_episode_name_it(build: Build, paid: Any, message: str) -> None:
+    """A reward of NaN would make every weight of the policy NaN, and no later stage would say so."""
+    episodes = [build(id="a"), build(id="b")]
+    with pytest.raises(ValueError, match=message):
+        checked_rewards(paid, episodes)
+    with pytest.raises(ValueError, match=message):
+        group_relative(Collected(tuple(episodes), (0, 0)), paid, kind="rloo")
+    good = checked_rewards([[0, 1], (2, 3)], episodes)
+    assert [numbers.dtype for numbers in good] == [np.float64] * 2
 
 
 def test_credit_is_the_advantage_of_its_own_step(build: Build) -> None:

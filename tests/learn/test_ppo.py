@@ -19,10 +19,12 @@ from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Demonstration, Environment, Reply, Task
 from spa_lab.learn.cloning import clone
 from spa_lab.learn.collect import Collected
+from spa_lab.learn.estimates import Estimate
 from spa_lab.learn.method import TrainingInputs
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.ppo import GAEOnRewards, ppo
 from spa_lab.learn.step_rewards import StepReward
+from spa_lab.learn.update_batch import make_update_batch
 from spa_lab.types import Step, Trajectory
 
 TEXTS = ("Choose.", "Action: left", "Action: right", "Action: wait", "noted", "reply ", "You see a door.")
@@ -325,8 +327,16 @@ def test_order_and_batches_do_not_matter(policy: Policy, make_trajectory: Callab
 
 
 def test_rewards_that_do_not_fit_the_steps(policy: Policy, episode: Episode) -> None:
-    with pytest.raises(ValueError, match=r"cover steps \[0, 1, 2\], expected 0 ... 1"):
+    with pytest.raises(ValueError, match=r"expected one for each of 3 steps, got shape \(2,\)"):
         _prepare(policy, [episode], [np.zeros(2)])
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_an_advantage_that_is_not_finite_is_refused(policy: Policy, episode: Episode, wrong: float) -> None:
+    estimate = Estimate(np.full(len(episode.row.ids), wrong))
+    tokens = policy.codec.batch([episode.row], limit=policy.context)
+    with pytest.raises(ValueError, match=r"advantage of .*: expected a finite number for each of"):
+        make_update_batch(tokens, [episode], [estimate])
 
 
 def test_with_steps_as_actions_a_step_has_one_advantage(policy: Policy, episode: Episode) -> None:
