@@ -284,7 +284,10 @@ def check_credit_of(trajectory: Trajectory, credit: Credit) -> None:
 
 def _frozen_vector(values: ArrayLike, where: str) -> FloatArray:
     """A read-only float64 copy of a non-empty, finite vector."""
-    vector = np.array(values, dtype=np.float64)
+    try:
+        vector = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:  # texts, a generator, lists of several lengths
+        raise ValueError(f"{where}: expected a vector of numbers, got {values!r:.60}") from error
     if vector.ndim != 1 or vector.size == 0:
         raise ValueError(f"{where}: expected a non-empty vector, got shape {vector.shape}")
     if not np.isfinite(vector).all():

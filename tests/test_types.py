@@ -1,4 +1,5 @@
 from dataclasses import FrozenInstanceError, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,3 +121,9 @@ def test_bad_truth_stops_at_the_door(values, standard_error, message):
 def test_truth_is_read_only():
     with pytest.raises(ValueError, match="read-only"):
         _truth([0.5, 1.0]).values[0] = 1.0
+
+
+@pytest.mark.parametrize("wrong", [["a", "b"], (one for one in (0.1, 0.2)), [[0.1], [0.1, 0.2]]])
+def test_a_credit_that_is_no_vector_of_numbers_names_its_source(wrong: Any) -> None:
+    with pytest.raises(ValueError, match="credit of 't' by 'mine': expected a vector of numbers, got"):
+        Credit("t", "mine", wrong)
