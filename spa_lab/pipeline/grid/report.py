@@ -24,11 +24,13 @@ HOW_TO_READ = """\
 A policy's success has a 95 % interval by a bootstrap over seeds and tasks (one seed: Wilson's, over tasks).
 IQM is the interquartile mean of the success rates of its seeds on each type of task, with a stratified
 bootstrap over seeds. Differences are to {reference!r} on the same seeds and tasks, with a paired bootstrap
-over both. Several policies are compared with it at once: p values are adjusted by Holm's rule for their
-number in the table, so that among all differences with p <= 0.05 the chance of even one false finding is at
-most 5 %; the intervals are not adjusted. P(better) is the probability that a seed of the policy beats a
-seed of the reference on a type of task. With fewer than 5 seeds the spread over seeds is badly known, and
-intervals and p values are too small.
+over both (one seed: over tasks alone, which says nothing of another training). Where a policy and the
+reference have other seeds, the number that both have is in brackets; the difference is over these, and is not
+the difference of the two rates. Several policies are compared with it at once: p values are
+adjusted by Holm's rule for their number in the table, so that among all differences with p <= 0.05 the chance
+of even one false finding is at most 5 %; the intervals are not adjusted. P(better) is the probability that a
+seed of the policy beats a seed of the reference on a type of task. With fewer than 5 seeds the spread over
+seeds is badly known, and intervals and p values are too small.
 """
 _COSTS = """\
 Means over seeds: episodes learnt from; explorations of the clone that the method needs; rollouts and

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -19,7 +19,12 @@ class TextTable(NamedTuple):
 
 
 def comparison_rows(table: pd.DataFrame, reference: str) -> TextTable:
-    """The table of `comparison.comparison_table`; rates in per cent, differences in points."""
+    """The table of `comparison.comparison_table`; rates in per cent, differences in points.
+
+    Where the reference and a policy have other seeds, the seeds that both have are in brackets: the
+    difference is over these, and not the difference of the two rates.
+    """
+    most = dict(zip(table["policy"], table["n_seeds"], strict=True)).get(reference, 0)
     heads = [
         "policy", "success (%)", "95 %", "seeds", "tasks", "IQM (%)", "95 %", f"− {reference}", "95 %",
         "Holm p", "P(better)", "grounded (%)", "steps",
@@ -29,7 +34,7 @@ def comparison_rows(table: pd.DataFrame, reference: str) -> TextTable:
     )
     rows = [
         [
-            row.policy, best, interval(row.low, row.high), str(row.n_seeds),
+            row.policy, best, interval(row.low, row.high), _seeds(row.n_seeds, row.shared_seeds, most),
             str(row.n // row.n_seeds), iqm, interval(row.iqm_low, row.iqm_high),
             percent(row.difference, "+"), interval(row.difference_low, row.difference_high, "+"),
             number(row.p_holm, 3), number(row.improvement, 2), percent(row.grounding),
@@ -38,6 +43,11 @@ def comparison_rows(table: pd.DataFrame, reference: str) -> TextTable:
         for row, best, iqm in zip(table.itertuples(), success, iqms, strict=True)
     ]  # fmt: skip
     return TextTable(heads, rows)
+
+
+def _seeds(own: int, shared: Any, reference: int) -> str:
+    """The number of seeds, and how many are compared if these are not all of both sides."""
+    return str(own) if pd.isna(shared) or own == shared == reference else f"{own} ({shared})"
 
 
 def group_rows(table: pd.DataFrame, by: str) -> TextTable:

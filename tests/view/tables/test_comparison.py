@@ -82,6 +82,16 @@ def test_a_missing_reference_leaves_the_comparison_undefined(frame: pd.DataFrame
     assert cells[0] == "plain" and cells[7:11] == ["–", "–", "–", "–"]
 
 
+def test_seeds_that_only_one_side_has_are_seen(frame: pd.DataFrame) -> None:
+    """The difference is over the shared ones, and not that of the two rates beside it."""
+    seeds = {
+        row[0]: row[3] for row in comparison_rows(comparison_table(frame, "plain", rng=_rng()), "plain")[1]
+    }
+    assert seeds == {"base": "2", "plain": "2", "better": "2", "single": "1 (1)"}
+    table = comparison_table(frame, "single", rng=_rng())
+    assert {row[3] for row in comparison_rows(table, "single").rows} == {"1", "2 (1)"}
+
+
 def test_the_probability_is_that_of_stats(frame: pd.DataFrame) -> None:
     table = comparison_table(frame, "better", rng=_rng()).set_index("policy")
     ours, theirs = (kind_scores(frame[frame["policy"] == name]) for name in ("plain", "better"))
