@@ -41,8 +41,8 @@ known, and not counted.
 _POWER = """\
 `detectable` is the true difference that these seeds and tasks find with probability 0.8 at level 0.05, from
 the measured variance; then what it takes to find {margin:.1f} points, the margin that the paper reports
-over its best baseline. "no number": no number of tasks makes up for so few seeds, or the reverse. Not
-adjusted for several comparisons.
+over its best baseline. "no number": no number of tasks makes up for so few seeds, or the reverse; "–":
+all pairs differ alike, so that no variance was measured. Not adjusted for several comparisons.
 """
 
 

@@ -152,7 +152,8 @@ def power_table(frame: pd.DataFrame, reference: str, *, margin: float = PUBLISHE
         detectable: float64, true difference that these seeds and tasks find with probability 0.8.
         margin: float64, the one asked for.
         tasks_needed, seeds_needed: float64, with these seeds and with these tasks; infinity if no number is
-            enough.
+            enough. These and `detectable` are NaN where all pairs differ alike: no variance was measured
+            then, which does not make it 0.
 
     Args:
         frame: of episodes, see the module.
@@ -170,12 +171,13 @@ def power_table(frame: pd.DataFrame, reference: str, *, margin: float = PUBLISHE
         if n_tasks < 2:
             continue
         found = difference_variance(first, second)
+        measured = 1.0 if np.ptp(first - second) else math.nan
         rows.append(
             {"policy": policy, "seeds": n_seeds, "tasks": n_tasks, "sd_seed": math.sqrt(found.seed)}
             | {"sd_task": math.sqrt(found.task), "sd_rest": math.sqrt(found.rest)}
-            | {"detectable": found.detectable(n_seeds, n_tasks), "margin": margin}
-            | {"tasks_needed": found.tasks_needed(margin, n_seeds)}
-            | {"seeds_needed": found.seeds_needed(margin, n_tasks)}
+            | {"detectable": measured * found.detectable(n_seeds, n_tasks), "margin": margin}
+            | {"tasks_needed": measured * found.tasks_needed(margin, n_seeds)}
+            | {"seeds_needed": measured * found.seeds_needed(margin, n_tasks)}
         )
     names = ["policy", "seeds", "tasks", "sd_seed", "sd_task", "sd_rest", "detectable", "margin"]
     return pd.DataFrame(rows, columns=[*names, "tasks_needed", "seeds_needed"])

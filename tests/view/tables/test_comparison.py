@@ -165,3 +165,11 @@ def test_order(frame: pd.DataFrame) -> None:
 
 def test_numbers_as_text() -> None:
     assert [number(x, 1) for x in (-0.25, math.nan, math.inf)] == ["−0.2", "–", "no number"]
+
+
+def test_power_is_unknown_where_all_pairs_differ_alike(frame: pd.DataFrame) -> None:
+    """Not "detects 0.0 points with 1 task", as a variance of 0 would have it."""
+    same = frame[frame["policy"] == "plain"]
+    table = power_table(pd.concat([same, same.assign(policy="twin")]), "plain")
+    (row,) = power_rows(table).rows
+    assert row[:6] == ["twin", "2", "8", "–", "–", "–"]
