@@ -21,7 +21,6 @@ MALFORMED = (TypeError, KeyError, AttributeError, IndexError, RecursionError)
 """What reading a document may raise that only resembles the format."""
 
 
-_EMPTY: tuple[Any, ...] = (None, [], {}, "")
 _BLANK = "empty, as of an episode that failed before its first step"
 
 
@@ -105,13 +104,24 @@ def _is_blank(record: Row, records: Sequence[Any], why_not: Callable[[Mapping[st
 
     It fits with the values of one that fits in the place of its own empty ones.
     """
-    if not why_not(record) or not any(value in _EMPTY for value in record.values()):
+    if not why_not(record):
         return False
     like = next((other for other in records if isinstance(other, dict) and not why_not(other)), None)
-    if like is None:
-        return False
-    filled = {name: like.get(name) if value in _EMPTY else value for name, value in record.items()}
-    return not why_not(filled)
+    return like is not None and not why_not(_filled(record, like))
+
+
+def _filled(record: Row, like: Row) -> Row:
+    """The record with another one's values in the place of its empty ones, inner objects included."""
+    filled = {}
+    for name, value in record.items():
+        other = like.get(name)
+        if value is None or (isinstance(value, list | dict | str) and not value):
+            filled[name] = other
+        elif isinstance(value, dict) and isinstance(other, dict):
+            filled[name] = _filled(value, other)
+        else:
+            filled[name] = value
+    return filled
 
 
 def missing(record: Mapping[str, Any], **fields: type | tuple[type, ...]) -> str:

@@ -176,6 +176,17 @@ def test_an_episode_that_failed_before_its_first_step_is_left_out(first: int, em
         assert imported.ledger.dropped[lost] == 1
 
 
+def test_an_empty_response_of_nemo_gym_is_left_out() -> None:
+    good = {"output": [{"type": "message", **_said([{"type": "output_text", "text": "a"}])}]}
+    asked = {"input": [QUESTION]}
+    records = [
+        {"responses_create_params": asked, "response": response, "reward": 1.0}
+        for response in (good, {"output": []}, good)
+    ]
+    imported = read_log(records)
+    assert len(imported.trajectories) == 2 and sum(imported.ledger.dropped.values()) == 1
+
+
 def test_a_refusal_is_what_the_agent_said() -> None:
     imported = _answers(_said(None, refusal="I cannot do this."))
     assert imported.trajectories[0].steps[0].text == "I cannot do this."
