@@ -327,10 +327,17 @@ def demonstrations(environment: Environment, preset: Preset, rng: random.Random)
 
 
 def explorations(run: Run, held_out: float) -> Split:
-    """The explorations of a run, split by task; errors as in `split_by_task` and `Run.load_trajectories`."""
+    """The explorations of a run, split by task.
+
+    Raises:
+        ValueError: there are none; or as `split_by_task`.
+    """
     explored = [entry for entry in run.trajectory_sets() if entry.role == "explored"]
     if not explored:
-        run.load_trajectories("explore")  # raises an error that lists the names there are
+        raise ValueError(
+            f"{run.path}: the run has no explorations; they are played for methods that learn from them, "
+            "such as spa"
+        )
     return split_by_task([trajectory for entry in explored for trajectory in entry.load()], held_out)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from spa_lab.configs.presets import TINY
 from spa_lab.envs.base import Environment, Reply, Task, World
-from spa_lab.pipeline.experiment import Experiment
+from spa_lab.pipeline.experiment import Experiment, explorations
 from spa_lab.pipeline.train import train
 from spa_lab.store import Run
 
@@ -43,3 +43,9 @@ def test_a_run_in_an_object_needs_it_again(tmp_path: Path) -> None:
         Experiment.open(run)
     with pytest.raises(ValueError, match="the run's world is 'local', got 'household'"):
         Experiment.open(run, "household")
+
+
+def test_a_run_whose_methods_explore_nothing_says_so(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", {"env": "local"}, seed=0)
+    with pytest.raises(ValueError, match="the run has no explorations; they are played for methods"):
+        explorations(run, 0.2)
