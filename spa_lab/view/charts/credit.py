@@ -100,7 +100,7 @@ def _bars(credit: Credit, steps: pd.DataFrame) -> Trace:
 
 def _progress(steps: pd.DataFrame) -> Trace:
     errors = steps["progress_error"].to_numpy()
-    return truth_marks(("x", "y")) | {
+    return truth_marks(("x", "y"), len(steps)) | {
         "x": steps["step"].to_numpy(),
         "y": steps["progress"].to_numpy(),
         "error_y": error_bars(errors),

@@ -2,6 +2,7 @@
 // plotly.js (4.8 MB) is loaded once per page, regardless of the number of charts and widgets.
 
 const CHARTS = (globalThis.spaLabCharts ??= { library: null, resolve: null });
+const LEGEND_GAP = 12; // pixels around a legend
 const SELECTED_STEP = "selected step";
 const CONFIG = {
   displaylogo: false,
@@ -67,7 +68,7 @@ function chartIn(box, { dark, step, onStep }) {
       waiting = false;
       drawn = redraw();
     } else if (plot.classList.contains("js-plotly-plot") && plot.clientWidth && plot.clientWidth !== plot._fullLayout?.width) {
-      globalThis.Plotly.Plots.resize(plot);
+      globalThis.Plotly.Plots.resize(plot).then(() => { if (spec) fit(); });
     }
   });
   resizing.observe(plot);
@@ -75,6 +76,19 @@ function chartIn(box, { dark, step, onStep }) {
   const theme = new MutationObserver(() => { if (spec && darkNow !== null && darkNow !== isDark(plot)) redraw(); });
   theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "class"] });
 
+  /** The height that leaves the panels theirs below a legend of many rows, else the chart's own. */
+  function roomy() {
+    const { height, margin } = spec.layout;
+    const legend = Math.ceil(plot._fullLayout.legend?._height ?? 0);
+    const panels = height - margin.t - margin.b;
+    return height - margin.b - legend < panels / 2 ? panels + margin.b + legend + LEGEND_GAP : height;
+  }
+  async function fit() {
+    const height = roomy();
+    if (plot._fullLayout.height === height) return;
+    plot.style.height = `${height}px`;
+    await globalThis.Plotly.relayout(plot, { height, "legend.maxheight": height }); // the legend needs no bar to scroll
+  }
   async function redraw() {
     const Plotly = await plotly();
     const current = spec;
@@ -87,6 +101,7 @@ function chartIn(box, { dark, step, onStep }) {
     if (shapes) themed.layout.shapes = shapes;
     const first = !plot.classList.contains("js-plotly-plot");
     await Plotly.react(plot, themed.data, themed.layout, CONFIG);
+    await fit();
     if (first && onStep) {
       plot.on("plotly_click", ({ points }) => {
         const { meta } = spec.layout;

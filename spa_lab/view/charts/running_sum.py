@@ -103,7 +103,7 @@ def sum_trace(credit: Credit, sums: pd.DataFrame, panel: Panel) -> Trace:
 def value_trace(sums: pd.DataFrame, panel: Panel) -> Trace:
     """Measured values with their standard errors."""
     errors = sums["value_error"].to_numpy()
-    return truth_marks(panel) | {
+    return truth_marks(panel, len(sums)) | {
         "x": sums["steps_taken"].to_numpy(),
         "y": sums["value"].to_numpy(),
         "error_y": error_bars(errors),
@@ -113,8 +113,8 @@ def value_trace(sums: pd.DataFrame, panel: Panel) -> Trace:
     }
 
 
-def truth_marks(panel: Panel) -> Trace:
-    """How measured values and progress are marked."""
+def truth_marks(panel: Panel, n_marks: int) -> Trace:
+    """How measured values and progress are marked; many get smaller marks, which leave the lines in sight."""
     return {
         "type": "scatter",
         "mode": "markers",
@@ -122,9 +122,9 @@ def truth_marks(panel: Panel) -> Trace:
         "cliponaxis": False,
         "marker": {
             "symbol": style.TRUTH.symbol,
-            "size": 7,
+            "size": 7 if n_marks <= MOST_MARKED else 4,
             "color": style.WHITE,
-            "line": {"color": style.TRUTH.colour, "width": 1.5},
+            "line": {"color": style.TRUTH.colour, "width": 1.5 if n_marks <= MOST_MARKED else 1},
         },
         "xaxis": panel[0],
         "yaxis": panel[1],

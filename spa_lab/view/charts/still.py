@@ -33,7 +33,9 @@ LEGEND_TOP = 0.04
 EDGE = 0.02
 """Least inches between a label and the edge of the image."""
 TITLE = 26
-"""Pixels of the titles above the first panels."""
+"""Pixels of titles of one line above the first panels."""
+TITLE_LINE = 16
+"""Pixels of a further line."""
 PERCENT = ".0%"
 """plotly's format of an axis of percentages."""
 LOG_TICKS = {"D2": (1.0, 2.0, 5.0)}
@@ -235,7 +237,8 @@ def _draw_legend(figure: Figure, panels: Mapping[str, Axes], layout: Mapping[str
         marks, names = axes.get_legend_handles_labels()
         handles += [mark for mark, name in zip(marks, names, strict=True) if not name.startswith("_")]
     rows = legend_rows(handles, figure.get_figwidth() - 2 * MARGIN)
-    space = layout["margin"]["t"] - (TITLE if layout.get("annotations") else 0)
+    breaks = max((note["text"].count("<br>") for note in layout.get("annotations", ())), default=-1)
+    space = layout["margin"]["t"] - (TITLE + TITLE_LINE * breaks if breaks >= 0 else 0)
     missing = LEGEND_TOP + LEGEND_ROW * len(rows) - space / SCREEN_INCH
     if missing > 0:
         _grow(figure, top=missing)

@@ -1,7 +1,8 @@
 """Training curves: one small panel per metric, one line per stage, over the updates."""
 
 import math
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +19,8 @@ GAP_X, GAP_Y = 0.06, 70
 """Between panels: share of the width, and pixels."""
 FEW = 40
 """Updates up to which every one has a marker."""
+TITLE_WIDTH, TITLE_LINE = 24, 16
+"""Characters of a line of a panel's title, and its pixels; a page may be as narrow as 700 pixels."""
 MOST_TICKS = 6
 """On the axis of the updates; so many updates at most have a tick each, none between two."""
 LIMIT = "limit of the alarm"
@@ -47,9 +50,11 @@ def training_chart(
     across = 2 if len(metrics) in (2, 4) else min(ACROSS, len(metrics))
     n_rows = math.ceil(len(metrics) / across)
     body = n_rows * HEIGHT - GAP_Y
-    figure = layout(body + HEAD + 40)
-    figure["margin"] |= {"t": HEAD, "b": 40}
-    figure["legend"] |= {"y": 1 + 26 / body}
+    lines = {metric: _lines(titles.get(metric, metric.replace("_", " "))) for metric in metrics}
+    second = TITLE_LINE * (max(len(lines[metric]) for metric in metrics[:across]) - 1)
+    figure = layout(body + HEAD + second + 40)
+    figure["margin"] |= {"t": HEAD + second, "b": 40}
+    figure["legend"] |= {"y": 1 + (26 + second) / body}
     figure["annotations"] = []
     traces: list[Trace] = []
     shown: set[str] = set()
@@ -60,9 +65,7 @@ def training_chart(
         lowest = index + across >= len(metrics)
         figure[f"xaxis{panel}"] = _x_axis(rows, x, x_domain, f"y{panel}", titled=lowest)
         figure[f"yaxis{panel}"] = axis("", domain=y_domain, anchor=f"x{panel}", nticks=5)
-        figure["annotations"].append(
-            _title(titles.get(metric, metric.replace("_", " ")), x_domain[0], y_domain[1])
-        )
+        figure["annotations"].append(_title(lines[metric], x_domain[0], y_domain[1]))
         for stage, curve in rows.groupby("stage", sort=False):
             traces.append(_trace(curve, str(stage), panel, legend=stage not in shown))
             shown.add(str(stage))
@@ -124,9 +127,15 @@ def _limit(rows: pd.DataFrame, limit: float, panel: str, *, legend: bool) -> Tra
     }
 
 
-def _title(title: str, left: float, top: float) -> dict[str, Any]:
+def _lines(title: str) -> list[str]:
+    """At most two lines of a title."""
+    return textwrap.wrap(title, TITLE_WIDTH, max_lines=2, placeholder="…") or [title]
+
+
+def _title(lines: Sequence[str], left: float, top: float) -> dict[str, Any]:
     return {
-        "text": f"<b>{inert(title)}</b>",
+        "text": f"<b>{'<br>'.join(map(inert, lines))}</b>",
+        "align": "left",
         "x": left,
         "y": top,
         "xref": "paper",

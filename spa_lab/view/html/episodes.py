@@ -27,6 +27,11 @@ SORTS: Mapping[str, tuple[str, SortOrder, SortOrder]] = {
     "gap": ("|ĉ − Δ|", "largest disagreement", "smallest disagreement"),
 }
 """Column -> its heading, the order of the first click and of the second."""
+COURSES = {
+    True: ("V", "measured values; the running sum of credit where there are none"),
+    False: ("Σĉ", "running sum of credit"),
+}
+"""Whether values were measured -> heading of the small curves, and what they are."""
 ASCENDING = ("lowest outcome", "task A to Z", "shortest", "smallest disagreement")
 """Orders in which the smallest comes first."""
 
@@ -73,7 +78,8 @@ def list_head(collection: Collection, order: SortOrder = "as saved") -> str:
         if column == "gap" and not collection.has_truths:
             continue
         if column == "steps":
-            heads.append('<th scope="col" role="columnheader" class="course">V</th>')
+            sign, meaning = COURSES[collection.has_truths]
+            heads.append(f'<th scope="col" role="columnheader" class="course" title="{meaning}">{sign}</th>')
         way = "ascending" if order in ASCENDING else "descending"
         state = f' aria-sort="{way}"' if order in orders else ""
         number = f' class="{column} figure"' if column in ("steps", "gap") else f' class="{column}"'

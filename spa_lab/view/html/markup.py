@@ -83,6 +83,8 @@ body[data-jp-theme-light="false"] { background: #16181c; }
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const follow = () => { document.body.dataset.jpThemeLight = String(!dark.matches); };
 dark.addEventListener("change", follow);
+addEventListener("beforeprint", () => { document.body.dataset.jpThemeLight = "true"; });
+addEventListener("afterprint", follow);
 follow();
 }</script>"""
 """Sets JupyterLab's attribute of the theme, which style sheet and charts know, as the reader's system is."""

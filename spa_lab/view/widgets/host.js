@@ -138,6 +138,22 @@ function render({ model, el }) {
     else if (inner.bottom > outer.bottom) box.scrollTop += Math.min(inner.bottom - outer.bottom, inner.top - outer.top - covered);
   }
 
+  function toSteps() {
+    root.querySelector("tr[data-step].selected")?.focus();
+  }
+  /** Closes an open menu; if none is open, clears search and filters. */
+  function escape() {
+    const menu = root.querySelector("details.menu[open]");
+    const search = root.querySelector("input[type=search]");
+    if (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    } else if (search) {
+      search.value = "";
+      report("reset", "");
+    }
+  }
+
   /** Redraws a pane, keeping focus, scroll position and open details; false while one of its inputs has focus. */
   function fill(name, pane) {
     const focus = pane.contains(document.activeElement) ? document.activeElement : null;
@@ -161,6 +177,14 @@ function render({ model, el }) {
     return true;
   }
 
+  if (model.get("panes").includes("steps")) { // many controls stand before them
+    const skip = document.createElement("button");
+    skip.type = "button";
+    skip.className = "skip";
+    skip.textContent = "Skip to the steps";
+    skip.addEventListener("click", toSteps);
+    root.append(skip);
+  }
   for (const name of model.get("panes")) {
     const pane = document.createElement("div");
     pane.dataset.pane = name;
@@ -179,6 +203,8 @@ function render({ model, el }) {
       if (stale && !pane.contains(document.activeElement)) stale = !fill(name, pane);
     }, 0));
   }
+  const listed = root.querySelector("tr[data-trajectory][aria-selected=true]");
+  if (listed) show(listed); // the panes after the list have changed its height
   listen("change:selected_step", () => mark(true));
   listen("change:query_words", () => highlight(root, model.get("query_words") || []));
   listen("msg:custom", answered);
@@ -230,6 +256,8 @@ function render({ model, el }) {
     const listed = event.target.closest("tr[data-trajectory]");
     if (typing) {
       if (event.key === "Enter" && event.target.dataset.enter) report(event.target.dataset.enter, "");
+      else if (event.key === "Enter" && event.target.type === "search") toSteps();
+      else if (event.key === "Escape" && event.target.matches("[type=search], .menu input")) escape();
       return;
     }
     if (listed && ["ArrowUp", "ArrowDown", "Enter", " "].includes(event.key)) {
@@ -243,7 +271,7 @@ function render({ model, el }) {
     } else if (event.key === "Home" || event.key === "End") {
       choose(event.key === "Home" ? 0 : model.get("n_steps") - 1);
     } else if (event.key === "Escape") {
-      root.querySelector("button[name=reset]")?.click();
+      escape();
     } else if (event.key === "/") {
       root.querySelector("input[type=search]")?.focus();
     } else {

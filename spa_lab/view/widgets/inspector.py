@@ -44,8 +44,8 @@ NOTES_FILE = "notes.jsonl"
 class Inspector(CollectionView):
     """Episodes on the left; on the right a chart to scrub through, and every step with each source's credit.
 
-    Click a step or use the arrow keys; `p` jumps to the pivotal step, `/` to the search, `[` and `]` to the
-    next episode of the list. `save` writes all episodes to one page that needs no kernel and no network.
+    Click a step or use the arrow keys; `p` jumps to the pivotal step, `/` to the search, Enter to the steps,
+    `[` and `]` to the next episode; Esc clears search and filters. `save` writes a page without kernel.
 
     Args:
         collection: the trajectories.

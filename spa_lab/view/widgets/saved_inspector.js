@@ -55,7 +55,7 @@ class SavedModel {
   move(name, value) {
     if (name === "trajectory") this.open(Number(value), 0);
     else if (name === "previous" || name === "next") this.walk(name === "next" ? 1 : -1);
-    else if (name === "pivotal") this.set("selected_step", this.episode.pivotal ?? 0);
+    else if (name === "pivotal") this.set("selected_step", this.episode.pivotal ?? this.state.selected_step);
     else if (name === "page") this.set("selected_step", Number(value) * this.data.per_page);
     else if (name === "chart") { this.kind = value; this.set("chart", this.episode.charts[value]); }
     else if (name === "sort") {
@@ -146,10 +146,13 @@ class SavedModel {
       .replace("</span></td>", (end) => this.badges(data.episodes[at].id) + end)); // "$" in a tag stays as it is
     const head = sorted ? data.list_head.replace(new RegExp(`(<th[^>]*)(><button[^>]*value="${sorted}")`),
       `$1 aria-sort="${this.ascends() ? "ascending" : "descending"}"$2`) : data.list_head;
+    const { text, outcome, ...others } = this.query;
+    const filtered = found.length && (text || outcome !== "all" || Object.values(others).some(Boolean));
+    const reset = filtered ? ' <button type="button" class="chip" name="reset">Reset</button>' : "";
     const more = found.length > MOST_LISTED ? `, the first ${MOST_LISTED} listed` : "";
     const none = found.length ? "" : '<p class="nothing">Nothing found. <button type="button" name="reset">Clear the filters</button></p>';
     this.set("found", `<p class="facts" role="status">${found.length} of ${data.episodes.length} episodes of `
-      + `${escaped(data.collection)}${more}</p>${none}<div class="scroll low" data-keep>${head}<tbody>${rows.join("")}</tbody></table></div>`);
+      + `${escaped(data.collection)}${more}${reset}</p>${none}<div class="scroll low" data-keep>${head}<tbody>${rows.join("")}</tbody></table></div>`);
   }
 
   walk(way) {

@@ -363,3 +363,8 @@ def test_unknown_outcomes_are_drawn_as_such(drawn: Drawn, opinion: Opinion) -> N
     assert view.numbers == []
     press(view, outcome="unknown")
     assert view.numbers == [1]
+
+
+def test_small_curves_of_an_unmeasured_list_are_not_called_values(drawn: Drawn, opinion: Opinion) -> None:
+    unmeasured = Inspector(Collection.of([drawn(4)], [opinion(drawn(4))]))
+    assert 'title="running sum of credit">Σĉ</th>' in unmeasured.found

@@ -158,7 +158,7 @@ def test_monitor_opens_on_the_stage_that_runs_with_few_metrics_in_words(tmp_path
 
 def _titles(view: Monitor) -> list[str]:
     notes = json.loads(view.curves)["layout"]["annotations"]
-    return [note["text"].removeprefix("<b>").removesuffix("</b>") for note in notes]
+    return [note["text"].removeprefix("<b>").removesuffix("</b>").replace("<br>", " ") for note in notes]
 
 
 def test_monitor_watches_by_itself(tmp_path: Path, press: Press) -> None:
