@@ -148,6 +148,8 @@ def test_formulas_are_latex(path: Path) -> None:
             plain = re.sub("`[^`]*`", "", cell.source)
             assert not re.search(r"</?(i|sub|sup)>", plain), f"cell {number}"
             assert plain.count("$") % 2 == 0, f"cell {number}"
+    words = re.findall(r"[_^]\{[A-Za-z]{2,}\}", _text(_read(path)))
+    assert not words, "words in a subscript are upright: italic letters are a product"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
