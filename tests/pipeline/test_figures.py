@@ -16,6 +16,7 @@ from spa_lab.pipeline.evaluations import task_records
 from spa_lab.pipeline.figures import MAKERS, Asked, LeftOut, figures
 from spa_lab.pipeline.figures.boards import of_scoreboards
 from spa_lab.pipeline.figures.command import NAMES
+from spa_lab.pipeline.figures.episodes import _advantage_settings
 from spa_lab.pipeline.figures.evaluations import of_evaluations
 from spa_lab.store import Run
 from spa_lab.types import Credit, Trajectory, ValueTruth
@@ -302,3 +303,12 @@ def test_sources_in_the_order_of_figures() -> None:
 
 def test_figures_help_names_every_figure() -> None:
     assert FIGURES == NAMES
+
+
+@pytest.mark.parametrize("name", ["measured", "gamed/published", "gamed/repaired"])
+def test_advantages_need_no_settings_of_other_parts(name: str) -> None:
+    """Of the shipped runs, whose settings of the progress model have other names now."""
+    run = Run.open(ROOT / "data" / name)
+    settings, stored = _advantage_settings(run), run.config["preset"]
+    assert (settings.beta, settings.residual) == (stored["reward"]["beta"], stored["reward"]["residual"])
+    assert (settings.gamma, settings.lam) == (stored["ppo"]["gamma"], stored["ppo"]["lam"])

@@ -103,8 +103,9 @@ def _advantage_settings(run: Run) -> AdvantageSettings:
     facts = run.config.get("preset")
     if not isinstance(facts, dict):
         return AdvantageSettings()
+    used = {key: facts[key] for key in ("name", "reward", "ppo") if key in facts}
     try:
-        preset = preset_from_dict(facts)
+        preset = preset_from_dict(used)  # whatever became of the settings of other parts
     except ValueError as error:  # of another version
         raise ValueError(f"{run.path}: {error}") from None
     reward, ppo = preset.reward, preset.ppo
