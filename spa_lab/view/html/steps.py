@@ -236,18 +236,20 @@ def _heads(
         square = swatch(style.look(credit.source).colour)
         caption = f"{sum_caption(credit)}: predicts R = {credit.predicted_outcome:.2f}"
         wide = credit.standard_error is not None and decimal_places(credit.contributions) >= WIDE_FROM
-        heads.append(_number_head(f"{square} {name}", caption, wide=wide))
+        heads.append(_number_head(f"{square} {name}", credit.source, caption, wide=wide))
     if truth:
         caption = f"V(h₀) = {truth.offset:.2f}" + (" (± 1 s.e.)" if truth.branches else "")
         wide = decimal_places(truth.progress) >= WIDE_FROM
-        heads.append(_number_head(f"<b>◇ Δ, {safe(truth_label(truth))}</b>", caption, wide=wide))
+        label = f"Δ, {truth_label(truth)}"
+        heads.append(_number_head(f"<b>◇ {safe(label)}</b>", label, caption, wide=wide))
     return "".join(heads)
 
 
-def _number_head(name: str, caption: str, *, wide: bool) -> str:
-    look = "figure wide" if wide else "figure"
+def _number_head(name: str, full: str, caption: str, *, wide: bool) -> str:
+    """The head of a column; its hint has the whole name, of which a narrow column shows the beginning."""
+    look, hint = "figure wide" if wide else "figure", f"{shortened(full, 200)}: {caption}"
     return (
-        f'<th scope="col" role="columnheader" class="{look}" title="{safe(caption)}">'
+        f'<th scope="col" role="columnheader" class="{look}" title="{safe(hint)}">'
         f'<div class="source">{name}</div><span class="caption">{safe(caption)}</span></th>'
     )
 

@@ -368,3 +368,8 @@ def test_unknown_outcomes_are_drawn_as_such(drawn: Drawn, opinion: Opinion) -> N
 def test_small_curves_of_an_unmeasured_list_are_not_called_values(drawn: Drawn, opinion: Opinion) -> None:
     unmeasured = Inspector(Collection.of([drawn(4)], [opinion(drawn(4))]))
     assert 'title="running sum of credit">Σĉ</th>' in unmeasured.found
+
+
+def test_a_columns_hint_has_the_whole_name_of_its_source(drawn: Drawn, opinion: Opinion) -> None:
+    credit = replace(opinion(drawn(4)), source=f"my_package.{'x' * 80}:method")
+    assert f'title="{credit.source}: ' in Inspector(Collection.of([drawn(4)], [credit])).steps
