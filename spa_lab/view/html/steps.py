@@ -114,12 +114,10 @@ def steps_html(
         badges += [(own_labels or {})[index]] if index in (own_labels or {}) else []
         cells = bars_cell(credits, spans, truth, truth_span, index) + _numbers(credits, truth, index)
         drawn.append(_row(index, trajectory.steps[index], cells, badges, shades[index], below))
-    figures = len(credits) + (truth is not None)
     return (
-        f'<table class="steps" style="--figures:{figures}" role="grid" '
+        f'<table class="steps" style="--figures:{len(credits) + len(truths)}" role="grid" '
         'aria-label="steps of the trajectory"><thead><tr role="row">'
-        '<th scope="col" role="columnheader">step</th>'
-        '<th scope="col" role="columnheader">action</th>'
+        '<th scope="col" role="columnheader">step</th><th scope="col" role="columnheader">action</th>'
         f"{_heads(credits, spans, truth, truth_span)}</tr></thead><tbody>{''.join(drawn)}</tbody></table>"
     )
 
