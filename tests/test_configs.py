@@ -11,6 +11,8 @@ from spa_lab.configs.checks import SettingError
 from spa_lab.configs.files import read_mapping, to_toml, updated_from_file
 from spa_lab.configs.presets import PAPER, PRESETS, SUMMARIES, TINY, Preset, preset_from_dict, preset_named
 from spa_lab.configs.settings import flat, flattened, list_settings, updated
+from spa_lab.paths import data_folder
+from spa_lab.store import Run
 
 
 def test_every_field_of_every_nested_class_is_a_setting() -> None:
@@ -216,6 +218,12 @@ def test_panels_of_official_data_bound_what_presets_ask_for() -> None:
     assert (TINY.evaluation_tasks, TINY.explore_on) == (256, "fresh")
     with pytest.raises(SettingError, match="explore_on"):
         replace(TINY, explore_on="other")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["measured", "small", "gamed/published", "gamed/repaired"])
+def test_the_settings_of_the_runs_that_ship_are_read_whole(name: str) -> None:
+    stored = Run.open(data_folder() / name).config["preset"]
+    assert flattened(stored).items() <= flattened(asdict(preset_from_dict(stored))).items()
 
 
 def test_settings_work_for_any_dataclass() -> None:
