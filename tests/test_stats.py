@@ -15,6 +15,7 @@ from spa_lab.stats import (
     kendall_tau_b,
     minimal_detectable_difference,
     paired_bootstrap,
+    paired_difference,
     spearman,
     stratified_bootstrap,
     two_proportion_power,
@@ -190,6 +191,18 @@ def test_pairing_cancels_what_is_hard_for_both():
     assert interval.n == 50 and interval.method == "paired bootstrap over tasks, 95 %"
 
 
+@pytest.mark.parametrize(("ours", "theirs", "point"), [(1.0, 1.0, 0.0), (1.0, 0.0, 1.0), (0.0, 1.0, -1.0)])
+def test_pairs_that_all_differ_alike_leave_room_for_others(ours, theirs, point):
+    made = paired_difference(np.full((2, 16), ours), np.full((2, 16), theirs), rng=_rng(), resamples=50)
+    other = 1 - wilson(16, 16).low
+    assert made.interval.point == point and made.interval.n == 16
+    assert made.interval.low == pytest.approx(max(-1.0, point - other * (1 + abs(point))))
+    assert made.interval.high == pytest.approx(min(1.0, point + other * (1 + abs(point))))
+    assert made.interval.method == "Wilson's bound of tasks whose pairs all differ alike, 95 %"
+    returns = paired_difference(np.full(16, 7.0), np.full(16, 7.0), rng=_rng(), resamples=50).interval
+    assert (returns.low, returns.high) == (0.0, 0.0), "of scores without bounds nothing is known"
+
+
 def test_paired_bootstrap_over_tasks_has_the_known_width():
     difference = _rng().normal(size=200)
     interval = paired_bootstrap(difference, np.zeros(200), rng=_rng())
@@ -205,7 +218,7 @@ def test_seeds_that_disagree_widen_the_interval():
     fixed = paired_bootstrap(scores.mean(axis=0), np.zeros(60), rng=_rng())
     error = seed_effect.std() / math.sqrt(4)
     np.testing.assert_allclose(crossed.high - crossed.low, 2 * 1.96 * error, rtol=0.15)
-    assert fixed.high - fixed.low == 0.0
+    assert fixed.high == -fixed.low == pytest.approx(1 - wilson(60, 60).low), "no task differs"
     assert crossed.method == "paired bootstrap over tasks and 4 seeds, 95 %"
 
 

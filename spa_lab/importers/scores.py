@@ -129,6 +129,8 @@ def _step(given: Any) -> int:
 
 
 def _value(given: Any) -> float:
+    if isinstance(given, bool) or str(given).lower() in ("true", "false"):
+        raise ValueError(f"{given!r} has no size: write numbers, of labels below 0 for a harmful step")
     value = number(given)
     if value is None:
         raise ValueError(f"expected a number, got {given!r:.60}")

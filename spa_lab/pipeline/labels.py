@@ -10,7 +10,7 @@ from spa_lab.credit.methods import CreditMethod
 from spa_lab.importers.scores import read_scores
 from spa_lab.rewards import mean, terminal
 from spa_lab.store import Run, writing
-from spa_lab.types import Credit, Trajectory
+from spa_lab.types import Credit, Labels, Trajectory
 
 BOARD = "labels"
 """Name of the scoreboard among the results."""
@@ -26,7 +26,7 @@ def annotate(run: Path | Run, file: Path, *, source: str | None = None, as_label
         as_labels: below 0 harmful, above 0 helpful; else contributions.
 
     Returns:
-        What came in.
+        What came in, and what it replaced: a file of one name by one source replaces the earlier one.
 
     Raises:
         ValueError: as `importers.scores.read_scores`, or a step has no contribution.
@@ -38,13 +38,18 @@ def annotate(run: Path | Run, file: Path, *, source: str | None = None, as_label
         scores = read_scores(file, lengths, source)
         sources = dict.fromkeys(one.source for one in scores)
         name = _file_name(file, list(sources))
+        earlier = _scored(opened, name, as_labels)
         if as_labels:
             opened.save_labels(name, [one.labels() for one in scores])
         else:
             opened.save_credits(name, [one.credit() for one in scores])
     what = "labels" if as_labels else "credit"
-    n = len({one.trajectory_id for one in scores})
-    return f"{what} by {', '.join(sources)}: {n} of {len(lengths)} trajectories of {opened.path}"
+    scored = {one.trajectory_id for one in scores}
+    told = f"{what} by {', '.join(sources)}: {len(scored)} of {len(lengths)} trajectories of {opened.path}"
+    gone = len(earlier - scored)
+    return told + (
+        f"; it replaces an earlier {file.name}, whose numbers of {gone} more are gone" if gone else ""
+    )
 
 
 def labels(run: Path | Run, *, seed: int = 0) -> str:
@@ -115,6 +120,14 @@ def _file_name(file: Path, sources: Sequence[str]) -> str:
     """The same file by the same sources replaces itself, and nobody else's numbers."""
     name = f"file-{file.name}-{'+'.join(sources)}"
     return "".join(c if c.isascii() and (c.isalnum() or c in "._-+") else "-" for c in name)[:120]
+
+
+def _scored(run: Run, name: str, as_labels: bool) -> set[str]:
+    """Ids of the trajectories of which a file of this name gave numbers."""
+    if name not in run.names("labels" if as_labels else "credits"):
+        return set()
+    found: Sequence[Labels | Credit] = run.load_labels(name) if as_labels else run.load_credits(name)
+    return {one.trajectory_id for one in found}
 
 
 def _trajectories(run: Run) -> list[Trajectory]:

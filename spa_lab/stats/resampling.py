@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spa_lab.stats.interval import Interval, checked_level, percent
+from spa_lab.stats.rates import wilson
 from spa_lab.types import FloatArray
 
 
@@ -118,7 +119,10 @@ def paired_difference(
     """The interval of `paired_bootstrap`, and a p value for no difference; arguments and errors as there."""
     difference = _difference(ours, theirs)
     replicates = _crossed_replicates(difference, rng, resamples)
-    interval = _crossed(difference, replicates, "paired bootstrap", level)
+    if np.ptp(difference) == 0 and _are_rates(ours) and _are_rates(theirs):
+        interval = _all_alike(float(difference.flat[0]), difference.shape[1], level)
+    else:
+        interval = _crossed(difference, replicates, "paired bootstrap", level)
     smaller = min(np.count_nonzero(replicates <= 0), np.count_nonzero(replicates >= 0))
     p = 2 * (1 + int(smaller)) / (1 + resamples)
     return PairedDifference(interval, min(1.0, max(p, 2.0 ** (1 - difference.size))))
@@ -142,6 +146,9 @@ def paired_bootstrap(
       tasks. It is slightly conservative; with K < 5 the spread over seeds is still badly known.
 
     To hold the seeds fixed, pass the means over them. Row k of both must belong to the same seed.
+
+    Where all pairs differ alike, there is nothing to resample. For scores in [0, 1] the interval then has
+    Wilson's bound w of tasks that all agree: on a share 1 - w of tasks, the difference may be any in [-1, 1].
 
     Args:
         ours: (tasks,) or (K, tasks) scores, finite.
@@ -209,6 +216,18 @@ def _crossed(matrix: FloatArray, replicates: FloatArray, name: str, level: float
     n_seeds, n_tasks = matrix.shape
     what = f"tasks and {n_seeds} seeds" if n_seeds > 1 else "tasks"
     return percentile_interval(replicates, float(matrix.mean()), n_tasks, level, f"{name} over {what}")
+
+
+def _are_rates(scores: ArrayLike) -> bool:
+    return bool(np.min(scores) >= 0 and np.max(scores) <= 1)
+
+
+def _all_alike(difference: float, n_tasks: int, level: float) -> Interval:
+    """The same difference of scores in [0, 1] on all tasks: what it may be on others, by Wilson's bound."""
+    share = wilson(n_tasks, n_tasks, level=level).low
+    low, high = difference * share - (1 - share), difference * share + (1 - share)
+    method = f"Wilson's bound of tasks whose pairs all differ alike, {percent(level)}"
+    return Interval(low, difference, high, n_tasks, method)
 
 
 def iqm(values: ArrayLike) -> float:

@@ -162,6 +162,10 @@ def test_the_numbers_of_a_judge_become_credit(tmp_path: Path) -> None:
     other.write_text(file.read_text())
     annotate(run, other, source="another judge")
     assert {"judge v1", "another judge"} <= run.credits().keys(), "files of one name replace each other"
+    other.write_text(json.dumps(scores[0]))
+    told = annotate(run, other, source="another judge")
+    assert told.endswith("; it replaces an earlier judge v1.jsonl, whose numbers of 2 more are gone")
+    assert annotate(run, other, source="another judge").endswith(f"trajectories of {run.path}")
     with pytest.raises(ValueError, match=r"nowhere\.jsonl: no such file of scores"):
         find_source("file:nowhere.jsonl")
     file.write_text(json.dumps(scores[0]))
@@ -176,6 +180,8 @@ def test_the_numbers_of_a_judge_become_credit(tmp_path: Path) -> None:
         ([{"id": "a"}], "record 0: neither a list under scores, .* nor a 'step'"),
         ([{"id": "a", "scores": [1]}], "record 0: 1 scores of 'a', which has 2 steps"),
         ([{"id": "a", "scores": [1, "x"]}], "record 0: expected a number, got 'x'"),
+        ([{"id": "a", "scores": [1, False]}], "record 0: False has no size: write numbers"),
+        ([{"id": "a", "step": 0, "score": "true"}], "record 0: 'true' has no size"),
         ([{"id": "a", "step": 2, "score": 1}], "record 0: step 2 of 'a', which has 2 steps"),
         ([{"id": "a", "step": True, "score": 1}], "record 0: expected a whole number as 'step', got True"),
         ([{"id": "a", "step": 0, "score": 1}] * 2, "record 1: step 0 of 'a' twice"),
