@@ -122,7 +122,8 @@ def test_plan_help_explains_settings_with_the_values_of_its_preset(
         cli.main(["plan", "--help"])
     words = " ".join(capsys.readouterr().out.split())
     assert "those of the preset paper" in words
-    assert f"Expert episodes to clone. ALFWorld's own: 3,119. Value: a whole number ({3119})" in words
+    about = "Expert episodes to clone; 0: training starts from the base model. ALFWorld's own: 3,119."
+    assert f"{about} Value: a whole number ({PAPER.demonstrations})" in words
 
 
 def test_plan_prints_its_settings_or_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
