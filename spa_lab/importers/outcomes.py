@@ -15,7 +15,7 @@ NAMES = (
     "correct", "is_correct", "passed", "return",
 )  # fmt: skip
 """Fields that hold the outcome of an episode, the first that is there counts."""
-_TRUTHS = {"true": 1.0, "false": 0.0}
+TRUTHS = {"true": 1.0, "false": 0.0}
 """As in the cells of a table."""
 DEPTH = 3
 """Levels of meta in which an outcome is looked for where the log's own has none of these names."""
@@ -32,8 +32,8 @@ def outcome_in(record: Mapping[str, Any]) -> tuple[str, float | None]:
 
 def number(value: Any) -> float | None:
     """A finite number, true or false, or one of them as text, as a number; None for anything else."""
-    if isinstance(value, str) and value.lower() in _TRUTHS:
-        return _TRUTHS[value.lower()]
+    if isinstance(value, str) and value.lower() in TRUTHS:
+        return TRUTHS[value.lower()]
     try:
         found = float(value) if isinstance(value, int | float | str) else math.nan
     except (ValueError, OverflowError):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from spa_lab.importers.documents import documents
-from spa_lab.importers.outcomes import number
+from spa_lab.importers.outcomes import TRUTHS, number
 from spa_lab.types import Credit, FloatArray, Labels
 
 _LISTS = ("scores", "contributions", "credits", "labels", "rewards", "values")
@@ -129,7 +129,7 @@ def _step(given: Any) -> int:
 
 
 def _value(given: Any) -> float:
-    if isinstance(given, bool) or str(given).lower() in ("true", "false"):
+    if isinstance(given, bool) or str(given).lower() in TRUTHS:
         raise ValueError(f"{given!r} has no size: write numbers, of labels below 0 for a harmful step")
     value = number(given)
     if value is None:
