@@ -8,7 +8,7 @@ import numpy as np
 from spa_lab.credit.label_scores import label_scoreboard, render_labels
 from spa_lab.credit.methods import CreditMethod
 from spa_lab.importers.scores import read_scores
-from spa_lab.rewards import mean, terminal
+from spa_lab.rewards import MODEL_FREE
 from spa_lab.store import Run, writing
 from spa_lab.types import Credit, Labels, Trajectory
 
@@ -80,7 +80,7 @@ def labels(run: Path | Run, *, seed: int = 0) -> str:
     there = opened.credits()
     shown += [
         make(trajectory)
-        for name, make in (("terminal", terminal), ("mean", mean))
+        for name, make in MODEL_FREE.items()
         for trajectory in known
         if trajectory.id not in there.get(name, {})
     ]
