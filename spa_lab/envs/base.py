@@ -18,7 +18,7 @@ import copy
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from spa_lab.types import Trajectory
 
@@ -90,6 +90,14 @@ class World(Protocol):
         Never shown to the agent. Used for mistakes in demonstrations and for exact values.
         """
         return []
+
+
+@runtime_checkable
+class TellsGoalConditions(Protocol):
+    """A world whose goal is a set of conditions. Only the training method `goal_conditions` needs it."""
+
+    def goal_conditions_met(self) -> float:
+        """Share of the goal's conditions that hold now, in [0, 1]. Never shown to the agent."""
 
 
 class Expert(Protocol):

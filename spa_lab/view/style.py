@@ -149,6 +149,7 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
         "ipr": Look(BROWN, "P", _DOTTED),
         "mc_difference": Look(BROWN, "o", _SOLID),
         "monte_carlo": Look(BROWN, "X", _DASHDOT),
+        "goal_conditions": Look(PLUM, "D", _LONGDOT),
         "mean": Look(PLUM, "P", _DOTTED),
         "random": Look(PLUM, "X", _DASHDOT),
         "progress_advantage": Look(PLUM, "o", _SOLID),

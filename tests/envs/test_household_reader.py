@@ -148,4 +148,4 @@ def test_a_goal_that_cannot_be_judged_is_refused(tiny_task: MakeTask, goal: str,
 )
 def test_goals_judged_at_the_start(tiny_task: MakeTask, goal: str, won: bool) -> None:
     game = read_game(tiny_task(goal=goal).payload.problem, "tiny")
-    assert game.won(game.start) is won
+    assert game.goal.holds(game.start) is won

@@ -55,6 +55,9 @@ class Fork:
     def restore(self, token: tuple[str, ...]) -> None:
         self.actions = list(token)
 
+    def goal_conditions_met(self) -> float:
+        return float("bb" in self.actions[:2])
+
 
 FORK = Environment(name="fork", make_world=Fork, tasks=lambda split, n: [], step_limit=4)
 TASKS = [Task(f"f{i}", "fork", "train", "", "", 2, None) for i in range(8)]
@@ -347,7 +350,7 @@ def test_settings_that_gae_would_ignore_are_refused(settings: dict[str, object],
         find_method(name).check(updated(changed, {"ppo.gae_level": "token"}))
     assert refuse == [
         "terminal", "spa", "spa_offline", "spa_progress", "spa_hindsight", "critic", "mean", "random",
-        "mc_value", "mc_difference", "progress_advantage",
+        "mc_value", "mc_difference", "goal_conditions", "progress_advantage",
     ]  # fmt: skip
 
 

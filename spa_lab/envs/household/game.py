@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from spa_lab.envs.household.formula import Check
+from spa_lab.envs.household.goal import Goal
 from spa_lab.envs.household.instruction import ParsedInstruction
 from spa_lab.envs.household.state import Layout
 
@@ -65,8 +65,8 @@ class Game:
     layout: Layout
     start: tuple[int, ...]
     """The initial state."""
-    won: Check
-    """Whether a state satisfies the goal."""
+    goal: Goal
+    """When the game is won."""
 
     @cached_property
     def go_commands(self) -> tuple[tuple[str, ...], ...]:

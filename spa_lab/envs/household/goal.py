@@ -1,10 +1,10 @@
-"""Turns the goal of a PDDL problem into a fast check of a state.
+"""Turns the goal of a PDDL problem into fast checks of a state.
 
 The goal is grounded once: quantifiers are expanded over the declared objects and facts that never change are
 folded away. For ALFWorld's six task types some tens of tests of single entries remain.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, TypeAlias
@@ -20,10 +20,24 @@ TYPES = frozenset({"agent", "location", "receptacle", "object", "rtype", "otype"
 """The types of ALFWorld's domain; everything is also of type `object`, as PDDL has it."""
 
 
+@dataclass(frozen=True, eq=False)
+class Goal:
+    """The goal of a game as functions of a state."""
+
+    holds: Check
+    """Whether a state satisfies it."""
+    conditions: tuple[Check, ...]
+    """The same for each part of its outermost conjunction; all of them together are the goal."""
+
+    def share_met(self, state: Sequence[int]) -> float:
+        """Share of the conditions that a state satisfies, in [0, 1]."""
+        return sum(holds(state) for holds in self.conditions) / len(self.conditions)
+
+
 def compile_goal(
     problem: Problem, constant: frozenset[str], changing: frozenset[str], locate: Locate
-) -> Check:
-    """The goal of `problem` as a function of a state.
+) -> Goal:
+    """The goal of `problem` as functions of a state.
 
     Args:
         problem: Supplies the goal, the declared objects and the facts that never change.
@@ -36,7 +50,10 @@ def compile_goal(
     """
     _check(problem.goal, problem, constant | changing | {"="}, frozenset())
     assert isinstance(problem.goal, list)
-    return compiled(_Grounding(problem, constant, locate).ground(problem.goal, {}))
+    head, *rest = problem.goal
+    grounding = _Grounding(problem, constant, locate)
+    parts = [grounding.ground(part, {}) for part in (rest if head == "and" and rest else [problem.goal])]
+    return Goal(compiled(conjunction(parts)), tuple(compiled(part) for part in parts))
 
 
 def _check(

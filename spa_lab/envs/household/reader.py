@@ -97,7 +97,7 @@ class _Builder:
             ),
             layout=self.layout,
             start=self._start(),
-            won=compile_goal(self.problem, _CONSTANT, _CHANGING, self._locate),
+            goal=compile_goal(self.problem, _CONSTANT, _CHANGING, self._locate),
         )
 
     def _indices(self, kind: str) -> dict[str, int]:

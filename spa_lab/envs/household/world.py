@@ -60,13 +60,17 @@ class HouseholdWorld:
         self._game = self._read(payload)
         self._payload = payload
         self._state = list(self._game.start)
-        self._won = self._game.won(self._state)
+        self._won = self._game.goal.holds(self._state)
         return text.opening(self._game, self._state, payload.task)
 
     @property
     def won(self) -> bool:
         """Whether the goal holds now."""
         return self._won
+
+    def goal_conditions_met(self) -> float:
+        """Share of the goal's conditions that hold now, in [0, 1]; several tasks have one each."""
+        return self._game.goal.share_met(self._state)
 
     def step(self, action: str) -> Reply:
         """Execute one command; any text is accepted, none raises."""
@@ -77,7 +81,7 @@ class HouseholdWorld:
             return Reply(text.NOTHING_HAPPENS, False, self._won, float(self._won), reason)
         except actions.RefusedError as refusal:
             return Reply(text.NOTHING_HAPPENS, False, self._won, float(self._won), str(refusal))
-        self._won = self._game.won(self._state)
+        self._won = self._game.goal.holds(self._state)
         return Reply(observation, True, self._won, float(self._won))
 
     def snapshot(self) -> Snapshot:

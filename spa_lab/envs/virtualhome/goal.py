@@ -60,6 +60,6 @@ def _condition(record: Any, scene: Scene) -> Condition:
 
 
 def share_met(goal: Iterable[Condition], state: State) -> float:
-    """Share of the conditions that hold, in [0, 1]; 1 for an empty goal. For inspection, never a reward."""
+    """Share of the conditions that hold, in [0, 1]; 1 for an empty goal."""
     met = [condition.met(state) for condition in goal]
     return sum(met) / len(met) if met else 1.0

@@ -77,9 +77,8 @@ class VirtualHomeWorld:
         self._won = self._game.won(start)
         return f"The task is {payload.instruction}."
 
-    @property
-    def progress(self) -> float:
-        """Share of the goal's conditions that hold now, in [0, 1]. For inspection, never a reward."""
+    def goal_conditions_met(self) -> float:
+        """Share of the goal's conditions that hold now, in [0, 1]."""
         return share_met(self._game.goal, self._episode.state)
 
     def step(self, action: str) -> Reply:

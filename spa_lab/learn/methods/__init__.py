@@ -102,6 +102,11 @@ METHODS: Mapping[str, MethodEntry] = MappingProxyType(
         "mc_difference": _entry(
             "mc_difference", "Monte Carlo differences", "PPO on how much each step changed that mean"
         ),
+        "goal_conditions": _entry(
+            "goal_conditions",
+            "goal conditions",
+            "PPO on the goal's conditions that a step fulfils, which the world tells; a reference",
+        ),
         "progress_advantage": _entry(
             "progress_advantage", "progress advantage", "PPO on the log-ratio of the policy to its clone"
         ),
