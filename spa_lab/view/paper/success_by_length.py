@@ -21,14 +21,15 @@ from spa_lab.view.paper.page import (
     legend_entry,
     legend_rows,
     page_of,
+    text_width,
     tidy,
 )
 from spa_lab.view.paper.paper_figure import PaperFigure
 from spa_lab.view.tables.evaluation import intervals_in_words
 from spa_lab.view.text import BY_LENGTH, shortened
 
-HEIGHT, COUNT_ROW, LEFT, AXIS = 1.75, 0.17, 0.52, 0.38
-"""Inches: the rates, n of one policy, the axis on the left, the axis below."""
+HEIGHT, COUNT_ROW, LEFT, AXIS, LABEL_ROW = 1.75, 0.17, 0.52, 0.38, 0.15
+"""Inches: the rates, n of one policy, the axis on the left, the axis below, its second row of labels."""
 
 
 def success_by_length_figure(
@@ -62,20 +63,33 @@ def _draw(table: pd.DataFrame, width: float) -> Figure:
         for policy in policies
     ]
     legend = legend_rows(handles, width - LEFT - MARGIN)
-    counts_top = MARGIN + HEIGHT + AXIS
+    plot_width = width - LEFT - MARGIN
+    two_rows = _touch(bins, plot_width)
+    counts_top = MARGIN + HEIGHT + AXIS + LABEL_ROW * two_rows
     per_bin = table.groupby("bin")["n"].nunique()
     counted = policies if (per_bin > 1).any() else policies[:1]
     foot = counts_top + COUNT_ROW * len(counted) + 0.06
     figure = Figure(figsize=(width, foot + LEGEND_ROW * len(legend) + 0.02))
-    plot_width = width - LEFT - MARGIN
     axes = add_axes(figure, LEFT, MARGIN, plot_width, HEIGHT)
     _draw_rates(axes, table, policies, bins)
+    if two_rows:
+        _lower_every_second(axes)
     x_title = BY_LENGTH[table["by"].iloc[0]]
     add_text(figure, LEFT + plot_width / 2, counts_top - 0.08, x_title, ha="center")
     below = add_axes(figure, LEFT, counts_top, plot_width, COUNT_ROW * len(counted))
     _write_counts(below, table, counted, axes.get_xlim(), plot_width)
     draw_legend(figure, legend, LEFT, foot)
     return figure
+
+
+def _touch(bins: list[str], plot_width: float) -> bool:
+    """Whether the names of the bins touch in one row."""
+    return max(map(text_width, bins)) + 0.06 > plot_width / len(bins)
+
+
+def _lower_every_second(axes: Axes) -> None:
+    for tick in axes.xaxis.get_major_ticks()[1::2]:
+        tick.set_pad(tick.get_pad() + 72 * LABEL_ROW)
 
 
 def _draw_rates(axes: Axes, table: pd.DataFrame, policies: Sequence[str], bins: Sequence[str]) -> None:

@@ -22,6 +22,7 @@ from spa_lab.view.paper.page import ONE_COLUMN, TWO_COLUMNS, Columns, Page, fit_
 from spa_lab.view.paper.paper_figure import write_picture
 from spa_lab.view.paper.rows import most_sources
 from spa_lab.view.paper.success_by_length import success_by_length_figure
+from spa_lab.view.paper.venues import find_page
 from spa_lab.view.tables.frames import credits_frame
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -89,6 +90,19 @@ def test_nothing_overlaps_by_length(lengths_table: pd.DataFrame, columns: Column
     figure = success_by_length_figure(lengths_table, columns=columns).figure
     assert figure.get_size_inches()[0] == page.width
     _assert_readable(figure)
+
+
+def test_labels_of_many_bins_do_not_touch(lengths_table: pd.DataFrame) -> None:
+    row = lengths_table.iloc[:1]
+    bins = [f"{low}–{low + 4}" for low in range(10, 45, 5)]
+    table = pd.concat([row.assign(bin=name) for name in bins])
+    figure = success_by_length_figure(table, columns=find_page("acl", 1)).figure
+    _assert_readable(figure)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    labels = [label.get_window_extent(renderer) for label in figure.axes[0].get_xticklabels()]
+    assert len(labels) == len(bins)
+    for box, following in itertools.pairwise(labels):
+        assert box.x1 + 4 < following.x0 or min(box.y1, following.y1) - max(box.y0, following.y0) < 3
 
 
 def test_as_many_sources_as_fit(drawn: Drawn, opinion: Opinion) -> None:
