@@ -30,6 +30,8 @@ LEGEND_ROW = 0.18
 """Inches."""
 _KEY = 0.42
 """Inches of a legend entry beside its text: the sample and the space around it."""
+BORDER = 0.1
+"""Share of an axis at either end within which labels of ticks lean inward."""
 _TICK = 0.42
 """Least inches of a tick label."""
 
@@ -155,7 +157,7 @@ def tidy(axes: Axes, grid: Literal["x", "y"]) -> None:
 def lean_inward(axes: Axes) -> None:
     """Labels of ticks near the ends of the x axis lean inward, away from a neighbouring panel."""
     low, high = axes.get_xlim()
-    near = 0.1 * (high - low)
+    near = BORDER * (high - low)
     for tick, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True):
         if not low + near < tick < high - near:
             label.set_horizontalalignment("left" if tick < (low + high) / 2 else "right")

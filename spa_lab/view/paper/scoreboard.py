@@ -13,6 +13,7 @@ from spa_lab.view import style
 from spa_lab.view.paper import captions, latex, looks
 from spa_lab.view.paper.contributions import NO_TITLES
 from spa_lab.view.paper.page import (
+    BORDER,
     LEGEND_ROW,
     MARGIN,
     TWO_COLUMNS,
@@ -25,6 +26,7 @@ from spa_lab.view.paper.page import (
     legend_entry,
     legend_rows,
     page_of,
+    round_ticks,
     text_width,
 )
 from spa_lab.view.paper.paper_figure import PaperFigure
@@ -40,6 +42,8 @@ GAP, ROW, LEAST, LINE, AXIS = 0.1, 0.21, 0.7, 0.14, 0.26
 """Inches: between panels, one source, the least panel, a line of a title, the axis below."""
 NAMES = 0.36
 """Largest share of the width that names take."""
+LABEL_GAP = 0.05
+"""Least inches between labels of ticks."""
 OFFSETS = (-0.16, 0.16)
 """Position of each outcome within its row."""
 OUTCOME_LOOKS: Mapping[str, looks.Properties] = {
@@ -120,7 +124,7 @@ def _draw(table: pd.DataFrame, metrics: Sequence[str], width: float, titles: Map
         _draw_panel(axes, table, metric, sources)
         axes.set_title(title, pad=3)
         axes.set_yticks(range(len(sources)), names if index == 0 else [])
-        _few_ticks(axes, max(int(panel / 0.35), 2))
+        _few_ticks(axes, panel)
     draw_legend(figure, legend, MARGIN, head + body + AXIS)
     return figure
 
@@ -165,18 +169,31 @@ def _draw_panel(axes: Axes, table: pd.DataFrame, metric: str, sources: Sequence[
     axes.spines[["top", "right", "left"]].set_visible(False)
 
 
-def _few_ticks(axes: Axes, most: int) -> None:
-    """At most so many ticks; labels at the border lean inward, away from the neighbouring panel."""
-    axes.locator_params(axis="x", nbins=most)
+def _few_ticks(axes: Axes, panel: float) -> None:
+    """Ticks whose labels do not touch; those at the border lean inward, away from the neighbouring panel.
+
+    `panel` is the width of the axes in inches.
+    """
     low, high = axes.get_xlim()
-    axes.set_xticks([tick for tick in axes.get_xticks() if low <= tick <= high])
+    positions, labels = round_ticks((low, high), panel)
+    share = (positions - low) / (high - low)
+    wide = np.array([text_width(label) for label in labels])
+    lean = np.where(share <= BORDER, 0.0, np.where(share >= 1 - BORDER, 1.0, 0.5))
+    left = share * panel - lean * wide
+    kept = list(range(len(labels)))
+    if (left[1:] < (left + wide)[:-1] + LABEL_GAP).any():
+        first = left[-1] >= left[0] + wide[0] + LABEL_GAP
+        kept = [0, len(labels) - 1] if first else [len(labels) - 1]
+    axes.set_xticks(positions[kept], [labels[place] for place in kept])
     lean_inward(axes)
 
 
 def _legend(table: pd.DataFrame) -> list[Artist]:
     """Entries of what is drawn, and of nothing else."""
     handles: list[Artist] = [
-        legend_entry(outcome, look | {"linewidth": 0.8}) for outcome, look in OUTCOME_LOOKS.items()
+        legend_entry(outcome, look | {"linewidth": 0.8})
+        for outcome, look in OUTCOME_LOOKS.items()
+        if np.isfinite(table.loc[table["outcome"] == outcome, "value"]).any()
     ]
     for outcome, look in CEILING_LOOKS.items():
         if np.isfinite(table.loc[table["outcome"] == outcome, "ceiling"]).any():

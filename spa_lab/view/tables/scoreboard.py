@@ -57,13 +57,14 @@ def sample_sizes(table: pd.DataFrame) -> str:
         rows = table[(table["outcome"] == outcome) & (table["metric"] == "sum_rmse")]
         if len(rows):
             first = rows.iloc[0]
-            plural = "successes" if outcome == "success" else "failures"
-            tasks = f"{first['n_tasks']} tasks"
+            tasks = "1 task" if first["n_tasks"] == 1 else f"{first['n_tasks']} tasks"
             tasks = tasks if n_seeds == 1 else f"at most {tasks} a seed"
-            parts.append(f"{first['n_trajectories']} {plural} ({tasks})")
+            plural = {"success": "es", "failure": "s"}[outcome] if first["n_trajectories"] != 1 else ""
+            parts.append(f"{first['n_trajectories']} {outcome}{plural} ({tasks})")
     counts = "trajectories: " + ", ".join(parts)
     if n_seeds == 1:
-        return f"{counts}; bootstrap intervals over tasks"
+        has_intervals = bool(np.isfinite(table["low"]).any())
+        return f"{counts}; {'bootstrap' if has_intervals else 'too few tasks for'} intervals over tasks"
     return f"mean of {n_seeds} seeds, normal intervals over seeds and tasks, {counts}"
 
 

@@ -1,10 +1,12 @@
 """The scoreboard on paper: the numbers are those of the table."""
 
 import io
+import itertools
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from spa_lab.view.paper.scoreboard import draw_scoreboard
 from spa_lab.view.tables.scoreboard import DEFAULT_METRICS
@@ -64,3 +66,26 @@ def test_what_is_not_there_is_named(table: pd.DataFrame) -> None:
         draw_scoreboard(table.iloc[:0], ["rmse"])
     with pytest.raises(ValueError, match=r"no metric \[\]"):
         draw_scoreboard(table, [])
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, -0.35])
+def test_labels_of_ticks_do_not_touch(table: pd.DataFrame, value: float) -> None:
+    """All sources alike, so that the axis is short and its ticks have many digits."""
+    alike = table.assign(value=value, low=np.nan, high=np.nan, ceiling=np.nan, chance=np.nan)
+    figure = draw_scoreboard(alike)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    boxes = [
+        label.get_window_extent(renderer)
+        for axes in figure.axes
+        for label in axes.get_xticklabels()
+        if label.get_text()
+    ]
+    assert len(boxes) >= len(DEFAULT_METRICS)
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
+def test_an_outcome_without_a_value_is_not_in_the_legend(table: pd.DataFrame) -> None:
+    bare = table.assign(value=table["value"].where(table["outcome"] != "success"), ceiling=np.nan)
+    labels = [text.get_text() for legend in draw_scoreboard(bare).legends for text in legend.get_texts()]
+    assert labels == ["failure", "chance"]
