@@ -65,5 +65,6 @@ def with_seconds(curves: pd.DataFrame, costs: pd.DataFrame) -> pd.DataFrame:
         return curves.assign(seconds=np.nan)
     keys = ["env", "policy", "run_seed"]
     spent = curves[keys].merge(costs[[*keys, "seconds"]], on=keys, how="left")["seconds"].to_numpy(np.float64)
-    whole = curves.groupby(keys)["episodes"].transform("max").to_numpy(dtype=np.float64)
-    return curves.assign(seconds=spent * curves["episodes"].to_numpy(dtype=np.float64) / whole)
+    whole = curves.groupby(keys)["episodes"].transform("max")
+    share = (curves["episodes"] / whole.where(whole > 0)).to_numpy(dtype=np.float64)
+    return curves.assign(seconds=spent * share)

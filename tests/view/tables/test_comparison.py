@@ -156,6 +156,8 @@ def test_wall_time_is_spread_over_the_episodes() -> None:
     timed = with_seconds(curves, costs)
     assert timed["seconds"].tolist()[:2] == [15.0, 30.0] and math.isnan(timed["seconds"].iloc[2])
     assert learning_table(timed, "seconds", rng=_rng())["policy"].tolist() == ["a", "a"]
+    still = with_seconds(curves.assign(episodes=0.0), costs)  # methods that count no episodes
+    assert still["seconds"].isna().all()
 
 
 def test_order(frame: pd.DataFrame) -> None:
