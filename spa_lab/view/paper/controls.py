@@ -84,5 +84,6 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(-0.03, OPTIMUM + 0.03)
     axes.set_xticks([0.0, 0.5, 1.0])
+    axes.set_xlabel("value of the policy", labelpad=2)
     tidy(axes, "x")
     axes.tick_params(axis="y", length=0)
