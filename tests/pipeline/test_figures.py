@@ -16,6 +16,7 @@ from spa_lab.pipeline.evaluations import task_records
 from spa_lab.pipeline.figures import MAKERS, Asked, LeftOut, figures
 from spa_lab.pipeline.figures.boards import of_scoreboards
 from spa_lab.pipeline.figures.command import NAMES
+from spa_lab.pipeline.figures.compared import comparison_figures
 from spa_lab.pipeline.figures.episodes import _advantage_settings
 from spa_lab.pipeline.figures.evaluations import of_evaluations
 from spa_lab.store import Run
@@ -312,3 +313,35 @@ def test_advantages_need_no_settings_of_other_parts(name: str) -> None:
     settings, stored = _advantage_settings(run), run.config["preset"]
     assert (settings.beta, settings.residual) == (stored["reward"]["beta"], stored["reward"]["residual"])
     assert (settings.gamma, settings.lam) == (stored["ppo"]["gamma"], stored["ppo"]["lam"])
+
+
+@pytest.mark.parametrize(
+    ("part", "setting"),
+    [("reward", {"step_weight": "remaining"}), ("reward", {"grounding_rule": "substring"}),
+     ("ppo", {"gamma_step": 0.95}), ("ppo", {"gae_over": "all_tokens"})],
+)  # fmt: skip
+def test_advantages_under_settings_that_the_figure_does_not_know_are_left_out(
+    finished: Callable[..., Run], part: str, setting: dict
+) -> None:
+    run = finished(0, preset=PRESET | {part: PRESET[part] | setting}, cloned="100000", spa="111100")
+    made, left = _made([run], Asked(only=("advantages",)))
+    (name, value), *_ = setting.items()
+    assert not any(figure.startswith("advantages") for figure in made)
+    assert f"{part}.{name} = {value}" in left["advantages-success"]
+
+
+def test_one_policy_is_not_said_to_be_better_than_another(finished: Callable[..., Run]) -> None:
+    run = finished(0, cloned="100000")
+    comparison = compared_runs([run])
+    (world,) = comparison.worlds
+    made = {figure.name: figure for figure in comparison_figures(comparison, world)}
+    assert "better" not in made["aggregates"].caption
+
+
+def test_a_report_is_drawn_alone_and_claims_no_commit(tmp_path: Path) -> None:
+    """The commit of the runs behind a report is unknown; that of the drawing is another thing."""
+    report, asked = ROOT / "data/results/household", Asked(only=("success",), formats=("tex",))
+    figures(runs=[report], out=tmp_path, asked=asked, in_caption=True)
+    assert "commit unknown" in (tmp_path / "success.tex").read_text()
+    with pytest.raises(ValueError, match="household: a report, or curves of controls, is drawn alone"):
+        figures(runs=[report, ROOT / "data/tour"], out=tmp_path, asked=asked)

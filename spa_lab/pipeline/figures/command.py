@@ -70,6 +70,8 @@ def figures(*, runs: Sequence[Path], out: Path, asked: Asked | None = None, in_c
     check_names(asked.only, NAMES)
     check_formats(asked.formats)
     of_folder = next((made for file, made in FOLDERS.items() if _holds(runs, file)), None)
+    if of_folder is None and (other := [path for path in runs if _is_no_run(path)]):
+        raise ValueError(f"{other[0]}: a report, or curves of controls, is drawn alone; give one folder")
     made, provenance = of_folder(runs[0], asked) if of_folder else _of_folders(runs, asked)
     written, missing = [], []
     lines = []
@@ -93,6 +95,10 @@ def _holds(folders: Sequence[Path], file: str) -> bool:
     return len(folders) == 1 and (Path(folders[0]) / file).is_file()
 
 
+def _is_no_run(folder: Path) -> bool:
+    return any(_holds([folder], file) for file in FOLDERS)
+
+
 def _of_grid(folder: Path, asked: Asked) -> tuple[Made, dict[str, Any]]:
     comparison = Comparison.read(folder)
     n_tasks = int(comparison.outcomes.episodes["task_id"].nunique())
@@ -108,9 +114,10 @@ def _of_controls(folder: Path, asked: Asked) -> tuple[Made, dict[str, Any]]:
 
 
 def _described(facts: Mapping[str, Any], seeds: Sequence[int], n: int) -> dict[str, Any]:
-    """Provenance of what is no run."""
+    """Provenance of what is no run: the commit of its runs is unknown, that of the drawing says nothing."""
     known = {"config": {}, "n": n, "n_seeds": len(seeds), "seeds": list(seeds), "rollouts": None}
-    return {**facts, **known, "git_commit": [git_commit()], "versions": versions()}
+    drawn = {"git_commit": git_commit(), "versions": versions()}
+    return {**facts, **known, "git_commit": [], "drawn_with": drawn}
 
 
 def _of_folders(folders: Sequence[Path], asked: Asked) -> tuple[Made, dict[str, Any]]:

@@ -45,7 +45,7 @@ def of_episodes(runs: Sequence[Run], asked: Asked) -> Made:
         yield paper.episode_figure(
             entry.trajectory, first, entry.truth, name=f"{NAMES[2]}-{kind}", columns=page, title=title
         )
-        yield _advantages(entry, run, name=f"{NAMES[3]}-{kind}", page=page)
+        yield _advantages(entry, run, name=f"{NAMES[3]}-{kind}", page=page, title=title)
     kinds = {"success", "failure"} - set(chosen) if asked.trajectory is None else set()
     for kind in sorted(kinds):
         yield LeftOut(f"{NAMES[0]}-{kind}", f"no {kind} has credits")
@@ -89,11 +89,15 @@ def _chosen(entries: Sequence[CreditedTrajectory], asked: Asked, run: Run) -> di
     raise ValueError(f"{run.path}: no trajectory {asked.trajectory!r} among {len(entries)} with credits")
 
 
-def _advantages(entry: CreditedTrajectory, run: Run, *, name: str, page: Page) -> PaperFigure | LeftOut:
+def _advantages(
+    entry: CreditedTrajectory, run: Run, *, name: str, page: Page, title: str
+) -> PaperFigure | LeftOut:
     """The advantages of the first source; left out where the log does not say what they need."""
     try:
         settings = _advantage_settings(run)
-        return paper.advantages_figure(entry.trajectory, entry.credits[0], settings, name=name, columns=page)
+        return paper.advantages_figure(
+            entry.trajectory, entry.credits[0], settings, name=name, columns=page, title=title
+        )
     except ValueError as error:
         return LeftOut(name, str(error))
 
@@ -109,6 +113,19 @@ def _advantage_settings(run: Run) -> AdvantageSettings:
     except ValueError as error:  # of another version
         raise ValueError(f"{run.path}: {error}") from None
     reward, ppo = preset.reward, preset.ppo
+    undrawn = {
+        name: setting
+        for name, setting, drawn in (
+            ("reward.step_weight", reward.step_weight, "one"),
+            ("reward.grounding_rule", reward.grounding_rule, "world"),
+            ("ppo.gamma_step", ppo.gamma_step, None),
+            ("ppo.gae_over", ppo.gae_over, "action_tokens"),
+        )
+        if setting != drawn
+    }
+    if undrawn:
+        what = ", ".join(f"{name} = {setting}" for name, setting in undrawn.items())
+        raise ValueError(f"{run.path}: the figure cannot show advantages under {what}")
     return AdvantageSettings(
         alpha=reward.alpha, beta=reward.beta, gamma=ppo.gamma, lam=ppo.lam,
         granularity=ppo.gae_level, grounding_form=reward.grounding_form, residual=reward.residual,

@@ -44,6 +44,7 @@ def advantages_figure(
     *,
     columns: Columns | Page = 2,
     name: str = "advantages",
+    title: str | None = None,
 ) -> PaperFigure:
     """Reward and advantage of every step without a critic, and the share of a final reward that reaches it.
 
@@ -53,6 +54,7 @@ def advantages_figure(
         settings: how the credit becomes a reward and an advantage; "none" as critic.
         columns: of the paper that the figure spans, or a `Page`.
         name: of its files.
+        title: what the source of the credit is called; its name if None.
 
     Raises:
         ValueError: the credit does not fit the trajectory.
@@ -66,7 +68,7 @@ def advantages_figure(
     caption = (
         f"Reward r = {credit_term(numbers)} + {grounding_term(numbers)}, its advantage, and the share of a "
         f"reward at the end that reaches each step, in one {captions.episode(trajectory)}, with the credit "
-        f"of {credit.source}{error}: α = {settings.alpha:g}, β = {settings.beta:g} "
+        f"of {title or credit.source}{error}: α = {settings.alpha:g}, β = {settings.beta:g} "
         f"({settings.grounding_form}), γ = {settings.gamma:g}, λ = {settings.lam:g} per "
         f"{settings.granularity}, no critic; tokens are counted as words and punctuation marks."
     )

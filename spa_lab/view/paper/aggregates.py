@@ -81,10 +81,15 @@ def aggregates_figure(
     page = page_of(columns)
     with page.printing():
         figure = _draw_aggregates(table, page.width)
+    better = (
+        f", and probability that a seed is better than one of {reference} on a type of tasks"
+        if table["improvement"].notna().any()
+        else ""
+    )
     caption = (
         f"Mean success with {intervals_in_words(table)}; interquartile mean (IQM) of the success rates of "
-        f"seeds on types of tasks, and probability that a seed is better than one of {reference} on a type "
-        "of tasks, with 95 % stratified bootstrap intervals over seeds; no interval where there is one seed."
+        f"seeds on types of tasks{better}, with 95 % stratified bootstrap intervals over seeds; no interval "
+        "where there is one seed."
     )
     tabular = latex.booktabs(*comparison_rows(table, reference))
     facts = captions.policy_facts(table)

@@ -26,9 +26,13 @@ def measured(truth: ValueTruth | None) -> str:
 
 
 def enumeration(names: Sequence[str]) -> str:
-    """E.g. "a, b and c"."""
-    *most, last = map(one_line, names)
-    return f"{', '.join(most)} and {last}" if most else last
+    """E.g. "a, b and c"; "a, linear; b; and c" where a name holds a comma."""
+    *most, last = lines = list(map(one_line, names))
+    if not most:
+        return last
+    if any("," in line for line in lines):
+        return f"{'; '.join(most)}; and {last}"
+    return f"{', '.join(most)} and {last}"
 
 
 def episode_facts(trajectory: Trajectory, truth: ValueTruth | None) -> dict[str, Any]:

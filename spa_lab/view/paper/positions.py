@@ -61,7 +61,7 @@ def position_figure(
     page = page_of(columns)
     with page.printing():
         figure = _draw(numbers, sources, page.width, titles)
-    measured = "; diamonds: measured progress" if TRUTH in set(numbers["source"]) else ""
+    measured = "; diamonds: mean progress of the measured steps" if TRUTH in set(numbers["source"]) else ""
     shown = captions.enumeration([captions.titled(source, titles) for source in sources])
     caption = (
         f"Mean contribution of a step according to {shown}, by its number and by its place in the "

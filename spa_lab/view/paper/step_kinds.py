@@ -64,7 +64,7 @@ def kind_figure(
         sources = every[: min(max(int((free + GAP) / (LEAST + GAP)), 1), MOST_SOURCES)]
         numbers = table[table["source"].isin([*sources, TRUTH])]
         figure = _draw(numbers, sources, names, page.width, titles)
-    measured = "; diamonds: measured progress" if TRUTH in set(table["source"]) else ""
+    measured = "; diamonds: mean progress of the measured steps" if TRUTH in set(table["source"]) else ""
     caption = (
         "Mean contribution by kind of step, the verb of its action, or “refused” if the world could not "
         "execute it, "
@@ -97,7 +97,9 @@ def _draw(
     panel = (width - left - MARGIN + GAP) / len(sources) - GAP
     legend = legend_rows(_legend(table), width - 2 * MARGIN)
     figure = Figure(figsize=(width, HEAD + body + AXIS + LEGEND_ROW * len(legend) + 0.04))
-    span = geometry.span_of(*(table[column] for column in ("first_decile", "last_decile", "low", "high")))
+    span = geometry.span_of(
+        *(table[column] for column in ("first_decile", "last_decile", "value", "low", "high"))
+    )
     for index, source in enumerate(sources):
         axes = add_axes(figure, left + index * (panel + GAP), HEAD, panel, body)
         _draw_panel(axes, table, source, list(names))

@@ -126,6 +126,18 @@ def test_captions_name_sources_and_methods(every: Callable[[Columns], list[Paper
     assert "mean and range of 2 seeds" in training
 
 
+def test_names_with_commas_are_told_apart() -> None:
+    assert captions.enumeration(["a", "b", "c"]) == "a, b and c"
+    assert captions.enumeration(["SPA, linear", "random"]) == "SPA, linear; and random"
+    assert captions.enumeration(["PPO, terminal reward"]) == "PPO, terminal reward"
+
+
+def test_the_caption_of_advantages_has_the_title_of_the_source(drawn: Drawn, opinion: Opinion) -> None:
+    trajectory = drawn(4)
+    made = paper.advantages_figure(trajectory, opinion(trajectory), AdvantageSettings(), title="SPA-RL")
+    assert "with the credit of SPA-RL" in made.caption
+
+
 def test_an_episode_in_words(drawn: Drawn) -> None:
     one = replace(drawn(4), steps=drawn(4).steps[:1])
     assert captions.episode(one) == "success of 1 step (task: put a candle in toilet)"
