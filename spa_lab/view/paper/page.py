@@ -32,6 +32,8 @@ _KEY = 0.42
 """Inches of a legend entry beside its text: the sample and the space around it."""
 BORDER = 0.1
 """Share of an axis at either end within which labels of ticks lean inward."""
+TICK_PAD = 2
+"""Points between an axis and the labels of its ticks."""
 _TICK = 0.42
 """Least inches of a tick label."""
 
@@ -148,7 +150,7 @@ def legend_entry(label: str, properties: dict[str, Any]) -> Line2D:
 
 def tidy(axes: Axes, grid: Literal["x", "y"]) -> None:
     """No spines on top and right, short ticks, a faint grid along one axis."""
-    axes.tick_params(length=2, pad=2)
+    axes.tick_params(length=2, pad=TICK_PAD)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis=grid, color=style.GRID, linewidth=0.6)
     axes.set_axisbelow(True)

@@ -13,6 +13,7 @@ from spa_lab.view.paper import captions, latex, looks
 from spa_lab.view.paper.page import (
     LEGEND_ROW,
     MARGIN,
+    TICK_PAD,
     Columns,
     Page,
     add_axes,
@@ -89,7 +90,7 @@ def _touch(bins: list[str], plot_width: float) -> bool:
 
 def _lower_every_second(axes: Axes) -> None:
     for tick in axes.xaxis.get_major_ticks()[1::2]:
-        tick.set_pad(tick.get_pad() + 72 * LABEL_ROW)
+        tick.set_pad(TICK_PAD + 72 * LABEL_ROW)
 
 
 def _draw_rates(axes: Axes, table: pd.DataFrame, policies: Sequence[str], bins: Sequence[str]) -> None:
