@@ -46,10 +46,17 @@ def with_best(cells: Sequence[str], values: Sequence[float], *, best: float | No
     return [Bold(cell) if best else cell for cell, best in zip(cells, is_best, strict=True)]
 
 
+JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+"""Invisible, and yet not to be replaced."""
+
+
 def one_line(text: str) -> str:
-    """The text on one line: white space becomes single spaces, what cannot be printed U+FFFD."""
+    """The text on one line: white space becomes single spaces, what cannot be printed U+FFFD.
+
+    Joiners stay: emoji and many scripts need them.
+    """
     return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"
+        character if character.isprintable() or character in JOINERS else "\N{REPLACEMENT CHARACTER}"
         for character in " ".join(text.split())
     )
 

@@ -128,3 +128,16 @@ def test_titles_of_training_curves_do_not_meet_in_a_narrow_window(open_page: Any
     assert len(boxes) > 3
     for one, other in itertools.pairwise(boxes):
         assert one["y"] + 40 < other["y"] or one["x"] + one["width"] <= other["x"]
+
+
+def test_labels_of_many_steps_do_not_meet_in_a_narrow_window(saved: Shown, several: Any) -> None:
+    page = saved(several, width=360)
+    page.evaluate("location.hash = '#episode=eval%2F00000'")
+    stride = "document.querySelector('.js-plotly-plot')?._fullLayout.xaxis.dtick"
+    page.wait_for_function(f"{stride} === 10")
+    boxes = [label.bounding_box() for label in page.locator(".xtick text").all()]
+    assert len(boxes) == 6, "0 to 50"
+    for one, following in itertools.pairwise(boxes):
+        assert one["x"] + one["width"] < following["x"]
+    page.set_viewport_size({"width": 1600, "height": 900})
+    page.wait_for_function(f"{stride} < 10")

@@ -9,6 +9,8 @@ from spa_lab.view import text
 def test_one_line_holds_nothing_that_breaks_a_layout() -> None:
     assert text.one_line(" a\n\tb\r\n c ") == "a b c"
     assert text.one_line("\ud800\x00\x1b\u202e") == "\ufffd" * 4
+    family, persian = "\U0001f469\u200d\U0001f467", "\u0645\u06cc\u200c\u0631\u0648\u0645"
+    assert text.one_line(family) == family and text.one_line(persian) == persian
 
 
 def test_shortened_says_that_it_was() -> None:

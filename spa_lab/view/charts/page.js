@@ -3,6 +3,8 @@
 
 const CHARTS = (globalThis.spaLabCharts ??= { library: null, resolve: null });
 const LEGEND_GAP = 12; // pixels around a legend
+const TICK = 34; // least pixels from one label of an axis of steps to the next
+const STRIDES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 const SELECTED_STEP = "selected step";
 const CONFIG = {
   displaylogo: false,
@@ -53,6 +55,16 @@ function movedShapes(layout, step) {
     : { ...shape, visible: shown, x0: edges[shape.xref] + at, x1: edges[shape.xref] + at + 1 });
 }
 
+/** Changes of the layout after which the labels of every axis of steps do not touch at its present width. */
+function tickChanges(layout, full) {
+  const { n_steps: n } = layout.meta ?? {};
+  const axes = n ? Object.keys(layout).filter((key) => key.startsWith("xaxis") && layout[key].tickformat === "d") : [];
+  return Object.fromEntries(axes.map((key) => {
+    const fits = (stride) => stride >= layout[key].dtick && (n / stride) * TICK <= full[key]._length;
+    return [`${key}.dtick`, STRIDES.find(fits) ?? n];
+  }).filter(([name, stride]) => full[name.split(".")[0]].dtick !== stride));
+}
+
 /** A chart in `box`: `draw(json)`, `select(step)`, `remove()`; `onStep(step)` is called for clicked steps. */
 function chartIn(box, { dark, step, onStep }) {
   let spec = null;
@@ -84,10 +96,15 @@ function chartIn(box, { dark, step, onStep }) {
     return height - margin.b - legend < panels / 2 ? panels + margin.b + legend + LEGEND_GAP : height;
   }
   async function fit() {
+    const changes = tickChanges(spec.layout, plot._fullLayout);
     const height = roomy();
-    if (plot._fullLayout.height === height) return;
-    plot.style.height = `${height}px`;
-    await globalThis.Plotly.relayout(plot, { height, "legend.maxheight": height }); // the legend needs no bar to scroll
+    if (plot._fullLayout.height !== height) {
+      plot.style.height = `${height}px`;
+      Object.assign(changes, { height, "legend.maxheight": height }); // the legend needs no bar to scroll
+    }
+    if (Object.keys(changes).length) await globalThis.Plotly.relayout(plot, changes);
+    delete plot.layout.width; // a height that is set fixes the width too, and `resize` does nothing then
+    plot.layout.autosize = true;
   }
   async function redraw() {
     const Plotly = await plotly();
