@@ -43,7 +43,7 @@ def of_credit(runs: Sequence[Run], asked: Asked) -> Made:
         table = reliability_table(steps, rng=rng)
         if table.empty:
             yield LeftOut(
-                reliability, "every source sums to the outcome by construction, or no outcome is known"
+                reliability, "no source predicts the outcome and can miss it, or no outcome is known"
             )
         else:
             yield paper.reliability_figure(table, name=reliability, columns=page, titles=titles)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from spa_lab.credit.predictions import predicts_outcome
 from spa_lab.types import Credit, Trajectory
 from spa_lab.view import style
 from spa_lab.view.charts.chart import Chart, Trace, axis, layout, selected_step, steps_meta
@@ -46,8 +47,9 @@ def waterfall_chart(trajectory: Trajectory, credit: Credit) -> Chart:
         if (kind == name).any()
     ]
     traces.append(_path(table, place))
+    total = "prediction" if predicts_outcome(credit.source) else "sum"
     description = (
-        f"Waterfall of {credit.source}: base value {credit.base_value:.2f}, {n_steps} steps, prediction "
+        f"Waterfall of {credit.source}: base value {credit.base_value:.2f}, {n_steps} steps, {total} "
         f"{credit.predicted_outcome:.2f}, outcome {outcome_text(trajectory.outcome)}"
     )
     return Chart(traces, _layout(trajectory, credit, table, place), description)

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from spa_lab.credit.predictions import predicts_outcome
 from spa_lab.matching import check_match
 from spa_lab.types import Credit, FloatArray, Labels, Step, TokenNumbers, Trajectory, ValueTruth
 from spa_lab.view import style
@@ -232,7 +233,9 @@ def _heads(
     for credit in credits:
         name = f'<b dir="auto">{safe(shortened(credit.source, 60))}</b>'
         square = swatch(style.look(credit.source).colour)
-        caption = f"{sum_caption(credit)}: predicts R = {credit.predicted_outcome:.2f}"
+        caption = sum_caption(credit)
+        if predicts_outcome(credit.source):
+            caption += f": predicts R = {credit.predicted_outcome:.2f}"
         wide = credit.standard_error is not None and decimal_places(credit.contributions) >= WIDE_FROM
         heads.append(_number_head(f"{square} {name}", credit.source, caption, wide=wide))
     if truth:

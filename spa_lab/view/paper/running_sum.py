@@ -7,6 +7,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from spa_lab.credit.predictions import predicts_outcome
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view import geometry
 from spa_lab.view.paper import captions, looks
@@ -69,6 +70,10 @@ def running_sum_figure(
     return PaperFigure(name, figure, numbers, caption, page, captions.episode_facts(trajectory, truth))
 
 
+def _role(source: str) -> str:
+    return "predicted by" if predicts_outcome(source) else "sum of"
+
+
 def _draw(
     trajectory: Trajectory,
     credits: Sequence[Credit],
@@ -78,7 +83,8 @@ def _draw(
 ) -> Figure:
     handles: list[Artist] = [
         legend_entry(
-            f"predicted by {shortened(captions.titled(credit.source, titles), 26)}", _look(credit.source)
+            f"{_role(credit.source)} {shortened(captions.titled(credit.source, titles), 26)}",
+            _look(credit.source),
         )
         for credit in credits
     ]

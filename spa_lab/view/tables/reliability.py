@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from spa_lab.credit.predictions import predicts_outcome
 from spa_lab.stats import wilson
 from spa_lab.view.tables.task_means import task_means
 
@@ -16,7 +17,7 @@ def reliability_table(steps: pd.DataFrame, *, rng: np.random.Generator, bins: in
     """Mean outcome of the episodes by their predicted outcome, base value plus all contributions.
 
     Columns:
-        source: str; sources that sum to R by construction are left out.
+        source: str; sources that sum to R by construction, or predict none, are left out.
         left, right: float64, outcome units: edges of the bin; empty bins are left out.
         predicted: float64, mean predicted outcome.
         value, low, high: float64, mean outcome R with its 95 % interval over tasks; Wilson's with the tasks
@@ -32,7 +33,7 @@ def reliability_table(steps: pd.DataFrame, *, rng: np.random.Generator, bins: in
     episodes = episodes[episodes["outcome"].notna()]
     tables = []
     for source, rows in episodes.groupby("source", sort=False):
-        if (rows["predicted"] - rows["outcome"]).abs().max() < EXACT:
+        if not predicts_outcome(str(source)) or (rows["predicted"] - rows["outcome"]).abs().max() < EXACT:
             continue
         low, high = min(0.0, rows["predicted"].min()), max(1.0, rows["predicted"].max())
         edges = np.linspace(low, high, bins + 1)
