@@ -1,10 +1,12 @@
 """Which tasks a run demonstrates, explores, trains on and evaluates."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from spa_lab.configs.presets import Preset
 from spa_lab.envs.base import Environment, Task
+from spa_lab.envs.panels import SETTINGS
+from spa_lab.envs.worlds import WORLDS
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,9 @@ class TaskLists:
         return {panel: n for panel, n in sizes.items() if n}
 
     def check(self, *, trains: bool) -> None:
-        """Ask a benchmark's own, finite panels for all tasks of the run, before anything is written.
+        """Ask finite lists of tasks for all that the run needs, before anything is written.
+
+        A benchmark's own lists, and those of a user's world: the package's generated worlds have no end.
 
         Args:
             trains: whether the run has a training method, so that it explores.
@@ -49,10 +53,25 @@ class TaskLists:
         Raises:
             ValueError: a panel has fewer tasks; names both numbers and the settings to lower.
         """
-        if not self.environment.official:
+        environment = self.environment
+        if environment.name in WORLDS and not environment.official:
             return
         for panel, n in self.panel_sizes.items():
-            self.environment.tasks(panel, n)
-        self.environment.tasks("train", self.preset.demonstrations)
-        if trains:
-            _ = self.explored, self.trained
+            if not environment.tasks(panel, n):
+                raise ValueError(f"world {environment.name!r}: panel {panel!r} has no tasks")
+        for n in self._train_sizes(trains=trains):
+            if (found := len(environment.tasks("train", n))) < n:
+                raise ValueError(
+                    f"world {environment.name!r}: {n} tasks of panel 'train' are wanted, there are {found}; "
+                    f"lower {SETTINGS['train']}"
+                )
+
+    def _train_sizes(self, *, trains: bool) -> Iterator[int]:
+        """How many of the first training tasks each stage asks for."""
+        preset = self.preset
+        yield preset.demonstrations
+        if trains and preset.explore_on == "demonstrated":
+            yield preset.explore_tasks
+        elif trains:
+            explored = preset.demonstrations + preset.explore_tasks
+            yield from (explored, explored + preset.ppo.iterations * preset.ppo.episodes)

@@ -198,7 +198,7 @@ def check_can_be_done(
             raise ValueError(f"training method {method.name!r}: {error}") from None
     if environment.make_expert is None and environment.demonstrations is None and preset.demonstrations:
         recordings = WORLDS[environment.name].recordings if environment.name in WORLDS else ""
-        hint = f"; {recordings} may name a file of recordings" if recordings else ""
+        hint = f"; {recordings} may name a file of recordings" if recordings else "; set demonstrations to 0"
         raise ValueError(
             f"world {environment.name!r} has neither an expert nor demonstrations to clone{hint}"
         )

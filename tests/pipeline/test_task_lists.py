@@ -80,6 +80,17 @@ def test_too_few_official_tasks_are_an_error_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_finite_list_of_a_users_world_is_checked_as_well() -> None:
+    """Training would come to an iteration without tasks, after all stages before it."""
+    cut = replace(FINITE, official=False, tasks=lambda split, n: TASKS[:n] if split != "seen" else [])
+    with pytest.raises(ValueError, match="'finite': 15 tasks of panel 'train' are wanted, there are 10"):
+        TaskLists(cut, PRESET).check(trains=True)
+    with pytest.raises(ValueError, match="panel 'seen' has no tasks"):
+        TaskLists(cut, replace(PRESET, by_length_tasks=2)).check(trains=True)
+    TaskLists(cut, replace(PRESET, explore_on="demonstrated", evaluation_tasks=20)).check(trains=True)
+    TaskLists(cut, PRESET).check(trains=False)
+
+
 def test_without_a_training_method_nothing_is_explored() -> None:
     TaskLists(FINITE, replace(PRESET, demonstrations=8)).check(trains=False)
 
