@@ -71,6 +71,10 @@ def test_yaml_says_the_same(tmp_path: Path) -> None:
         ({"seeds": []}, r"seeds: expected at least one, none twice, got \[\]"),
         ({"worlds": ["household", "household"]}, "worlds: expected at least one, none twice"),
         ({"worlds": ["moon"]}, "no world 'moon'"),
+        (
+            {"worlds": ["household", "spa_lab.envs.household:environment"]},
+            "worlds: 'household' and 'spa_lab.envs.household:environment' are both called 'household'",
+        ),
         ({"methods": []}, r"no arm: expected methods or \[\[arm\]\]"),
         ({"methods": ["ppo"]}, "it is now called 'terminal'"),
         ({"methods": ["sft", "sft"]}, "two arms are called 'cloned'; a sweep needs its keys"),

@@ -20,7 +20,7 @@ worlds = ["household"]                # only in these; in all if missing
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -105,6 +105,7 @@ def parse_spec(content: Mapping[str, Any]) -> GridSpec:
     worlds = tuple(_list(content, "worlds", str))
     seeds = tuple(_list(content, "seeds", int))
     _check_distinct("worlds", worlds)
+    _check_world_names(worlds)
     _check_distinct("seeds", seeds)
     if min(seeds) < 0:
         raise ValueError(f"seeds: expected whole numbers >= 0, got {min(seeds)}")
@@ -197,6 +198,15 @@ def _check_arms(spec: GridSpec) -> None:
                 same = seen.setdefault((world, arm.method, spec.preset_of(arm, world)), arm.name)
                 if same != arm.name:
                     raise ValueError(f"arms {same!r} and {arm.name!r} are the same: method and all settings")
+
+
+def _check_world_names(worlds: Iterable[str]) -> None:
+    """Raises ValueError for two worlds of one name, by which episodes would be pooled."""
+    known: dict[str, str] = {}
+    for world in worlds:
+        name = make_environment(world).name
+        if (other := known.setdefault(name, world)) != world:
+            raise ValueError(f"worlds: {other!r} and {world!r} are both called {name!r}")
 
 
 def _check_distinct(name: str, values: Sequence[Any]) -> None:
