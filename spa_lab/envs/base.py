@@ -3,24 +3,30 @@
 A world is deterministic given its task. Actions are free text; an action that the world cannot read or
 execute is an ungrounded step, never an exception. Worlds know nothing of models or learning.
 
-A world of your own needs two functions and a list of tasks::
+A world of your own needs two functions and tasks::
 
     class Rooms(World):
         def reset(self, task): ...
         def step(self, action): ...
 
-    environment = Environment(name="rooms", make_world=Rooms, tasks=lambda split, n: TASKS[:n], step_limit=8)
+    def tasks(split, n): ...
+
+    environment = Environment(name="rooms", make_world=Rooms, tasks=tasks, step_limit=8)
 
 The base classes supply everything else; an `Expert` is needed to clone demonstrations.
 """
 
 import copy
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from spa_lab.types import Trajectory
+
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+"""Of a world: it becomes a part of file names."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +149,8 @@ class Environment:
     """Letters, digits, "-" and "_"; stored as `Trajectory.env`."""
     make_world: Callable[[], World]
     tasks: Callable[[str, int], Sequence[Task]]
-    """(split, n) -> the first n tasks of the split's fixed panel."""
+    """(split, n) -> the first n tasks of the split's fixed panel, "train" or one of `panels`; fewer if it has
+    fewer. Ids differ between splits."""
     step_limit: int
     """Longest episode, steps."""
     make_expert: Callable[[Task, str], Expert] | None = None
@@ -164,6 +171,10 @@ class Environment:
     """Name of the embedded base model (`data/base*`) to start from; the presets' `base` overrules it."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """What else decides outcomes, for run.json: results under different settings are never mixed."""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"world {self.name!r}: the name must be of letters, digits, '-' and '_'")
 
     def expert_for(self, task: Task, opening: str) -> Expert:
         """A fresh expert for an episode of `task` that begins with the observation `opening`.

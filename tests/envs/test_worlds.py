@@ -97,3 +97,9 @@ def test_an_environment_without_an_expert_says_so() -> None:
     environment = Environment(name="counter", make_world=Counter, tasks=lambda split, n: [], step_limit=3)
     with pytest.raises(ValueError, match="world 'counter' has no expert"):
         environment.expert_for(Task("c", "counter", "train", "", "count"), "0")
+
+
+@pytest.mark.parametrize("name", ["", "my world", "../rooms", "rooms/3"])
+def test_a_name_that_no_file_may_have_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="the name must be of letters, digits"):
+        Environment(name=name, make_world=Counter, tasks=lambda split, n: [], step_limit=3)
