@@ -62,7 +62,7 @@ class MetricsFeed:
 
     A row counts as received when the function returns. If the function raises, that is logged and it gets
     nothing more from this feed, while training goes on; what it missed is handed over by a later feed. A
-    process that is killed between the return and the note of it hands that row over again.
+    process that is killed before it has noted the rows of one look hands these over again.
 
     Args:
         run: into which this process writes.
