@@ -94,6 +94,9 @@ def shape_of(preset: Preset, world: str) -> ModelShape:
         return KNOWN_SHAPES[preset.base]
     folder = local_base(preset, world)
     if folder is None or not (folder / "config.json").is_file():
+        if preset.base.startswith(FETCHED):
+            name = preset.base.removeprefix(FETCHED)
+            raise ValueError(f"{preset.base}: not in {folder}; get it with: spa-lab fetch {name}")
         raise ValueError(
             f"{preset.base}: its shape is not known; name a folder with its config.json by --base"
         )

@@ -72,6 +72,12 @@ def test_memory_is_that_of_the_counted_tensors() -> None:
     assert model_disk(LLAMA, PAPER) == pytest.approx(4 * 2.29e6 / 1e9, rel=0.01)
 
 
+def test_a_model_that_was_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(ValueError, match="get it with: spa-lab fetch smollm2"):
+        shape_of(replace(TINY, base="fetched:smollm2"), "household")
+
+
 def test_the_shape_of_a_folder(tmp_path: Path) -> None:
     fields = {
         "vocab_size": 49_152, "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
