@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from spa_lab.learn.methods import METHODS, check_method_name
+from spa_lab.learn.methods import METHODS, check_method_name, find_method
 from spa_lab.pipeline.sources import CONTINUATIONS, SOURCES, find_source
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ def entry_of(name: str) -> AdvantageEntry:
         title = SOURCES[source].title if source in SOURCES else source
         return AdvantageEntry(f"{title}, own step", "", source=source)
     check_method_name(name)
-    return AdvantageEntry(METHODS[name].title if name in METHODS else name, "", name)
+    title = METHODS[name].title if name in METHODS else find_method(name).title
+    return AdvantageEntry(title, "", name)
 
 
 def default_names(run: "Run") -> list[str]:

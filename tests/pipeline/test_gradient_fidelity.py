@@ -22,7 +22,7 @@ from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.methods import find_method
 from spa_lab.pipeline import advantage_factories, gradient_episodes
 from spa_lab.pipeline import gradient_fidelity as module
-from spa_lab.pipeline.advantages import entry_of
+from spa_lab.pipeline.advantages import entry_of, label_of
 from spa_lab.pipeline.experiment import Experiment, config_of
 from spa_lab.pipeline.figures import MAKERS, Asked, LeftOut
 from spa_lab.pipeline.parallel import WorkerTask
@@ -196,3 +196,8 @@ def test_the_command_passes_its_options(
         )
     ]  # fmt: skip
     assert "exact credit" in capsys.readouterr().out
+
+
+def test_a_users_method_has_its_title() -> None:
+    assert label_of("tests.examples.first_step:FIRST_STEP") == "R on the first step"
+    assert label_of("rloo") == "RLOO"
