@@ -29,8 +29,9 @@ reference have other seeds, the number that both have is in brackets; the differ
 the difference of the two rates. Several policies are compared with it at once: p values are
 adjusted by Holm's rule for their number in the table, so that among all differences with p <= 0.05 the chance
 of even one false finding is at most 5 %; the intervals are not adjusted. P(better) is the probability that a
-seed of the policy beats a seed of the reference on a type of task. With fewer than 5 seeds the spread over
-seeds is badly known, and intervals and p values are too small.
+seed of the policy beats a seed of the reference on a type of task. Where all episodes of a policy end
+alike, or all differences are the same, there is nothing to resample: that interval is Wilson's, over tasks.
+With fewer than 5 seeds the spread over seeds is badly known, and intervals and p values are too small.
 """
 _COSTS = """\
 Means over seeds: episodes learnt from; explorations of the clone that the method needs; rollouts and
