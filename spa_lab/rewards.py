@@ -6,6 +6,7 @@ per step; `spa_lab.advantages` places them on tokens.
 """
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -161,3 +162,17 @@ def _check_same(trajectory: Trajectory, credit: Credit) -> None:
             f"credit of {trajectory.id!r} by {credit.source!r} has {len(credit)} contributions, "
             f"the trajectory has {len(trajectory)} steps"
         )
+
+
+NO_SPLIT = frozenset({"critic_gae", "gigpo", "leave_one_out", "ipr", "math_shepherd", "grounding"})
+"""Built-in sources of advantages, of values, which `ipr` and `math_shepherd` give, and of marks."""
+
+
+def predicts_outcome(source: str) -> bool:
+    """Whether the contributions of a source are parts of the outcome, so that their sum says something of R.
+
+    False for the built-in sources that are no split of R, such as the advantages of GiGPO, whose sum over an
+    episode may be -20; a number of continuations at the end of the name makes no difference. Sources from
+    elsewhere are taken to predict R.
+    """
+    return re.sub(r"_\d+$", "", source) not in NO_SPLIT

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spa_lab.credit.predictions import predicts_outcome
+from spa_lab.rewards import predicts_outcome
 from spa_lab.types import Credit, Trajectory
 from spa_lab.view import style
 from spa_lab.view.charts.chart import Chart, Trace, axis, layout, selected_step, steps_meta

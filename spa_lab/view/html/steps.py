@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from spa_lab.credit.predictions import predicts_outcome
 from spa_lab.matching import check_match
+from spa_lab.rewards import predicts_outcome
 from spa_lab.types import Credit, FloatArray, Labels, Step, TokenNumbers, Trajectory, ValueTruth
 from spa_lab.view import style
 from spa_lab.view.geometry import Span, bar_span

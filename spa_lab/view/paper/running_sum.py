@@ -7,7 +7,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spa_lab.credit.predictions import predicts_outcome
+from spa_lab.rewards import predicts_outcome
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view import geometry
 from spa_lab.view.paper import captions, looks

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from spa_lab.credit.predictions import predicts_outcome
+from spa_lab.rewards import predicts_outcome
 from spa_lab.stats import wilson
 from spa_lab.view.tables.task_means import task_means
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from spa_lab.credit.predictions import predicts_outcome
 from spa_lab.pipeline.sources import SOURCES
+from spa_lab.rewards import predicts_outcome
 from spa_lab.types import Credit, Trajectory
 from spa_lab.view.html.steps import steps_html
 from spa_lab.view.paper.running_sum import running_sum_figure
