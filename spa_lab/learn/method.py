@@ -123,6 +123,10 @@ def _no_check(preset: Preset) -> None:
     """All settings will do."""
 
 
+def _any_world(environment: Environment) -> None:
+    """All worlds will do."""
+
+
 @dataclass(frozen=True, eq=False)
 class TrainingMethod:
     """One way to improve a cloned policy."""
@@ -138,6 +142,8 @@ class TrainingMethod:
     """What must have been done before."""
     check: Callable[[Preset], object] = _no_check
     """Raises ValueError for settings that the method cannot work with; called before anything is trained."""
+    check_world: Callable[[Environment], object] = _any_world
+    """The same for worlds."""
     path: str | None = None
     """The "package.module:attribute" that `find_method` found it by: worker processes load it again by that,
     so that its functions may be lambdas."""

@@ -194,6 +194,7 @@ def check_can_be_done(
         try:
             _check_needs(method, preset)
             method.check(preset)
+            method.check_world(environment)
         except ValueError as error:
             raise ValueError(f"training method {method.name!r}: {error}") from None
     if environment.make_expert is None and environment.demonstrations is None and preset.demonstrations:

@@ -1,21 +1,21 @@
 """The goal's conditions as step rewards: by hand on episodes of games with one and with three tasks."""
 
-from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from spa_lab import rewards
+from spa_lab.configs.presets import TINY
 from spa_lab.configs.reward import RewardConfig
 from spa_lab.envs.base import Environment, Task
 from spa_lab.envs.episode import RunningEpisode
 from spa_lab.envs.household import environment as household
 from spa_lab.envs.household import long
 from spa_lab.envs.virtualhome import environment as virtualhome
-from spa_lab.envs.webshop import environment as webshop
-from spa_lab.learn.method import TrainingInputs
 from spa_lab.learn.methods.goal_conditions import METHOD, credit
+from spa_lab.pipeline.train import train
 from spa_lab.types import Trajectory
 
 LONG = long.environment()
@@ -92,8 +92,9 @@ def test_one_condition_is_the_terminal_reward_and_flats_have_several() -> None:
     )
 
 
-def test_a_world_that_does_not_tell_its_conditions_is_refused(
-    inputs_of: Callable[..., TrainingInputs],
-) -> None:
-    with pytest.raises(ValueError, match="world 'webshop': does not tell"):
-        METHOD.make(replace(inputs_of(), environment=webshop()))
+def test_a_world_that_does_not_tell_its_conditions_is_refused_before_training(tmp_path: Path) -> None:
+    METHOD.check_world(LONG)
+    message = "training method 'goal_conditions': world 'webshop': does not tell"
+    with pytest.raises(ValueError, match=message):
+        train(tmp_path / "run", "webshop", ["goal_conditions"], TINY, seed=0, workers=1)
+    assert not (tmp_path / "run").exists()

@@ -58,12 +58,7 @@ def credit(environment: Environment, trajectory: Trajectory, task: Task) -> Cred
 
 
 def make(inputs: TrainingInputs) -> Learner:
-    """PPO on the goal's conditions.
-
-    Raises:
-        ValueError: the world does not tell them.
-    """
-    _check_tells(inputs.environment.make_world(), inputs.environment)
+    """PPO on the goal's conditions."""
     critic = Critic(inputs.policy, seed=inputs.stream("critic head").randrange(2**31))
 
     def estimate(collected: Collected) -> list[Estimate]:
@@ -77,6 +72,15 @@ def make(inputs: TrainingInputs) -> Learner:
         return GAEOnRewards(fused(inputs.preset.reward, credits), critic, inputs.preset.ppo)(collected)
 
     return OnPolicyLearner(inputs, estimate, critic=critic)
+
+
+def check_world(environment: Environment) -> None:
+    """The world must tell the conditions of its goal.
+
+    Raises:
+        ValueError: it does not.
+    """
+    _check_tells(environment.make_world(), environment)
 
 
 def _check_tells(world: object, environment: Environment) -> TellsGoalConditions:
@@ -94,4 +98,5 @@ METHOD = TrainingMethod(
     origin="after ALFRED, arXiv:1912.01734",
     make=make,
     check=check_gae,
+    check_world=check_world,
 )
