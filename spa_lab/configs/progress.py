@@ -17,9 +17,6 @@ class ProgressConfig:
     hindsight: bool = False
     """Whether a head reads the log-ratios of steps in hindsight, too (`learn.hindsight`); `Preset.hindsight`
     says how their model is fitted."""
-    counts: bool = False
-    """Whether a head reads how often each kind of step has happened so far, too (`credit.step_kinds`): where
-    a task has several parts, a hidden state hardly says how many are done."""
     width: int = 64
     """Hidden units of a head."""
     epochs: int = 8

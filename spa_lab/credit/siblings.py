@@ -44,8 +44,6 @@ class Histories:
     """(T, 2) of each step's text: its log-probability, and that of its least probable token, nats."""
     ratios: FloatArray | None = None
     """(T,) log-ratio of each step in hindsight (`learn.hindsight`), nats; None: not known."""
-    counts: FloatArray | None = None
-    """(T, `step_kinds.N_KINDS`) how often each kind of step happened before; None: not counted."""
 
     def __len__(self) -> int:
         """T."""
@@ -71,14 +69,12 @@ def sibling_statistics(histories: Sequence[Histories]) -> list[FloatArray]:
         For each (T, `N_STATISTICS`): log odds of p_0; for each of `BANDWIDTHS` the log odds of p and
         log(1 + sum of w_j); then of the last step's text its log-probability / 5, its smallest token's / 4,
         and the smallest so far / 4 (0 before the first step). Where all have log-ratios in hindsight,
-        `N_HINDSIGHT` more: that of the last step, and the sum of all so far / 2. Where all have
-        counts, these.
+        `N_HINDSIGHT` more: that of the last step, and the sum of all so far / 2.
     """
     if not histories:
         return []
     ratios = [entry.ratios for entry in histories if entry.ratios is not None]
     known = len(ratios) == len(histories)
-    counted = all(entry.counts is not None for entry in histories)
     mean = float(np.mean([entry.outcome for entry in histories]))
     unit = _standardised([entry.states for entry in histories])
     by_task: dict[Hashable, list[int]] = defaultdict(list)
@@ -95,8 +91,7 @@ def sibling_statistics(histories: Sequence[Histories]) -> list[FloatArray]:
             cosine = closest[first[k] : first[k + 1], others]  # (T, G - 1)
             table = _outcomes_nearby(cosine, outcomes[others], mean)
             own = [_surprise(histories[i].logprobs)] + ([_in_hindsight(ratios[i])] if known else [])
-            counts = histories[i].counts if counted else None
-            tables[i] = np.concatenate([table, *own, *([] if counts is None else [counts])], axis=1)
+            tables[i] = np.concatenate([table, *own], axis=1)
     return tables
 
 

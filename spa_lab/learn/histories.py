@@ -1,7 +1,6 @@
 """A policy's reading of trajectories: hidden states before each step, and how probable each text is to it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -9,7 +8,6 @@ from torch import Tensor
 from spa_lab.agent.codec import TokenBatch, TokenRow
 from spa_lab.agent.rollout import Policy
 from spa_lab.credit.siblings import Histories
-from spa_lab.credit.step_kinds import StepKinds
 from spa_lab.learn.language import before_written, hidden_states, read_tokens
 from spa_lab.learn.reading import READ_TOKENS, read_rows
 from spa_lab.learn.return_predictor import prefix_ends
@@ -43,16 +41,6 @@ def read_histories(
             table[:, :2].double().cpu().numpy(),
         )
         for trajectory, table in zip(trajectories, read, strict=True)
-    ]
-
-
-def with_counts(
-    histories: Sequence[Histories], trajectories: Sequence[Trajectory], kinds: StepKinds
-) -> list[Histories]:
-    """The histories of N trajectories with the counts of their steps."""
-    return [
-        replace(entry, counts=kinds.counts(trajectory))
-        for entry, trajectory in zip(histories, trajectories, strict=True)
     ]
 
 

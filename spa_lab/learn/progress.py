@@ -3,9 +3,8 @@
 V(h_t) = sigmoid(f(x_t) + l_t)                                                             (ours)
 
 x_t are the outcomes of siblings at similar histories, how surprising the agent's text was
-(`credit.siblings`), the policy's hidden state (`ProgressConfig.state`), what a model that is told the
-outcome says of the steps so far (`ProgressConfig.hindsight`), and how often each kind of step has happened
-(`ProgressConfig.counts`). f is a head of two layers, and
+(`credit.siblings`), the policy's hidden state (`ProgressConfig.state`), and what a model that is told the
+outcome says of the steps so far (`ProgressConfig.hindsight`). f is a head of two layers, and
 l_t is the clock: the log odds of the outcome among the trajectories that are still running at step t. The
 clock is an offset, so that f need not learn it, and can be left out: failures run into the step limit, and a
 model that may count steps explains them by their length alone.
@@ -30,7 +29,6 @@ from torch import Tensor, nn
 
 from spa_lab.configs.progress import ProgressConfig
 from spa_lab.credit.siblings import N_HINDSIGHT, N_STATISTICS, Histories, sibling_statistics
-from spa_lab.credit.step_kinds import N_KINDS
 from spa_lab.types import Credit, FloatArray, Trajectory
 
 
@@ -165,7 +163,7 @@ def fit_progress(data: ProgressData, config: ProgressConfig, *, rng: random.Rand
     rng.shuffle(tasks)
     fold = np.argsort(tasks)[data.tasks] % n_heads  # (N,)
     clock = clock_log_odds(data)
-    n_statistics = N_STATISTICS + config.hindsight * N_HINDSIGHT + config.counts * N_KINDS
+    n_statistics = N_STATISTICS + (N_HINDSIGHT if config.hindsight else 0)
     features = data.features if config.state else data.features[:, :n_statistics]  # (n, F)
     centre, scale = features.mean(axis=0), features.std(axis=0) + 1e-6
     inputs = torch.from_numpy((features - centre) / scale)

@@ -6,15 +6,13 @@ from time import perf_counter
 
 import numpy as np
 
-from spa_lab.agent.rollout import Policy
 from spa_lab.credit import methods
 from spa_lab.credit.hindsight import hindsight_credit
 from spa_lab.credit.methods import Cost, CreditMethod
-from spa_lab.credit.step_kinds import StepKinds
 from spa_lab.learn.ensemble_critic import EnsembleCriticConfig, fit_ensemble_critic
 from spa_lab.learn.estimator import fit_estimator
 from spa_lab.learn.hindsight import fit_hindsight
-from spa_lab.learn.histories import read_histories, with_counts
+from spa_lab.learn.histories import read_histories
 from spa_lab.learn.progress import ProgressData, fit_progress
 from spa_lab.learn.return_predictor import (
     PredictorConfig,
@@ -169,11 +167,11 @@ def spa_progress(experiment: Experiment, report: Report) -> CreditMethod:
     Fails where siblings are few or nothing alike: the model then has nothing to tell histories apart by.
     """
     start, (fitted, held_out) = perf_counter(), experiment.explored
-    policy, config = experiment.policy(CLONED), replace(experiment.preset.progress, state=False)
-    kinds = StepKinds.of(fitted) if config.counts else None
-    data = _progress_data(policy, fitted, kinds)
+    policy = experiment.policy(CLONED)
+    data = ProgressData.of(read_histories(policy, fitted))
+    config = replace(experiment.preset.progress, state=False)
     model = fit_progress(data, config, rng=experiment.rng("progress"))
-    read = _progress_data(policy, held_out, kinds).tables if held_out else []
+    read = ProgressData.of(read_histories(policy, held_out)).tables if held_out else []
     tables = {trajectory.id: table for trajectory, table in zip(held_out, read, strict=True)}
     fitting = Cost(perf_counter() - start, len(fitted) + len(held_out))
 
@@ -182,13 +180,6 @@ def spa_progress(experiment: Experiment, report: Report) -> CreditMethod:
         return model.credit(trajectories, of_each, clock=False, close=False)
 
     return CreditMethod("spa_progress", "ours", assign, fitting)
-
-
-def _progress_data(
-    policy: Policy, trajectories: Sequence[Trajectory], kinds: StepKinds | None
-) -> ProgressData:
-    histories = read_histories(policy, trajectories)
-    return ProgressData.of(histories if kinds is None else with_counts(histories, trajectories, kinds))
 
 
 def spa_hindsight(experiment: Experiment, report: Report) -> CreditMethod:

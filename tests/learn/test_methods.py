@@ -20,14 +20,12 @@ from spa_lab.configs.presets import TINY, Preset
 from spa_lab.configs.reward import RewardConfig
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.configs.settings import updated
-from spa_lab.credit.step_kinds import N_KINDS
 from spa_lab.envs.base import Demonstration, Environment, Reply, Task
 from spa_lab.learn.cloning import clone
 from spa_lab.learn.collect import Collected
 from spa_lab.learn.estimator import ProgressEstimator, fit_estimator
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.methods import METHODS, find_method
-from spa_lab.learn.methods.spa_progress import ProgressAdvantages
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.step_rewards import fused
 from spa_lab.learn.utterance_critics import UtteranceCritics
@@ -483,20 +481,6 @@ def test_a_fitted_credit_reports_its_drift(make: Make) -> None:
         assert signs <= metrics.keys() and all(0 <= metrics[sign] <= 1 for sign in signs - {"credit_error"})
     assert metrics["credit_error"] < 1e-9, "progress sums to the outcome by construction"
     assert not signs & _iterate(make("mean"), 1)[0].keys()
-
-
-def test_progress_counts_kinds_of_steps(make: Make) -> None:
-    """The words are those of the explorations; episodes of training are counted by the same ones."""
-    learner = make("spa_progress", replace(PRESET, progress=replace(PRESET.progress, counts=True)))
-    assert isinstance(learner, OnPolicyLearner) and isinstance(learner.estimate, ProgressAdvantages)
-    kinds = learner.estimate.kinds
-    assert kinds is not None and set(kinds.words) == {"a", "bb"}
-    learner.iterate(TASKS)
-    plain = make("spa_progress")
-    assert isinstance(plain, OnPolicyLearner) and isinstance(plain.estimate, ProgressAdvantages)
-    plain.iterate(TASKS)
-    widths = [each.estimate.replay.data().features.shape[1] for each in (learner, plain)]
-    assert widths[0] - widths[1] == N_KINDS
 
 
 def test_progress_with_hindsight_counts_its_updates(make: Make) -> None:

@@ -11,7 +11,6 @@ import torch
 from spa_lab.agent.rollout import Policy
 from spa_lab.configs.progress import ProgressConfig
 from spa_lab.credit.siblings import N_STATISTICS, Histories
-from spa_lab.credit.step_kinds import N_KINDS
 from spa_lab.learn.histories import read_histories
 from spa_lab.learn.progress import ProgressData, ProgressModel, clock_log_odds, fit_progress
 from spa_lab.learn.progress_replay import ProgressReplay
@@ -179,23 +178,3 @@ def test_a_policy_reads_histories(make_policy: Callable[..., Policy], trajectory
         expected = [float(logprobs.sum()), float(logprobs.min())]
         np.testing.assert_allclose(read.logprobs[t], expected, atol=1e-4)
     assert (read.task, read.outcome) == ((trajectory.env, trajectory.task_id), trajectory.outcome)
-
-
-def test_counts_tell_what_hidden_states_do_not() -> None:
-    """Who does it twice in three steps wins: all states and lengths are alike, the number done decides."""
-    rng, histories = random.Random(0), []
-    for task in range(24):
-        for _ in range(4):
-            did = np.array([0, *(rng.random() < 0.4 for _ in range(3))])
-            counts = np.zeros((4, N_KINDS))
-            counts[:, 2], counts[:, 3] = np.log1p(did.cumsum()), np.log1p(np.arange(4) - did.cumsum())
-            won = float(did.sum() >= 2)
-            histories.append(Histories(task, won, np.zeros((4, 16)), np.zeros((4, 2)), counts=counts))
-    data = ProgressData.of(histories)
-    ends = [(entry.outcome, i) for i, entry in enumerate(histories)]
-    told = []
-    for config in (replace(CONFIG, counts=True), CONFIG):
-        values = fit_progress(data, config, rng=random.Random(0)).values(data.tables)
-        last = {won: np.mean([values[i][:, 3].mean() for end, i in ends if end == won]) for won in (0.0, 1.0)}
-        told.append(last[1.0] - last[0.0])
-    assert told[0] > 0.5 and told[1] < 0.2

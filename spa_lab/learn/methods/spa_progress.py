@@ -24,13 +24,12 @@ from spa_lab.configs.checks import SettingError
 from spa_lab.configs.presets import Preset
 from spa_lab.credit.contribution_range import ContributionRange
 from spa_lab.credit.siblings import Histories
-from spa_lab.credit.step_kinds import StepKinds
 from spa_lab.learn.collect import Collected
 from spa_lab.learn.estimates import Estimate, gae_on_credit
 from spa_lab.learn.extra_cost import ExtraCost
 from spa_lab.learn.hindsight import unseen_log_ratios
 from spa_lab.learn.hindsight_fits import HindsightFits
-from spa_lab.learn.histories import read_histories, with_counts
+from spa_lab.learn.histories import read_histories
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae, check_groups
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.progress import ProgressData, ProgressModel, fit_progress
@@ -47,9 +46,8 @@ class ProgressAdvantages:
         replay: ProgressReplay,
         extra: ExtraCost,
         fits: HindsightFits | None = None,
-        kinds: StepKinds | None = None,
     ) -> None:
-        self.inputs, self.replay, self.extra, self.fits, self.kinds = inputs, replay, extra, fits, kinds
+        self.inputs, self.replay, self.extra, self.fits = inputs, replay, extra, fits
 
     def __call__(self, collected: Collected) -> list[Estimate]:
         """One estimate for each episode, in order."""
@@ -58,8 +56,6 @@ class ProgressAdvantages:
         histories = read_histories(self.inputs.policy, trajectories, rows=rows)
         if self.fits is not None:
             histories = _with_ratios(histories, self.fits.log_ratios(rows))
-        if self.kinds is not None:
-            histories = with_counts(histories, trajectories, self.kinds)
         data = ProgressData.of(histories)
         credits = self._fitted().credit(trajectories, data.tables)
         preset = self.inputs.preset
@@ -94,17 +90,14 @@ def make(inputs: TrainingInputs) -> Learner:
     if not inputs.explored:
         raise ValueError("method 'spa_progress' needs explored trajectories")
     histories, extra, fits = read_histories(inputs.policy, inputs.explored), ExtraCost(), None
-    kinds = StepKinds.of(inputs.explored) if inputs.preset.progress.counts else None
     if inputs.preset.progress.hindsight:
         fits = HindsightFits(inputs, extra)
         rng, config = inputs.stream("hindsight halves"), inputs.preset.hindsight
         ratios = unseen_log_ratios(inputs.policy, inputs.explored, config, rng=rng, extra=extra)
         histories = _with_ratios(histories, ratios)
-    if kinds is not None:
-        histories = with_counts(histories, inputs.explored, kinds)
     explored = ProgressData.of(histories)
     replay = ProgressReplay(explored, inputs.preset.progress.replay)
-    advantages = ProgressAdvantages(inputs, replay, extra, fits, kinds)
+    advantages = ProgressAdvantages(inputs, replay, extra, fits)
     return OnPolicyLearner(
         inputs,
         advantages,
