@@ -66,9 +66,10 @@ class OverFreshSteps:
             parallel=rollout.parallel,
             rng=self.inputs.rng,
         )
+        closed = self.inputs.policy.codec.closed  # a step that was cut off ends as those of episodes do
         graded = self.grade(
             [
-                TokenRow("fresh", (*history, *step), (*[-1] * len(history), *[0] * len(step)))
+                closed(TokenRow("fresh", (*history, *step), (*[-1] * len(history), *[0] * len(step))))
                 for history, step in zip(repeated, written, strict=True)
             ]
         )

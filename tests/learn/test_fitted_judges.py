@@ -47,7 +47,10 @@ def test_prm4a_compares_each_step_with_fresh_ones(
     inputs_of: Callable[..., TrainingInputs],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Two fresh steps at each of two histories of three episodes; no later step counts."""
+    """Two fresh steps at each of two histories of three episodes; no later step counts.
+
+    All fresh steps are cut off by the token limit: they are graded at an end token, as those of episodes are.
+    """
     explored = [make_trajectory(1.0, [True, True], id=f"x{i}") for i in range(2)]
     learner = learner_of("prm4a", inputs_of(explored, iterations=6))
     estimate = learner.estimate
@@ -74,8 +77,9 @@ def test_prm4a_compares_each_step_with_fresh_ones(
     weighted = replace(estimate.reward.config, alpha=0.5, step_weight="remaining")
     estimate.reward = replace(estimate.reward, config=weighted)
     assert estimate(Collected(episodes, [0, 0, 1]))[2].advantage.tolist() == [0, 0.375, 0.375, 0, 0]
-    assert [row.ids for row in seen[:4]] == [(0, 7, 8)] * 2 + [(0, 1, 2, 3, 7, 8)] * 2
-    assert [row.step for row in seen[1:3]] == [(-1, 0, 0), (-1, -1, -1, -1, 0, 0)]
+    end = estimate.inputs.policy.codec.end_id
+    assert [row.ids for row in seen[:4]] == [(0, 7, 8, end)] * 2 + [(0, 1, 2, 3, 7, 8, end)] * 2
+    assert [row.step for row in seen[1:3]] == [(-1, 0, 0, 0), (-1, -1, -1, -1, 0, 0, 0)]
 
 
 def test_process_rewards_are_fitted_once_a_round(
