@@ -36,6 +36,9 @@ def advantage_of(
 ) -> Advantage:
     """The advantage of every token as an update would use it, without the scaling over the batch.
 
+    Episodes that the method leaves out of its update (`ragen_s`) have the advantage 0: they are played, and
+    nothing is learnt from them.
+
     Args:
         experiment: its preset, models and explorations.
         name: see `advantages`.
@@ -45,7 +48,8 @@ def advantage_of(
 
     Raises:
         StoreError: the run lacks a model.
-        ValueError: the method makes no policy-gradient update.
+        ValueError: the method makes no policy-gradient update, or learns from none of the episodes, or its
+            critic has to be fitted to other tasks and it learns from one alone.
     """
     entry = entry_of(name)
     if entry.source:
@@ -53,12 +57,36 @@ def advantage_of(
         return _as_updated(experiment, collected, step_credit(collected, credits), True, "token")
     size = collected.group.count(collected.group[0])
     learner = _learner(experiment, entry, policy, size)
-    if entry.in_sample or learner.critic is None:
-        estimates = learner.estimate(collected)
+    fits_critic = learner.critic is not None and not entry.in_sample
+    kept = learner.keep(collected)
+    n_kept, n_tasks, least = len(set(kept.group)), len(set(collected.group)), 1 + fits_critic
+    if n_kept < least:
+        raise ValueError(
+            f"advantage {name!r}: the method learns from {n_kept} of the {n_tasks} tasks that were played, "
+            f"needs at least {least}; ask for more"
+        )
+    if fits_critic:
+        estimates = _from_other_tasks(experiment, entry, kept, policy, size)
     else:
-        estimates = _from_other_tasks(experiment, entry, collected, policy, size)
+        estimates = learner.estimate(kept)
     objective = learner.objective
-    return _as_updated(experiment, collected, estimates, objective.normalise, objective.mean_over)
+    used = _as_updated(experiment, kept, estimates, objective.normalise, objective.mean_over)
+    return _with_zeros(used, kept, collected)
+
+
+def _with_zeros(used: Advantage, kept: Collected, collected: Collected) -> Advantage:
+    """The advantages of the episodes that are kept, among all of them; 0 for those that were left out."""
+    place = {episode.trajectory.id: i for i, episode in enumerate(kept.episodes)}
+
+    def among_all(arrays: Sequence[FloatArray]) -> list[FloatArray]:
+        return [
+            arrays[place[episode.trajectory.id]]
+            if episode.trajectory.id in place
+            else np.zeros(len(episode.row.ids))
+            for episode in collected.episodes
+        ]
+
+    return Advantage(among_all(used.advantage), among_all(used.coefficient))
 
 
 def _learner(experiment: Experiment, entry: AdvantageEntry, policy: str, group_size: int) -> OnPolicyLearner:
@@ -83,9 +111,10 @@ def _from_other_tasks(
 ) -> list[Estimate]:
     """Estimates of each half of the tasks by a learner that has seen the other half before."""
     estimates: dict[int, Estimate] = {}
+    number = {group: i for i, group in enumerate(dict.fromkeys(collected.group))}
     for half in (0, 1):
-        asked = [i for i, group in enumerate(collected.group) if group % 2 == half]
-        others = [i for i, group in enumerate(collected.group) if group % 2 != half]
+        asked = [i for i, group in enumerate(collected.group) if number[group] % 2 == half]
+        others = [i for i, group in enumerate(collected.group) if number[group] % 2 != half]
         learner = _learner(experiment, entry, policy, group_size)
         learner.estimate(collected.select(others))
         estimates |= zip(asked, learner.estimate(collected.select(asked)), strict=True)

@@ -5,7 +5,8 @@ tokens by.
 
 A name is an entry of `ADVANTAGES`, a training method (a name in `METHODS` or "package.module:attribute"), or
 "step:" and a credit source, whose contribution is the advantage of its own step. Grounding is not paid: the
-measured progress is that of the outcome.
+measured progress is that of the outcome. What a method learns from is chosen as in training: of episodes that
+it leaves out (three quarters of the groups of `ragen_s`) the advantage is 0.
 """
 
 from collections.abc import Mapping

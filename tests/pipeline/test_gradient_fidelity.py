@@ -18,6 +18,7 @@ from spa_lab.configs.presets import TINY, Preset
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.credit.methods import credit_method
 from spa_lab.envs.base import Environment, Task
+from spa_lab.learn.collect import Collected
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.methods import find_method
 from spa_lab.pipeline import advantage_factories, gradient_episodes
@@ -157,6 +158,29 @@ def test_methods_compare_in_the_groups_that_were_played(
     (preset,) = made
     assert preset.ppo.episodes == preset.ppo.group_size == 3
     assert preset.progress.group_size == preset.hindsight.group_size == 3
+
+
+def test_a_method_that_filters_groups_learns_from_those_alone(compared: tuple[Run, pd.DataFrame]) -> None:
+    """Of five groups RAGEN-S keeps the two that differ most; episodes of others have the advantage 0."""
+    run, _ = compared
+    experiment = Experiment.open(run, EVEN)
+    sample = gradient_episodes.Sample("cloned", tasks=5, group=2, branches=2)
+    played = gradient_episodes.load_episodes(experiment, sample)
+
+    def ended(*outcomes: float) -> Collected:
+        both = zip(played.episodes, outcomes, strict=True)
+        episodes = [replace(e, trajectory=replace(e.trajectory, outcome=outcome)) for e, outcome in both]
+        return Collected(episodes, played.group, played.tasks)
+
+    make = partial(
+        advantage_factories.advantage_of, experiment, "ragen_s", report=lambda share, metrics: None
+    )
+    made = make(ended(0, 0, 1, 0, 0.5, 0.25, 1, 1, 0, 1))
+    learnt = [group for group, values in zip(played.group, made.coefficient, strict=True) if values.any()]
+    assert learnt == [1, 1, 4, 4]
+    assert [values.any() for values in made.advantage] == [group in (1, 4) for group in played.group]
+    with pytest.raises(ValueError, match="'ragen_s': the method learns from 1 of the 5 tasks"):
+        make(ended(0, 0, 1, 0, 1, 1, 1, 1, 0, 0))
 
 
 def test_bad_input_is_refused_at_once(cloned: Path, tmp_path: Path) -> None:
