@@ -18,7 +18,7 @@ from spa_lab.configs.progress import ProgressConfig
 from spa_lab.configs.prompt import PromptConfig
 from spa_lab.configs.reward import RewardConfig
 from spa_lab.configs.rollout import RolloutConfig
-from spa_lab.configs.settings import flattened, updated
+from spa_lab.configs.settings import flat, flattened, updated
 
 EMBEDDED = "embedded"
 """The small model in `data/` that was pretrained on the texts of its world."""
@@ -323,6 +323,17 @@ def preset_named(name: str, world: str = "household", base: str = "") -> Preset:
             **override.settings,
         },
     )
+
+
+def changed_settings(preset: Preset, world: str = "household", base: str = "") -> dict[str, Any]:
+    """Dotted key -> value of what differs from the preset of that name in a world, as in `preset_named`.
+
+    Empty if there is no such preset, as for one of the user's own.
+    """
+    if preset.name not in PRESETS:
+        return {}
+    named = flat(preset_named(preset.name, world, base))
+    return {key: value for key, value in flat(preset).items() if value != named[key]}
 
 
 _RENAMED: Mapping[str, str] = MappingProxyType(

@@ -15,6 +15,7 @@ import numpy as np
 from spa_lab.agent.rollout import Policy
 from spa_lab.configs.checks import SettingError
 from spa_lab.configs.presets import Preset
+from spa_lab.configs.settings import list_settings
 from spa_lab.envs.base import Demonstration, Environment, Task
 from spa_lab.learn.checkpoint import LearnerState
 from spa_lab.learn.estimator import ProgressEstimator
@@ -144,6 +145,8 @@ class TrainingMethod:
     """Raises ValueError for settings that the method cannot work with; called before anything is trained."""
     check_world: Callable[[Environment], object] = _any_world
     """The same for worlds."""
+    reads: frozenset[str] | None = None
+    """Settings of training that change what it learns, dotted, see `learn.reads`; None: nobody says."""
     path: str | None = None
     """The "package.module:attribute" that `find_method` found it by: worker processes load it again by that,
     so that its functions may be lambdas."""
@@ -162,6 +165,10 @@ class TrainingMethod:
             raise ValueError(
                 f"training method {self.name!r}: needs {', '.join(sorted(unknown))}; "
                 f"only {', '.join(_NEEDS)} can be needed"
+            )
+        if no_settings := (self.reads or frozenset()) - {setting.key for setting in list_settings(Preset)}:
+            raise ValueError(
+                f"training method {self.name!r}: reads {', '.join(sorted(no_settings))}, which is no setting"
             )
 
 

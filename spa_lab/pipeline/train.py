@@ -9,6 +9,7 @@ A task starts as soon as the results that it needs exist. Results depend neither
 number of workers.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -18,12 +19,13 @@ from typing import Literal, get_args
 from spa_lab.agent.models import check_source
 from spa_lab.agent.processes import join, launch_size
 from spa_lab.configs.checks import SettingError
-from spa_lab.configs.presets import EMBEDDED, Preset
+from spa_lab.configs.presets import EMBEDDED, Preset, changed_settings
 from spa_lab.configs.server import ServerConfig
 from spa_lab.envs.base import Environment
 from spa_lab.envs.worlds import WORLDS, make_environment
 from spa_lab.learn.method import TrainingMethod
 from spa_lab.learn.methods import METHODS, find_method
+from spa_lab.learn.reads import unread
 from spa_lab.pipeline import stages
 from spa_lab.pipeline.evaluations import BASE, CLONED
 from spa_lab.pipeline.experiment import ESTIMATOR, Experiment, check_can_be_served, check_portable, config_of
@@ -35,6 +37,7 @@ from spa_lab.pipeline.sampled_tokens import remove_waves
 from spa_lab.pipeline.task_lists import TaskLists
 from spa_lab.store import Run, writing
 
+_LOG = logging.getLogger(__name__)
 Stage = Literal["clone", "explore", "estimate", "ppo", "evaluate", "report"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 SFT = "sft"
@@ -65,6 +68,7 @@ def train(
     on_metrics: OnMetrics | None = None,
     server: ServerConfig | None = None,
     beside: Beside | None = None,
+    quiet: bool = False,
 ) -> Run:
     """Do everything that `methods` need; a killed run is resumed where it stopped.
 
@@ -84,6 +88,7 @@ def train(
             is logged and ends the calls, not the training. A slow one delays the workers.
         server: plays all episodes, with the adapters of each policy; no setting of the run, but noted in it.
         beside: gives further tasks for workers that have nothing else to do; see `after_exploring`.
+        quiet: do not log which settings that differ from the preset's none of the methods reads.
 
     Raises:
         ValueError: an unknown world, method or stage, no worker, a world or method that cannot be sent to
@@ -94,10 +99,10 @@ def train(
     if until not in STAGES:
         raise ValueError(f"no stage {until!r}; there are: {', '.join(STAGES)}")
     if launch_size() == 1:
-        return _train(out, world, methods, preset, seed, workers, until, on_metrics, server, beside)
+        return _train(out, world, methods, preset, seed, workers, until, on_metrics, server, beside, quiet)
     with LaunchedPool(join(cpu=preset.device == "cpu")) as pool:
         if pool.team.is_main:
-            return _train(out, world, methods, preset, seed, pool, until, on_metrics, server, beside)
+            return _train(out, world, methods, preset, seed, pool, until, on_metrics, server, beside, quiet)
         pool.follow()
     return Run(out)  # not opened: there is none if the main process refused
 
@@ -113,11 +118,14 @@ def _train(
     on_metrics: OnMetrics | None,
     server: ServerConfig | None,
     beside: Beside | None,
+    quiet: bool,
 ) -> Run:
     environment = make_environment(world)
     trained = trained_methods(methods)
     check_can_be_done(environment, world, preset, trained)
     check_can_be_served(preset, server)
+    if not quiet:
+        _note_unread(environment, preset, trained)
     named = [method if isinstance(method, str) else method.name for method in methods]
     with writing(out), _pool(workers) as pool:
         run = Run.create(out, config_of(world, environment, named, preset), seed=seed)
@@ -206,6 +214,14 @@ def check_can_be_done(
     if preset.base != EMBEDDED:
         check_source(preset.base)
     TaskLists(environment, preset).check(trains=bool(methods))
+
+
+def _note_unread(environment: Environment, preset: Preset, methods: Sequence[TrainingMethod]) -> None:
+    """Log the settings without effect on training. No error: other commands read the run's settings, too."""
+    changed = changed_settings(preset, environment.name, environment.base)
+    for key in unread(changed, methods) if methods else ():
+        names = ", ".join(method.name for method in methods)
+        _LOG.warning("%s: %s has no effect on training: not read by %s", key, changed[key], names)
 
 
 def _check_needs(method: TrainingMethod, preset: Preset) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from spa_lab.configs.ppo import PPOConfig
 from spa_lab.configs.presets import TINY, Preset
 from spa_lab.configs.reward import RewardConfig
 from spa_lab.configs.rollout import RolloutConfig
-from spa_lab.configs.settings import updated
+from spa_lab.configs.settings import Setting, flat, list_settings, updated
 from spa_lab.envs.base import Demonstration, Environment, Reply, Task
 from spa_lab.learn.cloning import clone
 from spa_lab.learn.collect import Collected
@@ -27,6 +28,7 @@ from spa_lab.learn.estimator import ProgressEstimator, fit_estimator
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.methods import METHODS, find_method
 from spa_lab.learn.on_policy import OnPolicyLearner
+from spa_lab.learn.reads import unread
 from spa_lab.learn.step_rewards import fused
 from spa_lab.learn.utterance_critics import UtteranceCritics
 from spa_lab.pipeline.experiment import check_portable
@@ -218,6 +220,7 @@ from spa_lab import rewards
 from spa_lab.learn.estimates import group_relative, step_credit
 from spa_lab.learn.method import TrainingMethod
 from spa_lab.learn.on_policy import OnPolicyLearner
+from spa_lab.learn.reads import unread
 from spa_lab.types import Credit
 
 
@@ -305,6 +308,7 @@ def test_methods_that_are_refused(method: str, message: str, user_module: Callab
             {"needs": frozenset({"branches"})},
             "needs branches; only explored, estimator, demonstrations can be needed",
         ),
+        ({"reads": frozenset({"ppo.lr", "ppo.rate"})}, "reads ppo.rate, which is no setting"),
     ],
 )
 def test_bad_descriptions(facts: dict, message: str) -> None:
@@ -352,6 +356,39 @@ def test_settings_that_gae_would_ignore_are_refused(settings: dict[str, object],
         "terminal", "spa", "spa_offline", "spa_progress", "spa_hindsight", "critic", "mean", "random",
         "mc_value", "mc_difference", "goal_conditions", "progress_advantage",
     ]  # fmt: skip
+
+
+def _another(setting: Setting, value: Any) -> Any:
+    """An allowed value of a setting other than that."""
+    for choice in (kind for kind in (setting.type, *get_args(setting.type)) if get_origin(kind) is Literal):
+        return next(other for other in get_args(choice) if other != value)
+    if value is None:
+        return 60 if int in get_args(setting.type) else 0.5
+    return not value if isinstance(value, bool) else value + 1 if isinstance(value, int) else 0.5 * value
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_what_a_method_does_not_read_changes_nothing(make: Make, name: str) -> None:
+    """All of its settings without effect are changed at once, and it trains as before, bit for bit."""
+    values = flat(PRESET)
+    settings = {setting.key: setting for setting in list_settings(Preset)}
+    ignored = unread(settings, [find_method(name)])
+    assert len(ignored) > 10
+    changed = updated(PRESET, {key: _another(settings[key], values[key]) for key in ignored})
+    assert all(flat(changed)[key] != values[key] for key in ignored)
+    learner, other = make(name), make(name, changed)
+    assert _iterate(other, 2) == _iterate(learner, 2)
+    assert torch.equal(_weights(other), _weights(learner))
+
+
+def test_one_method_that_reads_a_setting_is_enough() -> None:
+    rloo, terminal, spa = map(find_method, ("rloo", "terminal", "spa"))
+    keys = ["ppo.lam", "ppo.lr", "rollouts_per_task", "estimator.head", "demonstrations", "clone.lr"]
+    assert unread(keys, [rloo]) == ["ppo.lam", "rollouts_per_task", "estimator.head"]
+    assert unread(keys, [rloo, terminal]) == ["rollouts_per_task", "estimator.head"]
+    assert unread(keys, [rloo, spa]) == []
+    assert unread(keys, [rloo, replace(rloo, reads=None)]) == []  # one of the user's, who may read all
+    assert unread(keys, []) == ["ppo.lam", "ppo.lr", "rollouts_per_task", "estimator.head"]
 
 
 def test_states_of_other_learners_are_refused(make: Make, make_policy: Callable[..., Policy]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from spa_lab.configs.presets import TINY, Preset, preset_named
-from spa_lab.pipeline.grid.cells import IRRELEVANT, Cell, arm_cells, grid_cells
+from spa_lab.pipeline.grid.cells import IRRELEVANT, Cell, arm_cells, check_reads, grid_cells
 from spa_lab.pipeline.grid.spec import GridSpec, parse_spec, read_spec
 
 SPECS = Path(__file__).resolve().parents[2] / "data" / "specs"
@@ -165,8 +165,38 @@ def test_a_stage_does_not_depend_on_what_is_called_irrelevant() -> None:
         assert cell.preset == replace(TINY, **expected)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"arm": [{"name": "a", "method": "rloo", "ppo.lam": 0.8}]},
+            "arm 'a': ppo.lam: 0.8 has no effect, method 'rloo' does not read it",
+        ),
+        ({"arm": [{"name": "a", "method": "sft", "ppo.lr": 1e-5}]}, "method 'sft' does not read it"),
+        ({"arm": [{"name": "a", "method": "terminal", "rollouts_per_task": 3}]}, "rollouts_per_task: 3 has"),
+        (
+            {"methods": ["sft", "rloo", "grpo"], "settings": {"ppo.lam": 0.8}},
+            "settings: ppo.lam: 0.8 has no effect, none of the arms' methods reads it",
+        ),
+    ],
+)
+def test_a_setting_without_effect_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        check_reads(_spec(**changes))
+
+
+def test_a_setting_that_one_arm_reads_is_accepted() -> None:
+    """As are values that the preset has anyway."""
+    shared = _spec(methods=["rloo", "terminal"], settings={"ppo.lam": 0.8})
+    same = _spec(arm=[{"name": "a", "method": "rloo", "ppo": {"lam": TINY.ppo.lam, "group_size": 4}}])
+    there = {"name": "a", "method": "terminal", "worlds": ["webshop"], "ppo.temperature": 0.5}
+    for spec in (shared, same, _spec(worlds=["household", "webshop"], arm=[there])):
+        check_reads(spec)
+
+
 @pytest.mark.parametrize("path", sorted(SPECS.glob("*.toml")), ids=lambda path: path.stem)
 def test_the_examples_are_valid(path: Path) -> None:
     spec = read_spec(path)
     assert len(spec.arms) >= 2
     assert len({cell.id for cell in grid_cells(replace(spec, seeds=spec.seeds[:1]))}) > len(spec.worlds)
+    check_reads(spec)

@@ -6,20 +6,24 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
+from spa_lab.configs.presets import TINY, Preset
+from spa_lab.configs.settings import updated
 from spa_lab.learn.ensemble_critic import EnsembleCriticConfig, fit_ensemble_critic
 from spa_lab.pipeline import train as train_module
 from spa_lab.pipeline.experiment import Experiment
 from spa_lab.pipeline.sources import find_source
 from spa_lab.pipeline.train import STAGES, train
-from spa_lab.store import Run
+from spa_lab.store import Run, StoreError
 
 if TYPE_CHECKING:
     from tests.pipeline.conftest import Undisturbed
@@ -49,6 +53,26 @@ def test_stages_come_in_order_and_are_timed(undisturbed: "Undisturbed") -> None:
     assert tuple(facts["stages"]) == STAGES
     assert all(stage["seconds"] > 0 for stage in facts["stages"].values())
     assert (facts["device"], facts["n"], facts["n_seeds"]) == ("cpu", 4, 1)
+
+
+def test_settings_that_no_method_reads_are_said(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is written; not in a grid, and not for a preset of the user's own."""
+    preset = updated(TINY, {"ppo.lam": 0.8, "ppo.lr": 1e-5})
+    refused = StoreError(tmp_path, "read only")
+    monkeypatch.setattr(train_module, "writing", Mock(side_effect=refused))
+
+    def said(methods: Sequence[str], preset: Preset = preset, **how: Any) -> list[str]:
+        caplog.clear()
+        with pytest.raises(StoreError):
+            train(tmp_path, "household", methods, preset, seed=0, workers=1, **how)
+        return caplog.messages
+
+    alone = "ppo.lam: 0.8 has no effect on training: not read by grpo, rloo"
+    assert said(["sft", "grpo", "rloo"]) == [alone]
+    assert said(["grpo", "terminal"]) == said(["grpo"], quiet=True) == []
+    assert said(["grpo"], replace(preset, name="own")) == []
 
 
 def test_every_stage_leaves_its_files(undisturbed: "Undisturbed") -> None:

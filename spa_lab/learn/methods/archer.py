@@ -34,6 +34,7 @@ from spa_lab.learn.first_fit import FirstFit
 from spa_lab.learn.graded_rows import graded
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.on_policy import OnPolicyLearner
+from spa_lab.learn.reads import DISCOUNT, GROUNDED, NETWORK, PLAYED, UPDATE
 from spa_lab.learn.step_features import step_features
 from spa_lab.learn.step_network import StepNetwork
 from spa_lab.learn.step_rewards import outcome
@@ -142,4 +143,5 @@ METHOD = TrainingMethod(
     origin="arXiv:2402.19446",
     make=make,
     needs=frozenset({"explored"}),
+    reads=PLAYED | UPDATE | DISCOUNT | GROUNDED | NETWORK,
 )

@@ -28,6 +28,7 @@ from spa_lab.learn.estimates import Estimate
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.ppo import GAEOnRewards
+from spa_lab.learn.reads import CRITIC, PLAYED, SPLIT, UPDATE
 from spa_lab.learn.step_rewards import fused
 from spa_lab.truth.shared_prefix import replay
 from spa_lab.types import Credit, Trajectory
@@ -99,4 +100,5 @@ METHOD = TrainingMethod(
     make=make,
     check=check_gae,
     check_world=check_world,
+    reads=PLAYED | UPDATE | CRITIC | SPLIT,
 )

@@ -20,6 +20,7 @@ from spa_lab.learn.estimates import Estimate, group_relative
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_groups
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.policy_gradient import Objective
+from spa_lab.learn.reads import GROUNDED, GROUP_SIZE, PLAYED, UPDATE
 from spa_lab.learn.step_rewards import outcome
 
 
@@ -40,4 +41,5 @@ METHOD = TrainingMethod(
     origin="arXiv:2402.03300",
     make=make,
     check=partial(check_groups, settings="ppo", least=2),
+    reads=PLAYED | UPDATE | GROUNDED | GROUP_SIZE,
 )

@@ -19,6 +19,7 @@ from functools import partial
 from spa_lab.credit.methods.monte_carlo import value
 from spa_lab.learn.continued import ppo_on_continuations
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae
+from spa_lab.learn.reads import BRANCHES, CRITIC, GROUNDED, PLAYED, UPDATE
 from spa_lab.learn.step_rewards import paid_as_it_is
 
 
@@ -34,4 +35,5 @@ METHOD = TrainingMethod(
     origin="arXiv:2505.20732, IPR, arXiv:2406.11176",
     make=make,
     check=check_gae,
+    reads=PLAYED | UPDATE | CRITIC | GROUNDED | BRANCHES,
 )

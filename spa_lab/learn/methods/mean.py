@@ -14,6 +14,7 @@ from spa_lab import rewards
 from spa_lab.agent.codec import TokenRow
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae
 from spa_lab.learn.ppo import ppo
+from spa_lab.learn.reads import CRITIC, PLAYED, SPLIT, UPDATE
 from spa_lab.learn.step_rewards import fused
 from spa_lab.types import Credit, Trajectory
 
@@ -29,5 +30,10 @@ def make(inputs: TrainingInputs) -> Learner:
 
 
 METHOD = TrainingMethod(
-    name="mean", title="outcome spread evenly", origin="arXiv:2505.20732", make=make, check=check_gae
+    name="mean",
+    title="outcome spread evenly",
+    origin="arXiv:2505.20732",
+    make=make,
+    check=check_gae,
+    reads=PLAYED | UPDATE | CRITIC | SPLIT,
 )

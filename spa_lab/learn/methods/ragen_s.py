@@ -26,6 +26,7 @@ from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_
 from spa_lab.learn.methods.ragen import ENTROPY, starpo
 from spa_lab.learn.policy_gradient import Objective
 from spa_lab.learn.ppo import ppo, with_ppo
+from spa_lab.learn.reads import GROUNDED, GROUP_SIZE, PLAYED, UPDATE
 from spa_lab.learn.step_rewards import outcome
 
 KEPT = 0.25
@@ -56,4 +57,6 @@ METHOD = TrainingMethod(
     origin="arXiv:2504.20073",
     make=make,
     check=partial(check_groups, settings="ppo", least=2),
+    reads=(UPDATE - {"ppo.clip", "ppo.kl_coef"})
+    | (PLAYED | GROUP_SIZE | GROUNDED | {"ppo.gamma_step", "ppo.vf_coef"}),
 )

@@ -34,6 +34,7 @@ from spa_lab.learn.fitting import accumulate
 from spa_lab.learn.method import TrainingInputs, TrainingMethod, check_groups
 from spa_lab.learn.on_policy import played_metrics
 from spa_lab.learn.optimizer import Optimizer
+from spa_lab.learn.reads import GROUP_SIZE, PLAYED
 
 
 class RFTLearner:
@@ -149,4 +150,5 @@ METHOD = TrainingMethod(
     make=RFTLearner,
     needs=frozenset({"demonstrations"}),
     check=partial(check_groups, settings="ppo"),
+    reads=PLAYED | GROUP_SIZE | {"ppo.iterations", "ppo.temperature"},
 )

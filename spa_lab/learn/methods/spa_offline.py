@@ -16,6 +16,7 @@ from spa_lab.configs.presets import Preset
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae
 from spa_lab.learn.methods.spa import estimated_reward
 from spa_lab.learn.ppo import ppo
+from spa_lab.learn.reads import CRITIC, FITTED, UPDATE
 from spa_lab.learn.recorded import check_explorations, recorded_explorations
 
 
@@ -41,4 +42,5 @@ METHOD = TrainingMethod(
     make=make,
     needs=frozenset({"explored", "estimator"}),
     check=check,
+    reads=UPDATE | CRITIC | FITTED,
 )

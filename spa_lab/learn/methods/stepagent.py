@@ -34,6 +34,7 @@ from spa_lab.learn.checkpoint import LearnerState, Stateful, load_training_state
 from spa_lab.learn.method import TrainingInputs, TrainingMethod
 from spa_lab.learn.optimizer import Optimizer
 from spa_lab.learn.preferences import Pair, dpo_loss, step_logprobs, write_steps
+from spa_lab.learn.reads import PASSES, PLAYED
 
 BETA = 0.1
 NLL = 1.0
@@ -182,4 +183,5 @@ METHOD = TrainingMethod(
     origin="implicit reward, arXiv:2411.03817",
     make=StepAgentLearner,
     needs=frozenset({"demonstrations"}),
+    reads=PLAYED | PASSES,
 )

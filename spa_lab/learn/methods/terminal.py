@@ -10,6 +10,7 @@ and without them every step shares the noise of all later ones.
 
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae
 from spa_lab.learn.ppo import ppo
+from spa_lab.learn.reads import CRITIC, GROUNDED, PLAYED, UPDATE
 from spa_lab.learn.step_rewards import outcome
 
 
@@ -19,5 +20,10 @@ def make(inputs: TrainingInputs) -> Learner:
 
 
 METHOD = TrainingMethod(
-    name="terminal", title="terminal reward", origin="PPO, arXiv:1707.06347", make=make, check=check_gae
+    name="terminal",
+    title="terminal reward",
+    origin="PPO, arXiv:1707.06347",
+    make=make,
+    check=check_gae,
+    reads=PLAYED | UPDATE | CRITIC | GROUNDED,
 )

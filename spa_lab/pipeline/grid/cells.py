@@ -15,11 +15,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from spa_lab.configs.presets import Preset
+from spa_lab.configs.presets import Preset, changed_settings
 from spa_lab.configs.settings import flat
 from spa_lab.envs.worlds import make_environment
 from spa_lab.learn.method import TrainingMethod
 from spa_lab.learn.methods import find_method
+from spa_lab.learn.reads import unread
 from spa_lab.pipeline.grid.spec import Arm, GridSpec
 from spa_lab.pipeline.train import SFT, check_can_be_done
 
@@ -140,3 +141,29 @@ def _check(arms: Iterable[Cell]) -> None:
             if cell.method not in (None, SFT):
                 methods = [find_method(str(cell.method))]
             check_can_be_done(make_environment(cell.world), cell.world, cell.preset, methods)
+
+
+def check_reads(spec: GridSpec) -> None:
+    """Check that no setting is without effect: two arms would be the same under different names.
+
+    An arm's own settings must be read by its method, those of all arms by the method of one of them. Asked
+    where a grid is run: one that is done can still be reported.
+
+    Raises:
+        ValueError: names the arm and the setting.
+    """
+    methods = {arm.method: [] if arm.method == SFT else [find_method(arm.method)] for arm in spec.arms}
+    shared: dict[str, Any] = {}
+    for world in spec.worlds:
+        environment = make_environment(world)
+        for arm in (arm for arm in spec.arms if world in arm.worlds):
+            changed = changed_settings(spec.preset_of(arm, world), environment.name, environment.base)
+            shared |= {key: value for key, value in changed.items() if key in spec.settings}
+            own = [key for key in changed if key in arm.settings]
+            for key in unread(own, methods[arm.method]):
+                raise ValueError(
+                    f"arm {arm.name!r}: {key}: {changed[key]} has no effect, "
+                    f"method {arm.method!r} does not read it"
+                )
+    for key in unread(shared, [method for found in methods.values() for method in found]):
+        raise ValueError(f"settings: {key}: {shared[key]} has no effect, none of the arms' methods reads it")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from spa_lab.configs.server import ServerConfig
 from spa_lab.pipeline.comparison import Comparison
-from spa_lab.pipeline.grid.cells import Cell, grid_cells
+from spa_lab.pipeline.grid.cells import Cell, check_reads, grid_cells
 from spa_lab.pipeline.grid.comparison import as_spec, compare
 from spa_lab.pipeline.grid.execute import LEDGER
 from spa_lab.pipeline.grid.ledger import Ledger, Record
@@ -26,6 +26,7 @@ def run_compare(options: argparse.Namespace, server: ServerConfig | None) -> tup
     spec = as_spec(options.spec)
     out = options.out or Path("runs") / options.spec.stem
     if options.dry_run:
+        check_reads(spec)
         return _listing(grid_cells(spec), Ledger(out / LEDGER), options.jobs), True
     others = [Comparison.read(folder) for folder in options.join]  # a wrong folder is said before the work
     made = compare(

@@ -8,7 +8,7 @@ from typing import Any
 from spa_lab.configs.server import ServerConfig
 from spa_lab.pipeline.comparison import Comparison
 from spa_lab.pipeline.experiment import check_can_be_served
-from spa_lab.pipeline.grid.cells import arm_cells, grid_cells
+from spa_lab.pipeline.grid.cells import arm_cells, check_reads, grid_cells
 from spa_lab.pipeline.grid.execute import LEDGER, run_cells
 from spa_lab.pipeline.grid.ledger import Ledger
 from spa_lab.pipeline.grid.outcomes import grid_outcomes
@@ -52,6 +52,7 @@ def compare(
     grid = as_spec(spec)
     cells = grid_cells(grid)
     if run:
+        check_reads(grid)
         for cell in cells:
             check_can_be_served(cell.preset, server)
         do = partial(do_cell, server=server)

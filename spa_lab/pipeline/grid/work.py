@@ -41,7 +41,7 @@ def do_cell(out: Path, cell: Cell, *, server: ServerConfig | None = None) -> Usa
         if cell.stage is not None:
             prepare(folder, cell.world, cell.preset, _STAGES[cell.stage], **common)
         else:
-            train(folder, cell.world, [str(cell.method)], cell.preset, **common)
+            train(folder, cell.world, [str(cell.method)], cell.preset, quiet=True, **common)
         return pool.used + meter.read()
 
 
