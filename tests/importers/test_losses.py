@@ -176,6 +176,34 @@ def test_an_episode_that_failed_before_its_first_step_is_left_out(first: int, em
         assert imported.ledger.dropped[lost] == 1
 
 
+def test_tau_bench_says_what_its_failures_without_a_step_count() -> None:
+    """They have no step that could have credit, however many come first; a file of them alone says why."""
+    failed = [{"task_id": i, "reward": 0.0, "traj": [], "info": {"error": "timeout"}} for i in range(25)]
+    good = {"task_id": 25, "reward": 1.0, "traj": [QUESTION, _said("a")], "info": {}}
+    said = "record: no step of the agent, reward 0.0 in the log; shares of successes are those of the others"
+    imported = read_log([*failed, good])
+    assert len(imported.trajectories) == 1 and imported.ledger.dropped == {said: 25}
+    with pytest.raises(ValueError, match="τ-bench, holds no trajectory: record: no step of the agent"):
+        read_log(failed)
+
+
+def test_simulations_of_tau2_bench_end_as_they_did() -> None:
+    ended = {
+        "user_stop": "done", "max_steps": "step_limit", "too_many_errors": "error", "agent_error": "error",
+    }  # fmt: skip
+    simulations: list[dict[str, Any]] = [
+        {"id": reason, "task_id": "3", "trial": i, "termination_reason": reason, "messages": [_said("a")]}
+        for i, reason in enumerate(ended)
+    ]
+    simulations[1]["reward_info"] = {"reward": 0.0}
+    simulations.append({"id": "x", "task_id": "3", "trial": 9, "messages": None, "reward_info": None})
+    imported = read_log([{"simulations": simulations}])
+    assert [trajectory.ended for trajectory in imported.trajectories] == list(ended.values())
+    assert [trajectory.outcome for trajectory in imported.trajectories] == [None, 0.0, None, None]
+    (lost,) = imported.ledger.dropped
+    assert lost.startswith("simulation: no step of the agent, reward unknown in the log")
+
+
 def test_an_empty_response_of_nemo_gym_is_left_out() -> None:
     good = {"output": [{"type": "message", **_said([{"type": "output_text", "text": "a"}])}]}
     asked = {"input": [QUESTION]}

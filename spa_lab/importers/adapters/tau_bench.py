@@ -8,10 +8,20 @@ from spa_lab.importers.chat import row_of_messages
 from spa_lab.importers.ledger import Ledger
 from spa_lab.importers.rows import Row
 
+_ENDED = {
+    "max_steps": "step_limit", "too_many_errors": "error", "agent_error": "error", "user_error": "error",
+    "infrastructure_error": "error",
+}  # fmt: skip
+"""Reason of τ²-bench why a simulation ended -> `Trajectory.ended`; others are "done"."""
+
 
 def why_not(record: Mapping[str, Any]) -> str:
-    """One episode, or a file of simulations."""
-    if objects(record.get("simulations")) or (objects(record.get("traj")) and "task_id" in record):
+    """One episode, also one that failed before its first step, or a file of simulations."""
+    if objects(record.get("simulations")):
+        return ""
+    traj = record.get("traj")
+    is_failed = traj == [] and "reward" in record
+    if "task_id" in record and (objects(traj) or is_failed):
         return ""
     return "neither 'traj' with 'task_id' nor 'simulations'"
 
@@ -43,7 +53,15 @@ def _one(record: Row, name: str, ledger: Ledger) -> Row:
     instruction = details.get("instruction", "") if isinstance(details, dict) else ""
     identity = f"{task}/trial-{record['trial']}" if record.get("trial") is not None else task
     plain = rest(record, "task_id", "trial", "id") | {"id": identity, "instruction": instruction}
-    row = row_of_messages(plain, name, ledger)
+    try:
+        row = row_of_messages(plain | {name: record.get(name) or []}, name, ledger)
+    except NoEpisode:
+        reward = "unknown" if record.get("reward") is None else record["reward"]
+        raise NoEpisode(
+            f"no step of the agent, reward {reward} in the log; shares of successes are those of the others"
+        ) from None
+    if (ended := _ENDED.get(str(record.get("termination_reason")))) is not None:
+        row["ended"] = ended
     if record.get("id") is not None:
         row["meta"] = row.get("meta", {}) | ledger.carry({"simulation": record["id"]})
     return row | {"task_id": task}
