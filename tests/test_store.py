@@ -539,6 +539,13 @@ def test_writing_nothing_is_an_error(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_does_not_take_the_place_of_a_folder(tmp_path):
+    _folder(tmp_path / "x", "old")
+    with pytest.raises(StoreError, match="x: is a folder"), replacing(tmp_path / "x") as partial:
+        partial.write_text("new")
+    assert _texts(tmp_path / "x") == ["old", "old"] and _hidden(tmp_path) == []
+
+
 def test_a_folder_does_not_take_the_place_of_a_file(tmp_path):
     (tmp_path / "x").write_text("old")
     with pytest.raises(StoreError, match="cannot write"), replacing(tmp_path / "x") as partial:

@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from spa_lab.exporters.episodes import Episode, Record
-from spa_lab.store.files import replacing, write_text
+from spa_lab.store.files import StoreError, disk, replacing, write_text
 
 ATIF_VERSION = "ATIF-v1.7"
 
@@ -60,10 +61,12 @@ FORMATS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Name -> what is written."""
+_HF_FILES = frozenset({"dataset_info.json", "state.json"})
+"""What `Dataset.save_to_disk` writes beside Arrow files."""
 
 
 def export(episodes: Iterable[Episode], out: Path, to: str, *, decay: float = 1.0) -> int:
-    """Write episodes to a file or, for "atif" and "hf", into a folder; replaces it as a whole.
+    """Write episodes to a file or, for "atif" and "hf", into a folder; replaces an earlier export as a whole.
 
     Args:
         episodes: from `episodes_of`.
@@ -75,12 +78,14 @@ def export(episodes: Iterable[Episode], out: Path, to: str, *, decay: float = 1.
         The number of episodes.
 
     Raises:
-        ValueError: an unknown format, or a library that it needs is missing (names the install line).
-        StoreError: the disk refused.
+        ValueError: an unknown format, a library that it needs is missing (names the install line), or a text
+            that a table cannot hold (shows it).
+        StoreError: the disk refused, or there is a folder with anything else than an earlier export.
     """
     if to not in FORMATS:
         raise ValueError(f"no format {to!r}; there are: {', '.join(FORMATS)}")
     if to == "atif":
+        _check_replaceable(out, lambda path: re.fullmatch(r"\d+-.*\.json", path.name) is not None)
         return _write_folder([atif(episode, decay) for episode in episodes], out)
     if to == "hf":
         return export_dataset(episodes, out, decay=decay)
@@ -102,18 +107,31 @@ def export_dataset(episodes: Iterable[Episode], out: Path | None = None, *, deca
         decay: of the advantages.
 
     Raises:
-        ValueError: the library is missing.
+        ValueError: the library is missing, or a text that a table cannot hold (shows it).
+        StoreError: as `export`.
     """
+    if out is not None:
+        _check_replaceable(out, lambda path: path.name in _HF_FILES or path.suffix == ".arrow")
     try:
         import datasets  # type: ignore
     except ImportError:
         raise ValueError("a Hugging Face dataset needs datasets: pip install datasets") from None
-    dataset = datasets.Dataset.from_list([_flat(openai(episode, decay)) for episode in episodes])
+    records = [_flat(openai(episode, decay)) for episode in episodes]
+    with _texts_of_tables():
+        dataset = datasets.Dataset.from_list(records)
     if out is None:
         return dataset
     with replacing(out) as partial:
         dataset.save_to_disk(str(partial))
     return len(dataset)
+
+
+def _check_replaceable(out: Path, is_exported: Callable[[Path], bool]) -> None:
+    """Raises StoreError for a folder that holds anything else than an earlier export: it would be lost."""
+    with disk(out, "read"):
+        others = [path.name for path in out.iterdir() if not is_exported(path)] if out.is_dir() else []
+    if others:
+        raise StoreError(out, f"holds {others[0]!r}, which is of no earlier export; name another folder")
 
 
 def _turns(episode: Episode) -> list[tuple[str, str]]:
@@ -147,6 +165,18 @@ def _flat(record: Record) -> Record:
     return record | {name: _dump(record[name]) for name in ("steps", "spa_lab")}
 
 
+@contextmanager
+def _texts_of_tables() -> Iterator[None]:
+    """Raises ValueError for a text that columns of UTF-8 cannot hold; shows it."""
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{error.object!r:.60}: half of a character (a lone surrogate), which a table cannot hold; "
+            "openai, sharegpt and atif can"
+        ) from None
+
+
 def _dump(record: Any) -> str:
     """ASCII, because texts of agents may hold what UTF-8 cannot."""
     return json.dumps(record, allow_nan=False)
@@ -166,7 +196,7 @@ def write_parquet(records: list[Record], out: Path) -> int:
     """Replace a parquet file by one with a row for each record; returns their number.
 
     Raises:
-        ValueError: `pyarrow` is missing.
+        ValueError: `pyarrow` is missing, or a text that a table cannot hold (shows it).
         StoreError: the disk refused.
     """
     try:
@@ -174,6 +204,8 @@ def write_parquet(records: list[Record], out: Path) -> int:
         import pyarrow.parquet as parquet  # type: ignore
     except ImportError:
         raise ValueError("a parquet file needs pyarrow: pip install 'spa-lab[parquet]'") from None
+    with _texts_of_tables():
+        table = pyarrow.Table.from_pylist(records)
     with replacing(out) as partial:
-        parquet.write_table(pyarrow.Table.from_pylist(records), partial)
+        parquet.write_table(table, partial)
     return len(records)

@@ -51,8 +51,9 @@ def replacing(path: Path) -> Iterator[Path]:
         A path beside the target where nothing exists yet; the block makes a file or a folder there.
 
     Raises:
-        StoreError: the disk refused, or the block wrote nothing. Exceptions of the block other than OSError
-            pass through. In every case the target is unchanged and the partial work is removed.
+        StoreError: the disk refused, the block wrote nothing, or it wrote a file where there is a folder, all
+            of which would be lost. Exceptions of the block other than OSError pass through. In every case the
+            target is unchanged and the partial work is removed.
     """
     partial = _partial(path)
     with disk(path, "write"):
@@ -63,6 +64,8 @@ def replacing(path: Path) -> Iterator[Path]:
             yield partial
             if not os.path.lexists(partial):
                 raise StoreError(path, f"nothing was written to {partial.name}")
+            if path.is_dir() and not partial.is_dir():
+                raise StoreError(path, "is a folder; a file cannot be written there")
             _flush(partial)
             _swap(partial, path)
         except BaseException:

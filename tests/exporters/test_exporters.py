@@ -16,7 +16,7 @@ from spa_lab.exporters import export, export_dataset
 from spa_lab.exporters.episodes import episodes_of
 from spa_lab.importers import Imported, import_log, read_log
 from spa_lab.pipeline.export import export_run, token_rows
-from spa_lab.store import Run
+from spa_lab.store import Run, StoreError
 from spa_lab.store.records import encode_credit, encode_labels, encode_tokens, encode_truth
 from spa_lab.types import Credit, Labels, TokenNumbers, Trajectory, ValueTruth
 
@@ -168,6 +168,27 @@ def test_on_the_command_line(run: Run, tmp_path: Path, capsys: pytest.CaptureFix
     assert cli.main(["annotate", str(run.path), str(tmp_path / "none")]) == 2
     assert cli.main(["labels", str(run.path)]) == 0
     assert "labels: human; 1 trajectories of 1 tasks" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("to", ["openai", "sharegpt", "atif", "hf"])
+def test_a_folder_with_anything_else_is_not_replaced(run: Run, to: str, tmp_path: Path) -> None:
+    """Such as a run folder, or the folder of all runs; an earlier export is."""
+    kept = sorted(run.path.rglob("*"))
+    with pytest.raises(StoreError, match=r"is a folder; a file|is of no earlier export; name another"):
+        export(episodes_of(run), run.path, to)
+    assert sorted(run.path.rglob("*")) == kept
+    if to == "atif":
+        for _ in range(2):
+            assert export(episodes_of(run), tmp_path / "atif", to) == 3
+        (tmp_path / "atif" / "notes.json").write_text("{}")
+        with pytest.raises(StoreError, match=r"atif: holds 'notes.json', which is of no earlier export"):
+            export(episodes_of(run), tmp_path / "atif", to)
+
+
+def test_a_text_that_no_table_can_hold_is_shown(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    with pytest.raises(ValueError, match=r"ud800.*: half of a character"):
+        export(episodes_of(run), tmp_path / "out.parquet", "parquet")
 
 
 @pytest.mark.parametrize(("library", "to"), [("pyarrow", "parquet"), ("datasets", "hf")])
