@@ -48,13 +48,18 @@ def export_run(
         What was written.
 
     Raises:
-        ValueError: an unknown format, a missing library, gamma or lam not in [0, 1], no model or source.
+        ValueError: an unknown format, a missing library, gamma or lam not in [0, 1]; no model or source for
+            "tokens", or one for another format, which would not read it.
         StoreError: the run cannot be read, or the disk refused.
     """
     _check_shares(gamma=gamma, lam=lam)
     opened = Run.open(run)
     episodes = episodes_of(opened, names)
     if to != TOKENS:
+        if model is not None or source is not None:
+            raise ValueError(
+                f"--model and --source are of rows of tokens, got --to {to}: it holds all sources"
+            )
         n = export(episodes, out, to, decay=gamma * lam)
         return f"{n} episodes in {out}: {FORMATS[to]}"
     if model is None or source is None:
@@ -64,7 +69,8 @@ def export_run(
     codec, sampled = _codec(opened, model), sampled_rows(opened)
     rows = list(token_rows(episodes, codec, source, gamma=gamma, lam=lam, sampled=sampled))
     if not rows:
-        raise ValueError(f"{opened.path}: no trajectory with a credit by {source!r}")
+        sources = ", ".join(opened.credits()) or "none"
+        raise ValueError(f"{opened.path}: no trajectory with a credit by {source!r}; sources: {sources}")
     if out.suffix == ".parquet":
         write_parquet(rows, out)
     else:

@@ -162,6 +162,10 @@ def test_on_the_command_line(run: Run, tmp_path: Path, capsys: pytest.CaptureFix
         (["--to", "tokens"], "rows of tokens need a tokenizer and a credit source"),
         (["--to", "tokens", "--model", "x", "--source", "spa"], "no model 'x': neither a folder nor"),
         (["--to", "openai", "--trajectories", "nothing"], "no trajectories called 'nothing'"),
+        (
+            ["--to", "openai", "--source", "spa"],
+            "are of rows of tokens, got --to openai: it holds all sources",
+        ),
     ):
         assert cli.main(["export", str(run.path), *extra, "--out", str(tmp_path / "no")]) == 2
         assert message in capsys.readouterr().err and not (tmp_path / "no").exists()
