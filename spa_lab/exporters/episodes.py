@@ -7,7 +7,7 @@ from typing import Any
 from spa_lab.advantages import discounted_sums
 from spa_lab.store import Run
 from spa_lab.store.records import encode_labels, encode_trajectory
-from spa_lab.types import Credit, Labels, TokenNumbers, Trajectory, ValueTruth
+from spa_lab.types import Credit, Labels, TokenNumbers, Trajectory, ValueTruth, check_credit_of
 
 Record = dict[str, Any]
 VERSION = 1
@@ -16,7 +16,10 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Episode:
-    """A trajectory, and what is known of its steps."""
+    """A trajectory, and what is known of its steps.
+
+    Invariant: all of it is of the same number of steps.
+    """
 
     trajectory: Trajectory
     credits: Mapping[str, Credit] = field(default_factory=dict)
@@ -26,6 +29,17 @@ class Episode:
     tokens: tuple[TokenNumbers, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the log that it was read from."""
+
+    def __post_init__(self) -> None:
+        for credit in self.credits.values():
+            check_credit_of(self.trajectory, credit)
+        n, key = len(self.trajectory), self.trajectory.id
+        numbers = [(f"labels by {one.source!r}", len(one)) for one in self.labels]
+        numbers += [(f"{one.name} of the tokens", len(one)) for one in self.tokens]
+        numbers += [("measured values", len(self.truth.progress))] if self.truth is not None else []
+        for what, length in numbers:
+            if length != n:
+                raise ValueError(f"{what} of {key!r}: of {length} steps, the trajectory has {n}")
 
     def step_numbers(self, decay: float = 1.0) -> list[Record]:
         """One object for every step, for readers of other tools; what nobody knows is null or missing.
@@ -93,7 +107,8 @@ def episodes_of(run: Run, names: tuple[str, ...] = ()) -> Iterator[Episode]:
 
     Raises:
         StoreError: there is no such file.
-        ValueError: a file is broken (names file and line).
+        ValueError: a file is broken (names file and line), or holds numbers of another number of steps, as
+            after a log was read again.
     """
     credits, truths = run.credits(), run.truth()
     labels: dict[str, list[Labels]] = {}

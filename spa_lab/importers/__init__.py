@@ -6,7 +6,7 @@ what came in, what is kept beside the trajectories, what was left out and why. `
 format.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from spa_lab.importers.imported import Imported
 from spa_lab.importers.ledger import Ledger, LossError
 from spa_lab.importers.reading import ImportOptions, UnknownFormat, read_log
 from spa_lab.store import Run, writing
+from spa_lab.store.files import disk, remove
 
 __all__ = [
     "ADAPTERS", "ImportOptions", "Imported", "Ledger", "LossError", "UnknownFormat", "import_log", "read_log",
@@ -24,7 +25,7 @@ __all__ = [
 def import_log(
     kind: str | None,
     path: Path | str | Sequence[Path | str],
-    out: Path,
+    out: Path | str,
     *,
     strict: bool = False,
     action: str | None = None,
@@ -37,7 +38,8 @@ def import_log(
     Args:
         kind: key of `ADAPTERS` or "module:function"; detected from the content if None.
         path: the log: a file, several, or a folder.
-        out: the run's folder; made if missing.
+        out: the run's folder; made if missing. The same files may be read into it again, and replace what
+            was read of them before.
         strict: whether a loss or an assumption is an error.
         action: regular expression of the action in a step's text; the style is detected if None.
         outcome: field of `meta` that holds the outcome, dotted.
@@ -49,6 +51,7 @@ def import_log(
             or the folder holds another run.
         StoreError: the file cannot be read, or the folder not be written or another command writes there.
     """
+    out = Path(out)
     options = ImportOptions(kind, strict, action, outcome, scale, map or {})
     imported = read_log(path, options)
     paths = [path] if isinstance(path, str | Path) else list(path)
@@ -59,15 +62,24 @@ def import_log(
     } | {name: value for name, value in asked.items() if value}
     with writing(out):
         run = Run.create(out, config, seed=0)
-        run.save_trajectories("imported", imported.trajectories)
-        if imported.credits:
-            run.save_credits("imported", imported.credits)
-        if imported.truths:
-            run.save_truths("imported", imported.truths)
-        if imported.labels:
-            run.save_labels("imported", imported.labels)
-        if imported.tokens:
-            run.save_tokens("imported", imported.tokens)
-        run.save_import("imported", imported.ledger.record(), imported.meta)
-        run.note(n=len(imported.trajectories))
+        _save(run, imported)
     return run, imported
+
+
+def _save(run: Run, imported: Imported) -> None:
+    """Everything of an import in place of an earlier one, of which nothing stays."""
+    run.save_trajectories("imported", imported.trajectories)
+    kinds: dict[str, tuple[Sequence[Any], Callable[[str, Any], None]]] = {
+        "credits": (imported.credits, run.save_credits),
+        "truths": (imported.truths, run.save_truths),
+        "labels": (imported.labels, run.save_labels),
+        "tokens": (imported.tokens, run.save_tokens),
+    }
+    for kind, (items, save) in kinds.items():
+        if items:
+            save("imported", items)
+        else:
+            with disk(run.path, f"remove earlier {kind} of"):
+                remove(run.path / kind / "imported.jsonl")
+    run.save_import("imported", imported.ledger.record(), imported.meta)
+    run.note(n=len(imported.trajectories))

@@ -64,19 +64,27 @@ def export_run(
         return f"{n} episodes in {out}: {FORMATS[to]}"
     if model is None or source is None:
         raise ValueError("rows of tokens need a tokenizer and a credit source: --model NAME --source NAME")
-    from spa_lab.pipeline.sampled_tokens import sampled_rows
-
-    codec, sampled = _codec(opened, model), sampled_rows(opened)
-    rows = list(token_rows(episodes, codec, source, gamma=gamma, lam=lam, sampled=sampled))
-    if not rows:
-        sources = ", ".join(opened.credits()) or "none"
-        raise ValueError(f"{opened.path}: no trajectory with a credit by {source!r}; sources: {sources}")
+    rows = _rows(opened, episodes, model, source, gamma=gamma, lam=lam)
     if out.suffix == ".parquet":
         write_parquet(rows, out)
     else:
         write_text(out, "".join(json.dumps(row) + "\n" for row in rows))
     n = sum(row["sampled"] for row in rows)
     return f"{len(rows)} episodes in {out}: rows of tokens, of {n} as they were sampled"
+
+
+def _rows(
+    run: Run, episodes: Iterable[Episode], model: str, source: str, *, gamma: float, lam: float
+) -> list[Record]:
+    """`token_rows` of a run, at least one."""
+    from spa_lab.pipeline.sampled_tokens import sampled_rows
+
+    codec, sampled = _codec(run, model), sampled_rows(run)
+    rows = list(token_rows(episodes, codec, source, gamma=gamma, lam=lam, sampled=sampled))
+    if not rows:
+        sources = ", ".join(run.credits()) or "none"
+        raise ValueError(f"{run.path}: no trajectory with a credit by {source!r}; sources: {sources}")
+    return rows
 
 
 def _check_shares(**shares: float) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from spa_lab.exporters import episodes_of
 from spa_lab.importers import ImportOptions, import_log, read_log
 from spa_lab.importers.chat import chat_row
 from spa_lab.importers.steps import read_steps
 from spa_lab.store import Run, StoreError, writing
+from spa_lab.types import Credit
 
 SMALLEST = {"outcome": 1, "steps": [{"action": "look"}]}
 
@@ -173,3 +175,21 @@ def test_a_folder_that_another_command_writes_into_is_left_alone(
         import_log("steps", log(SMALLEST), out)
     assert not list(out.iterdir())
     import_log("steps", log(SMALLEST), out)
+
+
+def test_a_log_that_is_read_again_leaves_nothing_of_before(tmp_path: Path) -> None:
+    """Numbers of steps that are gone would be shown beside others; a judge's are refused on the way out."""
+    log, out = tmp_path / "log.jsonl", tmp_path / "run"
+    steps = [{"action": "a", "token_numbers": {"logprob": [-1.0]}}, {"action": "b"}]
+    more = {"credits": {"s": [1, 0]}, "labels": {"h": [1, -1]}}
+    truth = {"values": [0, 0, 1], "branches": 4, "policy": "p", "step_cap": 5}
+    log.write_text(json.dumps({"id": "x", "outcome": 1, "steps": steps, "truth": truth} | more))
+    import_log(None, log, out)
+    run = Run.open(out)
+    run.save_credits("judge", [Credit("x", "judge", [1.0, 0.0])])
+    assert run.labels() and run.tokens() and run.truth() and list(run.credits()) == ["s", "judge"]
+    log.write_text(json.dumps({"id": "x", "outcome": 0, "steps": [*steps[1:], *steps[1:], *steps[1:]]}))
+    import_log(None, log, str(out))
+    assert not run.labels() and not run.tokens() and not run.truth() and list(run.credits()) == ["judge"]
+    with pytest.raises(ValueError, match="'x' with 2 steps does not belong to 'x' with 3 steps"):
+        list(episodes_of(run))
