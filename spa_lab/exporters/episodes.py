@@ -69,7 +69,8 @@ class Episode:
     def extension(self) -> Record:
         """All that the texts of the steps do not say, exactly, as a row of `importers.steps` without them."""
         row = encode_trajectory(self.trajectory)
-        row = {name: value for name, value in row.items() if value is not None}
+        # of an outcome of 0 or 1 a reader would infer the success, if it were left out
+        row = {name: value for name, value in row.items() if value is not None or name == "success"}
         row["steps"] = [self._step(t, step) for t, step in enumerate(row["steps"])]
         credits = self.credits.values()
         row["credits"] = {one.source: one.contributions.tolist() for one in credits}

@@ -10,8 +10,8 @@ from spa_lab.types import Step, Trajectory
 Row = dict[str, Any]
 FIELDS: Mapping[str, Any] = {
     "id": str, "task_id": str, "env": str, "split": str, "instruction": str, "initial_observation": str,
-    "steps": list, "outcome": (int, float), "success": bool, "ended": str, "policy": str, "seed": int,
-    "credits": dict, "base_values": dict, "standard_errors": dict, "truth": dict, "labels": dict,
+    "steps": list, "outcome": (int, float), "success": (bool, type(None)), "ended": str, "policy": str,
+    "seed": int, "credits": dict, "base_values": dict, "standard_errors": dict, "truth": dict, "labels": dict,
 }  # fmt: skip
 """Fields of a row: name -> JSON type. `steps` is required."""
 STEP_FIELDS: Mapping[str, Any] = {
@@ -86,7 +86,8 @@ def check_fields(row: object, fields: Mapping[str, Any], needed: tuple[str, ...]
             raise ValueError(f"{what}: field {name!r} is missing")
     for name, value in row.items():
         kind = fields[name]
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise ValueError(f"{what}: field {name!r} holds {type(value).__name__} {value!r:.60}")
 
 

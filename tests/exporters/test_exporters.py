@@ -12,7 +12,7 @@ import pytest
 
 from spa_lab import cli
 from spa_lab.agent.codec import TokenRow
-from spa_lab.exporters import export, export_dataset
+from spa_lab.exporters import Episode, export, export_dataset
 from spa_lab.exporters.episodes import episodes_of
 from spa_lab.importers import Imported, import_log, read_log
 from spa_lab.pipeline.export import export_run, token_rows
@@ -73,6 +73,16 @@ def test_nothing_is_lost_on_the_way_back(run: Run, to: str, tmp_path: Path) -> N
     assert not imported.ledger.dropped and not imported.ledger.assumed
     assert imported.ledger.system_prompts == 1
     assert _all(back) == _all(run)
+
+
+@pytest.mark.parametrize("to", ["openai", "sharegpt", "atif"])
+@pytest.mark.parametrize("success", [None, False])
+def test_the_success_is_not_inferred_from_the_outcome(
+    make_trajectory: Callable[..., Trajectory], to: str, success: bool | None, tmp_path: Path
+) -> None:
+    trajectory = replace(make_trajectory(1.0), success=success)
+    export([Episode(trajectory)], tmp_path / "out", to)
+    assert read_log(tmp_path / "out").trajectories == [trajectory]
 
 
 def test_what_other_tools_read_in_chat_messages(run: Run, tmp_path: Path) -> None:

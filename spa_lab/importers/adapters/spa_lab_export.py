@@ -29,7 +29,8 @@ def episode(record: Row, ledger: Ledger) -> Row:
     both = zip(row["steps"], turns, strict=True)
     row["steps"] = [step | {"text": text, "observation": reply} for step, (text, reply) in both]
     ledger.system_prompts += "system_prompt" in row.get("meta", {})
-    return row_of(row, ledger) | ({} if "outcome" in row else {"outcome": None})
+    unknown = {"outcome"} - row.keys() | {name for name in ("success",) if row.get(name, "") is None}
+    return row_of(row, ledger) | dict.fromkeys(unknown)
 
 
 def _extension(record: Mapping[str, Any]) -> Row:
