@@ -20,8 +20,8 @@ Located = tuple[str, Row]
 MALFORMED = (TypeError, KeyError, AttributeError, IndexError, RecursionError)
 """What reading a document may raise that only resembles the format."""
 
-
-_BLANK = "empty, as of an episode that failed before its first step"
+BLANK = "empty, as of an episode that failed before its first step"
+"""Why a record without steps is left out."""
 
 
 class Found(NamedTuple):
@@ -86,7 +86,7 @@ def record_adapter(
                 continue
             except (ValueError, *MALFORMED) as error:
                 if isinstance(record, dict) and _is_blank(record, document.records, why_not):
-                    ledger.drop("record", _BLANK)
+                    ledger.drop("record", BLANK)
                     continue
                 if isinstance(error, ValueError):
                     raise ValueError(f"{where}: {error}") from error

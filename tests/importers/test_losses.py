@@ -204,6 +204,18 @@ def test_simulations_of_tau2_bench_end_as_they_did() -> None:
     assert lost.startswith("simulation: no step of the agent, reward unknown in the log")
 
 
+def test_an_episode_without_transitions_is_left_out() -> None:
+    good = {"data_idx": 1, "total_reward": 1.0, "steps": [{"action": "a", "observation": "b", "reward": 1.0}]}
+    failed = {"data_idx": 2, "total_reward": 0.0, "steps": []}
+    imported = read_log([{"episodes": [failed, good, failed]}])
+    assert len(imported.trajectories) == 1
+    assert imported.ledger.dropped == {
+        "episode: empty, as of an episode that failed before its first step": 2
+    }
+    with pytest.raises(ValueError, match="no known format fits"):
+        read_log([{"episodes": [failed]}])
+
+
 def test_an_empty_response_of_nemo_gym_is_left_out() -> None:
     good = {"output": [{"type": "message", **_said([{"type": "output_text", "text": "a"}])}]}
     asked = {"input": [QUESTION]}

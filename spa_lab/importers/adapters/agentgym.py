@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from spa_lab.importers.adapter import as_text, objects, record_adapter, rest
+from spa_lab.importers.adapter import BLANK, as_text, objects, record_adapter, rest
 from spa_lab.importers.chat import add_fields
 from spa_lab.importers.ledger import Ledger
 from spa_lab.importers.outcomes import number
@@ -20,10 +20,16 @@ def _holder(record: Mapping[str, Any]) -> str:
     return ""
 
 
+def _is_empty(record: Mapping[str, Any]) -> bool:
+    """Whether it is an episode that failed before its first step."""
+    return not _holder(record) and any(record.get(name) == [] for name in _NAMES)
+
+
 def why_not(record: Mapping[str, Any]) -> str:
     """Transitions, or episodes that have them."""
     episodes = objects(record.get("episodes"))
-    good = all(map(_holder, episodes)) if episodes else _holder(record)
+    told = [one for one in episodes if not _is_empty(one)]
+    good = told and all(map(_holder, told)) if episodes else _holder(record)
     return "" if good else f"no 'episodes', and no transitions under {', '.join(_NAMES)}"
 
 
@@ -32,7 +38,10 @@ def episode(record: Row, ledger: Ledger) -> Row | list[Row]:
     if "episodes" not in record:
         return _one(record, ledger)
     shared = ledger.carry(rest(record, "episodes"), "file.")
-    rows = [_one(given, ledger) for given in record["episodes"]]
+    told = [given for given in record["episodes"] if not _is_empty(given)]
+    if n_empty := len(record["episodes"]) - len(told):
+        ledger.drop("episode", BLANK, n_empty)
+    rows = [_one(given, ledger) for given in told]
     return [row | {"meta": row.get("meta", {}) | ({"file": shared} if shared else {})} for row in rows]
 
 
