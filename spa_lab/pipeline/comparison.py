@@ -60,7 +60,8 @@ class Comparison:
     """The arms of a grid against each other, as far as it is done. All numbers come from `outcomes`."""
 
     facts: Mapping[str, Any]
-    """worlds, seeds, reference (an arm) and policies (names of the arms in their order)."""
+    """worlds, seeds, reference (an arm), policies (names of the arms in their order) and git_commit, the
+    commits that made the outcomes; a comparison of an earlier version lacks the last."""
     outcomes: Outcomes
 
     @classmethod
@@ -225,6 +226,7 @@ def _read_facts(file: Path) -> dict[str, Any]:
         "seeds": (_all(facts["seeds"], int) and min(facts["seeds"], default=0) >= 0, "a list of seeds >= 0"),
         "reference": (isinstance(facts["reference"], str), "text"),
         "policies": (_all(facts["policies"], str), "a list of texts"),
+        "git_commit": (_all(facts.get("git_commit", []), str), "a list of texts"),
     }
     for name, (fit, expected) in fits.items():
         if not fit:

@@ -40,6 +40,7 @@ def joined(comparisons: Sequence[Comparison]) -> Comparison:
         "worlds": _distinct(one.facts["worlds"] for one in comparisons),
         "seeds": sorted(_distinct(one.facts["seeds"] for one in comparisons)),
         "policies": _distinct(one.facts["policies"] for one in comparisons),
+        "git_commit": sorted(_distinct(one.facts.get("git_commit", []) for one in comparisons)),
         "shared_episodes": n_shared + sum(one.facts.get("shared_episodes", 0) for one in comparisons),
         "shared_otherwise": n_otherwise + sum(one.facts.get("shared_otherwise", 0) for one in comparisons),
     }

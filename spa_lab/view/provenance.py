@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spa_lab.store import Run
+from spa_lab.store.provenance import git_commit, versions
 
 
 def provenance_of(runs: Sequence[Run]) -> dict[str, Any]:
@@ -21,6 +22,20 @@ def provenance_of(runs: Sequence[Run]) -> dict[str, Any]:
         "git_commit": [facts.get("git_commit") for facts in known],
         "versions": known[0].get("versions", {}),
     }
+
+
+def described(facts: Mapping[str, Any], *, seeds: Sequence[int], n: int) -> dict[str, Any]:
+    """Provenance of figures of what is no run: a report, or curves of controls.
+
+    Args:
+        facts: what is known; under "git_commit" the commits of its runs, a list, where these are known.
+        seeds: of its runs.
+        n: tasks.
+    """
+    known = {"config": {}, "n": n, "n_seeds": len(seeds), "seeds": list(seeds), "rollouts": None}
+    # the commit of the drawing says nothing of the runs, and has a place of its own
+    drawn = {"git_commit": git_commit(), "versions": versions()}
+    return {"git_commit": [], **facts, **known, "drawn_with": drawn}
 
 
 def in_words(known: Mapping[str, Any]) -> str:

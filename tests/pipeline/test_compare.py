@@ -70,6 +70,7 @@ def test_arms_share_stages_and_are_runs_like_any_other(
     assert (clone / weights).stat().st_ino == (sft.path / weights).stat().st_ino  # no second copy
 
     made = Comparison.read(out / "report")
+    assert made.facts["git_commit"] == list(filter(None, [arm.provenance["git_commit"]]))
     table = made.tables["household"].set_index("policy")
     assert list(table.index) == ["base", "terminal reward", "cloned"]
     assert table.loc["terminal reward", "success"] == table.loc["terminal reward", "k"] / 4

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from spa_lab.pipeline.comparison import CELLS, COSTS, CURVES, Comparison, Outcomes
 from spa_lab.pipeline.grid.report import write_report
+from spa_lab.pipeline.joined import joined
 from spa_lab.view import paper
 from spa_lab.view.markdown import markdown_table
 
@@ -85,6 +87,19 @@ def test_the_report_has_every_table_and_figure(written: tuple[Path, list[Path]])
     assert list(table["policy"]) == list(RATES)
     known = json.loads((folder / "grid.json").read_text())
     assert known["reference"] == "terminal reward"
+
+
+@pytest.mark.parametrize("commits", [[], ["a" * 40, "b" * 40]])
+def test_figures_hold_the_commits_of_the_runs(commits: list[str], made: Comparison, tmp_path: Path) -> None:
+    """That of the drawing has another name; of reports of earlier versions it is all that is known."""
+    facts = {**made.facts, "git_commit": commits} if commits else made.facts
+    pictures = write_report(Comparison(facts, made.outcomes), tmp_path / "report")[1:]
+    with Image.open(pictures[0]) as image:
+        known = json.loads(image.info["Description"])
+    assert known["git_commit"] == commits and {"git_commit", "versions"} == known["drawn_with"].keys()
+    again = Comparison.read(tmp_path / "report")
+    assert again.facts.get("git_commit", []) == commits
+    assert joined([again, made]).facts["git_commit"] == commits
 
 
 def test_all_numbers_come_from_the_raw_outcomes(

@@ -14,11 +14,10 @@ from spa_lab.pipeline.figures.asked import Asked, LeftOut, Made, check_names, is
 from spa_lab.store import Run
 from spa_lab.store.csv_tables import read_table
 from spa_lab.store.files import write_text
-from spa_lab.store.provenance import git_commit, versions
 from spa_lab.view.paper import PaperFigure, controls_figure
 from spa_lab.view.paper.macros import FILE, keys_of, macros
 from spa_lab.view.paper.paper_figure import check_formats
-from spa_lab.view.provenance import in_words, provenance_of
+from spa_lab.view.provenance import described, in_words, provenance_of
 from spa_lab.view.tables.controls import COLUMNS, controls_table
 
 
@@ -102,7 +101,7 @@ def _is_no_run(folder: Path) -> bool:
 def _of_grid(folder: Path, asked: Asked) -> tuple[Made, dict[str, Any]]:
     comparison = Comparison.read(folder)
     n_tasks = int(comparison.outcomes.episodes["task_id"].nunique())
-    provenance = _described(comparison.facts, comparison.facts["seeds"], n_tasks)
+    provenance = described(comparison.facts, seeds=comparison.facts["seeds"], n=n_tasks)
     return _compared(comparison, asked, compared.NAMES), provenance
 
 
@@ -110,14 +109,7 @@ def _of_controls(folder: Path, asked: Asked) -> tuple[Made, dict[str, Any]]:
     curves = read_table(folder / CONTROLS, COLUMNS)
     figure = controls_figure(controls_table(curves), columns=asked.page)
     seeds = sorted(map(int, curves["seed"].unique()))
-    return _wanted([figure], asked), _described({}, seeds, int(curves["task"].nunique()))
-
-
-def _described(facts: Mapping[str, Any], seeds: Sequence[int], n: int) -> dict[str, Any]:
-    """Provenance of what is no run: the commit of its runs is unknown, that of the drawing says nothing."""
-    known = {"config": {}, "n": n, "n_seeds": len(seeds), "seeds": list(seeds), "rollouts": None}
-    drawn = {"git_commit": git_commit(), "versions": versions()}
-    return {**facts, **known, "git_commit": [], "drawn_with": drawn}
+    return _wanted([figure], asked), described({}, seeds=seeds, n=int(curves["task"].nunique()))
 
 
 def _of_folders(folders: Sequence[Path], asked: Asked) -> tuple[Made, dict[str, Any]]:

@@ -11,7 +11,7 @@ from spa_lab.pipeline.experiment import check_can_be_served
 from spa_lab.pipeline.grid.cells import arm_cells, check_reads, grid_cells
 from spa_lab.pipeline.grid.execute import LEDGER, run_cells
 from spa_lab.pipeline.grid.ledger import Ledger
-from spa_lab.pipeline.grid.outcomes import grid_outcomes
+from spa_lab.pipeline.grid.outcomes import grid_commits, grid_outcomes
 from spa_lab.pipeline.grid.spec import GridSpec, parse_spec, read_spec
 from spa_lab.pipeline.grid.work import do_cell
 from spa_lab.store import Run
@@ -57,9 +57,11 @@ def compare(
             check_can_be_served(cell.preset, server)
         do = partial(do_cell, server=server)
         run_cells(Path(out), cells, do, jobs=jobs, backend=backend, retry=retry, watch=watch)
-    facts = {"worlds": list(grid.worlds), "seeds": list(grid.seeds), "reference": grid.reference}
-    policies = [arm.name for arm in grid.arms]
-    return Comparison(facts | {"policies": policies}, grid_outcomes(Path(out), grid))
+    facts = {
+        "worlds": list(grid.worlds), "seeds": list(grid.seeds), "reference": grid.reference,
+        "policies": [arm.name for arm in grid.arms], "git_commit": grid_commits(Path(out), grid),
+    }  # fmt: skip
+    return Comparison(facts, grid_outcomes(Path(out), grid))
 
 
 def as_spec(spec: Path | str | Mapping[str, Any] | GridSpec) -> GridSpec:

@@ -59,6 +59,26 @@ def grid_outcomes(out: Path, spec: GridSpec) -> Outcomes:
     )
 
 
+def grid_commits(out: Path, spec: GridSpec) -> list[str]:
+    """Commits of the code that made what is done of a grid; [] where none is known.
+
+    Args:
+        out: the grid's folder.
+        spec: of the grid.
+    """
+    ledger = Ledger(out / LEDGER)
+    done = {
+        cell.id
+        for _, chain in _chains(spec)
+        if ledger.read(chain[-1].id).state == "done"
+        for cell in chain
+        if ledger.read(cell.id).state == "done"
+    }
+    facts = [Run.open(out / cell).provenance for cell in sorted(done)]
+    made_by = {source["git_commit"] for one in facts for source in (one, *one.get("resumed_with", []))}
+    return sorted(commit for commit in made_by if commit)
+
+
 def _chains(spec: GridSpec) -> Iterable[tuple[Arm, list[Cell]]]:
     """Every arm with its cells, in the order of the spec."""
     for arm in spec.arms:

@@ -9,9 +9,9 @@ from spa_lab.pipeline.comparison import Comparison
 from spa_lab.pipeline.figures.compared import comparison_figures
 from spa_lab.pipeline.joined import joined_notes
 from spa_lab.store.files import write_text
-from spa_lab.store.provenance import git_commit, versions
 from spa_lab.view.markdown import markdown_table
 from spa_lab.view.paper.latex import booktabs
+from spa_lab.view.provenance import described
 from spa_lab.view.tables.comparison_rows import (
     TextTable,
     comparison_rows,
@@ -64,10 +64,8 @@ def write_report(comparison: Comparison, folder: Path) -> list[Path]:
     if not comparison.worlds:
         raise ValueError("no arm of the grid is done: there is nothing to report")
     comparison.save(folder)
-    known = {
-        **comparison.facts, "n": int(comparison.outcomes.episodes["task_id"].nunique()),
-        "git_commit": git_commit(), "versions": versions(),
-    }  # fmt: skip
+    n_tasks = int(comparison.outcomes.episodes["task_id"].nunique())
+    known = described(comparison.facts, seeds=comparison.facts["seeds"], n=n_tasks)
     parts = [f"# {', '.join(comparison.worlds)}: {len(comparison.facts['policies'])} arms\n"]
     parts.append(HOW_TO_READ.format(reference=comparison.reference))
     parts += [f"{note}\n" for note in joined_notes(comparison)]
