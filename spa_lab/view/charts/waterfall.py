@@ -18,12 +18,12 @@ MOST_LABELS = 20
 """Steps up to which every bar has its number and every step a tick."""
 KINDS = {
     "base": ("base value", style.BAND, ""),
-    "raises": ("raises the prediction", style.POSITIVE, ""),
+    "raises": ("raises the {}", style.POSITIVE, ""),
     "lowers": ("lowers it", style.NEGATIVE, "/"),
     "unexplained": ("left unexplained", style.WHITE, "x"),
     "outcome": ("outcome R", style.INK, ""),
 }
-"""Kind of bar -> name, colour, pattern; no two differ by colour alone."""
+"""Kind of bar -> name with a place for `_total`, colour, pattern; no two differ by colour alone."""
 
 
 def waterfall_chart(trajectory: Trajectory, credit: Credit) -> Chart:
@@ -43,16 +43,21 @@ def waterfall_chart(trajectory: Trajectory, credit: Credit) -> Chart:
     words = pd.Series([_words(trajectory, row.kind, row.step) for row in table.itertuples()])
     traces = [
         _bars(table[kind == name], place[kind == name], words[kind == name], name, n_steps <= MOST_LABELS)
+        | {"name": KINDS[name][0].format(_total(credit))}
         for name in KINDS
         if (kind == name).any()
     ]
     traces.append(_path(table, place))
-    total = "prediction" if predicts_outcome(credit.source) else "sum"
     description = (
-        f"Waterfall of {credit.source}: base value {credit.base_value:.2f}, {n_steps} steps, {total} "
-        f"{credit.predicted_outcome:.2f}, outcome {outcome_text(trajectory.outcome)}"
+        f"Waterfall of {credit.source}: base value {credit.base_value:.2f}, {n_steps} steps, "
+        f"{_total(credit)} {credit.predicted_outcome:.2f}, outcome {outcome_text(trajectory.outcome)}"
     )
     return Chart(traces, _layout(trajectory, credit, table, place), description)
+
+
+def _total(credit: Credit) -> str:
+    """What base value and contributions add up to: only some sources predict R."""
+    return "prediction" if predicts_outcome(credit.source) else "sum"
 
 
 def _words(trajectory: Trajectory, kind: str, step: Any) -> str:
@@ -60,7 +65,7 @@ def _words(trajectory: Trajectory, kind: str, step: Any) -> str:
 
 
 def _bars(rows: pd.DataFrame, place: np.ndarray, words: pd.Series, name: str, labelled: bool) -> Trace:
-    title, colour, pattern = KINDS[name]
+    _, colour, pattern = KINDS[name]
     change = rows["change"].to_numpy()
     trace: Trace = {
         "type": "bar",
@@ -68,7 +73,6 @@ def _bars(rows: pd.DataFrame, place: np.ndarray, words: pd.Series, name: str, la
         "y": change,
         "base": rows["start"].to_numpy(),
         "width": 0.75,
-        "name": title,
         "marker": {
             "color": colour,
             "line": {"color": style.MUTED, "width": 1 if name == "unexplained" else 0},
@@ -130,7 +134,7 @@ def _layout(trajectory: Trajectory, credit: Credit, table: pd.DataFrame, place: 
             tickvals=[*steps, *(at for at, _ in ends)],
             ticktext=[*map(str, steps), *(name for _, name in ends)],
         ),
-        yaxis=axis("prediction", nticks=5, ticks="outside", ticklen=4, tickcolor=style.WHITE),
+        yaxis=axis(_total(credit), nticks=5, ticks="outside", ticklen=4, tickcolor=style.WHITE),
         shapes=[selected_step("x", "y", -0.5)],
         meta=steps_meta(n_steps, {"x": -0.5}) | {"scrub": True},
     )

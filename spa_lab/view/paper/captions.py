@@ -41,6 +41,12 @@ def episode_facts(trajectory: Trajectory, truth: ValueTruth | None) -> dict[str,
     return facts | ({"branches": truth.branches} if truth else {})
 
 
+def sample_size(counts: Sequence[int]) -> str:
+    """E.g. "n = 24", or "n = 12 to 24" where the counts of what is compared differ."""
+    least, most = int(min(counts)), int(max(counts))
+    return f"n = {least}" if least == most else f"n = {least} to {most}"
+
+
 def policy_facts(table: pd.DataFrame) -> dict[str, Any]:
     """Provenance of a figure of policies: n of the policy with the most trajectories, and the seeds."""
     per_policy = table.groupby("policy", sort=False)["n"].sum()

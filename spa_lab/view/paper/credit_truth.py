@@ -70,13 +70,25 @@ def truth_figure(
         if SECOND in sources
         else ""
     )
+    n, n_tasks = (int(numbers[name].nunique()) for name in ("trajectory_id", "task_id"))
     caption = (
-        "Contributions of single steps against their measured progress; ρ: Spearman's rank correlation "
-        "within an "
-        f"episode, mean and 95 % bootstrap interval over tasks; dotted: equal.{ceiling}"
+        "Contributions of single steps against their measured progress, "
+        f"n = {n} {'episode' if n == 1 else 'episodes'} of {n_tasks} {'task' if n_tasks == 1 else 'tasks'}; "
+        f"ρ: Spearman's rank correlation within an episode, {_rho_in_words(agreement, sources)}; "
+        f"dotted: equal.{ceiling}"
     )
-    facts = {"n": int(numbers["trajectory_id"].nunique())}
+    facts = {"n": n}
     return PaperFigure(name, figure, numbers, caption, page, facts)
+
+
+def _rho_in_words(agreement: pd.DataFrame, sources: Sequence[str]) -> str:
+    """What ρ is over the episodes, and which interval it has; one task has nothing to resample."""
+    shown = agreement[agreement["source"].isin(sources)]
+    without = shown["value"].notna() & shown["low"].isna()
+    if shown["low"].isna().all():
+        return "mean (one task: no interval)"
+    none = ", no interval where it is defined in one task" if without.any() else ""
+    return f"mean and 95 % bootstrap interval over tasks{none}"
 
 
 def _draw(

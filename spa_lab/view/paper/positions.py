@@ -64,11 +64,18 @@ def position_figure(
     measured = "; diamonds: mean progress of the measured steps" if TRUTH in set(numbers["source"]) else ""
     shown = captions.enumeration([captions.titled(source, titles) for source in sources])
     caption = (
-        f"Mean contribution of a step according to {shown}, by its number and by its place in the "
-        f"episode, with 95 % "
-        f"bootstrap intervals over tasks{measured}."
+        f"Mean contribution of a step according to {shown}, by its number and by its place in the episode, "
+        f"with 95 % bootstrap intervals over tasks; {_counted(numbers)}{measured}."
     )
     return PaperFigure(name, figure, numbers, caption, page, {}, keys=("by", "source", "verdict", "position"))
+
+
+def _counted(table: pd.DataFrame) -> str:
+    """Episodes of each verdict: all of them have a first step, fewer have a later one."""
+    first = table[(table["by"] == "absolute") & (table["source"] != TRUTH)]
+    largest = first.groupby(["verdict", "source"])["n"].max()
+    counts = [f"{captions.sample_size(list(largest[verdict]))} ({verdict})" for verdict in verdicts_of(first)]
+    return f"episodes: {', '.join(counts)}"
 
 
 def _draw(table: pd.DataFrame, sources: Sequence[str], width: float, titles: Mapping[str, str]) -> Figure:

@@ -46,11 +46,14 @@ def reliability_figure(
     page = page_of(columns)
     with page.printing():
         figure = _draw(numbers, page.width, titles)
-    n = int(numbers.groupby("source")["n"].sum().max())
+    per_source = list(map(int, numbers.groupby("source")["n"].sum()))
+    n = max(per_source)
+    total = f"{captions.sample_size(per_source)} {'for each source' if len(sources) > 1 else 'in all'}"
+    none = "; no interval where a bin has one task" if numbers["low"].isna().any() else ""
     caption = (
         "Mean outcome of episodes by their predicted outcome, base value plus all contributions, with 95 "
-        "% intervals "
-        f"over tasks; dotted: predicted = actual. Below: number of episodes, n = {n} in all."
+        f"% bootstrap intervals over tasks, Wilson's where all outcomes of a bin are 0 or all are 1{none}; "
+        f"dotted: predicted = actual. Below: number of episodes, {total}."
     )
     return PaperFigure(name, figure, numbers, caption, page, {"n": n}, keys=("source", "left"))
 

@@ -74,6 +74,12 @@ def _role(source: str) -> str:
     return "predicted by" if predicts_outcome(source) else "sum of"
 
 
+def _axis_title(credits: Sequence[Credit]) -> str:
+    """Not every source predicts R: sums of advantages, or of what is paid at the end, do not."""
+    predict = all(predicts_outcome(credit.source) for credit in credits)
+    return "predicted outcome" if predict else "running sum"
+
+
 def _draw(
     trajectory: Trajectory,
     credits: Sequence[Credit],
@@ -123,7 +129,7 @@ def _draw_sums(
     ungrounded = trajectory.ungrounded
     y = np.full(len(ungrounded), low + 0.04 * (high - low))
     axes.plot(ungrounded + 0.5, y, **looks.UNGROUNDED_STEP)
-    axes.set(xlim=(-0.3, len(trajectory) + 0.3), ylim=(low, high), ylabel="predicted outcome")
+    axes.set(xlim=(-0.3, len(trajectory) + 0.3), ylim=(low, high), ylabel=_axis_title(credits))
     axes.set_xlabel("steps taken")
     axes.locator_params(axis="y", nbins=5)
     tidy(axes, "y")

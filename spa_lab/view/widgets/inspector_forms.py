@@ -23,7 +23,7 @@ LEGEND = {
     "V": "measured probability of success (expected outcome) before a step; white diamonds",
     "Δ": "progress, the measured V after a step minus the V before it; ± is one standard error",
     "base": "the part of a prediction that belongs to no step",
-    "running sum": "base + Σĉ so far; its end is the predicted outcome, beside the actual R",
+    "running sum": "base + Σĉ so far; its end is the outcome R that the source predicts, if it predicts one",
     "pivotal": "the step of most Δ in a success, of least in a failure; without a truth, of ĉ",
     "✗ ungrounded": "the world could not execute the action",
 }

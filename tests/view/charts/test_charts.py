@@ -123,6 +123,16 @@ def charts(
     }
 
 
+@pytest.mark.parametrize(("source", "total"), [("spa", "prediction"), ("gigpo", "sum")])
+def test_a_waterfall_says_what_its_bars_add_up_to(
+    drawn: Callable[[int], Trajectory], opinion: Callable[..., Credit], source: str, total: str
+) -> None:
+    trajectory = drawn(6)
+    chart = waterfall_chart(trajectory, opinion(trajectory, source))
+    assert chart.layout["yaxis"]["title"]["text"] == total
+    assert f"raises the {total}" in [trace["name"] for trace in chart.traces]
+
+
 def test_every_chart_is_a_plotly_figure_with_the_numbers_that_a_page_gets(charts: dict[str, Chart]) -> None:
     for name, chart in charts.items():
         spec = json.loads(chart.to_json())

@@ -229,3 +229,30 @@ def test_kinds_of_steps() -> None:
     assert kind_of_step(step) == "go" and kind_of_step(replace(step, grounded=False)) == "refused"
     assert kind_of_step(replace(step, action="search[red shoes]")) == "search"
     assert kind_of_step(replace(step, action="  ")) == "no action"
+
+
+def _caption_of_truth(steps: pd.DataFrame) -> str:
+    pairs = truth_pairs(steps)
+    return paper.truth_figure(pairs, agreement_table(pairs, rng=np.random.default_rng(0))).caption
+
+
+def test_an_interval_is_promised_where_there_is_one(steps: pd.DataFrame) -> None:
+    assert "n = 24 episodes of 6 tasks;" in _caption_of_truth(steps)
+    assert "mean and 95 % bootstrap interval over tasks; dotted" in _caption_of_truth(steps)
+    one = steps[steps["task_id"] == "task 0"]
+    assert "mean (one task: no interval); dotted" in _caption_of_truth(one)
+    constant = (steps["source"] == LONG) & (steps["task_id"] != "task 0")
+    partly = steps.assign(contribution=steps["contribution"].mask(constant, 0.1))
+    assert "interval over tasks, no interval where it is defined in one task;" in _caption_of_truth(partly)
+
+
+def test_episodes_are_counted_for_each_source(steps: pd.DataFrame) -> None:
+    def caption(of: pd.DataFrame) -> str:
+        return paper.reliability_figure(reliability_table(of, rng=np.random.default_rng(0))).caption
+
+    assert "number of episodes, n = 24 for each source." in caption(steps)
+    assert "number of episodes, n = 24 in all." in caption(steps[steps["source"] == LONG])
+    fewer = steps[(steps["source"] == "spa") | steps["trajectory_id"].isin(["e0", "e1", "e2"])]
+    assert "number of episodes, n = 3 to 24 for each source." in caption(fewer)
+    table = position_table(steps, rng=np.random.default_rng(0))
+    assert "; episodes: n = 12 (success), n = 12 (failure); diamonds" in paper.position_figure(table).caption

@@ -126,6 +126,16 @@ def test_captions_name_sources_and_methods(every: Callable[[Columns], list[Paper
     assert "mean and range of 2 seeds" in training
 
 
+def test_only_sums_of_parts_of_the_outcome_are_called_predictions(drawn: Drawn, opinion: Opinion) -> None:
+    trajectory = drawn(6)
+    spa, gigpo = opinion(trajectory, "spa"), opinion(trajectory, "gigpo")
+    titles = {
+        source: paper.running_sum_figure(trajectory, credits).figure.axes[0].get_ylabel()
+        for source, credits in {"spa": [spa], "gigpo": [gigpo], "both": [spa, gigpo]}.items()
+    }
+    assert titles == {"spa": "predicted outcome", "gigpo": "running sum", "both": "running sum"}
+
+
 def test_names_with_commas_are_told_apart() -> None:
     assert captions.enumeration(["a", "b", "c"]) == "a, b and c"
     assert captions.enumeration(["SPA, linear", "random"]) == "SPA, linear; and random"
