@@ -106,6 +106,11 @@ class Comparison:
         in_use = (cells["state"] == "blocked") & (cells["error"] != "")
         return cells[(cells["state"] == "failed") | in_use]
 
+    def panel(self, world: str, *, by_length: bool = False) -> str:
+        """The main panel of a world of which something is done, or the one for success by length."""
+        panels = dict.fromkeys(self.outcomes.episodes.query("env == @world")["panel"])
+        return str(panel_by_length(panels) if by_length else main_panel(panels))
+
     def frame(self, world: str, *, by_length: bool = False) -> pd.DataFrame:
         """Episodes on the main panel of a world, or on the one for success by length.
 
@@ -115,9 +120,7 @@ class Comparison:
         episodes = self.outcomes.episodes[self.outcomes.episodes["env"] == world]
         if episodes.empty:
             raise ValueError(f"nothing is done in world {world!r}; there are: {', '.join(self.worlds)}")
-        panels = dict.fromkeys(episodes["panel"])
-        panel = panel_by_length(panels) if by_length else main_panel(panels)
-        chosen = episodes[episodes["panel"] == panel]
+        chosen = episodes[episodes["panel"] == self.panel(world, by_length=by_length)]
         order = [BASE, *self.facts["policies"]]
         frame = tables.ordered(chosen, order).reset_index(drop=True)
         return frame.assign(trajectory_id=frame["task_id"])

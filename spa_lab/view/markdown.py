@@ -23,8 +23,12 @@ def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _line(cells: Sequence[str]) -> str:
-    texts = (one_line(cell).translate(_ESCAPES).replace("](", "]\\(") for cell in cells)
-    return "| " + " | ".join(texts) + " |"
+    return "| " + " | ".join(map(plain, cells)) + " |"
+
+
+def plain(text: str) -> str:
+    """Text on one line in which Markdown finds no markup."""
+    return one_line(text).translate(_ESCAPES).replace("](", "]\\(")
 
 
 _ESCAPES = str.maketrans({character: f"\\{character}" for character in r"\|`*_<>$"})

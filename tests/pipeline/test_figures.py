@@ -100,6 +100,9 @@ def test_one_run(finished: Callable[..., Run]) -> None:
     table = made["success"].numbers.set_index("policy")
     assert table["k"].to_dict() == {"cloned (SFT)": 1, "terminal reward": 2, "SPA-RL": 4}
     assert "Wilson" in made["success"].caption and made["success"].facts["n"] == 6
+    for name in ("success", "differences", "success-by-length"):
+        assert made[name].caption.endswith(". 6 tasks of panel unseen, household."), name
+        assert (made[name].facts["panel"], made[name].facts["world"]) == ("unseen", "household")
     assert [column for column in made["contributions-success"].numbers if "contrib" in column] == [
         "contribution[spa]", "contribution[mine]",
     ]  # fmt: skip

@@ -79,6 +79,11 @@ def test_the_report_has_every_table_and_figure(written: tuple[Path, list[Path]])
         "success-toy", "success-bars-toy", "aggregates-toy", "differences-toy", "success-by-length-toy",
         "profiles-toy", "success-by-episodes-toy", "success-by-time-toy",
     ]  # fmt: skip
+    panels = [line for line in text.splitlines() if line.startswith("*") and " tasks of panel " in line]
+    assert [line.split(" tasks of panel ")[1] for line in panels] == [
+        *["unseen, toy.*"] * 4, "unseen\\_by\\_length, toy.*", "unseen, toy.*",
+    ]  # fmt: skip
+    assert "paired bootstrap over tasks and 3 seeds, 95 %" in text
     for path in pictures:
         assert f"(figures/{path.name})" in text
         assert {other.suffix for other in path.parent.glob(f"{path.stem}.*")} >= {".pdf", ".svg", ".csv"}

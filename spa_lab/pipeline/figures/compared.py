@@ -1,6 +1,7 @@
 """Figures of a comparison: methods, settings and worlds against each other over several seeds."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +17,9 @@ NAMES = (
 )  # fmt: skip
 MORE = ("success-bars", "aggregates", "profiles", "success-by-episodes", "success-by-time")
 """Of these, those that `figures.evaluations` does not draw of runs of one setting."""
+
+TRAINING = ("success-by-episodes", "success-by-time")
+"""Of these, curves of training."""
 
 WHY: Mapping[str, str] = MappingProxyType(
     {
@@ -40,30 +44,44 @@ def comparison_figures(
         columns: of the paper that the figures span, or a `Page`.
         suffix: of the names of the figures, "-household".
     """
+    for base, figure in _drawn(comparison, world, columns, suffix):
+        if base in TRAINING:  # of the episodes that a policy learns from, on no panel
+            yield figure
+            continue
+        by_length = base == "success-by-length"
+        n_tasks = comparison.frame(world, by_length=by_length)["task_id"].nunique()
+        yield figure.on_panel(comparison.panel(world, by_length=by_length), world, n_tasks)
+
+
+def _drawn(
+    comparison: Comparison, world: str, columns: Columns | Page, suffix: str
+) -> Iterator[tuple[str, PaperFigure]]:
+    """Figures by their names without the suffix."""
     table = comparison.tables[world]
-    yield paper.success_figure(table, name=f"success{suffix}", columns=columns)
-    yield paper.bars_figure(table, name=f"success-bars{suffix}", columns=columns)
-    yield paper.aggregates_figure(table, comparison.reference, name=f"aggregates{suffix}", columns=columns)
     against = table[table["difference"].notna()]
-    if len(against):
-        differences = _as_differences(against, comparison)
-        yield paper.differences_figure(differences, name=f"differences{suffix}", columns=columns)
-    makers: tuple[tuple[Mapping[str, pd.DataFrame], Callable[..., PaperFigure], str], ...] = (
-        (comparison.by_length, paper.success_by_length_figure, "success-by-length"),
-        (comparison.profiles, paper.profile_figure, "profiles"),
-        (comparison.learning, paper.learning_figure, "success-by-episodes"),
-        (comparison.learning_by_time, paper.learning_figure, "success-by-time"),
+    differences = _as_differences(against, comparison) if len(against) else None
+    aggregates = partial(paper.aggregates_figure, reference=comparison.reference)
+    makers: tuple[tuple[pd.DataFrame | None, Callable[..., PaperFigure], str], ...] = (
+        (table, paper.success_figure, "success"),
+        (table, paper.bars_figure, "success-bars"),
+        (table, aggregates, "aggregates"),
+        (differences, paper.differences_figure, "differences"),
+        (comparison.by_length.get(world), paper.success_by_length_figure, "success-by-length"),
+        (comparison.profiles.get(world), paper.profile_figure, "profiles"),
+        (comparison.learning.get(world), paper.learning_figure, "success-by-episodes"),
+        (comparison.learning_by_time.get(world), paper.learning_figure, "success-by-time"),
     )
-    for by_world, make, name in makers:
-        if world in by_world:
-            yield make(by_world[world], name=f"{name}{suffix}", columns=columns)
+    for drawn, make, name in makers:
+        if drawn is not None:
+            yield name, make(drawn, name=f"{name}{suffix}", columns=columns)
 
 
 def _as_differences(table: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
     """The columns of `evaluation.differences_table`."""
     names = {"policy": "ours", "difference": "point", "difference_low": "low", "difference_high": "high"}
     kept = table.drop(columns=["low", "high", "n_seeds"]).rename(columns=names)
-    method = "95 % paired bootstrap intervals over tasks and seeds"
+    seeds = [f" and {n} seeds" if n > 1 else "" for n in kept["shared_seeds"]]
+    method = [f"paired bootstrap over tasks{over}, 95 %" for over in seeds]
     n_tasks = table["n"] // table["n_seeds"]
     more: dict[str, Any] = {
         "theirs": comparison.reference,

@@ -9,7 +9,7 @@ from spa_lab.pipeline.comparison import Comparison
 from spa_lab.pipeline.figures.compared import comparison_figures
 from spa_lab.pipeline.joined import joined_notes
 from spa_lab.store.files import write_text
-from spa_lab.view.markdown import markdown_table
+from spa_lab.view.markdown import markdown_table, plain
 from spa_lab.view.paper.latex import booktabs
 from spa_lab.view.provenance import described
 from spa_lab.view.tables.comparison_rows import (
@@ -31,6 +31,8 @@ adjusted by Holm's rule for their number in the table, so that among all differe
 of even one false finding is at most 5 %; the intervals are not adjusted. P(better) is the probability that a
 seed of the policy beats a seed of the reference on a type of task. Where all episodes of a policy end
 alike, or all differences are the same, there is nothing to resample: that interval is Wilson's, over tasks.
+IQM and P(better) are of the seeds at hand: where the resamples of these do not differ, "–" stands for the
+interval.
 With fewer than 5 seeds the spread over seeds is badly known, and intervals and p values are too small.
 """
 _COSTS = """\
@@ -79,7 +81,8 @@ def write_report(comparison: Comparison, folder: Path) -> list[Path]:
         for figure in comparison_figures(comparison, world, suffix=f"-{world}"):
             files = figure.save(folder / "figures", known)
             pictures += [path for path in files if path.suffix == ".png"]
-            parts.append(f"![{figure.caption}](figures/{figure.name}.png)\n\n*{figure.caption}*\n")
+            caption = plain(figure.caption)
+            parts.append(f"![{caption}](figures/{figure.name}.png)\n\n*{caption}*\n")
     parts += _failures(comparison)
     report = folder / "report.md"
     write_text(report, "\n".join(parts))

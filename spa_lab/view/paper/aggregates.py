@@ -23,7 +23,6 @@ from spa_lab.view.paper.page import (
 )
 from spa_lab.view.paper.paper_figure import PaperFigure
 from spa_lab.view.tables.comparison_rows import comparison_rows, interval, percent
-from spa_lab.view.tables.evaluation import intervals_in_words
 
 ROW, HEAD, AXIS, GAP, LEAST = 0.22, 0.26, 0.4, 0.16, 0.95
 """Inches: a policy, the titles, the axis below, between panels, the least width of a panel."""
@@ -58,7 +57,7 @@ def bars_figure(
     page = page_of(columns)
     with page.printing():
         figure = _draw_bars(table, page.width)
-    caption = f"Strict success in per cent with {intervals_in_words(table)}."
+    caption = f"Strict success in per cent with {captions.intervals(table)}."
     facts = captions.policy_facts(table)
     return PaperFigure(name, figure, table, caption, page, facts, latex.success_rows(table), keys=("policy",))
 
@@ -86,10 +85,15 @@ def aggregates_figure(
         if table["improvement"].notna().any()
         else ""
     )
+    resampled = (
+        "with 95 % stratified bootstrap intervals over seeds; no interval of one seed, or where the "
+        "resamples do not differ"
+        if table["iqm_low"].notna().any()
+        else "without intervals over seeds"
+    )
     caption = (
-        f"Mean success with {intervals_in_words(table)}; interquartile mean (IQM) of the success rates of "
-        f"seeds on types of tasks{better}, with 95 % stratified bootstrap intervals over seeds; no interval "
-        "where there is one seed."
+        f"Mean success with {captions.intervals(table)}; interquartile mean (IQM) of the success rates of "
+        f"seeds on types of tasks{better}, {resampled}."
     )
     tabular = latex.booktabs(*comparison_rows(table, reference))
     facts = captions.policy_facts(table)

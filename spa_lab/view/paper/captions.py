@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from spa_lab.types import Trajectory, ValueTruth
+from spa_lab.view.tables.evaluation import intervals_in_words
 from spa_lab.view.text import one_line, truth_label, verdict
 
 
@@ -39,6 +40,14 @@ def episode_facts(trajectory: Trajectory, truth: ValueTruth | None) -> dict[str,
     """Provenance of a figure of one trajectory."""
     facts: dict[str, Any] = {"n": 1, "trajectory": trajectory.id, "policy": trajectory.policy}
     return facts | ({"branches": truth.branches} if truth else {})
+
+
+def intervals(table: pd.DataFrame) -> str:
+    """`evaluation.intervals_in_words`, and which intervals are no bootstrap's where others are."""
+    known = table[table["n"] > 0]
+    alike = known["success"].isin((0.0, 1.0)) | (known["n_seeds"] == 1)
+    other = alike.any() and known["n_seeds"].max() > 1
+    return intervals_in_words(table) + (", Wilson's of one seed or where all end alike" if other else "")
 
 
 def sample_size(counts: Sequence[int]) -> str:

@@ -3,7 +3,7 @@
 import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,11 @@ class PaperFigure:
     """The same numbers as a LaTeX `tabular`; empty if the figure has none."""
     keys: tuple[str, ...] = ()
     """Columns of `numbers` that name a row in LaTeX macros; without any there are none of this figure."""
+
+    def on_panel(self, panel: str, world: str, n_tasks: int) -> "PaperFigure":
+        """The same figure, whose caption and provenance name the tasks on which policies were evaluated."""
+        caption = f"{self.caption} {n_tasks} tasks of panel {panel}, {world}."
+        return replace(self, caption=caption, facts={**self.facts, "panel": panel, "world": world})
 
     def save(
         self,

@@ -21,7 +21,6 @@ from spa_lab.view.paper.page import (
     wrapped_text,
 )
 from spa_lab.view.paper.paper_figure import PaperFigure
-from spa_lab.view.tables.evaluation import intervals_in_words
 from spa_lab.view.text import one_line, signed
 
 AXIS = 0.38
@@ -52,7 +51,7 @@ def success_figure(table: pd.DataFrame, *, columns: Columns | Page = 2, name: st
     page = page_of(columns)
     with page.printing():
         figure = _draw_list(shown, policies, numbers, "success rate (%)", (0.0, 1.0), page.width)
-    caption = f"Strict success in per cent with {intervals_in_words(table)}."
+    caption = f"Strict success in per cent with {captions.intervals(table)}."
     facts = captions.policy_facts(table)
     return PaperFigure(name, figure, table, caption, page, facts, latex.success_rows(table), ("policy",))
 

@@ -26,7 +26,6 @@ from spa_lab.view.paper.page import (
     tidy,
 )
 from spa_lab.view.paper.paper_figure import PaperFigure
-from spa_lab.view.tables.evaluation import intervals_in_words
 from spa_lab.view.text import BY_LENGTH, shortened
 
 HEIGHT, COUNT_ROW, LEFT, AXIS, LABEL_ROW = 1.75, 0.17, 0.52, 0.38, 0.15
@@ -52,7 +51,7 @@ def success_by_length_figure(
     with page.printing():
         figure = _draw(shown, page.width)
     by = "the length of the expert's solution" if table["by"].iloc[0] == "expert_length" else "episode length"
-    caption = f"Strict success by {by} with {intervals_in_words(table)}; n counts trajectories."
+    caption = f"Strict success by {by} with {captions.intervals(table)}; n counts trajectories."
     facts = captions.policy_facts(table)
     return PaperFigure(name, figure, table, caption, page, facts, latex.length_rows(shown), ("policy", "bin"))
 

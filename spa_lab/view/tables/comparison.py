@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from spa_lab.stats import (
+    Interval,
     difference_variance,
     holm,
     improvement_interval,
@@ -44,14 +45,15 @@ def comparison_table(
     Columns:
         those of `evaluation.success_table`;
         iqm, iqm_low, iqm_high: float64, interquartile mean over seeds and types of tasks, with the interval
-            of the stratified bootstrap; NaN with fewer than 2 seeds.
+            of the stratified bootstrap; NaN with fewer than 2 seeds, or where the resamples do not differ.
         difference, difference_low, difference_high: float64, success minus the reference's on the same tasks
             and seeds, with the interval of the paired bootstrap; NaN for the reference.
         p, p_holm: float64, its p value (`stats.PairedDifference`), and adjusted by Holm's rule for the number
             of policies in this table that are compared with the reference.
         shared_seeds: Int64, seeds that both have.
         improvement, improvement_low, improvement_high: float64, `stats.probability_of_improvement` over the
-            reference, over types of tasks; NaN with fewer than 2 seeds on a side.
+            reference, over types of tasks; NaN with fewer than 2 seeds on a side, its interval also where the
+            resamples do not differ.
 
     Args:
         frame: of episodes, see the module.
@@ -81,7 +83,14 @@ def _aggregate(frame: pd.DataFrame, rng: np.random.Generator) -> dict[str, Any]:
     if len(scores) < 2:
         return {"iqm": iqm(scores), "iqm_low": math.nan, "iqm_high": math.nan}
     interval = stratified_bootstrap(scores, iqm, rng=rng)
-    return {"iqm": interval.point, "iqm_low": interval.low, "iqm_high": interval.high}
+    return dict(zip(("iqm", "iqm_low", "iqm_high"), _resampled(interval), strict=True))
+
+
+def _resampled(interval: Interval) -> tuple[float, float, float]:
+    """Point and bounds of a bootstrap; no bounds of width 0, which would say that nothing is uncertain."""
+    if interval.low == interval.high:
+        return interval.point, math.nan, math.nan
+    return interval.point, interval.low, interval.high
 
 
 def _against(ours: pd.DataFrame, theirs: pd.DataFrame, rng: np.random.Generator) -> dict[str, Any]:
@@ -92,7 +101,7 @@ def _against(ours: pd.DataFrame, theirs: pd.DataFrame, rng: np.random.Generator)
     sides = [kind_scores(side) for side in (ours, theirs)]
     if min(map(len, sides)) > 1:
         interval = improvement_interval(*sides, rng=rng)
-        better = (interval.point, interval.low, interval.high)
+        better = _resampled(interval)
     return dict(zip(_AGAINST, (*facts, *better), strict=True))
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from spa_lab.stats import holm, paired_difference, probability_of_improvement
+from spa_lab.view import paper
 from spa_lab.view.tables.comparison import (
     comparison_table,
     cost_table,
@@ -73,6 +74,24 @@ def test_comparison_by_hand(frame: pd.DataFrame) -> None:
     assert math.isnan(table.loc["base", "p"]) and math.isnan(table.loc["plain", "difference"])
     assert math.isnan(table.loc["single", "iqm_low"]) and math.isnan(table.loc["single", "improvement"])
     assert table.loc["single", "difference"] == 1 / 8 and table.loc["single", "shared_seeds"] == 1
+
+
+def test_resamples_that_do_not_differ_are_no_interval(frame: pd.DataFrame) -> None:
+    """All seeds alike: a bootstrap over them knows nothing of the uncertainty, which is not 0."""
+    table = comparison_table(frame, "plain", rng=_rng()).set_index("policy")
+    base = table.loc["base"]
+    assert (base["iqm"], base["improvement"], base["low"]) == (0.0, 0.0, 0.0) and base["high"] > 0.2
+    assert base[["iqm_low", "iqm_high", "improvement_low", "improvement_high"]].isna().all()
+    assert table.loc["plain", "iqm_low"] < table.loc["plain", "iqm_high"]
+    heads, rows = comparison_rows(table.reset_index(), "plain")
+    assert rows[0][heads.index("IQM (%)") :][:2] == ["0.0", "–"]
+    caption = paper.aggregates_figure(table.reset_index(), "plain").caption
+    assert "no interval of one seed, or where the resamples do not differ" in caption
+    assert "up to 2 seeds, Wilson's of one seed or where all end alike;" in caption
+    single = frame[frame["policy"] == "single"]
+    caption = paper.aggregates_figure(comparison_table(single, "single", rng=_rng()), "single").caption
+    assert "95 % Wilson intervals (1 seed); " in caption
+    assert caption.endswith("success rates of seeds on types of tasks, without intervals over seeds.")
 
 
 def test_a_missing_reference_leaves_the_comparison_undefined(frame: pd.DataFrame) -> None:
