@@ -18,6 +18,7 @@ import pandas as pd
 from spa_lab.envs.control_probes import CONTROL_PROBES
 from spa_lab.pipeline.control_arms import ARMS, PRESET, Arm, arms_of
 from spa_lab.pipeline.control_start import ControlStart, start_facts
+from spa_lab.pipeline.control_titles import ARM_TITLES
 from spa_lab.pipeline.results import write_results
 from spa_lab.store import Run, StoreError, writing
 from spa_lab.store.csv_tables import read_table
@@ -128,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             curves = controls(options.out, probes=options.probe, arms=options.arm, seeds=options.seed)
             write_results(curves, options.out / "curves.csv.gz")
-            controls_figure(controls_table(curves)).save(options.out / "figures")
+            controls_figure(controls_table(curves), titles=ARM_TITLES).save(options.out / "figures")
     except (ValueError, StoreError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2

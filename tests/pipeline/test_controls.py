@@ -11,6 +11,7 @@ from spa_lab.learn.methods import METHODS
 from spa_lab.pipeline import control_start, controls
 from spa_lab.pipeline.control_arms import ARMS, arms_of
 from spa_lab.pipeline.control_start import ControlStart
+from spa_lab.pipeline.control_titles import ARM_TITLES
 from spa_lab.view.tables.controls import COLUMNS, OPTIMUM, PREDICTIONS
 
 SEED = 100
@@ -36,6 +37,7 @@ def test_exact_credit_reaches_the_optimum_and_shuffled_credit_does_not(start: Co
 def test_every_training_method_is_an_arm() -> None:
     trained = {name for name, entry in METHODS.items() if entry.factory}
     assert trained <= ARMS.keys() and trained <= {arm.method for arm in ARMS.values()}
+    assert ARMS.keys() == ARM_TITLES.keys() and len(set(ARM_TITLES.values())) == len(ARMS)
     for each in PREDICTIONS:
         assert {each.ours, each.theirs} <= set(arms_of(each.probe)) <= ARMS.keys()
     assert {each.probe for each in PREDICTIONS} == set(CONTROL_PROBES)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from spa_lab.pipeline.compared_runs import compared_runs, settings_of
 from spa_lab.pipeline.comparison import FACTS, Comparison
+from spa_lab.pipeline.control_titles import ARM_TITLES
 from spa_lab.pipeline.evaluations import evaluations
 from spa_lab.pipeline.figures import boards, compared, credit, episodes, training
 from spa_lab.pipeline.figures import evaluations as of_runs
@@ -107,7 +108,7 @@ def _of_grid(folder: Path, asked: Asked) -> tuple[Made, dict[str, Any]]:
 
 def _of_controls(folder: Path, asked: Asked) -> tuple[Made, dict[str, Any]]:
     curves = read_table(folder / CONTROLS, COLUMNS)
-    figure = controls_figure(controls_table(curves), columns=asked.page)
+    figure = controls_figure(controls_table(curves), columns=asked.page, titles=ARM_TITLES)
     seeds = sorted(map(int, curves["seed"].unique()))
     return _wanted([figure], asked), described({}, seeds=seeds, n=int(curves["task"].nunique()))
 

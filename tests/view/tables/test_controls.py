@@ -92,5 +92,9 @@ def test_the_figure_shows_every_arm(curves: pd.DataFrame) -> None:
     figure = controls_figure(controls_table(pd.concat([curves, more])))
     assert [axes.get_title() for axes in figure.figure.axes] == ["gates", "last"]
     assert "3 seeds" in figure.caption and len(figure.numbers) == 4
+    assert figure.caption.endswith("dashed: exact credit. Tasks: gates 2, last 2.")
+    titled = controls_figure(controls_table(curves), titles={"exact": "exact credit"})
+    names = [label.get_text() for label in titled.figure.axes[0].get_yticklabels()]
+    assert names == ["exact credit", "rloo"] and list(titled.numbers["arm"]) == ["exact", "rloo"]
     with pytest.raises(ValueError, match="no rows"):
         controls_figure(pd.DataFrame())
