@@ -1,7 +1,8 @@
 """How everything looks: colours, markers, dashes, fonts and sizes, the same on screen and on paper.
 
 `look(name)` is the one registry: every training method, policy, credit source and the truth has its colour,
-marker and dash here, and charts, pages, widgets and paper figures all ask it. The colours stay apart for
+marker and dash here, and charts, pages, widgets and paper figures all ask it; `looks_beside` keeps sources
+apart that stand beside each other. The colours stay apart for
 readers with protanopia, deuteranopia and tritanopia and differ in lightness, so that a grey print still tells
 them apart; names that share a colour differ in marker and dash. Text has a contrast of at least 4.5 to its
 background, marks of at least 3 to white (WCAG 2.2).
@@ -9,8 +10,8 @@ background, marks of at least 3 to white (WCAG 2.2).
 
 import re
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -188,6 +189,21 @@ def look(name: str) -> Look:
     that depends on the name alone, not on what else is in the figure.
     """
     return _look(name)
+
+
+def looks_beside(names: Iterable[str]) -> dict[str, Look]:
+    """How sources look that are shown beside each other: no two in one colour, as far as the palette goes.
+
+    Each has its look of `look`, but where an earlier one has the same colour it takes one that none of them
+    has, and keeps marker and dash. Of more than `SERIES` has colours, the last keep theirs.
+    """
+    looks = {name: look(name) for name in names}
+    owners = {known.colour: name for name, known in reversed(looks.items())}  # the first of each colour
+    free = iter([colour for colour in SERIES if colour not in owners])
+    return {
+        name: known if owners[known.colour] == name else replace(known, colour=next(free, known.colour))
+        for name, known in looks.items()
+    }
 
 
 def is_known(name: str) -> bool:

@@ -83,6 +83,21 @@ def test_unknown_names_keep_a_look_that_no_known_name_has() -> None:
     assert not {look.marker for look in looks} & {look.marker for look in style.LOOKS.values()}
 
 
+def test_sources_beside_each_other_have_colours_of_their_own() -> None:
+    """As far as the palette goes; the first of a colour and all markers and dashes stay as they are."""
+    names = ["spa", "spa_progress", "terminal", "spa@run-2", "my credit"]
+    looks = style.looks_beside(names)
+    assert list(looks) == names and len({look.colour for look in looks.values()}) == len(names)
+    assert looks["spa"] == style.LOOKS["spa"] and looks["terminal"] == style.LOOKS["terminal"]
+    assert all(
+        (look.marker, look.dash) == (style.look(name).marker, style.look(name).dash)
+        for name, look in looks.items()
+    )
+    assert style.looks_beside(["spa_progress"]) == {"spa_progress": style.LOOKS["spa_progress"]}
+    many = style.looks_beside(style.LOOKS)
+    assert len(many) == len(style.LOOKS) and set(style.SERIES) <= {look.colour for look in many.values()}
+
+
 def test_screen_and_paper_have_the_same_looks() -> None:
     for look in (*style.LOOKS.values(), style.look("unknown"), style.look("another")):
         assert look.symbol and look.screen_dash

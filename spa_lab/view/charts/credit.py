@@ -59,16 +59,18 @@ def credit_chart(trajectory: Trajectory, credits: Sequence[Credit], truth: Value
     steps = contribution_table(trajectory, credits, truth)
     sums = running_sum_table(trajectory, credits, truth)
     traces = [step_labels(trajectory)]
+    looks = style.looks_beside(credit.source for credit in credits)
     for credit in credits:
-        traces += [_bars(credit, steps), sum_trace(credit, sums, SUMS)]
+        look = looks[credit.source]
+        traces += [_bars(credit, steps, look), sum_trace(credit, sums, SUMS, look)]
     if truth is not None:
         traces += [_progress(steps), value_trace(sums, SUMS)]
     traces += outcome_traces(trajectory, SUMS)
     return Chart(traces, _layout(trajectory), _description(trajectory, credits, truth))
 
 
-def _bars(credit: Credit, steps: pd.DataFrame) -> Trace:
-    look, source = style.look(credit.source), credit.source
+def _bars(credit: Credit, steps: pd.DataFrame, look: style.Look) -> Trace:
+    source = credit.source
     trace: Trace = {
         "type": "bar",
         "x": steps["step"].to_numpy(),

@@ -185,7 +185,8 @@ def _chart(
 def _looks(names: Sequence[Hashable]) -> dict[Hashable, Look]:
     distinct = list(dict.fromkeys(names))
     if any(style.is_known(str(name)) for name in distinct):
-        return {name: style.look(str(name)) for name in distinct}
+        looks = style.looks_beside(map(str, distinct))
+        return {name: looks[str(name)] for name in distinct}
     return {
         name: Look(
             style.cycled(style.SERIES, i), style.cycled(style.MARKERS, i), style.cycled(style.DASHES, i)

@@ -52,7 +52,9 @@ def running_sum_chart(
         ValueError: a credit or truth that does not fit the trajectory.
     """
     sums = running_sum_table(trajectory, credits, truth)
-    traces = [step_labels(trajectory, first=1), *(sum_trace(credit, sums, FIRST) for credit in credits)]
+    looks = style.looks_beside(credit.source for credit in credits)
+    traces = [step_labels(trajectory, first=1)]
+    traces += [sum_trace(credit, sums, FIRST, looks[credit.source]) for credit in credits]
     if truth is not None:
         traces.append(value_trace(sums, FIRST))
     traces += outcome_traces(trajectory, FIRST)
@@ -87,13 +89,13 @@ def beside_chart(left: tuple[Trajectory, Credit | None], right: tuple[Trajectory
     return Chart(traces, sum_layout(left[0], n_steps), "Running sums of two episodes of the same task")
 
 
-def sum_trace(credit: Credit, sums: pd.DataFrame, panel: Panel) -> Trace:
+def sum_trace(credit: Credit, sums: pd.DataFrame, panel: Panel, look: Look) -> Trace:
     """The running sum of one source."""
     name = source_name(credit.source)
     trace = _line(
         sums["steps_taken"].to_numpy(),
         sums[f"sum[{credit.source}]"].to_numpy(),
-        style.look(credit.source),
+        look,
         name,
         panel,
     )

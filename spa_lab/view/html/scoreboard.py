@@ -46,9 +46,9 @@ def board_html(
     spans = {metric: _span(table[table["metric"] == metric]) for metric in metrics}
     heads = "".join(_head(table[table["metric"] == metric].iloc[0], spans[metric]) for metric in metrics)
     rows = []
+    looks = style.looks_beside(map(str, table["source"].unique()))
     for source in table["source"].unique():
-        colour = style.look(str(source)).colour
-        name = f"{swatch(colour)} {safe(shortened(str(source), 40))}"
+        name = f"{swatch(looks[str(source)].colour)} {safe(shortened(str(source), 40))}"
         for outcome in outcomes:
             scores = table[(table["source"] == source) & (table["outcome"] == outcome)].set_index("metric")
             cells = "".join(

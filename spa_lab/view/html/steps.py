@@ -197,7 +197,11 @@ def bars_cell(
     """One cell with a bar per credit, one below the other, and the measured progress as a diamond."""
     if not credits and truth is None:
         return ""
-    tracks = [_credit_track(credit, step, span) for credit, span in zip(credits, spans, strict=True)]
+    looks = style.looks_beside(credit.source for credit in credits)
+    tracks = [
+        _credit_track(credit, step, span, looks[credit.source].colour)
+        for credit, span in zip(credits, spans, strict=True)
+    ]
     if truth is not None:
         tracks.append(track([_diamond(truth, step, truth_span)], truth_span, look="measured"))
     return f'<td class="bars" role="gridcell">{"".join(tracks)}</td>'
@@ -230,9 +234,10 @@ def _heads(
     else:
         ends = "<span>each on its own scale</span>"
     heads = [f'<th scope="col" role="columnheader" class="bars"><div class="ends">{ends}</div></th>']
+    looks = style.looks_beside(credit.source for credit in credits)
     for credit in credits:
         name = f'<b dir="auto">{safe(shortened(credit.source, 60))}</b>'
-        square = swatch(style.look(credit.source).colour)
+        square = swatch(looks[credit.source].colour)
         caption = sum_caption(credit)
         if predicts_outcome(credit.source):
             caption += f": predicts R = {credit.predicted_outcome:.2f}"
@@ -255,13 +260,13 @@ def _number_head(name: str, full: str, caption: str, *, wide: bool) -> str:
     )
 
 
-def _credit_track(credit: Credit, step: int, span: Span) -> str:
+def _credit_track(credit: Credit, step: int, span: Span, colour: str) -> str:
     value = float(credit.contributions[step])
     error = None if credit.standard_error is None else float(credit.standard_error[step])
     parts = [bar(value, span)]
     if error:
         parts.append(reach("sure", value - error, value + error, span))
-    return track(parts, span, colour=style.look(credit.source).colour)
+    return track(parts, span, colour=colour)
 
 
 def _diamond(truth: ValueTruth, step: int, span: Span) -> str:

@@ -128,29 +128,30 @@ def _draw(shown: Sequence[CreditedTrajectory], width: float, titles: Mapping[str
     bars, sums = geometry.bar_span(credits, truths), geometry.path_span(credits, truths)
     block_width = (width - 2 * MARGIN - GAP * (len(shown) - 1)) / len(shown)
     blocks = [rows.Block(*each, bars, sums, block_width, titles) for each in shown]
-    legend = legend_rows(_legend(blocks, titles), width - 2 * MARGIN)
+    beside = style.looks_beside(credit.source for credit in credits)
+    lines = {source: looks.line_of(look) for source, look in beside.items()}
+    legend = legend_rows(_legend(blocks, titles, lines), width - 2 * MARGIN)
     head = max(block.head for block in blocks)
     foot = head + max(block.height for block in blocks) + 0.5 * MARGIN
     figure = Figure(figsize=(width, foot + LEGEND_ROW * len(legend) + 0.5 * MARGIN))
     for index, block in enumerate(blocks):
-        rows.draw(figure, block, MARGIN + index * (block_width + GAP), head)
+        rows.draw(figure, block, MARGIN + index * (block_width + GAP), head, lines)
     draw_legend(figure, legend, MARGIN, foot)
     return figure
 
 
-def _legend(blocks: Sequence[rows.Block], titles: Mapping[str, str]) -> list[Artist]:
+def _legend(
+    blocks: Sequence[rows.Block], titles: Mapping[str, str], lines: Mapping[str, looks.Properties]
+) -> list[Artist]:
     """Signs, lines of the sources if there are several, truth, outcome."""
     handles: list[Artist] = [
         Patch(**looks.POSITIVE, label="contribution > 0"),
         Patch(**looks.NEGATIVE, label="contribution < 0"),
     ]
-    sources = dict.fromkeys(credit.source for block in blocks for credit in block.credits)
-    if len(sources) > 1:
+    if len(lines) > 1:
         handles += [
-            legend_entry(
-                f"running sum, {shortened(captions.titled(source, titles), 30)}", looks.line_of(source)
-            )
-            for source in sources
+            legend_entry(f"running sum, {shortened(captions.titled(source, titles), 30)}", look)
+            for source, look in lines.items()
         ]
     if any(credit.standard_error is not None for block in blocks for credit in block.credits):
         handles.append(Line2D([], [], color=style.BAND, linewidth=2, label="± 1 s.e. of the source"))

@@ -35,16 +35,20 @@ UNGROUNDED_STEP: Properties = {"color": style.INK, "marker": "x", "markersize": 
 ERROR_BAR: Properties = {"fmt": "none", "elinewidth": 0.8, "capsize": 1.5, "clip_on": False}
 
 
-def line_of(name: str) -> Properties:
-    """Colour and dash of a source or policy, for a line."""
-    look = style.look(name)
+def line_of(name: str | style.Look) -> Properties:
+    """Colour and dash of a source or policy, or of a look, for a line."""
+    look = _look(name)
     return {"color": look.colour, "linestyle": look.dash, "linewidth": 1.4}
 
 
-def marker_of(name: str, size: float = 4.5) -> Properties:
-    """Colour and marker of a source or policy, for points; `size` in points."""
-    look = style.look(name)
+def marker_of(name: str | style.Look, size: float = 4.5) -> Properties:
+    """Colour and marker of a source or policy, or of a look, for points; `size` in points."""
+    look = _look(name)
     return {"color": look.colour, "marker": look.marker, "markersize": size}
+
+
+def _look(name: str | style.Look) -> style.Look:
+    return name if isinstance(name, style.Look) else style.look(name)
 
 
 def draw_measured(axes: Axes, x: np.ndarray, y: np.ndarray, **errors: Any) -> None:

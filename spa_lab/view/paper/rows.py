@@ -132,8 +132,13 @@ def most_sources(width: float) -> int:
     return int(free / (NUMBER_WIDTH + GAP + LEAST_BAR))
 
 
-def draw(figure: Figure, block: Block, left: float, head: float) -> None:
-    """Draw a block; `left` is its left edge and `head` the upper edge of its first row, in inches."""
+def draw(
+    figure: Figure, block: Block, left: float, head: float, lines: Mapping[str, looks.Properties]
+) -> None:
+    """Draw a block; `left` is its left edge and `head` the upper edge of its first row, in inches.
+
+    `lines` are those of the running sums by source.
+    """
     size = rcParams["font.size"] + LARGER
     title = fit_text(block.trajectory.instruction, block.width, bold=True, size=size)
     add_text(figure, left, 0.18, title, weight="bold", size=size)
@@ -158,7 +163,7 @@ def draw(figure: Figure, block: Block, left: float, head: float) -> None:
         right += GAP
     # the formula is wider than the narrowest bars, and may use the margin
     _write_column_title(figure, left + right, block.bar_width + MARGIN, "sum", ["base + Σĉ"])
-    _draw_sums(_axes(figure, block, left + right, head, block.bar_width), block)
+    _draw_sums(_axes(figure, block, left + right, head, block.bar_width), block, lines)
 
 
 def _write_column_title(figure: Figure, x: float, width: float, title: str, lines: list[str]) -> None:
@@ -217,13 +222,13 @@ def _draw_bars(axes: Axes, block: Block, credit: Credit) -> None:
     _set_x_axis(axes, block.bars, block.bar_width)
 
 
-def _draw_sums(axes: Axes, block: Block) -> None:
+def _draw_sums(axes: Axes, block: Block, lines: Mapping[str, looks.Properties]) -> None:
     """Running sums at the edges between rows, the measured values there, and R."""
     rows, bounds = geometry.edges(len(block.rows)), block.bounds
     if block.trajectory.outcome is not None:
         axes.axvline(block.trajectory.outcome, zorder=3, **looks.OUTCOME)
     for credit in block.credits:
-        axes.plot(running_sum(credit)[bounds], rows, clip_on=False, **looks.line_of(credit.source))
+        axes.plot(running_sum(credit)[bounds], rows, clip_on=False, **lines[credit.source])
     if block.truth:
         error = block.truth.standard_error[bounds]
         looks.draw_measured(axes, block.truth.values[bounds], rows, xerr=error)

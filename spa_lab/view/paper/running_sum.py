@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from spa_lab.rewards import predicts_outcome
 from spa_lab.types import Credit, Trajectory, ValueTruth
-from spa_lab.view import geometry
+from spa_lab.view import geometry, style
 from spa_lab.view.paper import captions, looks
 from spa_lab.view.paper.contributions import NO_TITLES
 from spa_lab.view.paper.page import (
@@ -87,12 +87,10 @@ def _draw(
     width: float,
     titles: Mapping[str, str],
 ) -> Figure:
+    drawn = _looks(credits)
     handles: list[Artist] = [
-        legend_entry(
-            f"{_role(credit.source)} {shortened(captions.titled(credit.source, titles), 26)}",
-            _look(credit.source),
-        )
-        for credit in credits
+        legend_entry(f"{_role(source)} {shortened(captions.titled(source, titles), 26)}", look)
+        for source, look in drawn.items()
     ]
     if truth:
         handles.append(legend_entry(f"V, {truth_and_error(truth)}", looks.TRUTH))
@@ -104,18 +102,24 @@ def _draw(
     figure = Figure(figsize=(width, MARGIN + HEIGHT + AXIS + LEGEND_ROW * len(legend) + 0.04))
     plot_width = width - LEFT - MARGIN
     axes = add_axes(figure, LEFT, MARGIN, plot_width, HEIGHT)
-    _draw_sums(axes, trajectory, credits, truth)
+    _draw_sums(axes, trajectory, credits, truth, drawn)
     axes.set_xticks(whole_ticks(len(trajectory), plot_width))
     draw_legend(figure, legend, MARGIN, MARGIN + HEIGHT + AXIS)
     return figure
 
 
-def _look(source: str) -> looks.Properties:
-    return looks.line_of(source) | looks.marker_of(source, 3.8)
+def _looks(credits: Sequence[Credit]) -> dict[str, looks.Properties]:
+    """Source -> properties of its line."""
+    beside = style.looks_beside(credit.source for credit in credits)
+    return {source: looks.line_of(look) | looks.marker_of(look, 3.8) for source, look in beside.items()}
 
 
 def _draw_sums(
-    axes: Axes, trajectory: Trajectory, credits: Sequence[Credit], truth: ValueTruth | None
+    axes: Axes,
+    trajectory: Trajectory,
+    credits: Sequence[Credit],
+    truth: ValueTruth | None,
+    drawn: Mapping[str, looks.Properties],
 ) -> None:
     edges = np.arange(len(trajectory) + 1)
     low, high = geometry.path_span(credits, [truth] if truth else [])
@@ -123,7 +127,7 @@ def _draw_sums(
     if trajectory.outcome is not None:
         axes.axhline(trajectory.outcome, zorder=3, **looks.OUTCOME)
     for credit in credits:
-        axes.plot(edges, running_sum(credit), clip_on=False, **_look(credit.source))
+        axes.plot(edges, running_sum(credit), clip_on=False, **drawn[credit.source])
     if truth:
         looks.draw_measured(axes, edges, truth.values, yerr=truth.standard_error)
     ungrounded = trajectory.ungrounded

@@ -232,7 +232,7 @@ def test_credit_has_the_numbers_of_the_tables(
         np.testing.assert_allclose(bars["error_y"]["array"], expected["standard_error"])
         np.testing.assert_array_equal(line["x"], range(n_steps + 1))
         np.testing.assert_allclose(line["y"], [credit.base_value, *expected["cumulative"]], rtol=1e-5)
-        look = style.look(credit.source)
+        look = style.looks_beside(one.source for one in credits)[credit.source]
         assert bars["marker"]["color"] == line["line"]["color"] == look.colour
         assert line["marker"]["symbol"] == look.symbol and line["line"]["dash"] == look.screen_dash
     expected = truths_frame([trajectory], [truth])

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
+from spa_lab.view import style
+from spa_lab.view.charts.running_sum import running_sum_chart
 from spa_lab.view.html import steps
 from spa_lab.view.html.markup import safe
 from spa_lab.view.tables.frames import credits_frame, truths_frame
@@ -62,6 +64,17 @@ def test_own_scale_fills_the_column(trajectory: Trajectory) -> None:
         re.findall(r'class="bar above" style="[^"]*width:([\d.]+)%', html)[0] for html in (common, scaled)
     ]
     assert float(widths[0]) < 1 < 90 < float(widths[1])
+
+
+def test_sources_of_one_family_have_colours_of_their_own(trajectory: Trajectory) -> None:
+    """The same in the head, at the bars and in the chart above."""
+    credits = [Credit("t1", "spa", [0.1, 0, 0]), Credit("t1", "spa_progress", [0.2, 0, 0])]
+    html = steps.steps_html(trajectory, credits)
+    swatches = re.findall(r'class="swatch" style="--light:(#\w+)', html)
+    assert len(set(swatches)) == 2 and swatches[0] == style.look("spa").colour
+    assert re.findall(r'class="track " style="--light:(#\w+)', html) == swatches * len(trajectory)
+    drawn = [trace for trace in running_sum_chart(trajectory, credits).traces if "legendgroup" in trace]
+    assert [trace["line"]["color"] for trace in drawn] == swatches
 
 
 def test_every_word_of_a_step_is_there_and_refusal_is_said(trajectory: Trajectory) -> None:
