@@ -176,3 +176,18 @@ def predicts_outcome(source: str) -> bool:
     elsewhere are taken to predict R.
     """
     return re.sub(r"_\d+$", "", source) not in NO_SPLIT
+
+
+EXACT = 1e-9
+"""Outcome units: a sum that is nowhere further from R is R by construction."""
+
+
+def is_prediction(credit: Credit, outcome: float | None) -> bool:
+    """Whether base value and contributions predict R, rather than add up to R by construction or to no R.
+
+    Args:
+        credit: of an episode.
+        outcome: of the episode, None if unknown; a source that divides it, such as `terminal`, was told it.
+    """
+    told = outcome is not None and abs(credit.predicted_outcome - outcome) < EXACT
+    return predicts_outcome(credit.source) and not told

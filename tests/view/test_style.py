@@ -1,8 +1,12 @@
 import itertools
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
 
+from spa_lab.learn.methods import METHODS
+from spa_lab.pipeline.sources import SOURCES
 from spa_lab.view import style
 
 # Linear RGB as seen with a missing cone type: Machado, Oliveira & Fernandes 2009, severity 1.
@@ -73,6 +77,14 @@ def test_every_known_name_has_a_look_of_its_own() -> None:
 )
 def test_titles_and_runs_look_like_their_method(name: str, same: str) -> None:
     assert style.look(name) == style.LOOKS[same]
+
+
+@pytest.mark.parametrize("table", [METHODS, {key: it for key, it in SOURCES.items() if key[-1:] != "8"}])
+def test_titles_of_the_package_look_like_their_names(table: Mapping[str, Any]) -> None:
+    """All but those with a number of continuations at the end, which their titles have, too."""
+    for name, entry in table.items():
+        assert style.is_known(entry.title) == style.is_known(name), name
+        assert not style.is_known(name) or style.look(entry.title) == style.look(name), name
 
 
 def test_unknown_names_keep_a_look_that_no_known_name_has() -> None:

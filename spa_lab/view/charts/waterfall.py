@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spa_lab.rewards import predicts_outcome
+from spa_lab.rewards import is_prediction
 from spa_lab.types import Credit, Trajectory
 from spa_lab.view import style
 from spa_lab.view.charts.chart import Chart, Trace, axis, layout, selected_step, steps_meta
@@ -43,21 +43,22 @@ def waterfall_chart(trajectory: Trajectory, credit: Credit) -> Chart:
     words = pd.Series([_words(trajectory, row.kind, row.step) for row in table.itertuples()])
     traces = [
         _bars(table[kind == name], place[kind == name], words[kind == name], name, n_steps <= MOST_LABELS)
-        | {"name": KINDS[name][0].format(_total(credit))}
+        | {"name": KINDS[name][0].format(_total(trajectory, credit))}
         for name in KINDS
         if (kind == name).any()
     ]
     traces.append(_path(table, place))
     description = (
         f"Waterfall of {credit.source}: base value {credit.base_value:.2f}, {n_steps} steps, "
-        f"{_total(credit)} {credit.predicted_outcome:.2f}, outcome {outcome_text(trajectory.outcome)}"
+        f"{_total(trajectory, credit)} {credit.predicted_outcome:.2f}, "
+        f"outcome {outcome_text(trajectory.outcome)}"
     )
     return Chart(traces, _layout(trajectory, credit, table, place), description)
 
 
-def _total(credit: Credit) -> str:
+def _total(trajectory: Trajectory, credit: Credit) -> str:
     """What base value and contributions add up to: only some sources predict R."""
-    return "prediction" if predicts_outcome(credit.source) else "sum"
+    return "prediction" if is_prediction(credit, trajectory.outcome) else "sum"
 
 
 def _words(trajectory: Trajectory, kind: str, step: Any) -> str:
@@ -134,7 +135,7 @@ def _layout(trajectory: Trajectory, credit: Credit, table: pd.DataFrame, place: 
             tickvals=[*steps, *(at for at, _ in ends)],
             ticktext=[*map(str, steps), *(name for _, name in ends)],
         ),
-        yaxis=axis(_total(credit), nticks=5, ticks="outside", ticklen=4, tickcolor=style.WHITE),
+        yaxis=axis(_total(trajectory, credit), nticks=5, ticks="outside", ticklen=4, tickcolor=style.WHITE),
         shapes=[selected_step("x", "y", -0.5)],
         meta=steps_meta(n_steps, {"x": -0.5}) | {"scrub": True},
     )

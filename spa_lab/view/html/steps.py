@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from spa_lab.matching import check_match
-from spa_lab.rewards import predicts_outcome
+from spa_lab.rewards import is_prediction
 from spa_lab.types import Credit, FloatArray, Labels, Step, TokenNumbers, Trajectory, ValueTruth
 from spa_lab.view import style
 from spa_lab.view.geometry import Span, bar_span
@@ -109,7 +109,7 @@ def steps_html(
     pivotal = pivotal_step(trajectory, credits, truth)
     shades = tints(focus.contributions) if focus is not None else [""] * len(trajectory)
     shown = range(len(trajectory)) if rows is None else rows
-    drawn = []
+    heads, drawn = _heads(credits, spans, truth, truth_span, trajectory.outcome), []
     for index, below in zip(shown, _below(labels, tokens, shown), strict=True):
         badges = ["pivotal"] if index == pivotal else []
         badges += [(own_labels or {})[index]] if index in (own_labels or {}) else []
@@ -119,7 +119,7 @@ def steps_html(
         f'<table class="steps" style="--figures:{len(credits) + len(truths)}" role="grid" '
         'aria-label="steps of the trajectory"><thead><tr role="row">'
         '<th scope="col" role="columnheader">step</th><th scope="col" role="columnheader">action</th>'
-        f"{_heads(credits, spans, truth, truth_span)}</tr></thead><tbody>{''.join(drawn)}</tbody></table>"
+        f"{heads}</tr></thead><tbody>{''.join(drawn)}</tbody></table>"
     )
 
 
@@ -221,7 +221,11 @@ def _label(word: str) -> str:
 
 
 def _heads(
-    credits: Sequence[Credit], spans: Sequence[Span], truth: ValueTruth | None, truth_span: Span
+    credits: Sequence[Credit],
+    spans: Sequence[Span],
+    truth: ValueTruth | None,
+    truth_span: Span,
+    outcome: float | None,
 ) -> str:
     """The head of the bars with their scale, and of every column of numbers: name and sum."""
     if not credits and truth is None:
@@ -239,7 +243,7 @@ def _heads(
         name = f'<b dir="auto">{safe(shortened(credit.source, 60))}</b>'
         square = swatch(looks[credit.source].colour)
         caption = sum_caption(credit)
-        if predicts_outcome(credit.source):
+        if is_prediction(credit, outcome):
             caption += f": predicts R = {credit.predicted_outcome:.2f}"
         wide = credit.standard_error is not None and decimal_places(credit.contributions) >= WIDE_FROM
         heads.append(_number_head(f"{square} {name}", credit.source, caption, wide=wide))

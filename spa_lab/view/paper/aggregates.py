@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from spa_lab.view import geometry, style
 from spa_lab.view.paper import captions, latex, looks
@@ -138,9 +139,11 @@ def _draw_bars(table: pd.DataFrame, width: float) -> Figure:
             row, rate, height=0.68, facecolor=look.colour, edgecolor=style.WHITE, linewidth=0, hatch=hatch
         )
     reach = np.nan_to_num(np.maximum([value - low, high - value], 0.0))
-    axes.errorbar(
+    _, caps, bars = axes.errorbar(
         value, np.arange(len(table)), xerr=reach, ecolor=style.INK, capsize=2, fmt="none", elinewidth=1
     )
+    for line in (*caps, *bars):  # seen on dark bars, too
+        line.set_path_effects([withStroke(linewidth=2.5, foreground=style.WHITE)])
     ticks = geometry.ticks((0.0, 1.0), most=int(min(max(plot / 0.45, 2), 6)))
     _finish(axes, len(table), names, (0.0, 1.0), [(tick, f"{100 * tick:.0f}") for tick in ticks])
     for row, text in enumerate(numbers):

@@ -7,7 +7,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spa_lab.rewards import predicts_outcome
+from spa_lab.rewards import is_prediction
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view import geometry, style
 from spa_lab.view.paper import captions, looks
@@ -70,14 +70,10 @@ def running_sum_figure(
     return PaperFigure(name, figure, numbers, caption, page, captions.episode_facts(trajectory, truth))
 
 
-def _role(source: str) -> str:
-    return "predicted by" if predicts_outcome(source) else "sum of"
-
-
-def _axis_title(credits: Sequence[Credit]) -> str:
-    """Not every source predicts R: sums of advantages, or of what is paid at the end, do not."""
-    predict = all(predicts_outcome(credit.source) for credit in credits)
-    return "predicted outcome" if predict else "running sum"
+def _roles(trajectory: Trajectory, credits: Sequence[Credit]) -> dict[str, str]:
+    """Source -> what its line is: not every source predicts R, sums of advantages and splits of R do not."""
+    predict = {credit.source: is_prediction(credit, trajectory.outcome) for credit in credits}
+    return {source: "predicted by" if predicts else "sum of" for source, predicts in predict.items()}
 
 
 def _draw(
@@ -87,9 +83,9 @@ def _draw(
     width: float,
     titles: Mapping[str, str],
 ) -> Figure:
-    drawn = _looks(credits)
+    drawn, roles = _looks(credits), _roles(trajectory, credits)
     handles: list[Artist] = [
-        legend_entry(f"{_role(source)} {shortened(captions.titled(source, titles), 26)}", look)
+        legend_entry(f"{roles[source]} {shortened(captions.titled(source, titles), 26)}", look)
         for source, look in drawn.items()
     ]
     if truth:
@@ -133,7 +129,9 @@ def _draw_sums(
     ungrounded = trajectory.ungrounded
     y = np.full(len(ungrounded), low + 0.04 * (high - low))
     axes.plot(ungrounded + 0.5, y, **looks.UNGROUNDED_STEP)
-    axes.set(xlim=(-0.3, len(trajectory) + 0.3), ylim=(low, high), ylabel=_axis_title(credits))
+    predict = set(_roles(trajectory, credits).values()) == {"predicted by"}
+    title = "predicted outcome" if predict else "running sum"
+    axes.set(xlim=(-0.3, len(trajectory) + 0.3), ylim=(low, high), ylabel=title)
     axes.set_xlabel("steps taken")
     axes.locator_params(axis="y", nbins=5)
     tidy(axes, "y")

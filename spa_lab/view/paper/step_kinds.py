@@ -67,8 +67,8 @@ def kind_figure(
     measured = "; diamonds: mean progress of the measured steps" if TRUTH in set(table["source"]) else ""
     caption = (
         "Mean contribution by kind of step, the verb of its action, or “refused” if the world could not "
-        "execute it, "
-        f"with 95 % bootstrap intervals over tasks; grey: 80 % of the steps; n counts steps{measured}."
+        "execute it, with 95 % bootstrap intervals over tasks, none of a kind that occurs in one task; "
+        f"grey: 80 % of the steps; n counts steps{measured}."
     )
     return PaperFigure(name, figure, numbers, caption, page, {}, keys=("kind", "source"))
 

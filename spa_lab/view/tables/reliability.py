@@ -3,14 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from spa_lab.rewards import predicts_outcome
+from spa_lab.rewards import EXACT, predicts_outcome
 from spa_lab.stats import wilson
 from spa_lab.view.tables.task_means import task_means
 
 BINS = 10
 """Of equal width, over the range of the predictions."""
-EXACT = 1e-9
-"""Outcome units: a source that is nowhere further from R sums to it by construction."""
 
 
 def reliability_table(steps: pd.DataFrame, *, rng: np.random.Generator, bins: int = BINS) -> pd.DataFrame:

@@ -129,11 +129,13 @@ def test_captions_name_sources_and_methods(every: Callable[[Columns], list[Paper
 def test_only_sums_of_parts_of_the_outcome_are_called_predictions(drawn: Drawn, opinion: Opinion) -> None:
     trajectory = drawn(6)
     spa, gigpo = opinion(trajectory, "spa"), opinion(trajectory, "gigpo")
-    titles = {
-        source: paper.running_sum_figure(trajectory, credits).figure.axes[0].get_ylabel()
-        for source, credits in {"spa": [spa], "gigpo": [gigpo], "both": [spa, gigpo]}.items()
-    }
-    assert titles == {"spa": "predicted outcome", "gigpo": "running sum", "both": "running sum"}
+    split = Credit(trajectory.id, "mean", [trajectory.outcome / 6] * 6)  # is told R
+    assert [
+        paper.running_sum_figure(trajectory, credits).figure.axes[0].get_ylabel()
+        for credits in ([spa], [gigpo], [split], [spa, gigpo])
+    ] == ["predicted outcome", *["running sum"] * 3]
+    legend = paper.running_sum_figure(trajectory, [spa, split]).figure.legends[0]
+    assert [text.get_text() for text in legend.get_texts()][:2] == ["predicted by spa", "sum of mean"]
 
 
 def test_names_with_commas_are_told_apart() -> None:
