@@ -218,6 +218,13 @@ def test_an_imported_log_is_a_run_like_any_other(tmp_path: Path) -> None:
     assert "preset none" in in_words(provenance_of([run]))
 
 
+def test_sources_without_space_are_told() -> None:
+    """Figures of many episodes have few panels, too."""
+    made, left = _made([Run.open(ROOT / "data/measured")], Asked(only=("credit-by-kind", "reliability")))
+    assert list(made) == ["reliability", "credit-by-kind"]
+    assert left == {"credit-by-kind": "no space for the sources random; choose with --sources"}
+
+
 def test_requested_trajectory_and_sources(finished: Callable[..., Run]) -> None:
     run = finished(0, cloned="100000")
     made, _ = _made([run], Asked(trajectory="x/0.0", sources=("mine",)))

@@ -36,9 +36,10 @@ def of_credit(runs: Sequence[Run], asked: Asked) -> Made:
         if table.empty:
             yield LeftOut(positions, f"needs at least {LEAST} episodes with a step at the same position")
         else:
-            yield paper.position_figure(table, name=positions, columns=page, titles=titles)
+            figure = paper.position_figure(table, name=positions, columns=page, titles=titles)
+            yield from _as_far_as_it_fits(figure, table)
     if asked.wants(truth):
-        yield _against_truth(steps, truth, rng, asked)
+        yield from _against_truth(steps, truth, rng, asked)
     if asked.wants(reliability):
         table = reliability_table(steps, rng=rng)
         if table.empty:
@@ -46,9 +47,21 @@ def of_credit(runs: Sequence[Run], asked: Asked) -> Made:
                 reliability, "no source predicts the outcome and can miss it, or no outcome is known"
             )
         else:
-            yield paper.reliability_figure(table, name=reliability, columns=page, titles=titles)
+            figure = paper.reliability_figure(table, name=reliability, columns=page, titles=titles)
+            yield from _as_far_as_it_fits(figure, table)
     if asked.wants(kinds):
-        yield paper.kind_figure(kind_table(steps, rng=rng), name=kinds, columns=page, titles=titles)
+        table = kind_table(steps, rng=rng)
+        figure = paper.kind_figure(table, name=kinds, columns=page, titles=titles)
+        yield from _as_far_as_it_fits(figure, table)
+
+
+def _as_far_as_it_fits(figure: paper.PaperFigure, table: pd.DataFrame) -> Made:
+    """The figure, and the sources of its table that it has no space for."""
+    yield figure
+    drawn = set(figure.numbers["source"])
+    if missing := [source for source in table["source"].unique() if source not in drawn]:
+        words = ", ".join(missing)
+        yield LeftOut(figure.name, f"no space for the sources {words}; choose with --sources")
 
 
 def steps_of(runs: Sequence[Run], asked: Asked) -> pd.DataFrame:
@@ -75,11 +88,11 @@ def steps_of(runs: Sequence[Run], asked: Asked) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else credited_steps([], [])
 
 
-def _against_truth(
-    steps: pd.DataFrame, name: str, rng: np.random.Generator, asked: Asked
-) -> "paper.PaperFigure | LeftOut":
+def _against_truth(steps: pd.DataFrame, name: str, rng: np.random.Generator, asked: Asked) -> Made:
     pairs = truth_pairs(steps)
     if pairs.empty:
-        return LeftOut(name, "no run has measured values; see spa-lab fidelity")
+        yield LeftOut(name, "no run has measured values; see spa-lab fidelity")
+        return
     agreement = agreement_table(pairs, rng=rng)
-    return paper.truth_figure(pairs, agreement, name=name, columns=asked.page, titles=SOURCE_TITLES)
+    figure = paper.truth_figure(pairs, agreement, name=name, columns=asked.page, titles=SOURCE_TITLES)
+    yield from _as_far_as_it_fits(figure, pairs)

@@ -16,6 +16,8 @@ ROW, HEAD, PLOT = 26, 90, 320
 """Pixels: one bar, what stands around the bars, a chart over thresholds or episodes."""
 NAME = 40
 """Characters of a policy's name."""
+RIGHT = 26
+"""Pixels right of the plot: plotly leaves out the label "100%" at its end where less is left."""
 
 
 def comparison_chart(table: pd.DataFrame) -> Chart:
@@ -47,6 +49,7 @@ def comparison_chart(table: pd.DataFrame) -> Chart:
             automargin=True,
         ),
     )  # fmt: skip
+    figure["margin"] |= {"r": RIGHT}
     return Chart([trace], figure, f"Success rate of {len(table)} policies with intervals")
 
 
@@ -111,6 +114,7 @@ def _bands(
             }
         )  # fmt: skip
     figure = layout(PLOT + 20 * (len(policies) // 3), xaxis=x_axis)
+    figure["margin"] |= {"r": RIGHT}
     figure["yaxis"] = axis(y_title, range=[-0.02, 1.02], tickformat=".0%")
     return Chart(traces, figure, f"{what} of {len(policies)} policies")
 

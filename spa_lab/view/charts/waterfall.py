@@ -119,6 +119,8 @@ def _layout(trajectory: Trajectory, credit: Credit, table: pd.DataFrame, place: 
     stride = max(1, -(-n_steps // MOST_LABELS))
     steps = list(range(0, n_steps, stride))
     others = {"base": "base", "unexplained": "gap", "outcome": "R"}
+    if stride > 1:  # bars are narrower than these words: the ends need the space of their neighbours
+        steps, others = steps[1:], {"base": "base", "outcome": "R"}
     ends = [(int(at), others[kind]) for at, kind in zip(place, table["kind"], strict=True) if kind in others]
     title = f"step, {inert(shortened(credit.source, 40))}"
     return layout(
@@ -131,6 +133,7 @@ def _layout(trajectory: Trajectory, credit: Credit, table: pd.DataFrame, place: 
         xaxis=axis(
             title,
             grid=False,
+            tickangle=0,
             range=[-1.6, float(place[-1]) + 0.6],
             tickvals=[*steps, *(at for at, _ in ends)],
             ticktext=[*map(str, steps), *(name for _, name in ends)],

@@ -2,6 +2,7 @@
 
 import html
 import io
+import itertools
 import json
 import re
 from base64 import b64decode
@@ -131,6 +132,20 @@ def test_a_waterfall_says_what_its_bars_add_up_to(
     chart = waterfall_chart(trajectory, opinion(trajectory, source))
     assert chart.layout["yaxis"]["title"]["text"] == total
     assert f"raises the {total}" in [trace["name"] for trace in chart.traces]
+
+
+@pytest.mark.parametrize("n_steps", [20, 40])
+def test_labels_of_a_waterfall_stand_apart(
+    drawn: Callable[[int], Trajectory], opinion: Callable[..., Credit], n_steps: int
+) -> None:
+    """In 560 pixels, what a window of 760 leaves; 7 pixels a letter."""
+    trajectory = drawn(n_steps)
+    axis = waterfall_chart(trajectory, opinion(trajectory)).layout["xaxis"]
+    low, high = axis["range"]
+    labels = sorted(zip(axis["tickvals"], axis["ticktext"], strict=True))
+    assert labels[0][1] == "base" and labels[-1][1] == "R" and axis["tickangle"] == 0
+    for (place, text), (other, its) in itertools.pairwise(labels):
+        assert (other - place) * 560 / (high - low) > 3.5 * len(text + its), (text, its)
 
 
 def test_every_chart_is_a_plotly_figure_with_the_numbers_that_a_page_gets(charts: dict[str, Chart]) -> None:
