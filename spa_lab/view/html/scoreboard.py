@@ -60,7 +60,8 @@ def board_html(
             )
     return (
         '<span class="note">◇ the statistic with its bootstrap interval over tasks; ▮ grey bar: a second '
-        "measurement of the truth, which exact values surpass a little; dotted: what guessing scores.</span>"
+        "measurement of the truth, which exact values surpass a little; dotted: what guessing scores. No "
+        "interval: one task, or resamples that do not differ.</span>"
         '<table class="steps board" role="grid" aria-label="fidelity of every source"><thead><tr role="row">'
         '<th scope="col" role="columnheader">source</th><th scope="col" role="columnheader">episodes</th>'
         f"{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
@@ -104,7 +105,8 @@ def _cell(row: pd.Series, span: Span) -> str:
     if not np.isfinite(row["value"]):
         return lane(parts, "undefined", span, look="measured")
     interval = "no interval"
-    if np.isfinite([row["low"], row["high"]]).all():
+    # resamples that do not differ, as of 0 of 12, do not make a number certain
+    if row["low"] < row["high"]:
         parts.append(reach("whisker", row["low"], row["high"], span))
         interval = f"[{row['low']:.2f}, {row['high']:.2f}]"
     parts.append(mark("diamond", row["value"], span))

@@ -82,7 +82,9 @@ def scoreboard_figure(
         shown = metrics_that_fit(table, metrics, page.width, titles)
     figure = draw_scoreboard(table, shown, page=page, titles=titles)
     numbers = table[table["metric"].isin(shown) & (table["outcome"] != "both")]
-    caption = f"Credit against the measured truth; {sample_sizes(table)}."
+    flat = (numbers["low"] == numbers["high"]).any()
+    none = "; no interval where the resamples do not differ" if flat else ""
+    caption = f"Credit against the measured truth; {sample_sizes(table)}{none}."
     tabular = latex.board_rows(numbers, shown, titles)
     return PaperFigure(name, figure, numbers, caption, page, {}, tabular, ("source", "metric", "outcome"))
 

@@ -15,6 +15,7 @@ import pytest
 
 from spa_lab.store import Run
 from spa_lab.types import Trajectory
+from spa_lab.view import paper
 from spa_lab.view.html.gradient import alarms_html
 from spa_lab.widgets import GradientInspector, Monitor, RunBrowser, Scoreboard, Selection, browse_runs
 
@@ -60,6 +61,12 @@ def test_scoreboard_shows_every_number(board: pd.DataFrame, press: Press, tmp_pa
     assert Scoreboard(run).to_frame()["value"].equals(Scoreboard(board).to_frame()["value"])
     alone = Scoreboard(board.assign(low=np.nan, high=np.nan))
     assert "0.05 no interval, n=40" in alone.board and "whisker" not in alone.board
+    flat = board.assign(low=board["value"], high=board["value"])
+    assert "0.05 no interval, n=40" in Scoreboard(flat).board, "resamples that do not differ"
+    caption = "; no interval where the resamples do not differ."
+    assert [paper.scoreboard_figure(one, ["rmse"]).caption.endswith(caption) for one in (flat, board)] == [
+        True, False,
+    ]  # fmt: skip
     with pytest.raises(ValueError, match=r"columns missing: \['ceiling'\]"):
         Scoreboard(board.drop(columns="ceiling"))
 
