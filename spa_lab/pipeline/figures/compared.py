@@ -80,8 +80,9 @@ def _as_differences(table: pd.DataFrame, comparison: Comparison) -> pd.DataFrame
     """The columns of `evaluation.differences_table`."""
     names = {"policy": "ours", "difference": "point", "difference_low": "low", "difference_high": "high"}
     kept = table.drop(columns=["low", "high", "n_seeds"]).rename(columns=names)
-    seeds = [f" and {n} seeds" if n > 1 else "" for n in kept["shared_seeds"]]
-    method = [f"paired bootstrap over tasks{over}, 95 %" for over in seeds]
+    fewest, most = int(kept["shared_seeds"].min()), int(kept["shared_seeds"].max())
+    seeds = f"{most} seeds" if fewest == most else f"the {fewest} to {most} seeds that both have"
+    method = f"paired bootstrap over tasks{f' and {seeds}' if most > 1 else ''}, 95 %"
     n_tasks = table["n"] // table["n_seeds"]
     more: dict[str, Any] = {
         "theirs": comparison.reference,
