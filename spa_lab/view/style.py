@@ -59,10 +59,11 @@ DARK: Mapping[str, str] = MappingProxyType(
     {
         INK: "#ececec", MUTED: "#b3b6bc", GRID: "#3d424a", BAND: "#8d939c", STRIPE: "#1e2126",
         WHITE: "#16181c", SELECTED: "#4a3f14", BLUE: "#6cb6ff", ORANGE: "#f7a35c", BLACK: "#e6d8d6",
-        VIOLET: "#b3a4ff", BROWN: "#d69a7c", PLUM: "#d3a9cc", GREEN: "#5fd0a5",
+        VIOLET: "#984eff", BROWN: "#bf5d3c", PLUM: "#b35cb0", GREEN: "#50887a",
     }
 )  # fmt: skip
-"""Colour on a light background -> its counterpart on a dark one; charts are recoloured in the page."""
+"""Colour on a light background -> its counterpart on a dark one; charts are recoloured in the page. The
+series stay apart here, too, for every kind of colour vision."""
 
 SCREEN_FONT = "DejaVu Sans, Verdana, Arial, sans-serif"
 SCREEN_SIZE = 12

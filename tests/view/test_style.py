@@ -28,7 +28,10 @@ def _lab(colour: str, vision: str = "normal") -> np.ndarray:
 
 
 @pytest.mark.parametrize("vision", VISION)
-@pytest.mark.parametrize("colours", [style.SERIES, (style.POSITIVE, style.NEGATIVE)])
+@pytest.mark.parametrize(
+    "colours",
+    [style.SERIES, (style.POSITIVE, style.NEGATIVE), tuple(style.DARK[colour] for colour in style.SERIES)],
+)
 def test_colours_differ_for_every_eye(vision: str, colours: tuple[str, ...]) -> None:
     for colour, other in itertools.combinations(colours, 2):
         assert np.linalg.norm(_lab(colour, vision) - _lab(other, vision)) > 22, (colour, other)

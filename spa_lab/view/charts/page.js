@@ -5,6 +5,7 @@ const CHARTS = (globalThis.spaLabCharts ??= { library: null, resolve: null });
 const LEGEND_GAP = 12; // pixels around a legend
 const TICK = 34; // least pixels from one label of an axis of steps to the next
 const STRIDES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
+const FAINT = /^rgba\((\d+),(\d+),(\d+),([\d.]+)\)$/;
 const SELECTED_STEP = "selected step";
 const CONFIG = {
   displaylogo: false,
@@ -38,9 +39,21 @@ function isDark(element) {
   return Boolean(element.closest('[data-jp-theme-light="false"], .vscode-dark, .spa-lab.dark'));
 }
 
+/** The counterpart of a colour, and of a band's "rgba(r,g,b,opacity)"; any other text as it is. */
+function recolouredText(text, dark) {
+  if (Object.hasOwn(dark, text)) return dark[text]; // not "constructor"
+  const [, red, green, blue, opacity] = FAINT.exec(text) ?? [];
+  const solid = `#${[red, green, blue].map(twoDigits).join("")}`;
+  return Object.hasOwn(dark, solid) ? `${dark[solid]}${twoDigits(Math.round(255 * opacity))}` : text;
+}
+
+function twoDigits(number) {
+  return Number(number).toString(16).padStart(2, "0");
+}
+
 /** The same value with every colour replaced by its counterpart on a dark background. */
 function recoloured(value, dark) {
-  if (typeof value === "string") return Object.hasOwn(dark, value) ? dark[value] : value; // not "constructor"
+  if (typeof value === "string") return recolouredText(value, dark);
   if (Array.isArray(value)) return typeof value[0] === "number" ? value : value.map((item) => recoloured(item, dark));
   if (value === null || typeof value !== "object") return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, recoloured(item, dark)]));

@@ -95,6 +95,13 @@ def test_a_click_on_task_sorts_from_a_to_z_and_says_so(saved: Callable[[str], An
     assert ways == ["ascending", "descending", "descending"]
 
 
+def test_bands_have_the_dark_counterpart_of_their_line() -> None:
+    page = (Path(HERE).parent / "charts" / "page.js").read_text(encoding="utf-8")
+    given = ["rgba(34,34,34,0.2)", "rgba(1,2,3,0.2)", "rgba(x)", "#222222"]
+    asked = f'console.log(JSON.stringify(recoloured({json.dumps(given)}, {{ "#222222": "#ececec" }})));'
+    assert _printed(page, asked) == ["#ececec33", "rgba(1,2,3,0.2)", "rgba(x)", "#ececec"]
+
+
 def test_words_that_are_no_colours_are_not_recoloured() -> None:
     page = (Path(HERE).parent / "charts" / "page.js").read_text(encoding="utf-8")
     asked = 'console.log(JSON.stringify(recoloured(["constructor", "#222222"], { "#222222": "#ececec" })));'
