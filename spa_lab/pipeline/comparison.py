@@ -5,7 +5,7 @@ Made of a grid (`pipeline.grid`) or of any finished runs (`pipeline.compared_run
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,17 @@ class Comparison:
         """The arm that others are compared with."""
         return str(self.facts["reference"])
 
+    def against(self, reference: str) -> "Comparison":
+        """The same outcomes, compared with another arm.
+
+        Raises:
+            ValueError: there is no such arm.
+        """
+        if reference not in self.facts["policies"]:
+            known = ", ".join(map(repr, self.facts["policies"]))
+            raise ValueError(f"no arm {reference!r} to compare with; there are: {known}")
+        return replace(self, facts={**self.facts, "reference": reference})
+
     @property
     def worlds(self) -> list[str]:
         """Worlds of which something is done."""
@@ -134,6 +145,11 @@ class Comparison:
         }
 
     @cached_property
+    def by_seed(self) -> dict[str, pd.DataFrame]:
+        """World -> success by training seed on its main panel, `tables.comparison.seed_table`."""
+        return {world: tables.seed_table(self.frame(world), self.reference) for world in self.worlds}
+
+    @cached_property
     def by_kind(self) -> dict[str, pd.DataFrame]:
         """World -> success by type of task, `tables.comparison.kind_table`."""
         return {world: tables.kind_table(self.frame(world), rng=self._rng()) for world in self.worlds}
@@ -169,6 +185,21 @@ class Comparison:
         """World -> `tables.comparison.cost_table`."""
         costs = self.outcomes.costs
         return {world: tables.cost_table(costs[costs["env"] == world]) for world in self.worlds}
+
+    @property
+    def whole_costs(self) -> pd.DataFrame:
+        """Rows of `outcomes.costs` of arms that ended in their first attempt.
+
+        Of the others the costs are too low: what an attempt used that was killed is not known.
+        """
+        cells, costs = self.outcomes.cells, self.outcomes.costs
+        again = cells[cells["attempts"] > 1]
+        runs = {
+            (str(cell).split("/")[1], policy, str(cell).rpartition("-seed-")[2])
+            for cell, policy in zip(again["cell"], again["policy"], strict=True)
+        }
+        rows = zip(costs["env"], costs["policy"], costs["run_seed"], strict=True)
+        return costs[[(env, policy, str(seed)) not in runs for env, policy, seed in rows]]
 
     @cached_property
     def power(self) -> dict[str, pd.DataFrame]:

@@ -1,7 +1,9 @@
 """The report of a grid from made-up outcomes: what is written, read again, and drawn."""
 
 import json
+import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +72,8 @@ def written(made: Comparison, tmp_path_factory: pytest.TempPathFactory) -> tuple
 def test_the_report_has_every_table_and_figure(written: tuple[Path, list[Path]]) -> None:
     folder, (report, *pictures) = written
     text = report.read_text(encoding="utf-8")
-    for heading in ("Success", "Success by type of task (n)", "Costs", "Power", "Cells that failed"):
+    by = [f"Success by {what} (n)" for what in ("training seed", "type of task")]
+    for heading in ("Success", *by, "Costs", "Power", "Cells that failed"):
         assert f"## {heading}\n" in text
     assert "What attempts used that were killed is not\nknown" in text and "Joined from" not in text
     assert "adjusted by Holm's rule" in text and "− terminal reward" in text
@@ -111,13 +114,32 @@ def test_all_numbers_come_from_the_raw_outcomes(
     made: Comparison, written: tuple[Path, list[Path]], tmp_path: Path
 ) -> None:
     again = Comparison.read(written[0])
-    for name in ("tables", "by_kind", "by_length", "profiles", "learning", "costs", "power"):
+    for name in ("tables", "by_seed", "by_kind", "by_length", "profiles", "learning", "costs", "power"):
         ours, theirs = getattr(made, name)["toy"], getattr(again, name)["toy"]
         pd.testing.assert_frame_equal(ours, theirs, check_dtype=False)
     assert again.failed["error"].tolist() == ["ValueError: <no> | luck"]
     again.save(tmp_path)
     for path in tmp_path.iterdir():
         assert path.read_bytes() == (written[0] / path.name).read_bytes(), path.name
+
+
+def test_another_arm_to_compare_with(made: Comparison) -> None:
+    others = made.against("cloned")
+    assert others.reference == "cloned" and made.reference == "terminal reward"
+    table = others.tables["toy"].set_index("policy")
+    assert math.isnan(table.at["cloned", "difference"])
+    means = others.by_seed["toy"].groupby("policy")["difference"].mean()
+    assert means["terminal reward"] == pytest.approx(table.at["terminal reward", "difference"])
+    with pytest.raises(ValueError, match=r"no arm 'none' to compare with; there are: 'cloned', 'terminal"):
+        made.against("none")
+
+
+def test_costs_of_arms_that_were_killed_are_left_out(made: Comparison) -> None:
+    cells = made.outcomes.cells.assign(policy="cloned", attempts=[2, 1])
+    whole = replace(made, outcomes=replace(made.outcomes, cells=cells)).whole_costs
+    left_out = set(made.outcomes.costs.index) - set(whole.index)
+    rows = made.outcomes.costs.loc[sorted(left_out), ["policy", "run_seed"]]
+    assert rows.to_numpy().tolist() == [["cloned", 0]]
 
 
 @pytest.mark.parametrize("names", [("null", "None", "NA"), ("0.10", "0.20", "1")])

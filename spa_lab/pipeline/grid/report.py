@@ -93,6 +93,8 @@ def _tables(comparison: Comparison, world: str) -> Iterator[tuple[str, str, str,
     """Name of the files, title, note, numbers and text of every table of a world."""
     table = comparison.tables[world]
     yield "success", "Success", "", table, comparison_rows(table, comparison.reference)
+    seeds = comparison.by_seed[world]
+    yield "success-by-seed", "Success by training seed (n)", "", seeds, group_rows(seeds, "run_seed")
     kinds = comparison.by_kind[world]
     yield "success-by-kind", "Success by type of task (n)", "", kinds, group_rows(kinds, "kind")
     if world in comparison.by_length:

@@ -120,6 +120,41 @@ def kind_scores(frame: pd.DataFrame) -> FloatArray:
     return rates.to_numpy(dtype=np.float64)
 
 
+def seed_table(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """Success of every training seed by itself, and what it is above the reference's of the same seed.
+
+    The mean of `difference` over the seeds of a policy is its difference in `comparison_table`.
+
+    Columns:
+        policy: str, in order of appearance; run_seed: int64, ascending.
+        n: int64, episodes whose success is known.
+        success: float64 in [0, 1].
+        difference: float64, on the same tasks; NaN for the reference, and for a seed that it lacks.
+
+    Args:
+        frame: of episodes, see the module.
+        reference: a policy; if the frame lacks it, all differences are NaN.
+
+    Raises:
+        ValueError: a run lacks a task that one of the reference played.
+    """
+    theirs = frame[frame["policy"] == reference]
+    rows = []
+    for policy in frame["policy"].unique():
+        ours = frame[frame["policy"] == policy]
+        apart: dict[int, float] = {}
+        shared = sorted(set(ours["run_seed"]) & set(theirs["run_seed"]))
+        if shared and policy != reference:
+            first, second, _ = paired_scores(ours, theirs)
+            apart = dict(zip(shared, (first - second).mean(axis=1), strict=True))
+        for seed, successes in ours.groupby("run_seed")["success"]:
+            rows.append(
+                {"policy": policy, "run_seed": seed, "n": successes.count(), "success": successes.mean()}
+                | {"difference": apart.get(seed, math.nan)}
+            )
+    return pd.DataFrame(rows, columns=["policy", "run_seed", "n", "success", "difference"])
+
+
 def kind_table(frame: pd.DataFrame, *, rng: np.random.Generator) -> pd.DataFrame:
     """Success by type of task: the columns of `evaluation.success_table`, and `kind`."""
     kinds = frame["kind"].fillna("all").astype(str)

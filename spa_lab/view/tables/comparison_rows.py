@@ -51,8 +51,10 @@ def _seeds(own: int, shared: Any, reference: int) -> str:
 
 
 def group_rows(table: pd.DataFrame, by: str) -> TextTable:
-    """Success in per cent by the values of the column `by` ("bin", "kind"), with n in brackets."""
+    """Success in per cent by the values of a column ("bin", "kind", "run_seed"), with n in brackets."""
     groups = list(table.loc[table["n"] > 0, by].drop_duplicates())
+    if by == "run_seed":
+        groups.sort()  # the first policy may lack a seed
     rows = []
     for policy in table["policy"].unique():
         rates = table[table["policy"] == policy].set_index(by)

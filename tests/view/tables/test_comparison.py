@@ -17,6 +17,7 @@ from spa_lab.view.tables.comparison import (
     ordered,
     power_table,
     profile_table,
+    seed_table,
 )
 from spa_lab.view.tables.comparison_rows import comparison_rows, group_rows, number, power_rows
 from spa_lab.view.tables.learning import learning_table, with_seconds
@@ -115,6 +116,23 @@ def test_the_probability_is_that_of_stats(frame: pd.DataFrame) -> None:
     table = comparison_table(frame, "better", rng=_rng()).set_index("policy")
     ours, theirs = (kind_scores(frame[frame["policy"] == name]) for name in ("plain", "better"))
     assert table.loc["plain", "improvement"] == probability_of_improvement(ours, theirs) == 0.0
+
+
+def test_by_seed(frame: pd.DataFrame) -> None:
+    table = seed_table(frame, "plain")
+    assert list(zip(table["policy"], table["run_seed"], strict=True)) == [
+        (policy, seed) for policy, seeds in OUTCOMES.items() for seed in seeds
+    ]
+    better = table[table["policy"] == "better"]
+    assert list(better["success"]) == [7 / 8, 6 / 8] and list(better["n"]) == [8, 8]
+    assert list(better["difference"]) == [4 / 8, 3 / 8]
+    assert table.loc[table["policy"] == "plain", "difference"].isna().all()
+    assert seed_table(frame, "none")["difference"].isna().all()
+    overall = comparison_table(frame, "plain", rng=_rng()).set_index("policy")["difference"]
+    means = table.groupby("policy")["difference"].mean()
+    pd.testing.assert_series_equal(overall, means[overall.index])
+    heads, rows = group_rows(table[::-1], "run_seed")
+    assert heads == ["policy", "0", "1"] and rows[0] == ["single", "50.0 (8)", "–"]
 
 
 def test_by_kind(frame: pd.DataFrame) -> None:
