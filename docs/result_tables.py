@@ -1,0 +1,321 @@
+"""Make the tables of measured results from `data/results`: `python docs/result_tables.py [--check]`.
+
+A table stands between `<!-- table: NAME -->` and `<!-- end of table -->` in docs/results.md or a README. NAME
+is a key of `TABLES`, which says what a table needs beyond the data. Seeds and arms are those of the data: an
+arm that no entry names comes last, by the name that it has there. `--check` writes nothing and lists every
+cell that is not what the data say.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
+from pathlib import Path
+
+from result_rows import (
+    UNKNOWN,
+    Arms,
+    Cells,
+    Column,
+    Controls,
+    CreditMap,
+    Group,
+    OneRun,
+    Row,
+    Rows,
+    Source,
+    by_seed,
+    difference,
+    grounding,
+    here,
+    in_one_cell,
+    minutes,
+    on_lengths,
+    paper,
+    reward,
+    shop,
+    success,
+)
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ("docs/results.md", "README.md", "README.zh.md")
+TABLE = re.compile(r"(<!-- table: (\S+) -->\n\n)(.*?)(?=\n\n<!-- end of table -->)", re.DOTALL)
+
+GROUNDED, BY_SEED = Column("grounded steps", grounding), Column("by seed", by_seed)
+BY_LENGTH, MINUTES = Column("`unseen_by_length`", on_lengths), minutes()
+FROM_CLONE = difference("− cloned", "cloned")
+METHODS = {
+    "cloned": "cloned (SFT)",
+    "cloned, two passes": "cloned, two passes instead of one",
+    "cloned, eight passes": "cloned, eight passes",
+    "terminal reward": "PPO, terminal reward",
+    "SPA-RL": "SPA-RL, paper's estimator, repaired",
+    "SPA-RL, progress": "SPA-RL, progress",
+    "StepAgent": "StepAgent, implicit",
+}
+"""Arm of `data/results/methods` -> its title, where that is another one."""
+
+
+def methods(world: str, columns: Sequence[Column], *order: str) -> Arms:
+    """The methods of the paper in one world."""
+    titles = {arm: (METHODS.get(arm, arm),) for arm in order}
+    return Arms("methods", world, [*success(), *difference("− terminal"), *columns], titles)
+
+
+HOUSEHOLD = Arms(
+    "household",
+    "household",
+    [*success(), *difference("− terminal"), GROUNDED, MINUTES],
+    {arm: (arm,) for arm in ("cloned", "PPO, terminal reward", "RLOO, groups of 4", "SPA-RL, progress")},
+)
+BETTER_CLONE = Arms(
+    "better_clone",
+    "household",
+    [*success("success, `unseen`"), *difference("− cloned"), GROUNDED, BY_SEED, BY_LENGTH],
+    {
+        "cloned": ("cloned, eight passes",),
+        "terminal reward": ("PPO, terminal reward",),
+        "SPA-RL, progress": ("SPA-RL, progress",),
+        "StepAgent": ("StepAgent, implicit",),
+        "GRPO": ("GRPO",),
+        "RFT": ("RFT",),
+    },
+)
+REGIME = Arms(
+    "regime",
+    "household",
+    [*success(), *difference("− terminal, per token"), BY_SEED],
+    {
+        "cloned": ("cloned",),
+        "terminal, per token": ("PPO, terminal reward", "per token"),
+        "SPA-RL with progress, per token": ("**SPA-RL, progress**", "per token"),
+        "SPA-RL with hindsight, per token": ("**SPA-RL, hindsight**", "per token"),
+        "mean, per token": ("mean: R / T at every step", "per token"),
+        "random, per token": ("random: R split at random", "per token"),
+        "SPA, per token": ("SPA-RL, paper's estimator, repaired", "per token"),
+        "SPA as released, offline": ("SPA-RL as released, offline", "per token"),
+        "SPA as published, per token": ("SPA-RL as published, online", "per token"),
+        "terminal, per step": ("PPO, terminal reward", "per step"),
+        "SPA-RL with progress, per step": ("SPA-RL, progress", "per step"),
+    },
+    heads=("method", "discount"),
+)
+LONG = Arms(
+    "long",
+    "household-long",
+    [
+        *success("success, `unseen`"),
+        *difference("− terminal, preset"),
+        Column("by seed, {seeds}", by_seed),
+        BY_LENGTH,
+        minutes(places=0),
+    ],
+    {
+        "cloned": ("cloned",),
+        "PPO, terminal reward": ("PPO, terminal reward", "preset"),
+        "SPA-RL, progress": ("SPA-RL, progress", "preset"),
+        "SPA-RL, hindsight": ("SPA-RL, hindsight", "preset"),
+        "PPO, terminal reward, released discounts": ("PPO, terminal reward", "released"),
+        "SPA-RL, progress, released discounts": ("SPA-RL, progress", "released"),
+        "PPO, goal conditions": ("PPO, goal conditions, which the world tells", "preset"),
+        "PPO, goal conditions, kept in failures": ("the same, kept in failures", "preset"),
+    },
+    heads=("method", "discounts"),
+    other_machine=frozenset({0}),
+)
+PROBE_ARMS = {
+    "rft": "RFT",
+    "exact": "exact",
+    "spa_hindsight": "`spa_hindsight`",
+    "stepagent": "StepAgent",
+    "mc_value": "Monte Carlo values",
+    "prm4a": "PRM4A",
+    "monte_carlo": "Monte Carlo advantages",
+    "archer": "ArCHer",
+    "mean": "mean",
+    "rloo": "RLOO",
+    "gigpo": "GiGPO",
+    "terminal": "terminal",
+    "spa": "SPA-RL",
+    "spa_progress": "`spa_progress`",
+    "ragen": "RAGEN",
+    "grpo": "GRPO",
+    "ragen_s": "RAGEN with filtered groups",
+    "stepagent_inverse": "StepAgent by inverse RL",
+    "shuffled": "shuffled exact credit",
+}
+"""Arms of the positive controls; what is equal when rounded stands in this order."""
+LEARNT = PROBE_ARMS | {"spa_hindsight": "**`spa_hindsight`**"}
+DISCOUNTED = {
+    "spa_hindsight_discounted": "`spa_hindsight`",
+    "spa_progress_discounted": "`spa_progress`",
+    "terminal_discounted": "terminal",
+    "spa_published": "`spa` as published",
+    "spa_offline": "`spa_offline` as published",
+    "spa_released": "`spa_released`",
+}
+CONTROLS = Controls(
+    {
+        "gates": (
+            "four signs among free steps, a mistake shows",
+            [Group("", LEARNT), Group("; with released discounts ", DISCOUNTED)],
+        ),
+        "signs": ("the same, a mistake does not show", [Group("", LEARNT)]),
+        "search": (
+            "failures run into the step limit",
+            [
+                Group("", PROBE_ARMS),
+                Group(", with released discounts ", {"spa_published": "`spa` as published"}),
+                Group("; ", {"spa_kept": "`spa` with error kept and no bonus"}),
+            ],
+        ),
+        "last": ("only the last step matters", [Group("", PROBE_ARMS)]),
+    }
+)
+MAP = CreditMap(
+    {
+        "published": "SPA-RL, estimator",
+        "progress": "SPA-RL, progress",
+        "hindsight": "SPA-RL, hindsight",
+        "exact": "exact credit",
+    },
+    strong=frozenset(
+        {(8, 0.22, "hindsight"), (12, 0.94, "hindsight"), (12, 0.22, "hindsight"), (12, 0.22, "exact")}
+    ),
+)
+ALFWORLD, WEBSHOP, VIRTUALHOME = "ALFWorld unseen", "WebShop", "VirtualHome"
+
+
+TABLES: Mapping[str, Rows] = {
+    "household": HOUSEHOLD,
+    "methods/household": methods(
+        "household", [FROM_CLONE[0], GROUNDED, MINUTES, BY_SEED],
+        "cloned", "cloned, two passes", "cloned, eight passes", "terminal reward", "SPA-RL, progress",
+        "StepAgent", "RFT", "GRPO", "RAGEN", "GiGPO",
+    ),
+    "methods/virtualhome": methods(
+        "virtualhome", [GROUNDED, MINUTES, BY_SEED, BY_LENGTH],
+        "cloned", "cloned, two passes", "cloned, eight passes", "terminal reward", "SPA-RL",
+        "SPA-RL, progress", "StepAgent", "GRPO", "GiGPO", "RFT", "RAGEN",
+    ),
+    "methods/webshop": methods(
+        "webshop", [in_one_cell(FROM_CLONE), Column("reward", reward), GROUNDED, MINUTES, BY_SEED],
+        "cloned", "cloned, two passes", "RFT", "terminal reward", "SPA-RL, progress", "SPA-RL", "GRPO",
+        "RAGEN", "GiGPO", "StepAgent",
+    ),
+    "better_clone": BETTER_CLONE,
+    "regime": REGIME,
+    "long": LONG,
+    "small": OneRun(
+        "small", {"terminal": "PPO, terminal reward", "spa": "PPO, SPA-RL"}
+    ),
+    "controls": CONTROLS,
+    "map": MAP,
+    "paper/alfworld": Cells(
+        [
+            [None, None, None],
+            [None, paper(ALFWORLD, "PPO", " %"), None],
+            [None, paper(ALFWORLD, "StepAgent", " %"), None],
+            [
+                None, paper(ALFWORLD, "SPA-RL", " %"),
+                paper(ALFWORLD, "SPA-RL", " %", "grounded steps"),
+            ],
+            [None, paper(ALFWORLD, "SPA-RL without grounding", " %"), None],
+            [
+                None, paper(ALFWORLD, "SPA-RL without progress", " %"),
+                paper(ALFWORLD, "SPA-RL without progress", " %", "grounded steps"),
+            ],
+            [None, paper(ALFWORLD, "Monte Carlo values", " %"), None],
+            [None, None, None],
+        ]
+    ),
+    "paper/webshop": Cells(
+        [[None, *(paper(WEBSHOP, method) for method in ("SFT", "PPO", "RAGEN", "SPA-RL")), None]]
+    ),
+    "paper/beside": Cells(
+        [
+            [None, None, here("household", "cloned"), paper(WEBSHOP, "SFT"), shop("cloned"), None,
+             here("virtualhome", "cloned")],
+            [None, paper(ALFWORLD, "PPO"), None, paper(WEBSHOP, "PPO"), None, None, None],
+            [None, paper(ALFWORLD, "StepAgent"), here("household", "StepAgent"), None, shop("StepAgent"),
+             None, here("virtualhome", "StepAgent")],
+            [None, paper(ALFWORLD, "RAGEN"), here("household", "RAGEN"), paper(WEBSHOP, "RAGEN"),
+             shop("RAGEN"), None, here("virtualhome", "RAGEN")],
+            [None, paper(ALFWORLD, "SPA-RL"), None, paper(WEBSHOP, "SPA-RL"), None,
+             paper(VIRTUALHOME, "SPA-RL"), None],
+            [None, paper(ALFWORLD, "SPA-RL", "", "grounded steps"), None, None, None,
+             paper(VIRTUALHOME, "SPA-RL", "", "grounded steps"), None],
+        ]
+    ),
+}  # fmt: skip
+
+
+def updated(page: str, text: str, *, points: bool = False) -> tuple[str, list[str]]:
+    """The text of a page with its tables made again, and a line for every cell that changes.
+
+    Args:
+        page: name of its file.
+        text: of the page.
+        points: leave intervals out, which take minutes; any number in the page agrees with them.
+
+    Raises:
+        ValueError: a table that `TABLES` does not have, or one whose entry does not fit the data.
+    """
+    found: list[str] = []
+
+    def made(match: re.Match[str]) -> str:
+        begin, name, table = match.groups()
+        if name not in TABLES:
+            raise ValueError(f"{page}: no table {name!r}; there are: {', '.join(TABLES)}")
+        old = [_cells(line) for line in table.splitlines() if not line.startswith("|--")]
+        new = TABLES[name].rows(Source(page, points), old)
+        found.extend(f"{page}: {name}: {said}" for said in _differences(old, new))
+        heads, *rows = new
+        return begin + "\n".join([_line(heads), f"|{'---|' * len(heads)}", *map(_line, rows)])
+
+    return TABLE.sub(made, text), found
+
+
+def _cells(line: str) -> Row:
+    inner = line.strip().removeprefix("|").removesuffix("|")
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", inner)]
+
+
+def _line(cells: Row) -> str:
+    return "|" + "".join(f" {cell} |" if cell else " |" for cell in cells)
+
+
+def _differences(old: Sequence[Row], new: Sequence[Row]) -> Iterator[str]:
+    heads, nothing = new[0], Row()
+    for before, after in zip_longest(old, new, fillvalue=nothing):
+        for place, (written, measured) in enumerate(zip_longest(before, after, fillvalue="")):
+            if not _agree(written, measured):
+                column = heads[place] if place < len(heads) else ""
+                where = f"row {(after or before)[0]!r}, column {place + 1} ({column})"
+                yield f"{where}: {written!r} in the page, {measured!r} by the data"
+
+
+def _agree(written: str, measured: str) -> bool:
+    pattern = re.escape(measured).replace(re.escape(UNKNOWN), r"[+−]?\d+\.\d+")
+    return re.fullmatch(pattern, written) is not None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Make or check the tables of all pages; 1 if `--check` found a difference."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="only say which cells differ")
+    asked = parser.parse_args(argv)
+    found: list[str] = []
+    for page in PAGES:
+        file = ROOT / page
+        text, differences = updated(page, file.read_text(encoding="utf-8"))
+        found += differences
+        if not asked.check:
+            file.write_text(text, encoding="utf-8")
+    sys.stdout.write("\n".join(found or ["all tables agree with the data"]) + "\n")
+    return int(asked.check and bool(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
