@@ -82,7 +82,7 @@ class Arms:
 
     def rows(self, source: Source, old: Sequence[Row]) -> list[Row]:
         """See `Rows`."""
-        known = [policy for policy in self.by_seed["policy"].unique() if policy != "base"]
+        known = list(self.by_seed["policy"].unique())
         if missing := [policy for policy in self.titles if policy not in known]:
             raise ValueError(f"{self.folder}/{self.world}: the data have no arm {missing[0]!r}")
         order = dict.fromkeys([*self.titles, *known])
@@ -105,8 +105,9 @@ class Arms:
 
     @property
     def by_seed(self) -> pd.DataFrame:
-        """Success by policy and training seed."""
-        return comparison(self.folder).by_seed[self.world]
+        """Success by arm and training seed."""
+        table = comparison(self.folder).by_seed[self.world]
+        return table[table["policy"] != "base"]
 
     @property
     def seeds(self) -> list[int]:

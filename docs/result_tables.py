@@ -288,11 +288,11 @@ def _line(cells: Row) -> str:
 
 def _differences(old: Sequence[Row], new: Sequence[Row]) -> Iterator[str]:
     heads, nothing = new[0], Row()
-    for before, after in zip_longest(old, new, fillvalue=nothing):
+    for number, (before, after) in enumerate(zip_longest(old, new, fillvalue=nothing)):
         for place, (written, measured) in enumerate(zip_longest(before, after, fillvalue="")):
             if not _agree(written, measured):
                 column = heads[place] if place < len(heads) else ""
-                where = f"row {(after or before)[0]!r}, column {place + 1} ({column})"
+                where = f"row {number} {(after or before)[0]!r}, column {place + 1} ({column})"
                 yield f"{where}: {written!r} in the page, {measured!r} by the data"
 
 
@@ -309,7 +309,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     found: list[str] = []
     for page in PAGES:
         file = ROOT / page
-        text, differences = updated(page, file.read_text(encoding="utf-8"))
+        try:
+            text, differences = updated(page, file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            parser.error(str(error))
         found += differences
         if not asked.check:
             file.write_text(text, encoding="utf-8")

@@ -50,17 +50,17 @@ def test_every_table_stands_in_a_page(made: ModuleType) -> None:
 @pytest.mark.parametrize(
     ("right", "wrong", "where"),
     [
-        ("| 63.6 % |", "| 63.9 % |", "household: row 'RLOO, groups of 4', column 2 (success)"),
-        ("| −5.7 |", "| 5.7 |", "household: row 'RLOO, groups of 4', column 4 (− terminal)"),
+        ("| 63.6 % |", "| 63.9 % |", "household: row 3 'RLOO, groups of 4', column 2 (success)"),
+        ("| −5.7 |", "| 5.7 |", "household: row 3 'RLOO, groups of 4', column 4 (− terminal)"),
         (
             "| 75.0 % |",
             "| 70.5 % |",
-            "better_clone: row 'StepAgent, implicit', column 8 (`unseen_by_length`)",
+            "better_clone: row 4 'StepAgent, implicit', column 8 (`unseen_by_length`)",
         ),
-        ("| 21.4 |", "| 24.1 |", "small: row 'cloned', column 5 (steps)"),
-        ("ArCHer 0.51, mean", "ArCHer 0.61, mean", "controls: row '`gates`: "),
-        ("+0.08 [+0.03, +0.14]", "+0.08 [+0.03, +0.41]", "map: row '4 steps, γλ 0.22', column 5"),
-        ("| 79.1 % |", "| 71.9 % |", "paper/alfworld: row 'SPA-RL', column 2 (success)"),
+        ("| 21.4 |", "| 24.1 |", "small: row 2 'cloned', column 5 (steps)"),
+        ("ArCHer 0.51, mean", "ArCHer 0.61, mean", "controls: row 1 '`gates`: "),
+        ("+0.08 [+0.03, +0.14]", "+0.08 [+0.03, +0.41]", "map: row 2 '4 steps, γλ 0.22', column 5"),
+        ("| 79.1 % |", "| 71.9 % |", "paper/alfworld: row 4 'SPA-RL', column 2 (success)"),
     ],
 )
 def test_a_changed_number_is_found(made: ModuleType, right: str, wrong: str, where: str) -> None:
@@ -69,6 +69,15 @@ def test_a_changed_number_is_found(made: ModuleType, right: str, wrong: str, whe
     again, (found,) = made.updated("docs/results.md", table.replace(right, wrong), points=True)
     assert found.startswith(f"docs/results.md: {where}") and wrong.strip("| ") in found
     assert right in again and wrong not in again
+
+
+def test_what_no_entry_knows_is_named(made: ModuleType) -> None:
+    unknown = _table(made, "small").replace("table: small", "table: smaller")
+    with pytest.raises(ValueError, match=r"docs/results\.md: no table 'smaller'; there are: household, "):
+        made.updated("docs/results.md", unknown, points=True)
+    rows = _table(made, "paper/alfworld").splitlines()
+    with pytest.raises(ValueError, match="a table has other rows or columns than its entry"):
+        made.updated("docs/results.md", "\n".join([*rows[:5], *rows[6:]]), points=True)
 
 
 def test_intervals_are_compared_too(made: ModuleType) -> None:
