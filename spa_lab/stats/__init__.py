@@ -23,6 +23,7 @@ from spa_lab.stats.resampling import (
     iqm,
     paired_bootstrap,
     paired_difference,
+    same_resamples,
     stratified_bootstrap,
 )
 
@@ -42,6 +43,7 @@ __all__ = [
     "paired_difference",
     "performance_profile",
     "probability_of_improvement",
+    "same_resamples",
     "spearman",
     "stratified_bootstrap",
     "two_proportion_power",

@@ -15,6 +15,15 @@ from spa_lab.stats.rates import wilson
 from spa_lab.types import FloatArray
 
 
+def same_resamples(rng: np.random.Generator) -> Callable[[], np.random.Generator]:
+    """A function whose generators all draw the same numbers; it takes one number of `rng`.
+
+    With one of them for each row of a table, the interval of a row does not depend on the rows before it.
+    """
+    seed = int(rng.integers(2**63))
+    return lambda: np.random.default_rng(seed)
+
+
 def bootstrap(
     values: ArrayLike,
     statistic: Callable[[NDArray], float],

@@ -22,6 +22,7 @@ from spa_lab.stats import (
     iqm,
     paired_difference,
     performance_profile,
+    same_resamples,
     stratified_bootstrap,
 )
 from spa_lab.types import FloatArray
@@ -58,20 +59,21 @@ def comparison_table(
     Args:
         frame: of episodes, see the module.
         reference: a policy; if the frame lacks it, the columns of the comparison are NaN.
-        rng: random numbers of the bootstraps.
+        rng: random numbers of the bootstraps; every policy gets the same, so that its numbers do not depend
+            on which others there are.
         apart: policies that are shown but not compared, and not counted by Holm's rule.
 
     Raises:
         ValueError: a run lacks a task that another one played.
     """
-    table = success_table(frame, rng=rng)
+    table, fresh = success_table(frame, rng=rng), same_resamples(rng)
     rows = []
     for policy in table["policy"]:
         ours = frame[frame["policy"] == policy]
-        row = _aggregate(ours, rng)
+        row = _aggregate(ours, fresh())
         theirs = frame[frame["policy"] == reference]
         if policy not in (reference, *apart) and set(ours["run_seed"]) & set(theirs["run_seed"]):
-            row |= _against(ours, theirs, rng)
+            row |= _against(ours, theirs, fresh())
         rows.append(row)
     names = ["iqm", "iqm_low", "iqm_high", *_AGAINST]
     more = pd.DataFrame(rows, columns=names).astype({"shared_seeds": "Int64"})
@@ -157,9 +159,9 @@ def seed_table(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
 
 def kind_table(frame: pd.DataFrame, *, rng: np.random.Generator) -> pd.DataFrame:
     """Success by type of task: the columns of `evaluation.success_table`, and `kind`."""
-    kinds = frame["kind"].fillna("all").astype(str)
+    kinds, fresh = frame["kind"].fillna("all").astype(str), same_resamples(rng)
     tables = [
-        success_table(frame[kinds == kind], rng=rng).assign(kind=kind) for kind in sorted(kinds.unique())
+        success_table(frame[kinds == kind], rng=fresh()).assign(kind=kind) for kind in sorted(kinds.unique())
     ]
     return pd.concat(tables, ignore_index=True)
 
@@ -174,10 +176,11 @@ def profile_table(frame: pd.DataFrame, *, rng: np.random.Generator) -> pd.DataFr
         n_seeds: int64.
     """
     rows: list[dict[str, Any]] = []
+    fresh = same_resamples(rng)
     for policy in frame["policy"].unique():
         scores = kind_scores(frame[frame["policy"] == policy])
         if len(scores) > 1:
-            profile = performance_profile(scores, THRESHOLDS, rng=rng)
+            profile = performance_profile(scores, THRESHOLDS, rng=fresh())
             rows += [
                 {"policy": policy, "threshold": float(threshold), "value": interval.point}
                 | {"low": interval.low, "high": interval.high, "n_seeds": len(scores)}

@@ -5,14 +5,14 @@ policy with several runs are over seeds and tasks, of one run over tasks alone.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from spa_lab.stats import Interval, crossed_bootstrap, paired_bootstrap, wilson
+from spa_lab.stats import Interval, crossed_bootstrap, paired_bootstrap, same_resamples, wilson
 from spa_lab.types import FloatArray
 
 Bin = tuple[int, int | None]
@@ -48,7 +48,7 @@ def success_by_length(
         by: "expert_length" compares like with like; "n_steps" is the length of the episode itself, so that
             failures at the step limit are all long, and bins of several runs hold different tasks, which
             is an error.
-        rng: random numbers of the bootstrap; required if a policy has several runs.
+        rng: random numbers of the bootstrap, the same for every row; required if a policy has several runs.
 
     Raises:
         ValueError: bins that overlap or descend, a length that is missing or in no bin (names trajectory and
@@ -58,11 +58,12 @@ def success_by_length(
         raise ValueError(f"by must be one of {get_args(LengthColumn)}, got {by!r}")
     _check_bins(bins)
     bin_index = _bin_index(frame, bins, by)
+    fresh = _fresh(rng)
     rows = []
     for policy in frame["policy"].unique():
         is_policy = frame["policy"] == policy
         for i, edges in enumerate(bins):
-            rate = _rate(frame[is_policy & (bin_index == i)], rng)
+            rate = _rate(frame[is_policy & (bin_index == i)], fresh())
             rows.append({"policy": policy, "by": by, "bin": bin_label(edges)} | rate)
     return pd.DataFrame(rows, columns=["policy", "by", "bin", *_RATE])
 
@@ -83,17 +84,17 @@ def success_table(frame: pd.DataFrame, *, rng: np.random.Generator | None = None
 
     Args:
         frame: of `trajectories_frame`, N rows; see the module for several runs.
-        rng: random numbers of the bootstrap; required if a policy has several runs.
+        rng: random numbers of the bootstrap, the same for every row; required if a policy has several runs.
 
     Raises:
         ValueError: as `rate_over_runs`.
     """
-    rows = []
+    rows, fresh = [], _fresh(rng)
     for policy in frame["policy"].unique():
         subset = frame[frame["policy"] == policy]
         rows.append(
             {"policy": policy}
-            | _rate(subset, rng)
+            | _rate(subset, fresh())
             | {
                 "outcome": float(subset["outcome"].mean()),
                 "grounding": _grounding(subset),
@@ -174,6 +175,11 @@ def bin_label(edges: Bin) -> str:
     if last is None:
         return f"{first}+"
     return str(first) if first == last else f"{first}–{last}"
+
+
+def _fresh(rng: np.random.Generator | None) -> Callable[[], np.random.Generator | None]:
+    """The same random numbers for every row of a table; None without any."""
+    return (lambda: None) if rng is None else same_resamples(rng)
 
 
 def _rate(frame: pd.DataFrame, rng: np.random.Generator | None) -> dict[str, Any]:

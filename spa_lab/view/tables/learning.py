@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from spa_lab.stats import bootstrap
+from spa_lab.stats import bootstrap, same_resamples
 
 Against = Literal["episodes", "seconds"]
 COLUMNS = ("policy", "value", "low", "high", "n_seeds")
@@ -36,12 +36,13 @@ def learning_table(
         rng: draws the resamples.
     """
     rows: list[Mapping[str, Any]] = []
+    fresh = same_resamples(rng)
     for policy in curves["policy"].unique():
         subset = curves[(curves["policy"] == policy) & curves[against].notna() & curves["success"].notna()]
         n_seeds = subset["run_seed"].nunique()
         for _, group in subset.groupby("iteration"):
             if len(group) == n_seeds:
-                interval = bootstrap(group["success"], np.mean, rng=rng)
+                interval = bootstrap(group["success"], np.mean, rng=fresh())
                 has_band = n_seeds >= LEAST_SEEDS
                 rows.append(
                     {"policy": policy, against: float(group[against].mean()), "value": interval.point}

@@ -212,3 +212,12 @@ def test_power_is_unknown_where_all_pairs_differ_alike(frame: pd.DataFrame) -> N
     table = power_table(pd.concat([same, same.assign(policy="twin")]), "plain")
     (row,) = power_rows(table).rows
     assert row[:6] == ["twin", "2", "8", "–", "–", "–"]
+
+
+def test_numbers_of_a_policy_do_not_depend_on_which_others_there_are(frame: pd.DataFrame) -> None:
+    whole = comparison_table(frame, "plain", rng=_rng()).set_index("policy")
+    pair = frame[frame["policy"].isin(["plain", "better"])]
+    alone = comparison_table(pair, "plain", rng=_rng()).set_index("policy")
+    same = [name for name in whole.columns if name != "p_holm"]
+    pd.testing.assert_frame_equal(whole.loc[["plain", "better"], same], alone[same])
+    assert whole.loc["better", "low"] < whole.loc["better", "high"]
