@@ -117,6 +117,11 @@ class Comparison:
         in_use = (cells["state"] == "blocked") & (cells["error"] != "")
         return cells[(cells["state"] == "failed") | in_use]
 
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """All policies in their order: figures and charts need them to draw each alike."""
+        return (BASE, *self.facts["policies"])
+
     def panel(self, world: str, *, by_length: bool = False) -> str:
         """The main panel of a world of which something is done, or the one for success by length."""
         panels = dict.fromkeys(self.outcomes.episodes.query("env == @world")["panel"])
@@ -132,8 +137,7 @@ class Comparison:
         if episodes.empty:
             raise ValueError(f"nothing is done in world {world!r}; there are: {', '.join(self.worlds)}")
         chosen = episodes[episodes["panel"] == self.panel(world, by_length=by_length)]
-        order = [BASE, *self.facts["policies"]]
-        frame = tables.ordered(chosen, order).reset_index(drop=True)
+        frame = tables.ordered(chosen, self.beside).reset_index(drop=True)
         return frame.assign(trajectory_id=frame["task_id"])
 
     @cached_property
@@ -215,14 +219,14 @@ class Comparison:
         """Charts of a world: "success", "profiles", "learning" and "length", as far as there are numbers."""
         if world not in self.tables:
             self.frame(world)  # raises the error that names the worlds
-        made = {"success": comparison_chart(self.tables[world])}
+        made = {"success": comparison_chart(self.tables[world], beside=self.beside)}
         for name, chart, by_world in (
             ("profiles", profile_chart, self.profiles),
             ("learning", learning_chart, self.learning),
             ("length", length_chart, self.by_length),
         ):
             if world in by_world:
-                made[name] = chart(by_world[world])
+                made[name] = chart(by_world[world], beside=self.beside)
         return made
 
     def _learning(self, against: Against) -> dict[str, pd.DataFrame]:

@@ -1,7 +1,7 @@
 """How everything looks: colours, markers, dashes, fonts and sizes, the same on screen and on paper.
 
 `look(name)` is the one registry: every training method, policy, credit source and the truth has its colour,
-marker and dash here, and charts, pages, widgets and paper figures all ask it; `looks_beside` keeps sources
+marker and dash here, and charts, pages, widgets and paper figures all ask it; `looks_beside` keeps those
 apart that stand beside each other. The colours stay apart for
 readers with protanopia, deuteranopia and tritanopia and differ in lightness, so that a grey print still tells
 them apart; names that share a colour differ in marker and dash. Text has a contrast of at least 4.5 to its
@@ -139,7 +139,7 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
         "ragen_s": Look(ORANGE, "^", _DASHDOT),
         "prm4a": Look(ORANGE, "D", _LONG),
         "archer": Look(ORANGE, "v", _DOTTED),
-        "base": Look(BLACK, "X", _DOTTED),
+        "base": Look(MUTED, "X", _DOTTED),
         "cloned": Look(BLACK, "^", _DASHDOT),
         "rft": Look(BLACK, "s", _LONG),
         "stepagent": Look(BLACK, "o", _SOLID),
@@ -191,24 +191,51 @@ def look(name: str) -> Look:
 
     "spa", "ppo-spa", "PPO, SPA-RL", "spa@run-3" and "held-out-spa" look the same, and so do sources that
     differ only in a number at the end, such as "ipr_5" and "ipr_8". A name that is not in `LOOKS` gets a look
-    that depends on the name alone, not on what else is in the figure.
+    that depends on the name alone, not on what else is in the figure: "terminal reward, short", which adds
+    something to a known name, has the colour of that name and a marker of its own.
     """
     return _look(name)
 
 
 def looks_beside(names: Iterable[str]) -> dict[str, Look]:
-    """How sources look that are shown beside each other: no two in one colour, as far as the palette goes.
+    """How sources or policies look that are shown beside each other: no two in one colour as far as it goes.
 
-    Each has its look of `look`, but where an earlier one has the same colour it takes one that none of them
-    has, and keeps marker and dash. Of more than `SERIES` has colours, the last keep theirs.
+    Each has its look of `look`, but where another one has the same colour it takes one that none of them has.
+    Of two, the one in the registry keeps its colour, else the first. With more names than `SERIES` has
+    colours, those in the registry keep theirs, and names that share a colour differ in marker and dash.
     """
-    looks = {name: look(name) for name in names}
-    owners = {known.colour: name for name, known in reversed(looks.items())}  # the first of each colour
-    free = iter([colour for colour in SERIES if colour not in owners])
-    return {
-        name: known if owners[known.colour] == name else replace(known, colour=next(free, known.colour))
-        for name, known in looks.items()
-    }
+    usual = {name: look(name) for name in names}
+    ranked = sorted(usual, key=lambda name: not is_known(name))
+    owners: dict[str, str] = {}
+    for name in ranked:
+        owners.setdefault(usual[name].colour, name)
+    free = [colour for colour in _SPARE if colour not in owners]
+    shown: dict[str, Look] = {name: usual[name] for name in owners.values()}
+    # a colour that two share says of names in the registry that they are of one family, of others nothing
+    for name in sorted((name for name in ranked if name not in shown), key=is_known):
+        colours = [own.colour for own in shown.values()]
+        if free:
+            colour = free.pop(0)
+        elif is_known(name):
+            colour = usual[name].colour
+        else:
+            colour = min(_SPARE, key=colours.count)
+        beside = [own for own in shown.values() if own.colour == colour]
+        shown[name] = _apart(replace(usual[name], colour=colour), beside)
+    return {name: shown[name] for name in usual}
+
+
+def _apart(wanted: Look, beside: Sequence[Look]) -> Look:
+    """The look with the first marker and dash, its own before others, that none of `beside` has."""
+    markers = [other.marker for other in beside]
+    dashes = [other.dash for other in beside]
+    marker = min((wanted.marker, *_OTHER_MARKERS, *SYMBOLS), key=markers.count)
+    return Look(wanted.colour, marker, min((wanted.dash, *DASHES), key=dashes.count))
+
+
+_SPARE = (VIOLET, BROWN, PLUM, GREEN, ORANGE, BLACK, BLUE)
+"""Colours for those whose own is taken: first of what stands in few figures of policies, last of the clone
+and of SPA."""
 
 
 def is_known(name: str) -> bool:
@@ -223,8 +250,19 @@ def _look(name: str) -> Look:
     if known is not None:
         return known
     digest = zlib.crc32(key.encode())
-    colour = SERIES[digest % len(SERIES)]
+    family = _family(name)
+    colour = family.colour if family else SERIES[digest % len(SERIES)]
     return Look(colour, _OTHER_MARKERS[digest // 7 % len(_OTHER_MARKERS)], DASHES[digest // 35 % len(DASHES)])
+
+
+def _family(name: str) -> Look | None:
+    """The look of the method that a title such as "terminal reward, short" begins with."""
+    while "," in name:
+        name = name.rpartition(",")[0]
+        known = _registered(_key(name))
+        if known and _key(name) != "ppo":  # how a policy is trained, not by what reward
+            return known
+    return None
 
 
 def _key(name: str) -> str:

@@ -113,6 +113,28 @@ def test_sources_beside_each_other_have_colours_of_their_own() -> None:
     assert len(many) == len(style.LOOKS) and set(style.SERIES) <= {look.colour for look in many.values()}
 
 
+def test_policies_beside_each_other_are_told_apart() -> None:
+    """A name that adds to a known one has its colour where that is free, never one of another method."""
+    assert style.look("RLOO, groups of 4").colour == style.LOOKS["rloo"].colour
+    assert style.look("PPO, my credit, twice").marker not in {look.marker for look in style.LOOKS.values()}
+    names = [
+        "terminal reward, released",
+        "base",
+        "cloned",
+        "terminal reward",
+        "SPA-RL, progress",
+        "SPA-RL, hindsight",
+    ]
+    names += ["PPO, goal conditions, kept", "PPO, goal conditions", *(f"arm {i}" for i in range(9))]
+    looks = style.looks_beside(names)
+    for name in names[1:6]:
+        assert looks[name] == style.look(name), name
+    for (name, look), (other, its) in itertools.combinations(looks.items(), 2):
+        if look.colour == its.colour:
+            assert look.marker != its.marker and look.dash != its.dash, (name, other)
+    assert looks["terminal reward, released"].colour not in {looks[name].colour for name in names[1:8]}
+
+
 def test_screen_and_paper_have_the_same_looks() -> None:
     for look in (*style.LOOKS.values(), style.look("unknown"), style.look("another")):
         assert look.symbol and look.screen_dash

@@ -73,7 +73,7 @@ def _drawn(
     )
     for drawn, make, name in makers:
         if drawn is not None:
-            yield name, make(drawn, name=f"{name}{suffix}", columns=columns)
+            yield name, make(drawn, name=f"{name}{suffix}", columns=columns, beside=comparison.beside)
 
 
 def _as_differences(table: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:

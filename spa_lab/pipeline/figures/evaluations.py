@@ -35,16 +35,17 @@ def of_evaluations(runs: Sequence[Run], asked: Asked) -> Made:
     rng = np.random.default_rng([0xF16, *(run.seed for run in played)])
     first, panels = next(iter(played.items()))
     page, titles = asked.page, all_titles(list(played))
+    beside = tuple(titles.values())
     panel, world = str(main_panel(panels)), str(first.config.get("env"))
     frame = _panel(played, panel, {})
     tasks = (panel, world, frame["task_id"].nunique())
-    yield paper.success_figure(success_table(frame, rng=rng), columns=page).on_panel(*tasks)
+    yield paper.success_figure(success_table(frame, rng=rng), columns=page, beside=beside).on_panel(*tasks)
     seeds = frame.groupby("policy")["run_seed"].agg(set)
     named = [(titles[ours], titles[theirs]) for ours, theirs in comparisons(list(titles)) if theirs in titles]
     pairs = [pair for pair in named if set(pair) <= set(seeds.index) and seeds[pair[0]] & seeds[pair[1]]]
     if pairs:
         table = differences_table(frame, pairs, rng=rng)
-        yield paper.differences_figure(table, columns=page).on_panel(*tasks)
+        yield paper.differences_figure(table, columns=page, beside=beside).on_panel(*tasks)
     else:
         yield LeftOut("differences", "no two trained policies that could be compared share a seed")
     panel = str(panel_by_length(panels))
@@ -54,7 +55,7 @@ def of_evaluations(runs: Sequence[Run], asked: Asked) -> Made:
         why = f"{unknown.nunique()} of {by_length['task_id'].nunique()} tasks, the first {unknown.iloc[0]!r}"
         yield LeftOut("success-by-length", f"the run does not know the expert's length for {why}")
         return
-    made = paper.success_by_length_figure(success_by_length(by_length, rng=rng), columns=page)
+    made = paper.success_by_length_figure(success_by_length(by_length, rng=rng), columns=page, beside=beside)
     yield made.on_panel(panel, world, by_length["task_id"].nunique())
 
 

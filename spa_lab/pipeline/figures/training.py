@@ -67,7 +67,12 @@ def of_training(runs: Sequence[Run], asked: Asked) -> Made:
             yield LeftOut(name, "no run was trained in this way (metrics/)")
             continue
         yield paper.training_figure(
-            table, name=name, columns=asked.page, titles=shown.titles, episodes=_episodes(curves)
+            table,
+            name=name,
+            columns=asked.page,
+            titles=shown.titles,
+            episodes=_episodes(curves),
+            beside=tuple(titles.values()),
         )
 
 

@@ -1,7 +1,6 @@
 """Policies compared on screen: success with intervals, performance profiles, success against episodes."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,11 +19,12 @@ RIGHT = 26
 """Pixels right of the plot: plotly leaves out the label "100%" at its end where less is left."""
 
 
-def comparison_chart(table: pd.DataFrame) -> Chart:
+def comparison_chart(table: pd.DataFrame, *, beside: Sequence[str] = ()) -> Chart:
     """A bar for the success of every policy with its interval; hovering shows what it gains on the reference.
 
     Args:
         table: of `tables.comparison.comparison_table`.
+        beside: policies of the other charts of a report, in its order; each looks the same in all.
 
     Raises:
         ValueError: the table has no rows.
@@ -33,9 +33,10 @@ def comparison_chart(table: pd.DataFrame) -> Chart:
         raise ValueError("comparison chart: the table has no rows")
     names = [inert(shortened(policy, NAME)) for policy in table["policy"]]
     rate, low, high = (table[name].to_numpy(dtype=np.float64) for name in ("success", "low", "high"))
+    apart = style.looks_beside([*beside, *table["policy"]])
     trace: Trace = {
         "type": "bar", "orientation": "h", "x": rate, "y": np.arange(len(table)), "showlegend": False,
-        "marker": {"color": [style.look(policy).colour for policy in table["policy"]], "opacity": 0.6},
+        "marker": {"color": [apart[policy].colour for policy in table["policy"]], "opacity": 0.6},
         "error_x": error_bars(high - rate, rate - low),
         "customdata": [_details(row) for row in table.to_dict("records")],
         "hovertemplate": "%{customdata}<extra></extra>",
@@ -53,47 +54,56 @@ def comparison_chart(table: pd.DataFrame) -> Chart:
     return Chart([trace], figure, f"Success rate of {len(table)} policies with intervals")
 
 
-def profile_chart(table: pd.DataFrame) -> Chart:
+def profile_chart(table: pd.DataFrame, *, beside: Sequence[str] = ()) -> Chart:
     """Performance profiles with their bands.
 
     Args:
         table: of `tables.comparison.profile_table`.
+        beside: policies of the other charts of a report, in its order; each looks the same in all.
 
     Raises:
         ValueError: the table has no rows.
     """
     return _bands(
-        table, "threshold", axis("success rate τ", range=[0, 1], tickformat=".0%"),
+        table, beside, "threshold", axis("success rate τ", range=[0, 1], tickformat=".0%"),
         "share of seeds and task types above τ", "Performance profiles", shape="hv",
     )  # fmt: skip
 
 
-def learning_chart(table: pd.DataFrame) -> Chart:
+def learning_chart(table: pd.DataFrame, *, beside: Sequence[str] = ()) -> Chart:
     """Success while training against the episodes learnt from; bands are bootstrap intervals over seeds.
 
     Args:
         table: of `tables.learning.learning_table`.
+        beside: policies of the other charts of a report, in its order; each looks the same in all.
 
     Raises:
         ValueError: the table has no rows.
     """
     return _bands(
-        table, "episodes", axis("episodes learnt from", rangemode="tozero"), "success while training",
+        table, beside, "episodes", axis("episodes learnt from", rangemode="tozero"), "success while training",
         "Success against episodes",
     )  # fmt: skip
 
 
 def _bands(
-    table: pd.DataFrame, x: str, x_axis: dict[str, Any], y_title: str, what: str, *, shape: str = "linear"
+    table: pd.DataFrame,
+    beside: Sequence[str],
+    x: str,
+    x_axis: dict[str, Any],
+    y_title: str,
+    what: str,
+    *,
+    shape: str = "linear",
 ) -> Chart:
     """A line with a band for every policy; `shape` as plotly's of lines."""
     if table.empty:
         raise ValueError(f"{what}: the table has no rows")
     policies: Sequence[str] = list(table["policy"].unique())
     traces: list[Trace] = []
-    looks = [style.look(policy) for policy in policies]
-    for place, policy in enumerate(policies):
-        rows, look = table[table["policy"] == policy], _told_apart(looks, place)
+    apart = style.looks_beside([*beside, *policies])
+    for policy in policies:
+        rows, look = table[table["policy"] == policy], apart[policy]
         name = inert(shortened(policy, NAME))
         group = {"legendgroup": policy, "hoverinfo": "skip", "showlegend": False}
         edge = {
@@ -117,13 +127,6 @@ def _bands(
     figure["margin"] |= {"r": RIGHT}
     figure["yaxis"] = axis(y_title, range=[-0.02, 1.02], tickformat=".0%")
     return Chart(traces, figure, f"{what} of {len(policies)} policies")
-
-
-def _told_apart(looks: Sequence[style.Look], place: int) -> style.Look:
-    """The look of a policy, with another dash if an earlier one, such as another run of it, has the same."""
-    look = looks[place]
-    earlier = looks[:place].count(look)
-    return replace(look, dash=style.cycled(style.DASHES, style.DASHES.index(look.dash) + earlier))
 
 
 def _plain(trace: Trace) -> Trace:

@@ -42,7 +42,13 @@ PATTERNS = dict(zip(style.DASHES, ("", "/", "x", ".", "\\", "-"), strict=True))
 """Dash of a source -> pattern of its bars."""
 
 
-def credit_chart(trajectory: Trajectory, credits: Sequence[Credit], truth: ValueTruth | None = None) -> Chart:
+def credit_chart(
+    trajectory: Trajectory,
+    credits: Sequence[Credit],
+    truth: ValueTruth | None = None,
+    *,
+    beside: Sequence[str] = (),
+) -> Chart:
     """Contributions c_t of every source with the measured progress, above base value plus their running sums.
 
     The truth is drawn as white diamonds with error bars of one standard error: Delta_t among the
@@ -52,6 +58,7 @@ def credit_chart(trajectory: Trajectory, credits: Sequence[Credit], truth: Value
         trajectory: T steps.
         credits: any number, all of this trajectory.
         truth: a measurement of this trajectory.
+        beside: sources of the other episodes of a run, in its order; each looks the same in all.
 
     Raises:
         ValueError: a credit or truth that does not fit the trajectory.
@@ -59,7 +66,7 @@ def credit_chart(trajectory: Trajectory, credits: Sequence[Credit], truth: Value
     steps = contribution_table(trajectory, credits, truth)
     sums = running_sum_table(trajectory, credits, truth)
     traces = [step_labels(trajectory)]
-    looks = style.looks_beside(credit.source for credit in credits)
+    looks = style.looks_beside([*beside, *(credit.source for credit in credits)])
     for credit in credits:
         look = looks[credit.source]
         traces += [_bars(credit, steps, look), sum_trace(credit, sums, SUMS, look)]

@@ -1,6 +1,7 @@
 """Success by length: a rate with its interval for every policy and bin, and n below each bin."""
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,14 @@ TITLE = 44
 """Characters of a line of the title beside the rates; a longer line would be cut."""
 
 
-def length_chart(table: pd.DataFrame) -> Chart:
+def length_chart(table: pd.DataFrame, *, beside: Sequence[str] = ()) -> Chart:
     """The table of `tables.evaluation.success_by_length`, without the bins in which no policy has an episode.
 
     Below each bin stands n of every policy, or once where all policies have the same in every bin.
+
+    Args:
+        table: as said.
+        beside: policies of the other charts of a report, in its order; each looks the same in all.
 
     Raises:
         ValueError: the table has no rows.
@@ -31,8 +36,9 @@ def length_chart(table: pd.DataFrame) -> Chart:
     if known.empty:
         known = table
     _, bins = policies_and_bins(known)
+    apart = style.looks_beside([*beside, *policies])
     traces = [
-        _rates(known[known["policy"] == policy], policy, place)
+        _rates(known[known["policy"] == policy], policy, apart[policy], place)
         for policy, place in zip(policies, dodge(len(policies)), strict=True)
     ]
     by = str(table["by"].iloc[0])
@@ -59,8 +65,8 @@ def length_chart(table: pd.DataFrame) -> Chart:
     return Chart(traces, figure, f"Success rate of {len(policies)} policies by {BY_LENGTH[by]}")
 
 
-def _rates(rows: pd.DataFrame, policy: str, place: float) -> Trace:
-    look, rate = style.look(policy), rows["success"].to_numpy(dtype=np.float64)
+def _rates(rows: pd.DataFrame, policy: str, look: style.Look, place: float) -> Trace:
+    rate = rows["success"].to_numpy(dtype=np.float64)
     up, down = rows["high"].to_numpy() - rate, rate - rows["low"].to_numpy()
     return {
         "type": "scatter",

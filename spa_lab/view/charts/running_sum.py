@@ -39,7 +39,11 @@ FIRST: Panel = ("x", "y")
 
 
 def running_sum_chart(
-    trajectory: Trajectory, credits: Sequence[Credit], truth: ValueTruth | None = None
+    trajectory: Trajectory,
+    credits: Sequence[Credit],
+    truth: ValueTruth | None = None,
+    *,
+    beside: Sequence[str] = (),
 ) -> Chart:
     """Base value plus running sums of every source, and measured values V(h_t) as white diamonds.
 
@@ -47,12 +51,13 @@ def running_sum_chart(
         trajectory: T steps.
         credits: any number, all of this trajectory.
         truth: a measurement of this trajectory.
+        beside: sources of the other episodes of a run, in its order; each looks the same in all.
 
     Raises:
         ValueError: a credit or truth that does not fit the trajectory.
     """
     sums = running_sum_table(trajectory, credits, truth)
-    looks = style.looks_beside(credit.source for credit in credits)
+    looks = style.looks_beside([*beside, *(credit.source for credit in credits)])
     traces = [step_labels(trajectory, first=1)]
     traces += [sum_trace(credit, sums, FIRST, looks[credit.source]) for credit in credits]
     if truth is not None:

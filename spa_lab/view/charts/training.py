@@ -56,6 +56,7 @@ def training_chart(
     figure["margin"] |= {"t": HEAD + second, "b": 40}
     figure["legend"] |= {"y": 1 + (26 + second) / body}
     figure["annotations"] = []
+    apart = style.looks_beside(map(str, table["stage"].unique()))
     traces: list[Trace] = []
     shown: set[str] = set()
     for index, metric in enumerate(metrics):
@@ -67,7 +68,7 @@ def training_chart(
         figure[f"yaxis{panel}"] = axis("", domain=y_domain, anchor=f"x{panel}", nticks=5)
         figure["annotations"].append(_title(lines[metric], x_domain[0], y_domain[1]))
         for stage, curve in rows.groupby("stage", sort=False):
-            traces.append(_trace(curve, str(stage), panel, legend=stage not in shown))
+            traces.append(_trace(curve, str(stage), apart[str(stage)], panel, legend=stage not in shown))
             shown.add(str(stage))
         if metric in LIMITS:
             traces.append(_limit(rows, LIMITS[metric], panel, legend=LIMIT not in shown))
@@ -93,8 +94,8 @@ def _domains(index: int, across: int, body: float) -> tuple[list[float], list[fl
     return [left, min(left + width, 1.0)], [max(top - (HEIGHT - GAP_Y) / body, 0.0), top]
 
 
-def _trace(rows: pd.DataFrame, stage: str, panel: str, *, legend: bool) -> Trace:
-    look, name = style.look(stage), inert(shortened(stage, 40))
+def _trace(rows: pd.DataFrame, stage: str, look: style.Look, panel: str, *, legend: bool) -> Trace:
+    name = inert(shortened(stage, 40))
     return {
         "type": "scatter",
         "mode": "lines+markers" if len(rows) <= FEW else "lines",

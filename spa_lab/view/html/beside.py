@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from spa_lab.types import Credit, Trajectory
+from spa_lab.view import style
 from spa_lab.view.geometry import Span, bar_span
 from spa_lab.view.html.markup import safe
 from spa_lab.view.html.steps import bars_cell, step_html, tints
@@ -79,6 +80,6 @@ def _cells(side: Side, step: int, span: Span, shade: str, badge: str) -> str:
         return f"{words}<td></td><td></td>"
     number = signed(float(credit.contributions[step]), decimal_places(credit.contributions))
     return (
-        f"{words}{bars_cell([credit], [span], None, span, step)}"
+        f"{words}{bars_cell([credit], [span], [style.look(credit.source).colour], None, span, step)}"
         f'<td class="figure" role="gridcell"><span class="number">{number}</span></td>'
     )

@@ -82,6 +82,7 @@ def steps_html(
     own_labels: Mapping[int, str] | None = None,
     labels: Sequence[Labels] = (),
     tokens: Sequence[TokenNumbers] = (),
+    beside: Sequence[str] = (),
 ) -> str:
     """A row per step: index, text, a bar and a number for every credit and for the measured progress.
 
@@ -95,6 +96,7 @@ def steps_html(
         own_labels: step -> a short label of the reader's own.
         labels: what people or judges say of the steps, shown below their text.
         tokens: numbers of the tokens, shown on their words, folded.
+        beside: sources of the other episodes of a run, in its order; each looks the same in all.
 
     Raises:
         ValueError: a credit or truth that does not fit the trajectory, or an unknown scale.
@@ -109,11 +111,14 @@ def steps_html(
     pivotal = pivotal_step(trajectory, credits, truth)
     shades = tints(focus.contributions) if focus is not None else [""] * len(trajectory)
     shown = range(len(trajectory)) if rows is None else rows
-    heads, drawn = _heads(credits, spans, truth, truth_span, trajectory.outcome), []
+    looks = style.looks_beside([*beside, *(credit.source for credit in credits)])
+    colours = [looks[credit.source].colour for credit in credits]
+    heads, drawn = _heads(credits, spans, colours, truth, truth_span, trajectory.outcome), []
     for index, below in zip(shown, _below(labels, tokens, shown), strict=True):
         badges = ["pivotal"] if index == pivotal else []
         badges += [(own_labels or {})[index]] if index in (own_labels or {}) else []
-        cells = bars_cell(credits, spans, truth, truth_span, index) + _numbers(credits, truth, index)
+        bars = bars_cell(credits, spans, colours, truth, truth_span, index)
+        cells = bars + _numbers(credits, truth, index)
         drawn.append(_row(index, trajectory.steps[index], cells, badges, shades[index], below))
     return (
         f'<table class="steps" style="--figures:{len(credits) + len(truths)}" role="grid" '
@@ -190,6 +195,7 @@ def step_html(step: Step, shade: str = "", badges: str = "") -> str:
 def bars_cell(
     credits: Sequence[Credit],
     spans: Sequence[Span],
+    colours: Sequence[str],
     truth: ValueTruth | None,
     truth_span: Span,
     step: int,
@@ -197,10 +203,9 @@ def bars_cell(
     """One cell with a bar per credit, one below the other, and the measured progress as a diamond."""
     if not credits and truth is None:
         return ""
-    looks = style.looks_beside(credit.source for credit in credits)
     tracks = [
-        _credit_track(credit, step, span, looks[credit.source].colour)
-        for credit, span in zip(credits, spans, strict=True)
+        _credit_track(credit, step, span, colour)
+        for credit, span, colour in zip(credits, spans, colours, strict=True)
     ]
     if truth is not None:
         tracks.append(track([_diamond(truth, step, truth_span)], truth_span, look="measured"))
@@ -223,6 +228,7 @@ def _label(word: str) -> str:
 def _heads(
     credits: Sequence[Credit],
     spans: Sequence[Span],
+    colours: Sequence[str],
     truth: ValueTruth | None,
     truth_span: Span,
     outcome: float | None,
@@ -238,10 +244,9 @@ def _heads(
     else:
         ends = "<span>each on its own scale</span>"
     heads = [f'<th scope="col" role="columnheader" class="bars"><div class="ends">{ends}</div></th>']
-    looks = style.looks_beside(credit.source for credit in credits)
-    for credit in credits:
+    for credit, colour in zip(credits, colours, strict=True):
         name = f'<b dir="auto">{safe(shortened(credit.source, 60))}</b>'
-        square = swatch(looks[credit.source].colour)
+        square = swatch(colour)
         caption = sum_caption(credit)
         if is_prediction(credit, outcome):
             caption += f": predicts R = {credit.predicted_outcome:.2f}"

@@ -42,7 +42,11 @@ AGGREGATES: Mapping[str, tuple[str, str, str, str, float]] = MappingProxyType(
 
 
 def bars_figure(
-    table: pd.DataFrame, *, columns: Columns | Page = 2, name: str = "success-bars"
+    table: pd.DataFrame,
+    *,
+    columns: Columns | Page = 2,
+    name: str = "success-bars",
+    beside: Sequence[str] = (),
 ) -> PaperFigure:
     """A bar for the success rate of every method or ablation, with its interval and the numbers beside it.
 
@@ -50,6 +54,7 @@ def bars_figure(
         table: of `tables.evaluation.success_table` or `tables.comparison.comparison_table`.
         columns: of the paper that the figure spans, or a `Page`.
         name: of its files.
+        beside: policies of the other figures of a report, in its order; each looks the same in all.
 
     Raises:
         ValueError: the table has no rows.
@@ -57,14 +62,19 @@ def bars_figure(
     _check(table)
     page = page_of(columns)
     with page.printing():
-        figure = _draw_bars(table, page.width)
+        figure = _draw_bars(table, page.width, beside)
     caption = f"Strict success in per cent with {captions.intervals(table)}."
     facts = captions.policy_facts(table)
     return PaperFigure(name, figure, table, caption, page, facts, latex.success_rows(table), keys=("policy",))
 
 
 def aggregates_figure(
-    table: pd.DataFrame, reference: str, *, columns: Columns | Page = 2, name: str = "aggregates"
+    table: pd.DataFrame,
+    reference: str,
+    *,
+    columns: Columns | Page = 2,
+    name: str = "aggregates",
+    beside: Sequence[str] = (),
 ) -> PaperFigure:
     """Mean and interquartile mean of success, and the probability of improvement over the reference.
 
@@ -73,6 +83,7 @@ def aggregates_figure(
         reference: the policy that others are compared with.
         columns: of the paper that the figure spans, or a `Page`.
         name: of its files.
+        beside: policies of the other figures of a report, in its order; each looks the same in all.
 
     Raises:
         ValueError: the table has no rows.
@@ -80,7 +91,7 @@ def aggregates_figure(
     _check(table)
     page = page_of(columns)
     with page.printing():
-        figure = _draw_aggregates(table, page.width)
+        figure = _draw_aggregates(table, page.width, beside)
     better = (
         f", and probability that a seed is better than one of {reference} on a type of tasks"
         if table["improvement"].notna().any()
@@ -120,7 +131,7 @@ def _widest(names: Sequence[str]) -> float:
     return max(text_width(line) for name in names for line in name.split("\n"))
 
 
-def _draw_bars(table: pd.DataFrame, width: float) -> Figure:
+def _draw_bars(table: pd.DataFrame, width: float, beside: Sequence[str]) -> Figure:
     names = _names(table, width)
     numbers = [f"{percent(row.success)} {interval(row.low, row.high)}" for row in table.itertuples()]
     left = MARGIN + 0.1 + _widest(names)
@@ -132,8 +143,9 @@ def _draw_bars(table: pd.DataFrame, width: float) -> Figure:
     figure = Figure(figsize=(width, MARGIN + body + AXIS))
     axes = add_axes(figure, left, MARGIN, plot, body)
     value, low, high = (table[column].to_numpy(dtype=np.float64) for column in ("success", "low", "high"))
+    apart = style.looks_beside([*beside, *table["policy"]])
     for row, (policy, rate) in enumerate(zip(table["policy"], value, strict=True)):
-        look = style.look(policy)
+        look = apart[policy]
         hatch = HATCHES[style.DASHES.index(look.dash)]
         axes.barh(
             row, rate, height=0.68, facecolor=look.colour, edgecolor=style.WHITE, linewidth=0, hatch=hatch
@@ -152,7 +164,8 @@ def _draw_bars(table: pd.DataFrame, width: float) -> Figure:
     return figure
 
 
-def _draw_aggregates(table: pd.DataFrame, width: float) -> Figure:
+def _draw_aggregates(table: pd.DataFrame, width: float, beside: Sequence[str]) -> Figure:
+    apart = style.looks_beside([*beside, *table["policy"]])
     names = _names(table, width)
     left = MARGIN + 0.1 + _widest(names)
     free = width - left - MARGIN
@@ -169,7 +182,7 @@ def _draw_aggregates(table: pd.DataFrame, width: float) -> Figure:
         row, column = divmod(index, across)
         top = row * (HEAD + body + AXIS - 0.12) + HEAD
         axes = add_axes(figure, left + column * (panel + GAP), top, panel, body)
-        _draw_points(axes, table, key)
+        _draw_points(axes, table, key, apart)
         span, ticks = _axis(table, key, panel)
         _finish(axes, len(table), names if column == 0 else [], span, ticks)
         if across > 1:
@@ -191,7 +204,7 @@ def _axis(table: pd.DataFrame, key: str, panel: float) -> tuple[geometry.Span, l
     return span, [(float(tick), f"{factor * tick:g}") for tick in ticks]
 
 
-def _draw_points(axes: Axes, table: pd.DataFrame, key: str) -> None:
+def _draw_points(axes: Axes, table: pd.DataFrame, key: str, apart: Mapping[str, style.Look]) -> None:
     value, low, high = (table[column].to_numpy(dtype=np.float64) for column in AGGREGATES[key][:3])
     if key == "improvement":
         axes.axvline(0.5, color=style.MUTED, linewidth=0.8, linestyle=":")
@@ -200,7 +213,7 @@ def _draw_points(axes: Axes, table: pd.DataFrame, key: str) -> None:
         if np.isfinite(value[row]):
             axes.errorbar(
                 [value[row]], [row], xerr=reach[:, [row]], linestyle="none", elinewidth=1.0, capsize=2,
-                clip_on=False, **looks.marker_of(policy),
+                clip_on=False, **looks.marker_of(apart[policy]),
             )  # fmt: skip
 
 

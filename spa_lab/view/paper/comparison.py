@@ -1,11 +1,13 @@
 """Policies compared in print: performance profiles, and success against the episodes learnt from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from spa_lab.view import style
 from spa_lab.view.paper import looks
 from spa_lab.view.paper.page import (
     LEGEND_ROW,
@@ -37,7 +39,11 @@ class _Axes:
 
 
 def profile_figure(
-    table: pd.DataFrame, *, columns: Columns | Page = 2, name: str = "profiles"
+    table: pd.DataFrame,
+    *,
+    columns: Columns | Page = 2,
+    name: str = "profiles",
+    beside: Sequence[str] = (),
 ) -> PaperFigure:
     """Performance profiles: share of seeds and types of tasks whose success rate is above a threshold.
 
@@ -45,21 +51,27 @@ def profile_figure(
         table: of `tables.comparison.profile_table`.
         columns: of the paper that the figure spans, or a `Page`.
         name: of its files.
+        beside: policies of the other figures of a report, in its order; each looks the same in all.
 
     Raises:
         ValueError: the table has no rows.
     """
     titles = _Axes("threshold", "success rate τ", "share of scores above τ", steps=True)
     n_seeds = _n_seeds(table)
+    flat = " (none where the resamples do not differ)" if (table["low"] == table["high"]).any() else ""
     caption = (
-        "Performance profiles: share of seeds and types of tasks whose success rate is above τ; bands are "
-        f"pointwise 95 % intervals by a stratified bootstrap over up to {n_seeds} seeds."
+        f"Performance profiles: share of seeds and types of tasks whose success rate is above τ; bands{flat} "
+        f"are pointwise 95 % intervals by a stratified bootstrap over up to {n_seeds} seeds."
     )
-    return _printed(name, table, titles, caption, page_of(columns))
+    return _printed(name, table, titles, caption, page_of(columns), beside)
 
 
 def learning_figure(
-    table: pd.DataFrame, *, columns: Columns | Page = 2, name: str = "success-by-episodes"
+    table: pd.DataFrame,
+    *,
+    columns: Columns | Page = 2,
+    name: str = "success-by-episodes",
+    beside: Sequence[str] = (),
 ) -> PaperFigure:
     """Success while training against the episodes learnt from, or the wall time that they took.
 
@@ -67,6 +79,7 @@ def learning_figure(
         table: of `tables.learning.learning_table`.
         columns: of the paper that the figure spans, or a `Page`.
         name: of its files.
+        beside: policies of the other figures of a report, in its order; each looks the same in all.
 
     Raises:
         ValueError: the table has no rows.
@@ -88,7 +101,8 @@ def learning_figure(
         "Success of the episodes that a policy learns from, sampled while training, against "
         f"{against}; {band}."
     )
-    return _printed(name, table, _Axes(x, x_title, "success while training"), caption, page_of(columns))
+    titles = _Axes(x, x_title, "success while training")
+    return _printed(name, table, titles, caption, page_of(columns), beside)
 
 
 def _n_seeds(table: pd.DataFrame) -> int:
@@ -97,15 +111,18 @@ def _n_seeds(table: pd.DataFrame) -> int:
     return int(table["n_seeds"].max())
 
 
-def _printed(name: str, table: pd.DataFrame, titles: _Axes, caption: str, page: Page) -> PaperFigure:
+def _printed(
+    name: str, table: pd.DataFrame, titles: _Axes, caption: str, page: Page, beside: Sequence[str]
+) -> PaperFigure:
     with page.printing():
-        figure = _draw(table, titles, page.width)
+        figure = _draw(table, titles, page.width, beside)
     return PaperFigure(name, figure, table, caption, page, {"n_seeds": _n_seeds(table)})
 
 
-def _draw(table: pd.DataFrame, titles: _Axes, width: float) -> Figure:
+def _draw(table: pd.DataFrame, titles: _Axes, width: float, beside: Sequence[str]) -> Figure:
     policies = list(table["policy"].unique())
-    lines = {policy: looks.line_of(policy) | looks.marker_of(policy, 3) for policy in policies}
+    apart = style.looks_beside([*beside, *policies])
+    lines = {policy: looks.line_of(apart[policy]) | looks.marker_of(apart[policy], 3) for policy in policies}
     handles = [legend_entry(shortened(policy, 40), look) for policy, look in lines.items()]
     legend = legend_rows(handles, width - LEFT - MARGIN)
     foot = MARGIN + HEIGHT + AXIS

@@ -32,13 +32,20 @@ LEAST_PLOT, NAMES = 1.0, 0.52
 then."""
 
 
-def success_figure(table: pd.DataFrame, *, columns: Columns | Page = 2, name: str = "success") -> PaperFigure:
+def success_figure(
+    table: pd.DataFrame,
+    *,
+    columns: Columns | Page = 2,
+    name: str = "success",
+    beside: Sequence[str] = (),
+) -> PaperFigure:
     """Success rate of every policy with its interval, and the numbers beside it.
 
     Args:
         table: of `evaluation.success_table`.
         columns: of the paper that the figure spans, or a `Page`.
         name: of its files.
+        beside: policies of the other figures of a report, in its order; each looks the same in all.
 
     Raises:
         ValueError: the table has no rows.
@@ -47,17 +54,21 @@ def success_figure(table: pd.DataFrame, *, columns: Columns | Page = 2, name: st
         f"{100 * row.success:.1f} [{100 * row.low:.1f}, {100 * row.high:.1f}]" for row in table.itertuples()
     ]
     shown = table.rename(columns={"success": "point", "policy": "name"})
-    policies = list(table["policy"])
+    drawn = _looks(table["policy"], beside)
     page = page_of(columns)
     with page.printing():
-        figure = _draw_list(shown, policies, numbers, "success rate (%)", (0.0, 1.0), page.width)
+        figure = _draw_list(shown, drawn, numbers, "success rate (%)", (0.0, 1.0), page.width)
     caption = f"Strict success in per cent with {captions.intervals(table)}."
     facts = captions.policy_facts(table)
     return PaperFigure(name, figure, table, caption, page, facts, latex.success_rows(table), ("policy",))
 
 
 def differences_figure(
-    table: pd.DataFrame, *, columns: Columns | Page = 2, name: str = "differences"
+    table: pd.DataFrame,
+    *,
+    columns: Columns | Page = 2,
+    name: str = "differences",
+    beside: Sequence[str] = (),
 ) -> PaperFigure:
     """Paired differences of success with their intervals; the vertical line is no difference.
 
@@ -65,6 +76,7 @@ def differences_figure(
         table: of `evaluation.differences_table`.
         columns: of the paper that the figure spans, or a `Page`.
         name: of its files.
+        beside: policies of the other figures of a report, in its order; each looks the same in all.
 
     Raises:
         ValueError: the table has no rows.
@@ -86,7 +98,9 @@ def differences_figure(
     page = page_of(columns)
     with page.printing():
         title = whole if against and text_width(whole) <= page.width - 2 * MARGIN else short
-        figure = _draw_list(shown, list(table["ours"]), numbers, title, span, page.width)
+        figure = _draw_list(
+            shown, _looks(table["ours"], [*beside, *references]), numbers, title, span, page.width
+        )
     methods = captions.enumeration(table["method"].unique())
     caption = f"Difference of strict success{against} in percentage points; {methods}."
     facts = {"n": int(table["n"].max()), "n_seeds": int(table["n_seeds"].max())}
@@ -95,9 +109,15 @@ def differences_figure(
     )
 
 
+def _looks(policies: Sequence[str], beside: Sequence[str]) -> list[style.Look]:
+    """Of every row, told apart from all that are shown."""
+    apart = style.looks_beside([*beside, *policies])
+    return [apart[policy] for policy in policies]
+
+
 def _draw_list(
     table: pd.DataFrame,
-    policies: Sequence[str],
+    drawn: Sequence[style.Look],
     numbers: Sequence[str],
     title: str,
     span: geometry.Span,
@@ -124,7 +144,7 @@ def _draw_list(
     figure = Figure(figsize=(width, MARGIN + height + AXIS))
     axes = add_axes(figure, left, MARGIN, plot_width, height)
     axes.set(xlim=span, ylim=(len(table) - 0.5, -0.5), yticks=[])
-    _draw_intervals(axes, table, policies)
+    _draw_intervals(axes, table, drawn)
     ticks = geometry.ticks(span, most=int(min(max(plot_width / 0.45, 2), 6)))
     axes.set_xticks(ticks, [f"{100 * tick:.0f}".replace("-", "−") for tick in ticks])
     for index, (label, text) in enumerate(zip(labels, numbers, strict=True)):
@@ -139,15 +159,15 @@ def _draw_list(
     return figure
 
 
-def _draw_intervals(axes: Axes, table: pd.DataFrame, policies: Sequence[str]) -> None:
+def _draw_intervals(axes: Axes, table: pd.DataFrame, drawn: Sequence[style.Look]) -> None:
     """Points with their intervals."""
     if axes.get_xlim()[0] < 0:
         axes.axvline(0, color=style.INK, linewidth=0.8)
-    for index, (policy, row) in enumerate(zip(policies, table.itertuples(), strict=True)):
+    for index, (look, row) in enumerate(zip(drawn, table.itertuples(), strict=True)):
         reach = np.maximum([[row.point - row.low], [row.high - row.point]], 0.0)
         axes.errorbar(
             [row.point], [index], xerr=reach, linestyle="none", elinewidth=1.0, capsize=2,
-            clip_on=False, **looks.marker_of(policy),
+            clip_on=False, **looks.marker_of(look),
         )  # fmt: skip
     tidy(axes, "x")
     axes.spines["left"].set_visible(False)

@@ -1,6 +1,6 @@
 """Success rate of every policy by length of the task, with n of every bin below."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -33,7 +33,11 @@ HEIGHT, COUNT_ROW, LEFT, AXIS, LABEL_ROW = 1.75, 0.17, 0.52, 0.38, 0.15
 
 
 def success_by_length_figure(
-    table: pd.DataFrame, *, columns: Columns | Page = 2, name: str = "success-by-length"
+    table: pd.DataFrame,
+    *,
+    columns: Columns | Page = 2,
+    name: str = "success-by-length",
+    beside: Sequence[str] = (),
 ) -> PaperFigure:
     """Success rate of every policy by length of the task, with intervals; n of each bin below.
 
@@ -41,6 +45,7 @@ def success_by_length_figure(
         table: of `evaluation.success_by_length`; bins in which no policy has an episode are not drawn.
         columns: of the paper that the figure spans, or a `Page`.
         name: of its files.
+        beside: policies of the other figures of a report, in its order; each looks the same in all.
 
     Raises:
         ValueError: the table has no rows.
@@ -49,29 +54,31 @@ def success_by_length_figure(
     known = table[table.groupby("bin")["n"].transform("sum") > 0]
     shown = table if known.empty else known
     with page.printing():
-        figure = _draw(shown, page.width)
+        figure = _draw(shown, page.width, beside)
     by = "the length of the expert's solution" if table["by"].iloc[0] == "expert_length" else "episode length"
     caption = f"Strict success by {by} with {captions.intervals(table)}; n counts trajectories."
     facts = captions.policy_facts(table)
     return PaperFigure(name, figure, table, caption, page, facts, latex.length_rows(shown), ("policy", "bin"))
 
 
-def _draw(table: pd.DataFrame, width: float) -> Figure:
+def _draw(table: pd.DataFrame, width: float, beside: Sequence[str]) -> Figure:
     policies, bins = geometry.policies_and_bins(table)
+    apart = style.looks_beside([*beside, *policies])
+    markers = {policy: looks.marker_of(apart[policy]) for policy in policies}
     handles = [
-        legend_entry(shortened(policy, 40), looks.marker_of(policy) | {"linestyle": "none"})
-        for policy in policies
+        legend_entry(shortened(policy, 40), marker | {"linestyle": "none"})
+        for policy, marker in markers.items()
     ]
     legend = legend_rows(handles, width - LEFT - MARGIN)
     plot_width = width - LEFT - MARGIN
     two_rows = _touch(bins, plot_width)
     counts_top = MARGIN + HEIGHT + AXIS + LABEL_ROW * two_rows
     per_bin = table.groupby("bin")["n"].nunique()
-    counted = policies if (per_bin > 1).any() else policies[:1]
+    counted = markers if (per_bin > 1).any() else {policies[0]: markers[policies[0]]}
     foot = counts_top + COUNT_ROW * len(counted) + 0.06
     figure = Figure(figsize=(width, foot + LEGEND_ROW * len(legend) + 0.02))
     axes = add_axes(figure, LEFT, MARGIN, plot_width, HEIGHT)
-    _draw_rates(axes, table, policies, bins)
+    _draw_rates(axes, table, markers, bins)
     if two_rows:
         _lower_every_second(axes)
     x_title = BY_LENGTH[table["by"].iloc[0]]
@@ -92,16 +99,18 @@ def _lower_every_second(axes: Axes) -> None:
         tick.set_pad(TICK_PAD + 72 * LABEL_ROW)
 
 
-def _draw_rates(axes: Axes, table: pd.DataFrame, policies: Sequence[str], bins: Sequence[str]) -> None:
+def _draw_rates(
+    axes: Axes, table: pd.DataFrame, markers: Mapping[str, looks.Properties], bins: Sequence[str]
+) -> None:
     """Points with intervals, policies side by side within each bin."""
-    offsets = 1.25 * geometry.dodge(len(policies))  # the columns are narrower than on screen
-    for policy, offset in zip(policies, offsets, strict=True):
+    offsets = 1.25 * geometry.dodge(len(markers))  # the columns are narrower than on screen
+    for (policy, marker), offset in zip(markers.items(), offsets, strict=True):
         rows = table[table["policy"] == policy]
         success, low, high = (rows[name].to_numpy(dtype=np.float64) for name in ("success", "low", "high"))
         reach = np.maximum([success - low, high - success], 0.0)
         axes.errorbar(
             np.arange(len(bins)) + offset, success, yerr=reach, linestyle="none", elinewidth=1.0,
-            capsize=1.5, clip_on=False, **looks.marker_of(policy),
+            capsize=1.5, clip_on=False, **marker,
         )  # fmt: skip
     for edge in np.arange(1, len(bins)) - 0.5:
         axes.axvline(edge, color=style.GRID, linewidth=0.6)
@@ -112,22 +121,26 @@ def _draw_rates(axes: Axes, table: pd.DataFrame, policies: Sequence[str], bins: 
 
 
 def _write_counts(
-    axes: Axes, table: pd.DataFrame, policies: Sequence[str], span: geometry.Span, inches: float
+    axes: Axes,
+    table: pd.DataFrame,
+    markers: Mapping[str, looks.Properties],
+    span: geometry.Span,
+    inches: float,
 ) -> None:
     """A row per policy: its marker, and n of every bin below the bin; no marker if one row holds for all.
 
     `inches` is the width of the axes.
     """
-    axes.set(xlim=span, ylim=(len(policies) - 0.5, -0.5))
+    axes.set(xlim=span, ylim=(len(markers) - 0.5, -0.5))
     axes.set_axis_off()
     margin = axes.get_yaxis_transform()  # x: the axes run from 0 to 1; y: rows
-    for row, policy in enumerate(policies):
+    for row, (policy, marker) in enumerate(markers.items()):
         for bin_index, n in enumerate(table["n"][table["policy"] == policy]):
             axes.text(bin_index, row, str(n), ha="center", va="center")
         axes.text(-0.26 / inches, row, "n", transform=margin, ha="right", va="center")
-        if len(policies) == 1:
+        if len(markers) == 1:
             continue
         axes.plot(
             [-0.12 / inches], [row], linestyle="none", clip_on=False, transform=margin,
-            **looks.marker_of(policy),
+            **marker,
         )  # fmt: skip

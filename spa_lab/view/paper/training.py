@@ -44,6 +44,7 @@ def training_figure(
     name: str = "training",
     titles: Mapping[str, str] = NO_TITLES,
     episodes: float | None = None,
+    beside: Sequence[str] = (),
 ) -> PaperFigure:
     """A panel per metric over the updates or episodes; the band is the range of the seeds.
 
@@ -54,6 +55,7 @@ def training_figure(
         titles: metric -> what it is, with its unit; its name where it is missing.
         episodes: of every update: the curves are drawn over the episodes learnt from. Over the updates if
             None.
+        beside: policies of the other figures of a report, in its order; each looks the same in all.
 
     Raises:
         ValueError: the table has no rows.
@@ -64,7 +66,7 @@ def training_figure(
     numbers = table if episodes is None else table.assign(episodes=(table["update"] + 1) * episodes)
     page = page_of(columns)
     with page.printing():
-        figure = _draw(numbers, page.width, titles, across)
+        figure = _draw(numbers, page.width, titles, across, beside)
     n_seeds = int(table["n_seeds"].max())
     seeds = f"mean and range of {n_seeds} seeds" if n_seeds > 1 else "1 seed"
     stages = captions.enumeration(table["stage"].unique())
@@ -78,7 +80,9 @@ def _is_smoothed(table: pd.DataFrame) -> bool:
     return bool(table.groupby(["metric", "stage"]).size().max() >= SMOOTHED_FROM)
 
 
-def _draw(table: pd.DataFrame, width: float, titles: Mapping[str, str], across: str) -> Figure:
+def _draw(
+    table: pd.DataFrame, width: float, titles: Mapping[str, str], across: str, beside: Sequence[str]
+) -> Figure:
     metrics, stages = list(table["metric"].unique()), list(table["stage"].unique())
     panels = Panels(width, len(metrics), HEIGHT, most=3)
     heads = [
@@ -87,7 +91,7 @@ def _draw(table: pd.DataFrame, width: float, titles: Mapping[str, str], across: 
     ]
     lines = max(map(len, heads))
     panels = Panels(width, len(metrics), HEIGHT, most=3, head=panels.head + TITLE_LINE * (lines - 1))
-    drawn = _looks(stages)
+    drawn = _looks(stages, beside)
     handles = [legend_entry(shortened(stage, 40), look) for stage, look in drawn.items()]
     legend = legend_rows(handles, width - 2 * MARGIN) if len(stages) > 1 else []
     figure = Figure(figsize=(width, panels.foot + LEGEND_ROW * len(legend) + 0.08))
@@ -103,12 +107,12 @@ def _draw(table: pd.DataFrame, width: float, titles: Mapping[str, str], across: 
     return figure
 
 
-def _looks(stages: Sequence[str]) -> dict[str, looks.Properties]:
+def _looks(stages: Sequence[str], beside: Sequence[str]) -> dict[str, looks.Properties]:
     """Solid lines; the marker tells apart what a colour does not in grey."""
     if len(stages) == 1:
         return {stages[0]: SINGLE}
-    solid = {"linestyle": "-"}
-    return {stage: looks.line_of(stage) | looks.marker_of(stage, 3) | solid for stage in stages}
+    solid, apart = {"linestyle": "-"}, style.looks_beside([*beside, *stages])
+    return {stage: looks.line_of(apart[stage]) | looks.marker_of(apart[stage], 3) | solid for stage in stages}
 
 
 def _draw_panel(axes: Axes, table: pd.DataFrame, stages: Mapping[str, looks.Properties], across: str) -> None:

@@ -76,7 +76,7 @@ class Episode:
         if kind == "waterfall" and focused is not None:
             return waterfall_chart(self.trajectory, focused)
         draw = credit_chart if kind == "both" else running_sum_chart
-        return draw(self.trajectory, self.credits, self.truth)
+        return draw(self.trajectory, self.credits, self.truth, beside=self.sources)
 
     def steps(self, page: int) -> str:
         """A page of the table of steps."""
@@ -84,7 +84,7 @@ class Episode:
         table = steps_html(
             self.trajectory, self.credits, self.truth, scale=self.scale, focus=self.focused, rows=rows,
             own_labels=self.own_labels, labels=self.collection.labels(self.position),
-            tokens=self.collection.tokens(self.position),
+            tokens=self.collection.tokens(self.position), beside=self.sources,
         )  # fmt: skip
         return _paged(table, len(self.trajectory), page)
 

@@ -77,7 +77,7 @@ class LengthView(Host):
             self.note, self.numbers = '<span class="note">Select at least one policy.</span>', ""
             self.draw_chart("chart", None)
         else:
-            self.draw_chart("chart", length_chart(table))
+            self.draw_chart("chart", length_chart(table, beside=self._all_policies()))
             self.note = self._missing() + lengths_note_html(self.by)
             self.numbers = length_numbers_html(table)
         options = {str(by): BY[by] for by in self._tables}

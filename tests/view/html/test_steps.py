@@ -77,6 +77,20 @@ def test_sources_of_one_family_have_colours_of_their_own(trajectory: Trajectory)
     assert [trace["line"]["color"] for trace in drawn] == swatches
 
 
+def test_colours_stay_where_an_episode_lacks_a_source(trajectory: Trajectory) -> None:
+    values = np.full(len(trajectory), 0.1)
+    first, second = (Credit(trajectory.id, source, values) for source in ("spa", "spa_progress"))
+    names = [first.source, second.source]
+    both, one = (
+        steps.steps_html(trajectory, [first, second]),
+        steps.steps_html(trajectory, [second], beside=names),
+    )
+    drawn = [re.findall(r'swatch" style="--light:(#\w+)', html) for html in (both, one)]
+    assert drawn[0][1:] == drawn[1] and len(set(drawn[0])) == 2
+    lines = running_sum_chart(trajectory, [second], beside=names).traces
+    assert drawn[1][0] in {trace.get("line", {}).get("color") for trace in lines}
+
+
 def test_every_word_of_a_step_is_there_and_refusal_is_said(trajectory: Trajectory) -> None:
     html = steps.steps_html(trajectory, [])
     for number, step in enumerate(trajectory.steps):
