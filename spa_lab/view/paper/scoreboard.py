@@ -33,6 +33,7 @@ from spa_lab.view.paper.paper_figure import PaperFigure
 from spa_lab.view.tables.scoreboard import (
     DEFAULT_METRICS,
     OUTCOMES,
+    has_flat,
     metric_rows,
     sample_sizes,
     sources_and_titles,
@@ -82,8 +83,7 @@ def scoreboard_figure(
         shown = metrics_that_fit(table, metrics, page.width, titles)
     figure = draw_scoreboard(table, shown, page=page, titles=titles)
     numbers = table[table["metric"].isin(shown) & (table["outcome"] != "both")]
-    flat = (numbers["low"] == numbers["high"]).any()
-    none = "; no interval where the resamples do not differ" if flat else ""
+    none = "; no interval where the resamples do not differ" if has_flat(numbers) else ""
     caption = f"Credit against the measured truth; {sample_sizes(table)}{none}."
     tabular = latex.board_rows(numbers, shown, titles)
     return PaperFigure(name, figure, numbers, caption, page, {}, tabular, ("source", "metric", "outcome"))

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from spa_lab.types import FloatArray
+
 DEFAULT_METRICS = ("pair_accuracy", "harm_auc", "spearman", "spearman_pooled", "pivot_hit", "rmse")
 """Metrics that are drawn if none are given."""
 OUTCOMES = ("success", "failure")
@@ -74,7 +76,8 @@ def pooled_scoreboard(boards: Sequence[pd.DataFrame]) -> pd.DataFrame:
     Values and ceilings are means over the runs. The variance of such a mean is s^2 / K + mean(e_k^2), with s
     the standard deviation over the runs and e_k the standard error over tasks implied by the interval of run
     k. The second term is not divided by K because the runs share their tasks. The intervals are normal and
-    slightly conservative.
+    slightly conservative. An interval of width 0, as of 0 of 12 pivotal steps found, says nothing of e_k:
+    the mean is over the other runs, and where no run has another one, the mean has no interval.
 
     Args:
         boards: K >= 1; a single board is returned unchanged but for `n_seeds`.
@@ -101,8 +104,27 @@ def pooled_scoreboard(boards: Sequence[pd.DataFrame]) -> pd.DataFrame:
             np.array([board.loc[shared, column] for board in indexed], dtype=np.float64)
             for column in (name, *ends)
         )
-        errors = (high - low) / (2 * Z)
-        error = np.sqrt(values.var(axis=0, ddof=1) / len(boards) + (errors**2).mean(axis=0))
+        error = np.sqrt(values.var(axis=0, ddof=1) / len(boards) + _over_tasks(low, high))
         centre = values.mean(axis=0)
         pooled[name], pooled[ends[0]], pooled[ends[1]] = centre, centre - Z * error, centre + Z * error
     return pooled.reset_index().assign(n_seeds=len(boards))
+
+
+def _over_tasks(low: FloatArray, high: FloatArray) -> FloatArray:
+    """(rows,) squared standard error over tasks, mean over the runs; of bounds (runs, rows).
+
+    NaN where a run has no interval, and where no interval of a row has a width.
+    """
+    squares = ((high - low) / (2 * Z)) ** 2
+    known = low != high  # NaN is not equal to NaN
+    counts = known.sum(axis=0)
+    sums = np.where(known, squares, 0.0).sum(axis=0)
+    return np.where(counts, sums / np.maximum(counts, 1), np.nan)
+
+
+def has_flat(table: pd.DataFrame) -> bool:
+    """Whether the resamples of a value do not differ, so that it has no interval of any width."""
+    flat = table["low"] == table["high"]
+    if "n_seeds" in table:  # a pooled value has none instead
+        flat |= (table["n_seeds"] > 1) & table["low"].isna() & table["value"].notna()
+    return bool(flat.any())

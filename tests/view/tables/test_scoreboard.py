@@ -6,6 +6,7 @@ import pytest
 
 from spa_lab.view.tables.scoreboard import (
     Z,
+    has_flat,
     metric_rows,
     pooled_scoreboard,
     sample_sizes,
@@ -32,6 +33,26 @@ def test_scoreboards_of_several_runs(board: Board) -> None:
     pd.testing.assert_frame_equal(pooled_scoreboard([single]), single.assign(n_seeds=1))
     with pytest.raises(ValueError, match="at least 1 scoreboard"):
         pooled_scoreboard([])
+
+
+def test_intervals_of_width_0_say_nothing_of_the_error_over_tasks(board: Board) -> None:
+    """Of two runs of which one has no spread, the error of the other counts; of none, nothing is known."""
+    flat, wide = board(0.0, 0.0), board(0.0, 0.05 * Z)
+    row = (
+        pooled_scoreboard([flat, wide])
+        .set_index(["source", "outcome", "metric"])
+        .loc["spa", "success", "spearman"]
+    )
+    np.testing.assert_allclose([row["low"], row["high"]], [0.5 - 0.05 * Z, 0.5 + 0.05 * Z])
+    pooled = pooled_scoreboard([flat, flat])
+    row = pooled.set_index(["source", "outcome", "metric"]).loc["spa", "success", "spearman"]
+    assert row["value"] == 0.5 and np.isnan([row["low"], row["high"]]).all()
+    assert (
+        has_flat(flat)
+        and has_flat(pooled)
+        and not has_flat(wide)
+        and not has_flat(pooled_scoreboard([wide, wide]))
+    )
 
 
 def test_rows_of_a_metric_in_the_order_of_the_sources(board: Board) -> None:
