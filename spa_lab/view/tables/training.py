@@ -39,6 +39,9 @@ _TITLES: Mapping[str, str] = MappingProxyType(
 )
 """Metric, or stage and metric where stages differ, -> what it is, with its unit."""
 
+_ONLY_WITH = ("value",)
+"""Losses of parts that a method may do without: exactly 0 in every update means that it does."""
+
 Rows = Sequence[Mapping[str, Any]]
 _COLUMNS = ("metric", "stage", "update", "value", "low", "high", "n_seeds")
 
@@ -58,7 +61,8 @@ def training_table(
     Args:
         stages: stage -> seed -> one row of metrics per update, as in `Run.curves`. Where seeds have different
             numbers of updates, the curve ends with the shortest.
-        metrics: names of columns; a stage that never recorded one has no rows of it.
+        metrics: names of columns; a stage that never recorded one has no rows of it, nor
+            one without a critic of the critic's loss.
         max_points: points of one curve, >= 1.
 
     Raises:
@@ -67,9 +71,15 @@ def training_table(
     rows = []
     for metric in metrics:
         for stage, runs in stages.items():
-            if any(is_number(row.get(metric)) for seed in runs.values() for row in seed):
+            if _is_there(metric, runs):
                 rows += _averaged(metric, stage, runs, max_points)
     return pd.DataFrame(rows, columns=list(_COLUMNS))
+
+
+def _is_there(metric: str, runs: Mapping[int, Rows]) -> bool:
+    """Whether a stage has a metric, and a part that it is of."""
+    recorded = [row[metric] for rows in runs.values() for row in rows if is_number(row.get(metric))]
+    return any(recorded) if metric in _ONLY_WITH else bool(recorded)
 
 
 def metric_title(metric: str, stages: Sequence[str]) -> str:

@@ -24,3 +24,9 @@ def test_curves_are_means_over_neighbours_and_seeds() -> None:
     np.testing.assert_allclose(long["value"], long["update"])
     with pytest.raises(ValueError, match="'clone' has a seed without rows"):
         training_table({"clone": {0: [{"loss": 1.0}], 1: []}}, ["loss"])
+
+
+def test_no_critic_has_no_loss() -> None:
+    stages = {"RLOO": {0: [{"value": 0.0, "kl": 0.0}]}, "PPO": {0: [{"value": 0.0}, {"value": 0.2}]}}
+    table = training_table(stages, ["value", "kl"])
+    assert table.groupby("metric")["stage"].unique().map(list).to_dict() == {"value": ["PPO"], "kl": ["RLOO"]}
