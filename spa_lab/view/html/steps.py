@@ -245,7 +245,9 @@ def _heads(
         ends = "<span>each on its own scale</span>"
     heads = [f'<th scope="col" role="columnheader" class="bars"><div class="ends">{ends}</div></th>']
     for credit, colour in zip(credits, colours, strict=True):
-        name = f'<b dir="auto">{safe(shortened(credit.source, 60))}</b>'
+        # a narrow head breaks a name at its underscores before it breaks a word
+        words = safe(shortened(credit.source, 60)).replace("_", "_<wbr>")
+        name = f'<b dir="auto">{words}</b>'
         square = swatch(colour)
         caption = sum_caption(credit)
         if is_prediction(credit, outcome):

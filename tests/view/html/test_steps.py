@@ -86,6 +86,7 @@ def test_colours_stay_where_an_episode_lacks_a_source(trajectory: Trajectory) ->
         steps.steps_html(trajectory, [second], beside=names),
     )
     drawn = [re.findall(r'swatch" style="--light:(#\w+)', html) for html in (both, one)]
+    assert '<b dir="auto">spa_<wbr>progress</b>' in both, "a narrow head breaks no word"
     assert drawn[0][1:] == drawn[1] and len(set(drawn[0])) == 2
     lines = running_sum_chart(trajectory, [second], beside=names).traces
     assert drawn[1][0] in {trace.get("line", {}).get("color") for trace in lines}
