@@ -89,6 +89,11 @@ def signed(value: float, places: int) -> str:
     return "0" if not value else text if text.strip(f"+{_MINUS}0.") else text[1:]
 
 
+def signed_in_full(value: float, places: int) -> str:
+    """As `signed`, but exactly 0 has its places too, "0.0", as beside other numbers that have them."""
+    return signed(value, places) if value else f"{0:.{places}f}"
+
+
 def decimal_places(values: Iterable[float]) -> int:
     """How many decimals show two digits of the largest value, between 2 and 5."""
     largest = max((abs(value) for value in values), default=0.0)

@@ -35,6 +35,11 @@ def test_numbers_carry_their_sign(value: float, places: int, shown: str) -> None
     assert text.signed(value, places) == shown
 
 
+def test_ends_of_intervals_have_all_their_places() -> None:
+    ends = [text.signed_in_full(value, 1) for value in (0.0, -0.0, -0.04, 10.7, -3.0)]
+    assert ends == ["0.0", "0.0", "0.0", "+10.7", "−3.0"]
+
+
 def test_small_values_get_more_decimals() -> None:
     assert [text.decimal_places([value]) for value in (2, 0.5, 0.1, 0.05, 0.004, 1e-9, 0)] == [
         2,

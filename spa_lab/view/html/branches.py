@@ -7,7 +7,7 @@ from spa_lab.types import Trajectory
 from spa_lab.view.html.markup import frame_table, safe
 from spa_lab.view.html.steps import step_html
 from spa_lab.view.tables.branches import values_table
-from spa_lab.view.text import facts, shortened, signed
+from spa_lab.view.text import facts, shortened, signed_in_full
 
 MOST_DOTS = 80
 """Continuations that have a dot each."""
@@ -47,11 +47,11 @@ def _difference(row: Mapping[Hashable, float]) -> str:
         return "–"
     low, high = row["difference_low"], row["difference_high"]
     told = "differ" if low > 0 or high < 0 else "not told apart"
-    return f"{signed(row['difference'], 3)} {_interval(low, high, sign=True)}, {told}"
+    return f"{signed_in_full(row['difference'], 3)} {_interval(low, high, sign=True)}, {told}"
 
 
 def _interval(low: float, high: float, *, sign: bool = False) -> str:
-    return f"[{signed(low, 3)}, {signed(high, 3)}]" if sign else f"[{low:.3f}, {high:.3f}]"
+    return f"[{signed_in_full(low, 3)}, {signed_in_full(high, 3)}]" if sign else f"[{low:.3f}, {high:.3f}]"
 
 
 def beside_html(original: Trajectory, other: Trajectory, step: int) -> str:

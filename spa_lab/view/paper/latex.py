@@ -10,7 +10,7 @@ from types import MappingProxyType
 import pandas as pd
 
 from spa_lab.view.tables.scoreboard import SECOND
-from spa_lab.view.text import Bold, one_line, with_best
+from spa_lab.view.text import Bold, one_line, signed_in_full, with_best
 
 _JOINED = "-',"
 """Two of these in a row would become a ligature: a dash or a quotation mark."""
@@ -168,7 +168,9 @@ def _cell(cell: Cell) -> str:
 
 
 def _number(value: float, places: int, sign: str = "") -> str:
-    return "–" if math.isnan(value) else f"{value:{sign}.{places}f}".replace("-", "\N{MINUS SIGN}")
+    if math.isnan(value):
+        return "–"
+    return signed_in_full(value, places) if sign else f"{value:.{places}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _percent(value: float, sign: str = "") -> str:

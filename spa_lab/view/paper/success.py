@@ -21,7 +21,7 @@ from spa_lab.view.paper.page import (
     wrapped_text,
 )
 from spa_lab.view.paper.paper_figure import PaperFigure
-from spa_lab.view.text import one_line, signed
+from spa_lab.view.text import one_line, signed_in_full
 
 AXIS = 0.38
 """Inches of the axis below."""
@@ -82,8 +82,11 @@ def differences_figure(
         ValueError: the table has no rows.
     """
     numbers = [
-        f"{signed(100 * row.point, 1)} [{signed(100 * row.low, 1)}, {signed(100 * row.high, 1)}]"
-        for row in table.itertuples()
+        f"{point} [{low}, {high}]"
+        for point, low, high in zip(
+            *([signed_in_full(100 * value, 1) for value in table[name]] for name in ("point", "low", "high")),
+            strict=True,
+        )
     ]
     references = list(dict.fromkeys(map(str, table["theirs"])))
     if len(references) == 1:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from spa_lab.view.text import with_best
+from spa_lab.view.text import signed_in_full, with_best
 
 _MINUS = "\N{MINUS SIGN}"
 
@@ -104,7 +104,9 @@ def number(value: float, places: int, sign: str = "") -> str:
     """Fixed places; "–" for NaN, "no number" for infinity."""
     if math.isnan(value):
         return "–"
-    return f"{value:{sign}.{places}f}".replace("-", _MINUS) if math.isfinite(value) else "no number"
+    if not math.isfinite(value):
+        return "no number"
+    return signed_in_full(value, places) if sign else f"{value:.{places}f}".replace("-", _MINUS)
 
 
 def percent(value: float, sign: str = "") -> str:
