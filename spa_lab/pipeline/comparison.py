@@ -61,7 +61,8 @@ class Comparison:
 
     facts: Mapping[str, Any]
     """worlds, seeds, reference (an arm), policies (names of the arms in their order) and git_commit, the
-    commits that made the outcomes; a comparison of an earlier version lacks the last."""
+    commits that made the outcomes, "unknown" among them where some are not known; a comparison of an earlier
+    version lacks the last."""
     outcomes: Outcomes
 
     @classmethod

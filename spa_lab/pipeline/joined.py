@@ -8,6 +8,7 @@ import pandas as pd
 
 from spa_lab.pipeline.comparison import Comparison, Outcomes
 from spa_lab.pipeline.results import NUMBER
+from spa_lab.view.provenance import commits_known
 
 _RUN = ["env", "policy", "run_seed"]
 """Columns that name one run of a policy."""
@@ -35,12 +36,13 @@ def joined(comparisons: Sequence[Comparison]) -> Comparison:
         raise ValueError("joined: needs at least 1 comparison, got 0")
     _check_tasks(comparisons)
     episodes, n_shared, n_otherwise = _episodes([one.outcomes.episodes for one in comparisons])
+    commits = [one.facts.get("git_commit") or [None] for one in comparisons]
     facts = {
         **comparisons[0].facts,
         "worlds": _distinct(one.facts["worlds"] for one in comparisons),
         "seeds": sorted(_distinct(one.facts["seeds"] for one in comparisons)),
         "policies": _distinct(one.facts["policies"] for one in comparisons),
-        "git_commit": sorted(_distinct(one.facts.get("git_commit", []) for one in comparisons)),
+        "git_commit": commits_known(chain.from_iterable(commits)),
         "shared_episodes": n_shared + sum(one.facts.get("shared_episodes", 0) for one in comparisons),
         "shared_otherwise": n_otherwise + sum(one.facts.get("shared_otherwise", 0) for one in comparisons),
     }

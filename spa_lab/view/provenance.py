@@ -1,10 +1,13 @@
 """Provenance of figures: n, seeds, rollouts, settings, commit; for their metadata and their captions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from spa_lab.store import Run
 from spa_lab.store.provenance import git_commit, versions
+
+UNKNOWN = "unknown"
+"""In the place of a commit that was not noted."""
 
 
 def provenance_of(runs: Sequence[Run]) -> dict[str, Any]:
@@ -38,6 +41,12 @@ def described(facts: Mapping[str, Any], *, seeds: Sequence[int], n: int) -> dict
     return {"git_commit": [], **facts, **known, "drawn_with": drawn}
 
 
+def commits_known(commits: Iterable[str | None]) -> list[str]:
+    """Commits of several runs, each once; `UNKNOWN` among them where some are not known; [] where none is."""
+    distinct = {commit or UNKNOWN for commit in commits}
+    return sorted(distinct) if distinct - {UNKNOWN} else []
+
+
 def in_words(known: Mapping[str, Any]) -> str:
     """Provenance as a sentence for a caption."""
     preset = known["config"].get("preset")
@@ -50,5 +59,5 @@ def in_words(known: Mapping[str, Any]) -> str:
         parts.append(f"{known['branches']} branches per value")
     parts.append(f"preset {name or 'none'}")
     # "-dirty" stays: the commit alone does not reproduce these numbers
-    commits = sorted({commit[:10] + commit[40:] for commit in known["git_commit"] if commit})
-    return "; ".join([*parts, f"commit {', '.join(commits) or 'unknown'}"]) + "."
+    commits = {commit[:10] + commit[40:] for commit in commits_known(known["git_commit"])}
+    return "; ".join([*parts, f"commit {', '.join(sorted(commits)) or UNKNOWN}"]) + "."

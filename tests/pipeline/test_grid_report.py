@@ -107,7 +107,11 @@ def test_figures_hold_the_commits_of_the_runs(commits: list[str], made: Comparis
     assert known["git_commit"] == commits and {"git_commit", "versions"} == known["drawn_with"].keys()
     again = Comparison.read(tmp_path / "report")
     assert again.facts.get("git_commit", []) == commits
-    assert joined([again, made]).facts["git_commit"] == commits
+    both = joined([again, made]).facts["git_commit"]
+    assert both == ([*commits, "unknown"] if commits else []), (
+        "parts of unknown commit are no part of the others"
+    )
+    assert joined([joined([again, made]), again]).facts["git_commit"] == both
 
 
 def test_all_numbers_come_from_the_raw_outcomes(

@@ -18,6 +18,7 @@ from spa_lab.pipeline.iterations import training_iterations
 from spa_lab.pipeline.results import COLUMNS
 from spa_lab.pipeline.train import SFT
 from spa_lab.store import Run
+from spa_lab.view.provenance import commits_known
 
 MEGABYTE = 2**20
 
@@ -60,7 +61,7 @@ def grid_outcomes(out: Path, spec: GridSpec) -> Outcomes:
 
 
 def grid_commits(out: Path, spec: GridSpec) -> list[str]:
-    """Commits of the code that made what is done of a grid; [] where none is known.
+    """Commits of the code that made what is done of a grid; "unknown" beside others, [] where none is known.
 
     Args:
         out: the grid's folder.
@@ -76,7 +77,7 @@ def grid_commits(out: Path, spec: GridSpec) -> list[str]:
     }
     facts = [Run.open(out / cell).provenance for cell in sorted(done)]
     made_by = {source["git_commit"] for one in facts for source in (one, *one.get("resumed_with", []))}
-    return sorted(commit for commit in made_by if commit)
+    return commits_known(made_by)
 
 
 def _chains(spec: GridSpec) -> Iterable[tuple[Arm, list[Cell]]]:
