@@ -95,7 +95,7 @@ PAPER_RC: dict[Any, Any] = {
     "svg.hashsalt": "spa_lab",
 }
 """matplotlib settings of every paper figure: text from agents is never parsed as mathematics, fonts are
-embedded whole, and the same figure gives the same bytes."""
+embedded as far as they are used, and the same figure gives the same bytes."""
 
 
 @dataclass(frozen=True)

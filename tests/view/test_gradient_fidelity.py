@@ -62,7 +62,7 @@ def test_chart_and_figure_hold_the_numbers(table: pd.DataFrame) -> None:
     assert set(figure.numbers["metric"]) == set(SHOWN)
     lines = [line for axes in figure.figure.axes for line in axes.lines if len(line.get_xdata()) == 3]
     assert any(np.allclose(line.get_xdata(), [0.25, 0.5, 0.75]) for line in lines)
-    assert "Hollow: not resolved" in figure.caption and "0.50 &" in figure.table
+    assert "Hollow: not resolved, with no interval" in figure.caption and "0.50 &" in figure.table
     narrow = gradient_figure(table, columns=1)
     assert 1 <= narrow.numbers["metric"].nunique() < len(SHOWN)
 

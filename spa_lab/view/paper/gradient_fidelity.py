@@ -69,7 +69,10 @@ def gradient_figure(
     shown = list(metrics)[: max(int(free / (LEAST + GAP)), 1)]
     figure = draw_gradient(table, shown, page=page)
     numbers = table[table["metric"].isin(shown)]
-    caption = f"Advantages before training: {sample_in_words(table)}. Hollow: not resolved."
+    caption = (
+        f"Advantages before training, beside exact credit: {sample_in_words(table)}. Hollow: not resolved, "
+        "with no interval or, for correlations and cosines, one that holds 0; no mark: undefined."
+    )
     return PaperFigure(
         name,
         figure,
@@ -107,7 +110,11 @@ def _draw(table: pd.DataFrame, metrics: Sequence[str], width: float) -> Figure:
     lines = [wrapped(rows[metric, "both"]["title"].iloc[0], panel) for metric in metrics]
     head = MARGIN + LINE * max(line.count("\n") + 1 for line in lines)
     body = ROW * len(names)
-    entries = [legend_entry(outcome, look | {"linewidth": 0.8}) for outcome, (_, look) in MARKS.items()]
+    entries = [
+        legend_entry(outcome, look | {"linewidth": 0.8})
+        for outcome, (_, look) in MARKS.items()
+        if any(rows[metric, outcome]["value"].notna().any() for metric in metrics)
+    ]
     legend = legend_rows([*entries, legend_entry("exact credit", BEST)], width - 2 * MARGIN)
     figure = Figure(figsize=(width, head + body + AXIS + LEGEND_ROW * len(legend)))
     for index, (metric, title) in enumerate(zip(metrics, lines, strict=True)):

@@ -24,6 +24,8 @@ LEAST_AS_SAMPLED = 0.95
 """Share of episodes with text that encodes to the sampled tokens below which the table warns."""
 LOGARITHMIC = frozenset({"episodes", "gradient_noise", "gradient_episodes"})
 """Metrics that are ratios and are drawn on a logarithmic axis."""
+CELL = 29
+"""Characters of a column of the text: the longest cell, "-0.0040 [-0.0255, -0.0055] ?", and a space."""
 
 
 def advantage_labels(table: pd.DataFrame) -> dict[str, str]:
@@ -88,14 +90,16 @@ def render_gradient(table: pd.DataFrame) -> str:
             1,
             f"warning: the text of only {share:.0%} of the episodes encodes to the tokens that were sampled",
         )
-    lines.append(f"{'advantage':<26}" + "".join(f"{heads[metric]:>27}" for metric in TEXT_METRICS))
+    lines.append(f"{'advantage':<26}" + "".join(f"{heads[metric]:>{CELL}}" for metric in TEXT_METRICS))
     by_metric = {metric: advantage_rows(table, metric, "both", list(names)) for metric in TEXT_METRICS}
     for index, title in enumerate(names.values()):
-        lines.append(f"{title:<26}" + "".join(f"{_cell(by_metric[m].iloc[index]):>27}" for m in TEXT_METRICS))
-    lines += ["", f"{'correlation':<26}{'failures':>27}{'successes':>27}"]
+        lines.append(
+            f"{title:<26}" + "".join(f"{_cell(by_metric[m].iloc[index]):>{CELL}}" for m in TEXT_METRICS)
+        )
+    lines += ["", f"{'correlation':<26}{'failures':>{CELL}}{'successes':>{CELL}}"]
     apart = [advantage_rows(table, "correlation", outcome, list(names)) for outcome in ("failure", "success")]
     for index, title in enumerate(names.values()):
-        lines.append(f"{title:<26}" + "".join(f"{_cell(rows.iloc[index]):>27}" for rows in apart))
+        lines.append(f"{title:<26}" + "".join(f"{_cell(rows.iloc[index]):>{CELL}}" for rows in apart))
     return "\n".join(lines)
 
 
