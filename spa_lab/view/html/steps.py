@@ -101,13 +101,8 @@ def steps_html(
     Raises:
         ValueError: a credit or truth that does not fit the trajectory, or an unknown scale.
     """
-    truths = [truth] if truth else []
-    check_match([trajectory], credits, truths, labels, tokens)
-    if scale not in get_args(Scale):
-        raise ValueError(f"scale must be one of {get_args(Scale)}, got {scale!r}")
-    shared = bar_span(credits, truths)
-    spans = [shared if scale == "common" else bar_span([credit]) for credit in credits]
-    truth_span = shared if scale == "common" else bar_span([], truths)
+    check_match([trajectory], credits, truths := [truth] if truth else [], labels, tokens)
+    spans, truth_span = _spans(credits, truths, scale)
     pivotal = pivotal_step(trajectory, credits, truth)
     shades = tints(focus.contributions) if focus is not None else [""] * len(trajectory)
     shown = range(len(trajectory)) if rows is None else rows
@@ -117,8 +112,8 @@ def steps_html(
     for index, below in zip(shown, _below(labels, tokens, shown), strict=True):
         badges = ["pivotal"] if index == pivotal else []
         badges += [(own_labels or {})[index]] if index in (own_labels or {}) else []
-        bars = bars_cell(credits, spans, colours, truth, truth_span, index)
-        cells = bars + _numbers(credits, truth, index)
+        cells = bars_cell(credits, spans, colours, truth, truth_span, index)
+        cells += _numbers(credits, truth, index)
         drawn.append(_row(index, trajectory.steps[index], cells, badges, shades[index], below))
     return (
         f'<table class="steps" style="--figures:{len(credits) + len(truths)}" role="grid" '
@@ -126,6 +121,16 @@ def steps_html(
         '<th scope="col" role="columnheader">step</th><th scope="col" role="columnheader">action</th>'
         f"{heads}</tr></thead><tbody>{''.join(drawn)}</tbody></table>"
     )
+
+
+def _spans(credits: Sequence[Credit], truths: Sequence[ValueTruth], scale: Scale) -> tuple[list[Span], Span]:
+    """Axes of the bars of every credit, and of the measured progress."""
+    if scale not in get_args(Scale):
+        raise ValueError(f"scale must be one of {get_args(Scale)}, got {scale!r}")
+    if scale == "common":
+        shared = bar_span(credits, truths)
+        return [shared] * len(credits), shared
+    return [bar_span([credit]) for credit in credits], bar_span([], truths)
 
 
 def tints(values: FloatArray) -> list[str]:
