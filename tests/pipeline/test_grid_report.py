@@ -225,6 +225,15 @@ def test_nothing_is_reported_of_nothing(made: Comparison, tmp_path: Path) -> Non
     assert not (tmp_path / "report").exists()
 
 
+def test_samples_around_markers_are_long_enough_to_show_dashes(made: Comparison) -> None:
+    table = made.profiles[made.worlds[0]]
+    figure = paper.profile_figure(table, beside=made.beside)
+    assert {legend.handlelength for legend in figure.figure.legends} == {3.6}
+    assert "(none where the resamples do not differ)" in figure.caption
+    bare = paper.profile_figure(table.assign(low=table["value"] - 0.1))
+    assert "none where" not in bare.caption
+
+
 @pytest.mark.parametrize("make", [paper.profile_figure, paper.learning_figure])
 def test_an_empty_table_cannot_be_drawn(make) -> None:
     with pytest.raises(ValueError, match="no rows"):

@@ -63,6 +63,9 @@ def test_chart_and_figure_hold_the_numbers(table: pd.DataFrame) -> None:
     lines = [line for axes in figure.figure.axes for line in axes.lines if len(line.get_xdata()) == 3]
     assert any(np.allclose(line.get_xdata(), [0.25, 0.5, 0.75]) for line in lines)
     assert "Hollow: not resolved, with no interval" in figure.caption and "0.50 &" in figure.table
+    one = gradient_figure(table[table["outcome"] == "both"])
+    drawn = [text.get_text() for legend in one.figure.legends for text in legend.get_texts()]
+    assert drawn == ["both", "exact credit"], "what is not drawn is in no legend"
     narrow = gradient_figure(table, columns=1)
     assert 1 <= narrow.numbers["metric"].nunique() < len(SHOWN)
 

@@ -29,7 +29,9 @@ MARGIN = 0.1
 LEGEND_ROW = 0.18
 """Inches."""
 _KEY = 0.42
-"""Inches of a legend entry beside its text: the sample and the space around it."""
+"""Inches of a legend entry beside its text: the sample, if it is short, and the space around it."""
+_SHORT, _LONG = 2.0, 3.6
+"""Lengths of samples in units of the font. Around a marker a short one shows no dashes."""
 BORDER = 0.1
 """Share of an axis at either end within which labels of ticks lean inward."""
 TICK_PAD = 2
@@ -122,8 +124,9 @@ def legend_rows(handles: Sequence[Artist], width: float) -> list[list[Artist]]:
     """Legend entries in rows of at most `width` inches; a wider entry has a row of its own."""
     rows: list[list[Artist]] = []
     used = 0.0
+    key = _KEY + (_sample_length(handles) - _SHORT) * rcParams["font.size"] / 72
     for handle in handles:
-        needed = _KEY + text_width(str(handle.get_label()))
+        needed = key + text_width(str(handle.get_label()))
         if not rows or used + needed > width:
             rows.append([])
             used = 0.0
@@ -135,12 +138,24 @@ def legend_rows(handles: Sequence[Artist], width: float) -> list[list[Artist]]:
 def draw_legend(figure: Figure, rows: Sequence[Sequence[Artist]], left: float, top: float) -> None:
     """Draw rows of `legend_rows`, the first one `top` inches below the upper edge of the page."""
     width, height = figure.get_size_inches()
+    length = _sample_length([handle for row in rows for handle in row])
     for index, row in enumerate(rows):
         corner = (left / width, 1 - (top + index * LEGEND_ROW) / height)
         figure.legend(
             handles=list(row), loc="upper left", bbox_to_anchor=corner, ncols=len(row), frameon=False,
-            borderpad=0, borderaxespad=0, handlelength=2.0, handletextpad=0.5, columnspacing=1.0,
+            borderpad=0, borderaxespad=0, handlelength=length, handletextpad=0.5, columnspacing=1.0,
         )  # fmt: skip
+
+
+def _sample_length(handles: Sequence[Artist]) -> float:
+    """Length of the samples of a legend in units of the font."""
+    dashed = any(
+        isinstance(handle, Line2D)
+        and handle.get_linestyle() not in ("-", "None")
+        and handle.get_marker() not in ("None", None)
+        for handle in handles
+    )
+    return _LONG if dashed else _SHORT
 
 
 def legend_entry(label: str, properties: dict[str, Any]) -> Line2D:

@@ -170,7 +170,7 @@ def test_provenance_as_a_sentence() -> None:
     known = {"config": {"preset": {"name": "tiny"}}, "n": 12, "seeds": [1, 0, 1], "rollouts": 10,
              "git_commit": ["c" * 40, "c" * 40 + "-dirty", None]}  # fmt: skip
     assert in_words(known) == (
-        "n = 12; seeds 0, 1; 10 rollouts per task; preset tiny; commit cccccccccc, cccccccccc-dirty."
+        "n = 12; seeds 0, 1; 10 rollouts per task; preset tiny; commit cccccccccc, cccccccccc-dirty, unknown."
     )
     assert "seed 0; preset none; commit unknown." in in_words(
         {"config": {}, "n": 1, "seeds": [0], "rollouts": None, "git_commit": [None]}
