@@ -1,7 +1,8 @@
 """What the tables of measured results are made of: kinds of tables and columns for `result_tables.py`."""
 
+import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ import pandas as pd
 from spa_lab import Comparison, tables
 from spa_lab.pipeline.results import read_results
 from spa_lab.view.tables.controls import areas_of
+from spa_lab.view.tables.evaluation import LENGTH_BINS, bin_label
 from spa_lab.view.text import signed
 
 RESULTS = Path(__file__).resolve().parents[1] / "data/results"
@@ -213,6 +215,47 @@ def in_one_cell(columns: Sequence[Column]) -> Column:
         return f"{value} [{bounds.replace(' to ', ', ')}]" if value else ""
 
     return Column(point.head, cell)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Success of every arm on parts of a panel in per cent, and in brackets the share of its executed steps.
+
+    Heads hold the number of tasks.
+    """
+
+    folder: str
+    world: str
+    titles: Mapping[str, str]
+    """Arm -> its first cell, in the order of the rows."""
+    by_length: bool
+    """By the expert's length, on the panel by length; otherwise by type of task, on the main panel."""
+
+    def rows(self, source: Source, old: Sequence[Row]) -> list[Row]:
+        """See `Rows`."""
+        heads, made = ["method"], []
+        for part, frame in self._parts():
+            heads.append(f"{part} ({frame['task_id'].nunique()})")
+            made.append(tables.success_table(frame.drop(columns="run_seed")).set_index("policy"))
+        rows = [
+            [title, *(self._cell(table.loc[arm]) for table in made)] for arm, title in self.titles.items()
+        ]
+        return [heads, *rows]
+
+    def _parts(self) -> Iterator[tuple[str, pd.DataFrame]]:
+        """What a part is, and its episodes."""
+        frame = comparison(self.folder).frame(self.world, by_length=self.by_length)
+        if not self.by_length:
+            yield from ((str(kind).replace("_", " "), part) for kind, part in frame.groupby("kind"))
+            return
+        for edges in LENGTH_BINS:
+            part = frame[frame["expert_length"].between(edges[0], edges[1] or math.inf)]
+            if len(part):
+                yield bin_label(edges), part
+
+    @staticmethod
+    def _cell(row: "pd.Series[float]") -> str:
+        return f"{rate(row['success'], 0)} ({rate(row['grounding'], 0)})"
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from result_rows import (
     CreditMap,
     Group,
     OneRun,
+    Parts,
     Row,
     Rows,
     Source,
@@ -61,6 +62,11 @@ def methods(world: str, columns: Sequence[Column], *order: str) -> Arms:
     """The methods of the paper in one world."""
     titles = {arm: (METHODS.get(arm, arm),) for arm in order}
     return Arms("methods", world, [*success(), *difference("− terminal"), *columns], titles)
+
+
+def parts(world: str, by_length: bool, *order: str) -> Parts:
+    """The methods of the paper on parts of a panel."""
+    return Parts("methods", world, {arm: METHODS.get(arm, arm) for arm in order}, by_length)
 
 
 HOUSEHOLD = Arms(
@@ -187,13 +193,17 @@ MAP = CreditMap(
 ALFWORLD, WEBSHOP, VIRTUALHOME = "ALFWorld unseen", "WebShop", "VirtualHome"
 
 
+IN_HOUSEHOLD = (
+    "cloned", "cloned, two passes", "cloned, eight passes", "terminal reward", "SPA-RL, progress",
+    "StepAgent", "RFT", "GRPO", "RAGEN", "GiGPO",
+)  # fmt: skip
 TABLES: Mapping[str, Rows] = {
     "household": HOUSEHOLD,
     "methods/household": methods(
-        "household", [FROM_CLONE[0], GROUNDED, MINUTES, BY_SEED],
-        "cloned", "cloned, two passes", "cloned, eight passes", "terminal reward", "SPA-RL, progress",
-        "StepAgent", "RFT", "GRPO", "RAGEN", "GiGPO",
+        "household", [FROM_CLONE[0], GROUNDED, MINUTES, BY_SEED], *IN_HOUSEHOLD
     ),
+    "methods/household/lengths": parts("household", True, *IN_HOUSEHOLD),
+    "methods/household/types": parts("household", False, *IN_HOUSEHOLD),
     "methods/virtualhome": methods(
         "virtualhome", [GROUNDED, MINUTES, BY_SEED, BY_LENGTH],
         "cloned", "cloned, two passes", "cloned, eight passes", "terminal reward", "SPA-RL",
