@@ -194,8 +194,8 @@ ALFWORLD, WEBSHOP, VIRTUALHOME = "ALFWorld unseen", "WebShop", "VirtualHome"
 
 
 IN_HOUSEHOLD = (
-    "cloned", "cloned, two passes", "cloned, eight passes", "terminal reward", "SPA-RL, progress",
-    "StepAgent", "RFT", "GRPO", "RAGEN", "GiGPO",
+    "cloned", "cloned, two passes", "cloned, eight passes", "terminal reward", "SPA-RL",
+    "SPA-RL, progress", "StepAgent", "RFT", "GRPO", "RAGEN", "GiGPO",
 )  # fmt: skip
 TABLES: Mapping[str, Rows] = {
     "household": HOUSEHOLD,
