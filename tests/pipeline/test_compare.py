@@ -1,5 +1,6 @@
 """`spa-lab compare` with real stages: arms share them, nothing is repeated, and a failure is told."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -80,6 +81,13 @@ def test_arms_share_stages_and_are_runs_like_any_other(
     assert micro.main([*command, "--dry-run"]) == 0
     listed = capsys.readouterr().out
     assert listed.count("done ") == 3 and "failed" in listed and "4 cells, 3 done; about" in listed
+
+    shutil.rmtree(out / "shared")  # of a grid whose arms are done
+    assert micro.main([*command, "--report"]) == 1  # a cell has failed
+    commits = {arm.provenance["git_commit"], "unknown"} - {None}
+    assert Comparison.read(out / "report").facts["git_commit"] == (
+        sorted(commits) if len(commits) > 1 else []
+    )
 
 
 def test_a_wrong_spec_writes_nothing(

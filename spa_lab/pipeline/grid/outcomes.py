@@ -63,6 +63,8 @@ def grid_outcomes(out: Path, spec: GridSpec) -> Outcomes:
 def grid_commits(out: Path, spec: GridSpec) -> list[str]:
     """Commits of the code that made what is done of a grid; "unknown" beside others, [] where none is known.
 
+    That of a shared stage whose folder was removed, now that its arms are done, is unknown.
+
     Args:
         out: the grid's folder.
         spec: of the grid.
@@ -75,9 +77,10 @@ def grid_commits(out: Path, spec: GridSpec) -> list[str]:
         for cell in chain
         if ledger.read(cell.id).state == "done"
     }
-    facts = [Run.open(out / cell).provenance for cell in sorted(done)]
-    made_by = {source["git_commit"] for one in facts for source in (one, *one.get("resumed_with", []))}
-    return commits_known(made_by)
+    there = {cell for cell in done if (out / cell).exists()}
+    facts = [Run.open(out / cell).provenance for cell in sorted(there)]
+    made_by = {source.get("git_commit") for one in facts for source in (one, *one.get("resumed_with", []))}
+    return commits_known(made_by | ({None} if done - there else set()))
 
 
 def _chains(spec: GridSpec) -> Iterable[tuple[Arm, list[Cell]]]:
