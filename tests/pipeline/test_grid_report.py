@@ -97,6 +97,19 @@ def test_the_report_has_every_table_and_figure(written: tuple[Path, list[Path]])
     assert known["reference"] == "terminal reward"
 
 
+def test_captions_where_all_pairs_of_one_task_differ_alike(made: Comparison, tmp_path: Path) -> None:
+    """Their interval is no bootstrap's. The name of the reference is no markup."""
+    frame = made.outcomes.episodes
+    one = frame[frame["task_id"] == "unseen-0"].assign(success=lambda rows: rows["policy"] == "cloned")
+    others = {"reference": POLICIES[2], "worlds": ["toy"]}
+    report, *_ = write_report(
+        Comparison({**made.facts, **others}, replace(made.outcomes, episodes=one)), tmp_path
+    )
+    text = report.read_text(encoding="utf-8")
+    assert "points; Wilson's bound over tasks where all pairs differ alike, 95 %. 1 task of panel" in text
+    assert r"Differences are to 'SPA-RL, \<b\>beta\</b\> 0.5' on" in text
+
+
 @pytest.mark.parametrize("commits", [[], ["a" * 40, "b" * 40]])
 def test_figures_hold_the_commits_of_the_runs(commits: list[str], made: Comparison, tmp_path: Path) -> None:
     """That of the drawing has another name; of reports of earlier versions it is all that is known."""

@@ -5,11 +5,13 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from spa_lab.pipeline.comparison import Comparison
 from spa_lab.view import paper
 from spa_lab.view.paper import Columns, Page, PaperFigure
+from spa_lab.view.tables.comparison import paired_scores
 
 NAMES = (
     "success", "success-bars", "aggregates", "differences", "success-by-length", "profiles",
@@ -31,6 +33,8 @@ WHY: Mapping[str, str] = MappingProxyType(
     }
 )
 """Figure -> why there is none."""
+ALIKE = "Wilson's bound over tasks where all pairs differ alike, 95 %"
+"""How the interval of a difference is made that has nothing to resample."""
 
 
 def comparison_figures(
@@ -59,7 +63,7 @@ def _drawn(
     """Figures by their names without the suffix."""
     table = comparison.tables[world]
     against = table[table["difference"].notna()]
-    differences = _as_differences(against, comparison) if len(against) else None
+    differences = _as_differences(against, comparison, world) if len(against) else None
     aggregates = partial(paper.aggregates_figure, reference=comparison.reference)
     makers: tuple[tuple[pd.DataFrame | None, Callable[..., PaperFigure], str], ...] = (
         (table, paper.success_figure, "success"),
@@ -76,17 +80,18 @@ def _drawn(
             yield name, make(drawn, name=f"{name}{suffix}", columns=columns, beside=comparison.beside)
 
 
-def _as_differences(table: pd.DataFrame, comparison: Comparison) -> pd.DataFrame:
+def _as_differences(table: pd.DataFrame, comparison: Comparison, world: str) -> pd.DataFrame:
     """The columns of `evaluation.differences_table`."""
     names = {"policy": "ours", "difference": "point", "difference_low": "low", "difference_high": "high"}
     kept = table.drop(columns=["low", "high", "n_seeds"]).rename(columns=names)
     fewest, most = int(kept["shared_seeds"].min()), int(kept["shared_seeds"].max())
     seeds = f"{most} seeds" if fewest == most else f"the {fewest} to {most} seeds that both have"
     method = f"paired bootstrap over tasks{f' and {seeds}' if most > 1 else ''}, 95 %"
-    n_tasks = table["n"] // table["n_seeds"]
+    sides = dict(list(comparison.frame(world).groupby("policy")))
+    pairs = [paired_scores(sides[policy], sides[comparison.reference]) for policy in kept["ours"]]
     more: dict[str, Any] = {
         "theirs": comparison.reference,
         "n_seeds": kept["shared_seeds"],
-        "method": method,
+        "method": [method if np.ptp(ours - theirs) else ALIKE for ours, theirs, _ in pairs],
     }
-    return kept.assign(**more, n=n_tasks)
+    return kept.assign(**more, n=table["n"] // table["n_seeds"])

@@ -23,7 +23,7 @@ from spa_lab.view.tables.comparison_rows import (
 HOW_TO_READ = """\
 A policy's success has a 95 % interval by a bootstrap over seeds and tasks (one seed: Wilson's, over tasks).
 IQM is the interquartile mean of the success rates of its seeds on each type of task, with a stratified
-bootstrap over seeds. Differences are to {reference!r} on the same seeds and tasks, with a paired bootstrap
+bootstrap over seeds. Differences are to {reference} on the same seeds and tasks, with a paired bootstrap
 over both (one seed: over tasks alone, which says nothing of another training). Where a policy and the
 reference have other seeds, the number that both have is in brackets; the difference is over these, and is not
 the difference of the two rates. Several policies are compared with it at once: p values are
@@ -69,7 +69,7 @@ def write_report(comparison: Comparison, folder: Path) -> list[Path]:
     n_tasks = int(comparison.outcomes.episodes["task_id"].nunique())
     known = described(comparison.facts, seeds=comparison.facts["seeds"], n=n_tasks)
     parts = [f"# {', '.join(comparison.worlds)}: {len(comparison.facts['policies'])} arms\n"]
-    parts.append(HOW_TO_READ.format(reference=comparison.reference))
+    parts.append(HOW_TO_READ.format(reference=plain(repr(comparison.reference))))
     parts += [f"{note}\n" for note in joined_notes(comparison)]
     pictures = []
     for world in comparison.worlds:

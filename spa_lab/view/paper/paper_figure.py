@@ -49,7 +49,8 @@ class PaperFigure:
 
     def on_panel(self, panel: str, world: str, n_tasks: int) -> "PaperFigure":
         """The same figure, whose caption and provenance name the tasks on which policies were evaluated."""
-        caption = f"{self.caption} {n_tasks} tasks of panel {panel}, {world}."
+        tasks = "1 task" if n_tasks == 1 else f"{n_tasks} tasks"
+        caption = f"{self.caption} {tasks} of panel {panel}, {world}."
         return replace(self, caption=caption, facts={**self.facts, "panel": panel, "world": world})
 
     def save(
