@@ -33,10 +33,10 @@ from spa_lab.view.paper.paper_figure import PaperFigure
 from spa_lab.view.tables.scoreboard import (
     DEFAULT_METRICS,
     OUTCOMES,
-    has_flat,
     metric_rows,
     sample_sizes,
     sources_and_titles,
+    without_interval,
 )
 
 GAP, ROW, LEAST, LINE, AXIS = 0.1, 0.21, 0.7, 0.14, 0.26
@@ -83,7 +83,8 @@ def scoreboard_figure(
         shown = metrics_that_fit(table, metrics, page.width, titles)
     figure = draw_scoreboard(table, shown, page=page, titles=titles)
     numbers = table[table["metric"].isin(shown) & (table["outcome"] != "both")]
-    none = "; no interval where the resamples do not differ" if has_flat(numbers) else ""
+    why = without_interval(numbers)
+    none = f"; no interval {why}" if why else ""
     caption = f"Credit against the measured truth; {sample_sizes(table)}{none}."
     tabular = latex.board_rows(numbers, shown, titles)
     return PaperFigure(name, figure, numbers, caption, page, {}, tabular, ("source", "metric", "outcome"))

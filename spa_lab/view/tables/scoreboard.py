@@ -64,10 +64,11 @@ def sample_sizes(table: pd.DataFrame) -> str:
             plural = {"success": "es", "failure": "s"}[outcome] if first["n_trajectories"] != 1 else ""
             parts.append(f"{first['n_trajectories']} {outcome}{plural} ({tasks})")
     counts = "trajectories: " + ", ".join(parts)
+    has_intervals = bool(np.isfinite(table["low"]).any())
     if n_seeds == 1:
-        has_intervals = bool(np.isfinite(table["low"]).any())
         return f"{counts}; {'bootstrap' if has_intervals else 'too few tasks for'} intervals over tasks"
-    return f"mean of {n_seeds} seeds, normal intervals over seeds and tasks, {counts}"
+    intervals = ", normal intervals over seeds and tasks" if has_intervals else " without intervals"
+    return f"mean of {n_seeds} seeds{intervals}, {counts}"
 
 
 def pooled_scoreboard(boards: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -122,9 +123,12 @@ def _over_tasks(low: FloatArray, high: FloatArray) -> FloatArray:
     return np.where(counts, sums / np.maximum(counts, 1), np.nan)
 
 
-def has_flat(table: pd.DataFrame) -> bool:
-    """Whether the resamples of a value do not differ, so that it has no interval of any width."""
-    flat = table["low"] == table["high"]
-    if "n_seeds" in table:  # a pooled value has none instead
-        flat |= (table["n_seeds"] > 1) & table["low"].isna() & table["value"].notna()
-    return bool(flat.any())
+def without_interval(table: pd.DataFrame) -> str:
+    """Why values lack an interval of any width, to follow "no interval"; "" where none does for that."""
+    if (table["low"] == table["high"]).any():
+        return "where the resamples do not differ"
+    if "n_seeds" not in table:
+        return ""
+    # a pooled value has none where its resamples do not differ, nor where a run had too few tasks for one
+    lacks = (table["n_seeds"] > 1) & table["low"].isna() & table["value"].notna()
+    return "where the resamples do not differ or a seed has too few tasks" if lacks.any() else ""

@@ -6,11 +6,11 @@ import pytest
 
 from spa_lab.view.tables.scoreboard import (
     Z,
-    has_flat,
     metric_rows,
     pooled_scoreboard,
     sample_sizes,
     sources_and_titles,
+    without_interval,
 )
 
 Board = Callable[[float, float], pd.DataFrame]
@@ -47,12 +47,13 @@ def test_intervals_of_width_0_say_nothing_of_the_error_over_tasks(board: Board) 
     pooled = pooled_scoreboard([flat, flat])
     row = pooled.set_index(["source", "outcome", "metric"]).loc["spa", "success", "spearman"]
     assert row["value"] == 0.5 and np.isnan([row["low"], row["high"]]).all()
-    assert (
-        has_flat(flat)
-        and has_flat(pooled)
-        and not has_flat(wide)
-        and not has_flat(pooled_scoreboard([wide, wide]))
-    )
+    assert without_interval(flat) == "where the resamples do not differ"
+    pooled_too = "where the resamples do not differ or a seed has too few tasks"
+    assert without_interval(pooled) == pooled_too
+    assert without_interval(wide) == without_interval(pooled_scoreboard([wide, wide])) == ""
+    few = pooled_scoreboard([wide.assign(low=np.nan, high=np.nan), wide])
+    assert without_interval(few) == pooled_too
+    assert sample_sizes(few).startswith("mean of 2 seeds without intervals, trajectories: ")
 
 
 def test_rows_of_a_metric_in_the_order_of_the_sources(board: Board) -> None:
