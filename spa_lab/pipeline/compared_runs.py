@@ -14,6 +14,7 @@ from spa_lab.pipeline.evaluations import BASELINE, TITLES, policy_titles
 from spa_lab.pipeline.iterations import training_iterations
 from spa_lab.pipeline.results import COLUMNS, episode_results
 from spa_lab.store import Run
+from spa_lab.view.provenance import commits_known, commits_of
 
 MOST_NAMED = 2
 """Settings that a label names."""
@@ -126,6 +127,7 @@ def compared_runs(runs: Sequence[Run]) -> Comparison:
     facts = {
         "worlds": list(frame["env"].unique()), "seeds": sorted({run.seed for run in runs}),
         "reference": candidates[0] if candidates else "", "policies": policies,
+        "git_commit": commits_known(commits_of(runs)),
     }  # fmt: skip
     outcomes = Outcomes(
         frame,

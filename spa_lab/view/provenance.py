@@ -41,6 +41,12 @@ def described(facts: Mapping[str, Any], *, seeds: Sequence[int], n: int) -> dict
     return {"git_commit": [], **facts, **known, "drawn_with": drawn}
 
 
+def commits_of(runs: Iterable[Run]) -> set[str | None]:
+    """Commits of the code that made runs, those that resumed them included; None where one is not known."""
+    facts = [run.provenance for run in runs]
+    return {source.get("git_commit") for one in facts for source in (one, *one.get("resumed_with", []))}
+
+
 def commits_known(commits: Iterable[str | None]) -> list[str]:
     """Commits of several runs, each once; `UNKNOWN` among them where some are not known; [] where none is."""
     distinct = {commit or UNKNOWN for commit in commits}

@@ -340,9 +340,16 @@ def test_advantages_under_settings_that_the_figure_does_not_know_are_left_out(
     assert f"{part}.{name} = {value}" in left["advantages-success"]
 
 
-def test_one_policy_is_not_said_to_be_better_than_another(finished: Callable[..., Run]) -> None:
+def test_one_policy_is_not_said_to_be_better_than_another(
+    finished: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commits of the runs are known, also of those that went on under another one."""
+    commits = iter(("a" * 40, "b" * 40))
+    monkeypatch.setattr("spa_lab.store.folder.git_commit", lambda: next(commits))
     run = finished(0, cloned="100000")
+    Run.create(run.path, run.config, seed=0)
     comparison = compared_runs([run])
+    assert comparison.facts["git_commit"] == ["a" * 40, "b" * 40]
     (world,) = comparison.worlds
     made = {figure.name: figure for figure in comparison_figures(comparison, world)}
     assert "better" not in made["aggregates"].caption

@@ -18,7 +18,7 @@ from spa_lab.pipeline.iterations import training_iterations
 from spa_lab.pipeline.results import COLUMNS
 from spa_lab.pipeline.train import SFT
 from spa_lab.store import Run
-from spa_lab.view.provenance import commits_known
+from spa_lab.view.provenance import commits_known, commits_of
 
 MEGABYTE = 2**20
 
@@ -78,8 +78,7 @@ def grid_commits(out: Path, spec: GridSpec) -> list[str]:
         if ledger.read(cell.id).state == "done"
     }
     there = {cell for cell in done if (out / cell).exists()}
-    facts = [Run.open(out / cell).provenance for cell in sorted(there)]
-    made_by = {source.get("git_commit") for one in facts for source in (one, *one.get("resumed_with", []))}
+    made_by = commits_of(Run.open(out / cell) for cell in sorted(there))
     return commits_known(made_by | ({None} if done - there else set()))
 
 
