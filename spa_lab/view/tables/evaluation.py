@@ -119,12 +119,12 @@ def differences_table(
     Args:
         frame: of `trajectories_frame`, N rows; see the module for several runs.
         pairs: (ours, theirs); a pair is left out if the frame lacks one of the two.
-        rng: random numbers of the bootstrap.
+        rng: random numbers of the bootstrap, the same for every pair.
 
     Raises:
         ValueError: two policies share no run, or as `rate_over_runs`.
     """
-    rows = []
+    rows, fresh = [], same_resamples(rng)
     for pair in pairs:
         ours, theirs = (_with_runs(frame[frame["policy"] == policy]) for policy in pair)
         if len(ours) and len(theirs):
@@ -134,7 +134,7 @@ def differences_table(
             both = pd.concat([ours, theirs])
             tasks = list(both["task_id"].unique())
             scores = [task_scores(side[side["run_seed"].isin(shared)], tasks) for side in (ours, theirs)]
-            facts = asdict(paired_bootstrap(*scores, rng=rng)) | {"n_seeds": len(shared)}
+            facts = asdict(paired_bootstrap(*scores, rng=fresh())) | {"n_seeds": len(shared)}
             rows.append({"ours": pair[0], "theirs": pair[1]} | facts)
     return pd.DataFrame(rows, columns=["ours", "theirs", "low", "point", "high", "n", "n_seeds", "method"])
 

@@ -153,3 +153,16 @@ def test_differences_pair_tasks_and_shared_runs() -> None:
     assert row["point"] == 0.5 and row["method"] == "paired bootstrap over tasks and 2 seeds, 95 %"
     with pytest.raises(ValueError, match="'ours' and 'theirs' share no training run"):
         differences_table(frame[frame["run_seed"] != 1].iloc[2:], pairs, rng=np.random.default_rng(0))
+
+
+def test_the_interval_of_a_pair_does_not_depend_on_the_pairs_before_it() -> None:
+    rng = np.random.default_rng(1)
+    frame = pd.concat(
+        _trained(policy, {seed: list(rng.random(40) < 0.5) for seed in range(3)}) for policy in "abc"
+    )
+    for seed in range(8):  # bounds are on a grid, on which two may agree by chance
+        both, (alone,) = (
+            differences_table(frame, pairs, rng=np.random.default_rng(seed)).to_dict("records")
+            for pairs in ([("b", "a"), ("c", "a")], [("c", "a")])
+        )
+        assert both[1] == alone
