@@ -110,6 +110,20 @@ def test_captions_where_all_pairs_of_one_task_differ_alike(made: Comparison, tmp
     assert r"Differences are to 'SPA-RL, \<b\>beta\</b\> 0.5' on" in text
 
 
+@pytest.mark.parametrize(
+    ("arm", "said"),
+    [
+        ("cloned", "'cloned'."),
+        (POLICIES[1], "'terminal reward'; without the reference there are no differences."),
+    ],
+)
+def test_arms_without_a_finished_run_are_named(arm: str, said: str, made: Comparison, tmp_path: Path) -> None:
+    frame = made.outcomes.episodes
+    fewer = replace(made.outcomes, episodes=frame[frame["policy"] != arm])
+    report, *_ = write_report(Comparison(made.facts, fewer), tmp_path)
+    assert f"\nNo run is done of {said}\n" in report.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("commits", [[], ["a" * 40, "b" * 40]])
 def test_figures_hold_the_commits_of_the_runs(commits: list[str], made: Comparison, tmp_path: Path) -> None:
     """That of the drawing has another name; of reports of earlier versions it is all that is known."""

@@ -70,7 +70,7 @@ def write_report(comparison: Comparison, folder: Path) -> list[Path]:
     known = described(comparison.facts, seeds=comparison.facts["seeds"], n=n_tasks)
     parts = [f"# {', '.join(comparison.worlds)}: {len(comparison.facts['policies'])} arms\n"]
     parts.append(HOW_TO_READ.format(reference=plain(repr(comparison.reference))))
-    parts += [f"{note}\n" for note in joined_notes(comparison)]
+    parts += [f"{note}\n" for note in (*joined_notes(comparison), *_unfinished(comparison))]
     pictures = []
     for world in comparison.worlds:
         parts.append(f"## {world}\n")
@@ -107,6 +107,14 @@ def _tables(comparison: Comparison, world: str) -> Iterator[tuple[str, str, str,
         power = comparison.power[world]
         note = _POWER.format(margin=100 * power["margin"].iloc[0])
         yield "power", "Power", note, power, power_rows(power)
+
+
+def _unfinished(comparison: Comparison) -> Iterator[str]:
+    """A sentence about the arms that the tables lack."""
+    done = set(comparison.outcomes.episodes["policy"])
+    if missing := [arm for arm in comparison.facts["policies"] if arm not in done]:
+        none = "; without the reference there are no differences" if comparison.reference in missing else ""
+        yield f"No run is done of {', '.join(plain(repr(arm)) for arm in missing)}{none}."
 
 
 def _failures(comparison: Comparison) -> list[str]:
