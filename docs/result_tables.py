@@ -88,6 +88,16 @@ BETTER_CLONE = Arms(
         "RFT": ("RFT",),
     },
 )
+FRESH_SEEDS = Arms(
+    "fresh_seeds",
+    "household",
+    [*success(), *difference("− terminal"), GROUNDED, BY_SEED, BY_LENGTH],
+    {
+        "cloned": ("cloned",),
+        "terminal reward": ("PPO, terminal reward",),
+        "SPA-RL": ("SPA-RL, paper's estimator, repaired",),
+    },
+)
 REGIME = Arms(
     "regime",
     "household",
@@ -214,6 +224,7 @@ TABLES: Mapping[str, Rows] = {
         "cloned", "cloned, two passes", "RFT", "terminal reward", "SPA-RL, progress", "SPA-RL", "GRPO",
         "RAGEN", "GiGPO", "StepAgent",
     ),
+    "fresh_seeds": FRESH_SEEDS,
     "better_clone": BETTER_CLONE,
     "regime": REGIME,
     "long": LONG,
