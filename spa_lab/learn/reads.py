@@ -6,7 +6,10 @@ from its needs. All other settings count for every run.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 
+from spa_lab.configs.hindsight import HindsightConfig
+from spa_lab.configs.progress import ProgressConfig
 from spa_lab.learn.method import TrainingMethod
 
 GROUPS = ("ppo", "reward", "progress", "hindsight", "estimator")
@@ -41,11 +44,11 @@ FITTED = SPLIT | _of("reward", "clip")
 """The reward of a credit that was fitted to the explorations."""
 NETWORK = _of("estimator", "width train_backbone epochs lr batch_tokens micro_tokens")
 """A model of the method's own, see `learn.step_network`."""
-PROGRESS = _of(
-    "progress",
-    "heads state hindsight width epochs lr weight_decay batches smallest_batch group_size lam replay",
-)
-HINDSIGHT = _of("hindsight", "epochs refit_epochs replay lr muon_lr batch_tokens micro_tokens")
+PROGRESS = frozenset(f"progress.{field.name}" for field in fields(ProgressConfig))
+HINDSIGHT = frozenset(f"hindsight.{field.name}" for field in fields(HindsightConfig)) - {
+    "hindsight.group_size",
+    "hindsight.lam",
+}
 """The model that is told the outcome."""
 
 
