@@ -14,7 +14,7 @@ from spa_lab import Comparison, tables
 from spa_lab.pipeline.results import read_results
 from spa_lab.view.tables.controls import areas_of
 from spa_lab.view.tables.evaluation import LENGTH_BINS, bin_label
-from spa_lab.view.text import signed
+from spa_lab.view.text import signed_in_full
 
 RESULTS = Path(__file__).resolve().parents[1] / "data/results"
 ONE_SEED = {"README.md": " (one seed)", "README.zh.md": "（一个种子）"}  # noqa: RUF001
@@ -65,7 +65,7 @@ def rate(value: float, places: int = 1) -> str:
 
 def points_of(value: float) -> str:
     """A difference of fractions in points; 0 has no sign."""
-    return UNKNOWN if pd.isna(value) else signed(100 * value, 1) if value else "0.0"
+    return UNKNOWN if pd.isna(value) else signed_in_full(100 * value, 1)
 
 
 @dataclass(frozen=True)

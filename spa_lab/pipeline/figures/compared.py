@@ -11,7 +11,7 @@ import pandas as pd
 from spa_lab.pipeline.comparison import Comparison
 from spa_lab.view import paper
 from spa_lab.view.paper import Columns, Page, PaperFigure
-from spa_lab.view.tables.comparison import paired_scores
+from spa_lab.view.tables.evaluation import paired_scores
 
 NAMES = (
     "success", "success-bars", "aggregates", "differences", "success-by-length", "profiles",

@@ -26,7 +26,7 @@ from spa_lab.stats import (
     stratified_bootstrap,
 )
 from spa_lab.types import FloatArray
-from spa_lab.view.tables.evaluation import success_table, task_scores
+from spa_lab.view.tables.evaluation import paired_scores, success_table
 
 THRESHOLDS = np.linspace(0.0, 1.0, 51)
 """Success rates at which profiles are drawn."""
@@ -105,14 +105,6 @@ def _against(ours: pd.DataFrame, theirs: pd.DataFrame, rng: np.random.Generator)
         interval = improvement_interval(*sides, rng=rng)
         better = _resampled(interval)
     return dict(zip(_AGAINST, (*facts, *better), strict=True))
-
-
-def paired_scores(ours: pd.DataFrame, theirs: pd.DataFrame) -> tuple[FloatArray, FloatArray, int]:
-    """Success of two policies on the seeds that both have, (K, tasks) each in the same order, and K."""
-    shared = sorted(set(ours["run_seed"]) & set(theirs["run_seed"]))
-    tasks = list(pd.concat([ours, theirs])["task_id"].unique())
-    first, second = (task_scores(side[side["run_seed"].isin(shared)], tasks) for side in (ours, theirs))
-    return first, second, len(shared)
 
 
 def kind_scores(frame: pd.DataFrame) -> FloatArray:

@@ -128,13 +128,10 @@ def differences_table(
     for pair in pairs:
         ours, theirs = (_with_runs(frame[frame["policy"] == policy]) for policy in pair)
         if len(ours) and len(theirs):
-            shared = sorted(set(ours["run_seed"]) & set(theirs["run_seed"]))
-            if not shared:
+            if not set(ours["run_seed"]) & set(theirs["run_seed"]):
                 raise ValueError(f"{pair[0]!r} and {pair[1]!r} share no training run")
-            both = pd.concat([ours, theirs])
-            tasks = list(both["task_id"].unique())
-            scores = [task_scores(side[side["run_seed"].isin(shared)], tasks) for side in (ours, theirs)]
-            facts = asdict(paired_bootstrap(*scores, rng=fresh())) | {"n_seeds": len(shared)}
+            first, second, n_seeds = paired_scores(ours, theirs)
+            facts = asdict(paired_bootstrap(first, second, rng=fresh())) | {"n_seeds": n_seeds}
             rows.append({"ours": pair[0], "theirs": pair[1]} | facts)
     return pd.DataFrame(rows, columns=["ours", "theirs", "low", "point", "high", "n", "n_seeds", "method"])
 
@@ -206,6 +203,14 @@ def _grounding(frame: pd.DataFrame) -> float:
 def _with_runs(frame: pd.DataFrame) -> pd.DataFrame:
     """With the column `run_seed`; a frame without it is of one run."""
     return frame if "run_seed" in frame else frame.assign(run_seed=0)
+
+
+def paired_scores(ours: pd.DataFrame, theirs: pd.DataFrame) -> tuple[FloatArray, FloatArray, int]:
+    """Success of two policies on the seeds that both have, (K, tasks) each in the same order, and K."""
+    shared = sorted(set(ours["run_seed"]) & set(theirs["run_seed"]))
+    tasks = list(pd.concat([ours, theirs])["task_id"].unique())
+    first, second = (task_scores(side[side["run_seed"].isin(shared)], tasks) for side in (ours, theirs))
+    return first, second, len(shared)
 
 
 def task_scores(frame: pd.DataFrame, tasks: Sequence[str]) -> FloatArray:
