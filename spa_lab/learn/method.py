@@ -146,7 +146,7 @@ class TrainingMethod:
     check_world: Callable[[Environment], object] = _any_world
     """The same for worlds."""
     reads: frozenset[str] | None = None
-    """Settings of training that change what it learns, dotted, see `learn.reads`; None: nobody says."""
+    """Settings of training that change what it learns, dotted (`learn.settings_read`); None: nobody says."""
     path: str | None = None
     """The "package.module:attribute" that `find_method` found it by: worker processes load it again by that,
     so that its functions may be lambdas."""

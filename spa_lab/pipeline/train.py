@@ -25,7 +25,7 @@ from spa_lab.envs.base import Environment
 from spa_lab.envs.worlds import WORLDS, make_environment
 from spa_lab.learn.method import TrainingMethod
 from spa_lab.learn.methods import METHODS, find_method
-from spa_lab.learn.reads import unread
+from spa_lab.learn.settings_read import unread
 from spa_lab.pipeline import stages
 from spa_lab.pipeline.evaluations import BASE, CLONED
 from spa_lab.pipeline.experiment import ESTIMATOR, Experiment, check_can_be_served, check_portable, config_of

@@ -28,7 +28,7 @@ from spa_lab.learn.estimator import ProgressEstimator, fit_estimator
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.methods import METHODS, find_method
 from spa_lab.learn.on_policy import OnPolicyLearner
-from spa_lab.learn.reads import unread
+from spa_lab.learn.settings_read import unread
 from spa_lab.learn.step_rewards import fused
 from spa_lab.learn.utterance_critics import UtteranceCritics
 from spa_lab.pipeline.experiment import check_portable
@@ -220,7 +220,7 @@ from spa_lab import rewards
 from spa_lab.learn.estimates import group_relative, step_credit
 from spa_lab.learn.method import TrainingMethod
 from spa_lab.learn.on_policy import OnPolicyLearner
-from spa_lab.learn.reads import unread
+from spa_lab.learn.settings_read import unread
 from spa_lab.types import Credit
 
 

@@ -34,7 +34,7 @@ from spa_lab.learn.first_fit import FirstFit
 from spa_lab.learn.graded_rows import graded
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.on_policy import OnPolicyLearner
-from spa_lab.learn.reads import DISCOUNT, GROUNDED, NETWORK, PLAYED, UPDATE
+from spa_lab.learn.settings_read import DISCOUNT, GROUNDED, NETWORK, PLAYED, UPDATE
 from spa_lab.learn.step_features import step_features
 from spa_lab.learn.step_network import StepNetwork
 from spa_lab.learn.step_rewards import outcome

@@ -18,7 +18,7 @@ from spa_lab.credit.methods import Cost, critic_td
 from spa_lab.learn.ensemble_critic import EnsembleCriticConfig, fit_ensemble_critic
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae
 from spa_lab.learn.ppo import ppo
-from spa_lab.learn.reads import CRITIC, FITTED, PLAYED, UPDATE
+from spa_lab.learn.settings_read import CRITIC, FITTED, PLAYED, UPDATE
 from spa_lab.learn.step_rewards import fused
 from spa_lab.types import Credit, Trajectory
 

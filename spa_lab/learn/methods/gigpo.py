@@ -23,7 +23,7 @@ from spa_lab.learn.estimates import Estimate, group_relative, step_credit
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_groups
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.policy_gradient import Objective
-from spa_lab.learn.reads import GROUNDED, GROUP_SIZE, PLAYED, UPDATE
+from spa_lab.learn.settings_read import GROUNDED, GROUP_SIZE, PLAYED, UPDATE
 from spa_lab.types import FloatArray, Trajectory
 
 

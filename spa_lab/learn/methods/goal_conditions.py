@@ -28,7 +28,7 @@ from spa_lab.learn.estimates import Estimate
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.ppo import GAEOnRewards
-from spa_lab.learn.reads import CRITIC, PLAYED, SPLIT, UPDATE
+from spa_lab.learn.settings_read import CRITIC, PLAYED, SPLIT, UPDATE
 from spa_lab.learn.step_rewards import fused
 from spa_lab.truth.shared_prefix import replay
 from spa_lab.types import Credit, Trajectory

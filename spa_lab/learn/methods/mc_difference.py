@@ -18,7 +18,7 @@ from functools import partial
 from spa_lab.credit.methods.monte_carlo import difference
 from spa_lab.learn.continued import ppo_on_continuations
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae
-from spa_lab.learn.reads import BRANCHES, CRITIC, PLAYED, SPLIT, UPDATE
+from spa_lab.learn.settings_read import BRANCHES, CRITIC, PLAYED, SPLIT, UPDATE
 from spa_lab.learn.step_rewards import fused
 
 

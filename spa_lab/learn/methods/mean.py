@@ -14,7 +14,7 @@ from spa_lab import rewards
 from spa_lab.agent.codec import TokenRow
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae
 from spa_lab.learn.ppo import ppo
-from spa_lab.learn.reads import CRITIC, PLAYED, SPLIT, UPDATE
+from spa_lab.learn.settings_read import CRITIC, PLAYED, SPLIT, UPDATE
 from spa_lab.learn.step_rewards import fused
 from spa_lab.types import Credit, Trajectory
 

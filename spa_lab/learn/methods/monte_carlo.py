@@ -23,7 +23,7 @@ from spa_lab.learn.estimates import Estimate, step_credit
 from spa_lab.learn.extra_cost import ExtraCost
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.on_policy import OnPolicyLearner
-from spa_lab.learn.reads import BRANCHES, PLAYED, SPLIT, UPDATE
+from spa_lab.learn.settings_read import BRANCHES, PLAYED, SPLIT, UPDATE
 from spa_lab.truth.monte_carlo import branch_outcomes
 from spa_lab.types import Credit
 

@@ -41,7 +41,7 @@ from spa_lab.learn.fresh_steps import OverFreshSteps
 from spa_lab.learn.graded_rows import GradedRow, graded, graded_state, load_graded
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.on_policy import OnPolicyLearner
-from spa_lab.learn.reads import GROUNDED, NETWORK, PLAYED, UPDATE
+from spa_lab.learn.settings_read import GROUNDED, NETWORK, PLAYED, UPDATE
 from spa_lab.learn.step_network import StepNetwork
 from spa_lab.learn.step_rewards import paid_as_it_is
 from spa_lab.types import Credit, FloatArray, Trajectory

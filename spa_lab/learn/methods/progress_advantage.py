@@ -33,7 +33,7 @@ from spa_lab.learn.language import logprobs_under
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae
 from spa_lab.learn.ppo import ppo
 from spa_lab.learn.reading import READ_TOKENS, read_written, sums_by_step
-from spa_lab.learn.reads import CRITIC, GROUNDED, PLAYED, UPDATE
+from spa_lab.learn.settings_read import CRITIC, GROUNDED, PLAYED, UPDATE
 from spa_lab.types import Credit, FloatArray
 
 

@@ -21,7 +21,7 @@ from functools import partial
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_groups
 from spa_lab.learn.policy_gradient import Objective
 from spa_lab.learn.ppo import ppo, with_ppo
-from spa_lab.learn.reads import GROUNDED, GROUP_SIZE, PLAYED, UPDATE
+from spa_lab.learn.settings_read import GROUNDED, GROUP_SIZE, PLAYED, UPDATE
 from spa_lab.learn.step_rewards import outcome
 
 ENTROPY = 0.001

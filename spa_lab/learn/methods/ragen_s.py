@@ -26,7 +26,7 @@ from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_
 from spa_lab.learn.methods.ragen import ENTROPY, starpo
 from spa_lab.learn.policy_gradient import Objective
 from spa_lab.learn.ppo import ppo, with_ppo
-from spa_lab.learn.reads import GROUNDED, GROUP_SIZE, PLAYED, UPDATE
+from spa_lab.learn.settings_read import GROUNDED, GROUP_SIZE, PLAYED, UPDATE
 from spa_lab.learn.step_rewards import outcome
 
 KEPT = 0.25

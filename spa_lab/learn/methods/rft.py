@@ -34,7 +34,7 @@ from spa_lab.learn.fitting import accumulate
 from spa_lab.learn.method import TrainingInputs, TrainingMethod, check_groups
 from spa_lab.learn.on_policy import played_metrics
 from spa_lab.learn.optimizer import Optimizer
-from spa_lab.learn.reads import GROUP_SIZE, PLAYED
+from spa_lab.learn.settings_read import GROUP_SIZE, PLAYED
 
 
 class RFTLearner:

@@ -13,7 +13,7 @@ online can also find texts that the fixed estimator overpays (`reward.clip`, `re
 
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae
 from spa_lab.learn.ppo import ppo
-from spa_lab.learn.reads import CRITIC, FITTED, PLAYED, UPDATE
+from spa_lab.learn.settings_read import CRITIC, FITTED, PLAYED, UPDATE
 from spa_lab.learn.step_rewards import FusedReward, fused
 
 

@@ -33,7 +33,7 @@ from spa_lab.learn.extra_cost import ExtraCost
 from spa_lab.learn.hindsight_fits import HindsightFits
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae, check_groups
 from spa_lab.learn.on_policy import OnPolicyLearner
-from spa_lab.learn.reads import GAE, HINDSIGHT, PLAYED, SPLIT, UPDATE
+from spa_lab.learn.settings_read import GAE, HINDSIGHT, PLAYED, SPLIT, UPDATE
 
 
 class HindsightAdvantages:

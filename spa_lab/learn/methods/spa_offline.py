@@ -16,8 +16,8 @@ from spa_lab.configs.presets import Preset
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae
 from spa_lab.learn.methods.spa import estimated_reward
 from spa_lab.learn.ppo import ppo
-from spa_lab.learn.reads import CRITIC, FITTED, UPDATE
 from spa_lab.learn.recorded import check_explorations, recorded_explorations
+from spa_lab.learn.settings_read import CRITIC, FITTED, UPDATE
 
 
 def make(inputs: TrainingInputs) -> Learner:

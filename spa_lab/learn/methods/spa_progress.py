@@ -34,7 +34,7 @@ from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.progress import ProgressData, ProgressModel, fit_progress
 from spa_lab.learn.progress_replay import ProgressReplay
-from spa_lab.learn.reads import GAE, HINDSIGHT, PLAYED, PROGRESS, SPLIT, UPDATE
+from spa_lab.learn.settings_read import GAE, HINDSIGHT, PLAYED, PROGRESS, SPLIT, UPDATE
 from spa_lab.types import FloatArray
 
 

@@ -24,8 +24,8 @@ from spa_lab import rewards
 from spa_lab.agent.codec import TokenRow
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.ppo import ppo, with_ppo
-from spa_lab.learn.reads import UPDATE
 from spa_lab.learn.recorded import check_explorations, recorded_explorations
+from spa_lab.learn.settings_read import UPDATE
 from spa_lab.learn.step_rewards import FusedReward
 from spa_lab.types import Credit, Trajectory
 

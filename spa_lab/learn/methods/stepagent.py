@@ -34,7 +34,7 @@ from spa_lab.learn.checkpoint import LearnerState, Stateful, load_training_state
 from spa_lab.learn.method import TrainingInputs, TrainingMethod
 from spa_lab.learn.optimizer import Optimizer
 from spa_lab.learn.preferences import Pair, dpo_loss, step_logprobs, write_steps
-from spa_lab.learn.reads import PASSES, PLAYED
+from spa_lab.learn.settings_read import PASSES, PLAYED
 
 BETA = 0.1
 NLL = 1.0

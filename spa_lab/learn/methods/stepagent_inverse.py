@@ -30,7 +30,7 @@ from spa_lab.learn.extra_cost import ExtraCost
 from spa_lab.learn.graded_rows import GradedRow, graded
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.ppo import ppo, with_ppo
-from spa_lab.learn.reads import GROUNDED, NETWORK, PLAYED, UPDATE
+from spa_lab.learn.settings_read import GROUNDED, NETWORK, PLAYED, UPDATE
 from spa_lab.learn.step_network import StepNetwork
 from spa_lab.learn.step_rewards import paid_as_it_is
 from spa_lab.types import Credit, Trajectory

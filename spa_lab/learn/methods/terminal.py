@@ -10,7 +10,7 @@ and without them every step shares the noise of all later ones.
 
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod, check_gae
 from spa_lab.learn.ppo import ppo
-from spa_lab.learn.reads import CRITIC, GROUNDED, PLAYED, UPDATE
+from spa_lab.learn.settings_read import CRITIC, GROUNDED, PLAYED, UPDATE
 from spa_lab.learn.step_rewards import outcome
 
 

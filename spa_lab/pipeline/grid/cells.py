@@ -20,7 +20,7 @@ from spa_lab.configs.settings import flat
 from spa_lab.envs.worlds import make_environment
 from spa_lab.learn.method import TrainingMethod
 from spa_lab.learn.methods import find_method
-from spa_lab.learn.reads import unread
+from spa_lab.learn.settings_read import unread
 from spa_lab.pipeline.grid.spec import Arm, GridSpec
 from spa_lab.pipeline.train import SFT, check_can_be_done
 
