@@ -11,7 +11,10 @@ UNKNOWN = "unknown"
 
 
 def provenance_of(runs: Sequence[Run]) -> dict[str, Any]:
-    """Provenance of figures of these runs: plain JSON values; lists have one entry per run."""
+    """Provenance of figures of these runs: plain JSON values; lists have one entry per run.
+
+    "git_commit" has each commit once, those that resumed a run included.
+    """
     known = [run.provenance for run in runs]
     preset = known[0]["config"].get("preset")
     return {
@@ -22,7 +25,7 @@ def provenance_of(runs: Sequence[Run]) -> dict[str, Any]:
         "n_seeds": len({run.seed for run in runs}),
         "rollouts": preset.get("rollouts_per_task") if isinstance(preset, dict) else None,
         "device": [facts.get("device") for facts in known],
-        "git_commit": [facts.get("git_commit") for facts in known],
+        "git_commit": commits_known(commits_of(runs)),
         "versions": known[0].get("versions", {}),
     }
 

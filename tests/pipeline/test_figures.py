@@ -218,6 +218,15 @@ def test_an_imported_log_is_a_run_like_any_other(tmp_path: Path) -> None:
     assert "preset none" in in_words(provenance_of([run]))
 
 
+def test_figures_name_the_commits_that_resumed_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for commit in ("a" * 40, "b" * 40):
+        monkeypatch.setattr("spa_lab.store.folder.git_commit", lambda commit=commit: commit)
+        run = Run.create(tmp_path / "run", {}, seed=0)
+    made = provenance_of([run])
+    assert made["git_commit"] == ["a" * 40, "b" * 40]
+    assert in_words(made).endswith(f"commit {'a' * 10}, {'b' * 10}.")
+
+
 def test_sources_without_space_are_told() -> None:
     """Figures of many episodes have few panels, too."""
     made, left = _made([Run.open(ROOT / "data/measured")], Asked(only=("credit-by-kind", "reliability")))
