@@ -177,7 +177,7 @@ def minutes(places: int = 1) -> Column:
     """CPU minutes of training, a mean over seeds that ran in one attempt; empty if they round to 0."""
 
     def cell(arms: Arms, policy: str, _: bool) -> str:
-        costs = comparison(arms.folder).whole_costs
+        costs = comparison(arms.folder).known_costs
         elsewhere = costs[["run_seed", "policy"]].isin(arms.other_machine).any(axis=1)
         here = costs[(costs["env"] == arms.world) & ~elsewhere]
         spent = here.loc[here["policy"] == policy, "cpu_seconds"].mean() / 60

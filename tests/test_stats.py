@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from spa_lab.stats import (
     Interval,
     bootstrap,
+    clustered_wilson,
     crossed_bootstrap,
     iqm,
     kendall_tau_b,
@@ -65,6 +66,43 @@ def test_wilson_agrees_with_scipy(k_and_n, level):
     theirs = scipy.stats.binomtest(k, n).proportion_ci(level, method="wilson")
     np.testing.assert_allclose([ours.low, ours.high], [theirs.low, theirs.high], rtol=0, atol=1e-9)
     assert 0 <= ours.low <= ours.point <= ours.high <= 1
+
+
+def test_clusters_of_one_trial_are_trials():
+    assert clustered_wilson([1, 0, 1], [1, 1, 1]) == wilson(2, 3)
+
+
+def test_clusters_that_agree_count_as_one_trial_each():
+    alike = clustered_wilson([8, 0, 8, 0], [8, 8, 8, 8])
+    assert alike.point == 0.5 and alike.n == 32 and alike.method == "Wilson over 4 clusters, 95 %"
+    # the variance of 4 clusters estimates that of 3 independent trials: divided by G - 1
+    assert (alike.low, alike.high) == pytest.approx(wilson_of(0.5, 3))
+    assert clustered_wilson([5, 5], [5, 5]).low == wilson(2, 2).low
+    mixed = clustered_wilson([1, 1, 1, 1], [2, 2, 2, 2])
+    assert mixed.low == wilson(4, 8).low  # never narrower than of independent trials
+
+
+def wilson_of(rate, n):
+    """Both bounds for any real n, by solving (p - q)^2 = z^2 q (1 - q) / n for q."""
+    z = scipy.stats.norm.ppf(0.975)
+    roots = np.roots([1 + z * z / n, -2 * rate - z * z / n, rate * rate])
+    return tuple(sorted(roots.real))
+
+
+def test_intervals_of_clusters_cover():
+    rng = np.random.default_rng(0)
+    covered = []
+    for _ in range(300):
+        of_task = rng.beta(0.3, 0.3, size=50)
+        interval = clustered_wilson(rng.binomial(8, of_task).tolist(), [8] * 50)
+        covered.append(interval.low <= 0.5 <= interval.high)
+    assert 0.9 < np.mean(covered) < 0.99
+
+
+@pytest.mark.parametrize(("k", "n"), [([], []), ([1], [1, 2]), ([3], [2]), ([0], [0])])
+def test_clusters_that_cannot_be_are_refused(k, n):
+    with pytest.raises(ValueError, match="got"):
+        clustered_wilson(k, n)
 
 
 def test_wilson_ends_are_exact():
@@ -201,6 +239,14 @@ def test_pairs_that_all_differ_alike_leave_room_for_others(ours, theirs, point):
     assert made.interval.method == "Wilson's bound of tasks whose pairs all differ alike, 95 %"
     returns = paired_difference(np.full(16, 7.0), np.full(16, 7.0), rng=_rng(), resamples=50).interval
     assert (returns.low, returns.high) == (0.0, 0.0), "of scores without bounds nothing is known"
+
+
+def test_seeds_do_not_make_few_tasks_more():
+    alike = paired_difference(np.ones((5, 3)), np.zeros((5, 3)), rng=_rng(), resamples=500)
+    assert alike.p == 2.0 ** (1 - 3), "a sign test of 3 tasks"
+    with_a_tie = np.ones((5, 3))
+    with_a_tie[0, 0] = 0
+    assert paired_difference(with_a_tie, np.zeros((5, 3)), rng=_rng(), resamples=500).p == 0.25
 
 
 def test_paired_bootstrap_over_tasks_has_the_known_width():

@@ -51,6 +51,8 @@ Part = tuple[float, float]
 
 SURE = 2.0
 """Standard errors from which on a difference counts as known."""
+TIED = 1e-9
+"""Outcome units: values of the truth that differ by less are the same."""
 _ROWS_IN_MEMORY = 512
 """Rows of a matrix of all pairs of steps that are computed at a time."""
 
@@ -99,15 +101,17 @@ def harm_part(case: Case) -> Part:
 def pivot_part(case: Case) -> Part:
     """Whether the pivotal step is found: the one of largest Delta in a success, of smallest in a failure.
 
-    Only if its Delta is known to differ from 0; k contributions tied at the extreme count 1 / k.
+    Only if its Delta is known to differ from 0. Steps whose Delta ties with it are pivotal, too; of the steps
+    whose contributions tie at the extreme, the share counts that is pivotal.
     """
     direction = 1.0 if case.success else -1.0
-    pivot = int(np.argmax(direction * case.truth))
-    if not (case.sure[pivot] and direction * case.truth[pivot] > 0):
+    progress, scores = direction * case.truth, direction * case.contributions
+    pivot = int(np.argmax(progress))
+    if not (case.sure[pivot] and progress[pivot] > 0):
         return 0.0, 0.0
-    scores = direction * case.contributions
-    best = scores == scores.max()
-    return float(best[pivot] / best.sum()), 1.0
+    # differences of equal shares k / N need not be the same float
+    pivotal, best = np.isclose(progress, progress[pivot], rtol=0.0, atol=TIED), scores == scores.max()
+    return float((best & pivotal).sum() / best.sum()), 1.0
 
 
 def square_part(case: Case) -> Part:

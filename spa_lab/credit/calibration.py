@@ -1,5 +1,6 @@
 """How well the contributions of a source sum to the outcome, on trajectories that it was not fitted to."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -87,8 +88,10 @@ def calibration_bins(
 def step_number_share(credits: Sequence[Credit]) -> float:
     """Share of the variance of all c_t that the step number t alone explains, in [0, 1]; 0 without variance.
 
-    One minus the variance around the mean of each t, over that around the mean of all. Near 1 the source is a
-    clock: it gives credit by the step number, whatever the agent did.
+    1 - (S_w / (n - m)) / (S / (n - 1)) with S_w the sum of squares around the mean of each of the m step
+    numbers, and S that around the mean of all n steps (epsilon squared, Kelley 1935): without the degrees of
+    freedom a few episodes of noise would look like a clock. Below 0 it is 0. Near 1 the source is a clock: it
+    gives credit by the step number, whatever the agent did. NaN where no step number occurs twice.
 
     Raises:
         ValueError: no credit.
@@ -97,11 +100,15 @@ def step_number_share(credits: Sequence[Credit]) -> float:
         raise ValueError("step number: needs at least 1 credit, got 0")
     values = np.concatenate([credit.contributions for credit in credits])  # (n,)
     number = np.concatenate([np.arange(len(credit)) for credit in credits])
-    total = float(((values - values.mean()) ** 2).sum())
+    n, n_numbers = len(values), int(number.max()) + 1
     if np.ptp(values) <= 1e-12 * np.abs(values).max():  # 1 / T summed up is not the same in every order
         return 0.0
+    if n == n_numbers:
+        return math.nan
     means = np.bincount(number, values) / np.bincount(number)
-    return 1.0 - float(((values - means[number]) ** 2).sum()) / total
+    around_all = float(((values - values.mean()) ** 2).sum()) / (n - 1)
+    around_means = float(((values - means[number]) ** 2).sum()) / (n - n_numbers)
+    return max(0.0, 1.0 - around_means / around_all)
 
 
 CLOCK = 0.5
@@ -129,6 +136,9 @@ def verdicts(
     spread = float(np.std([credit.predicted_outcome for credit in credits]))
     share = step_number_share(credits)
     clock = ": this estimator is a clock. Stop here and think, or measure first (notebook 5b)"
+    explains = f"the step number explains {share:.0%} of the variance of c{clock if share >= CLOCK else ''}"
+    if math.isnan(share):
+        explains = "whether the step number explains c takes two episodes"
     longer = score.rmse >= score.rmse_length
     return [
         Verdict(
@@ -137,10 +147,7 @@ def verdicts(
             f"(RMSE {score.rmse_length:.2f}, the estimator {score.rmse:.2f})",
         ),
         Verdict(spread < CONSTANT, f"its predictions differ by {spread:.2f} (standard deviation)"),
-        Verdict(
-            share >= CLOCK,
-            f"the step number explains {share:.0%} of the variance of c{clock if share >= CLOCK else ''}",
-        ),
+        Verdict(share >= CLOCK, explains),
     ]
 
 

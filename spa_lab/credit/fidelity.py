@@ -46,8 +46,12 @@ def _ratio(part: Callable[[Case], agreement.Part]) -> Statistic:
     return partial(agreement.ratio, part=part)
 
 
-def _pooled(statistic: Callable[[list[Case], FloatArray], FloatArray]) -> Statistic:
-    return lambda cases, weights: (statistic(cases, weights), cases)
+def _pooled(pooled: Callable[[list[Case], FloatArray], FloatArray]) -> Statistic:
+    def statistic(cases: list[Case], weights: FloatArray) -> tuple[FloatArray, list[Case]]:
+        values = pooled(cases, weights)
+        return values, [] if np.isnan(values[0]) else cases
+
+    return statistic
 
 
 def _root_mean_square(part: Callable[[Case], agreement.Part]) -> Statistic:
@@ -137,7 +141,7 @@ def scoreboard(
         value, low, high: float64, the statistic with its percentile bootstrap interval over tasks, whose
             trajectories are resampled together; NaN if undefined (constant contributions have no ranks).
         n_tasks, n_trajectories: int64, that the statistic is computed from; trajectories in which it is
-            undefined are not counted. With one task there is no interval.
+            undefined are not counted. With fewer than `LEAST_TASKS` tasks there is no interval.
         ceiling, ceiling_low, ceiling_high: float64, score of the second measurement, a lower bound of the
             noise ceiling; NaN without one.
         title, best, chance: of the metric, see `Metric`; NaN if there is none.
@@ -158,7 +162,7 @@ def scoreboard(
     resampled = _resampled(trajectories, credits, truths, second, rng, resamples)
     rows = []
     for (source, outcome, metric), sample in resampled.items():
-        low, high = percentile_bounds(sample.values, level) if sample.n_tasks > 1 else (np.nan, np.nan)
+        low, high = percentile_bounds(sample.values, level, sample.n_tasks)
         point = {"value": float(sample.values[0]), "low": low, "high": high}
         counts = {"n_tasks": sample.n_tasks, "n_trajectories": sample.n_trajectories}
         rows.append({"source": source, "outcome": outcome, "metric": metric} | point | counts)

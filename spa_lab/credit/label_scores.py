@@ -93,7 +93,8 @@ def label_scoreboard(
         metric: key of `LABEL_METRICS`.
         title: str, of the metric.
         value, low, high: float64, the statistic with its percentile bootstrap interval over tasks, whose
-            trajectories are resampled together; NaN if undefined, and without an interval for one task.
+            trajectories are resampled together; NaN if undefined. No interval of fewer than `LEAST_TASKS`
+            tasks, or where the statistic is the same in all resamples.
         chance: float64, value of a source that guesses: 0.5, or the mean of 1 / T for the first error.
         n_steps, n_trajectories, n_tasks: int64, labelled steps, trajectories and tasks that count.
 
@@ -177,14 +178,21 @@ def render_labels(table: pd.DataFrame) -> str:
             cells = rows[rows["source"] == source].set_index("metric")
             shown = [_cell(cells.loc[name]) for name in titles]
             lines.append(f"{source:<24.24}" + "".join(f"{cell:>38}" for cell in shown))
-    return "\n".join([*lines, "", "intervals by a bootstrap over tasks; n: labelled steps that count"])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "intervals by a bootstrap over tasks; n: labelled steps that count, for the first error episodes",
+        ]
+    )
 
 
 def _cell(row: pd.Series) -> str:
     if np.isnan(row["value"]):
         return "–"
     reach = "" if np.isnan(row["low"]) else f" ({row['low']:.2f}–{row['high']:.2f})"
-    return f"{row['value']:.2f}{reach} n={row['n_steps']}, chance {row['chance']:.2f}"
+    n = row["n_trajectories"] if row.name == "first_error" else row["n_steps"]
+    return f"{row['value']:.2f}{reach} n={n}, chance {row['chance']:.2f}"
 
 
 def _scores(
@@ -203,7 +211,9 @@ def _scores(
             guesses = np.array([first_error_chance_part(c, v) for _, c, v in known])
             chance = float(_ratios(guesses, tasks, weights[:1])[0])
         n_tasks = len(set(tasks[used].tolist()))
-        low, high = percentile_bounds(values, level) if n_tasks > 1 else (np.nan, np.nan)
+        low, high = percentile_bounds(values, level, n_tasks)
+        if low == high:  # the same in all tasks: there was nothing to resample
+            low, high = np.nan, np.nan
         row: dict[str, object] = {
             "metric": name,
             "title": metric.title,

@@ -33,7 +33,7 @@ class Setting(NamedTuple):
 
 
 def settings_of(runs: Sequence[Run]) -> list[Setting]:
-    """The runs by their settings, in the order of their first runs.
+    """The runs by their worlds and settings, in the order of their first runs.
 
     Raises:
         ValueError: no run, or one that is given twice.
@@ -47,7 +47,7 @@ def settings_of(runs: Sequence[Run]) -> list[Setting]:
     groups: list[list[Run]] = []
     for run in runs:
         for group in groups:
-            if not _differences(group[0], run):
+            if _world(group[0]) == _world(run) and not _differences(group[0], run):
                 group.append(run)
                 break
         else:

@@ -210,23 +210,28 @@ class Comparison:
     @cached_property
     def costs(self) -> dict[str, pd.DataFrame]:
         """World -> `tables.comparison.cost_table`."""
-        costs = self.outcomes.costs
+        costs = self.known_costs
         return {world: tables.cost_table(costs[costs["env"] == world]) for world in self.worlds}
 
-    @property
-    def whole_costs(self) -> pd.DataFrame:
-        """Rows of `outcomes.costs` of arms that ended in their first attempt.
+    @cached_property
+    def known_costs(self) -> pd.DataFrame:
+        """`outcomes.costs`, NaN where an attempt was killed: what it used is not known.
 
-        Of the others the costs are too low: what an attempt used that was killed is not known.
+        That is so for the times and the memory of an arm that did not end in its first attempt, and for the
+        shared times of a world and seed in which a shared stage did not.
         """
-        cells, costs = self.outcomes.cells, self.outcomes.costs
+        costs, cells = self.outcomes.costs, self.outcomes.cells
         again = cells[cells["attempts"] > 1]
-        runs = {
+        killed = {
             (str(cell).split("/")[1], policy, str(cell).rpartition("-seed-")[2])
-            for cell, policy in zip(again["cell"], again["policy"], strict=True)
-        }
-        rows = zip(costs["env"], costs["policy"], costs["run_seed"], strict=True)
-        return costs[[(env, policy, str(seed)) not in runs for env, policy, seed in rows]]
+            for cell, policy in zip(again["cell"], again["policy"].fillna(""), strict=True)
+        }  # shared stages are of no policy
+        rows = list(zip(costs["env"], costs["policy"], costs["run_seed"].astype(str), strict=True))
+        own = [row not in killed for row in rows]
+        shared = [(env, "", seed) not in killed for env, _, seed in rows]
+        known = {name: costs[name].where(own) for name in ("seconds", "cpu_seconds", "peak_mb")}
+        known |= {name: costs[name].where(shared) for name in ("shared_seconds", "shared_cpu_seconds")}
+        return costs.assign(**known)
 
     @cached_property
     def power(self) -> dict[str, pd.DataFrame]:
@@ -257,7 +262,7 @@ class Comparison:
         return made
 
     def _learning(self, against: Against) -> dict[str, pd.DataFrame]:
-        curves = with_seconds(self.outcomes.curves, self.outcomes.costs)
+        curves = with_seconds(self.outcomes.curves, self.known_costs)
         made = {
             world: learning_table(curves[curves["env"] == world], against, rng=self._rng())
             for world in self.worlds

@@ -136,18 +136,25 @@ def render_scoreboard(table: pd.DataFrame) -> str:
         n_trajectories, n_tasks = rows["n_trajectories"].max(), rows["n_tasks"].max()
         lines += [f"{outcome}: {n_trajectories} trajectories of {n_tasks} tasks", ""]
         lines.append(f"{'source':<20}" + "".join(f"{name:>17}" for name in TEXT_METRICS))
-        values = rows.pivot(index="source", columns="metric", values="value")
+        by_cell = rows.set_index(["source", "metric"])
         for source in rows["source"].unique():
-            cells = (values.loc[source, name] for name in TEXT_METRICS)
-            lines.append(
-                f"{source:<20}" + "".join(f"{'–' if np.isnan(x) else f'{x:.3f}':>17}" for x in cells)
-            )
+            cells = (_score(by_cell.loc[(source, name)], n_trajectories) for name in TEXT_METRICS)
+            lines.append(f"{source:<20}" + "".join(f"{cell:>17}" for cell in cells))
         lines.append("")
     lines += [f"{'cost':<20}" + "".join(f"{name:>17}" for name in COSTS)]
     for source, costs in table.drop_duplicates("source").set_index("source")[list(COSTS)].iterrows():
         cells = (f"{'–' if np.isnan(x) else f'{x:,.1f}'.removesuffix('.0'):>17}" for x in costs)
         lines.append(f"{source:<20}" + "".join(cells))
-    return "\n".join([*lines, "", f"intervals and pooled numbers: results/{BOARD}.jsonl of the run"])
+    told = f"(n): of n trajectories alone; intervals and pooled numbers: results/{BOARD}.jsonl of the run"
+    return "\n".join([*lines, "", told])
+
+
+def _score(row: pd.Series, n_trajectories: int) -> str:
+    """A number, and of how many trajectories where they are not all."""
+    if np.isnan(row["value"]):
+        return "–"
+    n = int(row["n_trajectories"])
+    return f"{row['value']:.3f}" + (f" ({n})" if n < n_trajectories else "")
 
 
 def score_sources(

@@ -10,6 +10,7 @@ from spa_lab.stats.multiple import holm
 from spa_lab.stats.power import DifferenceVariance, difference_variance
 from spa_lab.stats.ranks import kendall_tau_b, spearman
 from spa_lab.stats.rates import (
+    clustered_wilson,
     minimal_detectable_difference,
     two_proportion_power,
     two_proportion_trials,
@@ -32,6 +33,7 @@ __all__ = [
     "Interval",
     "PairedDifference",
     "bootstrap",
+    "clustered_wilson",
     "crossed_bootstrap",
     "difference_variance",
     "holm",

@@ -1,6 +1,7 @@
-"""Success rates: Wilson's interval, the two-proportion z test and its power, by normal approximation."""
+"""Success rates: Wilson's interval, also of clusters; the two-proportion z test and its normal power."""
 
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
 
 from spa_lab.stats.interval import Interval, checked_level, percent
@@ -23,14 +24,41 @@ def wilson(k: int, n: int, *, level: float = 0.95) -> Interval:
         ValueError: not 0 <= k <= n with n >= 1, or level is outside (0, 1).
     """
     _check_count(k, n)
-    z = _two_sided_z(level)
-    rate = k / n
-    scale = 1 + z * z / n
-    centre = (rate + z * z / (2 * n)) / scale
-    half = z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n)) / scale
-    low = 0.0 if k == 0 else centre - half  # exactly 0 and 1 at the ends, despite rounding
-    high = 1.0 if k == n else centre + half
-    return Interval(low, rate, high, n, f"Wilson {percent(level)}")
+    return Interval(*_score_bounds(k / n, n, level), n, f"Wilson {percent(level)}")
+
+
+def clustered_wilson(k: Sequence[int], n: Sequence[int], *, level: float = 0.95) -> Interval:
+    """Success rate of trials in clusters, such as several episodes of each task: Wilson with fewer trials.
+
+    n / D in the place of the n trials in all, D >= 1 the ratio of the variance of sum k / sum n over clusters
+    (linearised) to that of independent trials (Kish 1965); as many as clusters where all trials end alike.
+    Clusters of one trial give the interval of `wilson`.
+
+    Args:
+        k: successes of each of G clusters.
+        n: trials of each, >= 1.
+        level: confidence, in (0, 1).
+
+    Returns:
+        Rates in [0, 1], n trials.
+
+    Raises:
+        ValueError: no cluster, other numbers of k and n, not 0 <= k <= n with n >= 1, or a bad level.
+    """
+    if len(k) != len(n) or not len(n):
+        raise ValueError(f"clusters need successes and trials of at least 1, got {len(k)} and {len(n)}")
+    for successes, trials in zip(k, n, strict=True):
+        _check_count(successes, trials)
+    total, n_clusters = sum(n), len(n)
+    rate, kind = sum(k) / total, f"Wilson over {n_clusters} clusters, {percent(level)}"
+    if total == n_clusters:
+        return wilson(sum(k), total, level=level)
+    if rate in (0.0, 1.0) or n_clusters == 1:
+        return Interval(*_score_bounds(rate, n_clusters, level), total, kind)
+    around = sum((successes - rate * trials) ** 2 for successes, trials in zip(k, n, strict=True))
+    variance = n_clusters / (n_clusters - 1) * around / total**2
+    effect = max(1.0, variance / (rate * (1 - rate) / total))
+    return Interval(*_score_bounds(rate, total / effect, level), total, kind)
 
 
 def two_proportion_z(k_first: int, n_first: int, k_second: int, n_second: int) -> float:
@@ -150,6 +178,17 @@ def minimal_detectable_difference(n: int, p: float, *, level: float = 0.95, powe
 
 def _two_sided_z(level: float) -> float:
     return _NORMAL.inv_cdf((1 + checked_level(level)) / 2)
+
+
+def _score_bounds(rate: float, n: float, level: float) -> tuple[float, float, float]:
+    """Low bound, rate and high bound of Wilson's interval, n trials."""
+    z = _two_sided_z(level)
+    scale = 1 + z * z / n
+    centre = (rate + z * z / (2 * n)) / scale
+    half = z * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n)) / scale
+    low = 0.0 if rate == 0 else centre - half  # exactly 0 and 1 at the ends, despite rounding
+    high = 1.0 if rate == 1 else centre + half
+    return low, rate, high
 
 
 def _check_count(k: int, n: int) -> None:

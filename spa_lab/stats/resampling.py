@@ -111,10 +111,10 @@ class PairedDifference:
     interval: Interval
     p: float
     """Two-sided, in (0, 1]: twice the smaller share of resamples on either side of 0, each share with the
-    sample itself counted (Davison and Hinkley 1997, section 4.4); never below 2^(1 - n) for n pairs, what a
-    sign test of as many gives at least: where all pairs differ alike there is nothing to resample. Else at
-    most 0.05 where the 95 % interval excludes 0, up to the resolution of the resamples, and as little to be
-    trusted with few seeds."""
+    sample itself counted (Davison and Hinkley 1997, section 4.4); never below 2^(1 - n) for n tasks, what a
+    sign test of as many gives at least: seeds do not make few tasks more, and where all differ alike there is
+    nothing to resample. Else at most 0.05 where the 95 % interval excludes 0, up to the resolution of the
+    resamples, and as little to be trusted with few seeds."""
 
 
 def paired_difference(
@@ -134,7 +134,7 @@ def paired_difference(
         interval = _crossed(difference, replicates, "paired bootstrap", level)
     smaller = min(np.count_nonzero(replicates <= 0), np.count_nonzero(replicates >= 0))
     p = 2 * (1 + int(smaller)) / (1 + resamples)
-    return PairedDifference(interval, min(1.0, max(p, 2.0 ** (1 - difference.size))))
+    return PairedDifference(interval, min(1.0, max(p, 2.0 ** (1 - difference.shape[1]))))
 
 
 def paired_bootstrap(

@@ -42,6 +42,9 @@ ONCE = np.ones((1, 1))
         (agreement.harm_part, _case([1, 2], [0.5, 0.5]), (0, 0)),
         (agreement.pivot_part, _case([1, 2, 3], [0, 0.2, 0.8]), (1, 1)),
         (agreement.pivot_part, _case([1, 1, 1, 0], [0, 0.2, 0.8, 0]), (1 / 3, 1)),
+        (agreement.pivot_part, _case([0.25, 0, 0.25], [0.25, 0, 0.25]), (1, 1)),  # two steps are pivotal
+        (agreement.pivot_part, _case([0, 0, 1], [0.1 + 0.2, 0, 0.3]), (1, 1)),
+        (agreement.pivot_part, _case([1, 1, 1], [0.25, 0, 0.25]), (2 / 3, 1)),
         (agreement.pivot_part, _case([1, 2, 3], [0, 0.2, -0.8], success=False), (0, 1)),
         (agreement.pivot_part, _case([1, 2, -3], [0, 0.2, -0.8], success=False), (1, 1)),
         (agreement.pivot_part, _case([1, 2], [0.1, 0.2], success=False), (0, 0)),  # no step did harm

@@ -1,8 +1,9 @@
 """Sums of contributions against outcomes, worked out by hand."""
 
 from collections.abc import Callable, Sequence
-from math import sqrt
+from math import isnan, sqrt
 
+import numpy as np
 import pytest
 
 from spa_lab.credit.calibration import (
@@ -124,13 +125,25 @@ def test_it_is_plain_numbers(
 def test_the_share_of_the_step_number_by_hand() -> None:
     assert step_number_share([Credit("a", "x", [0.5, 0.25]), Credit("b", "x", [0.5])]) == pytest.approx(1.0)
     assert step_number_share([Credit("a", "x", [0.5, 0.5])]) == 0.0
-    # means 0 and 0.5 around 0.25; of 0.75 in all, 0.25 lie between them
-    mixed = [Credit("a", "x", [0.5, 0.0]), Credit("b", "x", [-0.5, 1.0])]
-    assert step_number_share(mixed) == pytest.approx(0.25 / 1.25)
+    # 1.25 around 0.25, the mean of all, 3 degrees of freedom; 0.25 around 0.75 and -0.25, 2 degrees
+    mixed = [Credit("a", "x", [1.0, 0.0]), Credit("b", "x", [0.5, -0.5])]
+    assert step_number_share(mixed) == pytest.approx(1 - (0.25 / 2) / (1.25 / 3))
+    assert step_number_share([Credit("a", "x", [0.5, 0.0]), Credit("b", "x", [-0.5, 1.0])]) == 0.0
+    assert isnan(step_number_share([Credit("a", "x", [0.5, 0.0])]))  # no number occurs twice
     for length, n in ((10, 3), (7, 1), (6, 3)):  # a mean of equal numbers is not always that number
         assert step_number_share([Credit(f"{i}", "mean", [1 / length] * length) for i in range(n)]) == 0.0
     with pytest.raises(ValueError, match="needs at least 1 credit"):
         step_number_share([])
+
+
+def test_noise_of_a_few_episodes_is_no_clock() -> None:
+    rng = np.random.default_rng(0)
+    for n in (2, 4):
+        shares = [
+            step_number_share([Credit(f"{i}", "x", list(rng.normal(size=10))) for i in range(n)])
+            for _ in range(50)
+        ]
+        assert np.mean(shares) < 0.2
 
 
 def test_a_clock_is_told(make: Make, fitted: list[Trajectory]) -> None:
@@ -141,6 +154,11 @@ def test_a_clock_is_told(make: Make, fitted: list[Trajectory]) -> None:
     assert told.holds and "100% of the variance of c: this estimator is a clock" in told.text
     assert not longer.holds and longer.text.endswith("(RMSE 0.42, the estimator 0.25)")
     assert not constant.holds
+
+
+def test_one_episode_does_not_tell_a_clock(make: Make, fitted: list[Trajectory]) -> None:
+    told = verdicts([Credit("a", "x", [1.0, -0.25])], [make("a", 1.0, 2)], fitted)[-1]
+    assert told == (False, "whether the step number explains c takes two episodes")
 
 
 def test_a_source_without_such_faults_is_cleared(make: Make, fitted: list[Trajectory]) -> None:

@@ -1,6 +1,7 @@
 """The scoreboard against labels: every metric by hand, counts, intervals and refusals."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -65,7 +66,25 @@ def test_a_source_is_scored_where_it_gives_credit(trajectories: list[Trajectory]
 def test_constant_credit_is_chance(trajectories: list[Trajectory]) -> None:
     table = _board(trajectories, {"s": {name: [0.0] * 4 for name in LABELS}})
     assert (table["value"] == table["chance"]).all()
-    assert ((table["low"] <= table["value"]) & (table["value"] <= table["high"])).all()
+    assert table["low"].isna().all(), "too few tasks"
+
+
+def test_intervals_are_over_tasks_and_need_five(trajectories: list[Trajectory]) -> None:
+    episodes = [
+        replace(trajectories[0], id=f"{n}/{name}", task_id=f"{n}/{name}") for n in range(3) for name in "ab"
+    ]
+    labels = [Labels(t.id, "human", np.array(LABELS["a"])) for t in episodes]
+    given = np.nan_to_num(np.array(LABELS["a"]))
+    right = [Credit(t.id, "s", given * (1 if t.id.endswith("a") else -1)) for t in episodes]
+    rng = np.random.default_rng(0)
+    table = label_scoreboard(episodes, right, labels, rng=rng).set_index("metric")
+    row = table.loc["pair_accuracy"]
+    assert 0 <= row["low"] < row["value"] == 0.5 < row["high"] <= 1
+    alike = label_scoreboard(episodes[::2], right[::2], labels[::2], rng=rng)
+    assert alike["low"].isna().all()
+    same = [Credit(t.id, "s", given) for t in episodes]
+    agreed = label_scoreboard(episodes, same, labels, rng=rng)
+    assert set(agreed["n_tasks"]) == {6} and agreed["low"].isna().all(), "all resamples are the same"
 
 
 def test_refusals(trajectories: list[Trajectory]) -> None:

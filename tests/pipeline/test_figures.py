@@ -1,5 +1,6 @@
 """`spa-lab figures` on runs made by hand: figures drawn or left out, and pooling over seeds."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -288,6 +289,18 @@ def _entry(
     truth = ValueTruth(name, values, np.full(n_steps + 1, 0.1), 8, "clone", 40)
     credit = Credit(name, "spa", (apart or 0.0) + 0.01 * np.arange(n_steps))
     return CreditedTrajectory(trajectory, [credit], None if apart is None else truth)
+
+
+def test_worlds_are_no_seeds_of_one_setting(finished: Callable[..., Run]) -> None:
+    household, other = finished(0, cloned="100000"), finished(1, name="other", cloned="110000")
+    facts = json.loads((other.path / "run.json").read_text())
+    facts["config"]["env"] = "virtualhome"
+    (other.path / "run.json").write_text(json.dumps(facts))
+    runs = [household, Run.open(other.path)]
+    assert [[run.path.name for run in setting.runs] for setting in settings_of(runs)] == [
+        ["run-0"],
+        ["other"],
+    ]
 
 
 def test_the_default_episode_is_a_short_telling_one(make_trajectory: Callable[..., Trajectory]) -> None:

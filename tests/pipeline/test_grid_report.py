@@ -75,7 +75,7 @@ def test_the_report_has_every_table_and_figure(written: tuple[Path, list[Path]])
     by = [f"Success by {what} (n)" for what in ("training seed", "type of task")]
     for heading in ("Success", *by, "Costs", "Power", "Cells that failed"):
         assert f"## {heading}\n" in text
-    assert "What attempts used that were killed is not\nknown" in text and "Joined from" not in text
+    assert "What an attempt used that was killed is not\nknown" in text and "Joined from" not in text
     assert "adjusted by Holm's rule" in text and "− terminal reward" in text
     assert r"ValueError: \<no\> \| luck" in text and r"SPA-RL, \<b\>beta\</b\> 0.5" in text
     assert [path.stem for path in pictures] == [
@@ -171,12 +171,22 @@ def test_another_arm_to_compare_with(made: Comparison) -> None:
         made.against("none")
 
 
-def test_costs_of_arms_that_were_killed_are_left_out(made: Comparison) -> None:
-    cells = made.outcomes.cells.assign(policy="cloned", attempts=[2, 1])
-    whole = replace(made, outcomes=replace(made.outcomes, cells=cells)).whole_costs
-    left_out = set(made.outcomes.costs.index) - set(whole.index)
-    rows = made.outcomes.costs.loc[sorted(left_out), ["policy", "run_seed"]]
-    assert rows.to_numpy().tolist() == [["cloned", 0]]
+def test_times_of_what_was_killed_are_not_known(made: Comparison) -> None:
+    arm = "terminal reward"
+    first = made.outcomes.cells["cell"].iloc[0]
+    env, seed = first.split("/")[1], first.rpartition("-seed-")[2]
+    shared = f"shared/{env}/clone-0-seed-{1 - int(seed)}"
+    killed = made.outcomes.cells.iloc[[0, 0]].assign(cell=[first, shared], policy=[arm, ""], attempts=2)
+    again = replace(made, outcomes=replace(made.outcomes, cells=killed))
+    known = again.known_costs.set_index(["policy", "run_seed"])
+    assert list(known.index[known["seconds"].isna()]) == [(arm, int(seed))]
+    of_seed = known["shared_seconds"].isna().groupby("run_seed").all()
+    assert not of_seed[int(seed)] and of_seed[1 - int(seed)]
+    table = again.costs["toy"].set_index("policy")
+    untimed = table["n_seeds"] - table["n_timed"]
+    assert untimed[arm] == 1 and not untimed.drop(arm).any()
+    by_time, timed = again.learning_by_time["toy"].set_index("policy")["n_seeds"], table["n_timed"]
+    assert set(by_time.loc[[arm]]) == {timed[arm]} and timed[arm] == timed["cloned"] - 1
 
 
 @pytest.mark.parametrize("names", [("null", "None", "NA"), ("0.10", "0.20", "1")])

@@ -39,8 +39,8 @@ With fewer than 5 seeds the spread over seeds is badly known, and intervals and 
 _COSTS = """\
 Means over seeds: episodes learnt from; explorations of the clone that the method needs; rollouts and
 gradient steps that it spends beside these; wall and CPU seconds and the largest process of its own stages;
-and the wall seconds of the stages that it shares with other arms. What attempts used that were killed is not
-known, and not counted.
+and the wall seconds of the stages that it shares with other arms. What an attempt used that was killed is not
+known: times are means over the seeds whose stages ended in their first attempt, "seeds timed".
 """
 _BY_LENGTH = """\
 In points, to {reference}, on the same seeds and tasks with a paired bootstrap over both (one seed: over tasks
@@ -51,7 +51,9 @@ _POWER = """\
 `detectable` is the true difference that these seeds and tasks find with probability 0.8 at level 0.05, from
 the measured variance; then what it takes to find {margin:.1f} points, the margin that the paper reports
 over its best baseline. "no number": no number of tasks makes up for so few seeds, or the reverse; "–":
-all pairs differ alike, so that no variance was measured. Not adjusted for several comparisons.
+all pairs differ alike, so that no variance was measured. Not adjusted for several comparisons. The variance
+between seeds is itself measured on these seeds: with fewer than 5 it is often estimated as 0, and the numbers
+are then too small. Read them as a first guess.
 """
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from spa_lab.stats.task_weights import LEAST_TASKS
 from spa_lab.view import style
 from spa_lab.view.geometry import Span
 from spa_lab.view.html.bar_cells import lane, mark, reach, swatch
@@ -61,7 +62,7 @@ def board_html(
     return (
         '<span class="note">◇ the statistic with its bootstrap interval over tasks; ▮ grey bar: a second '
         "measurement of the truth, which exact values surpass a little; dotted: what guessing scores. No "
-        "interval: one task, or resamples that do not differ.</span>"
+        f"interval: fewer than {LEAST_TASKS} tasks, or resamples that do not differ.</span>"
         '<table class="steps board" role="grid" aria-label="fidelity of every source"><thead><tr role="row">'
         '<th scope="col" role="columnheader">source</th><th scope="col" role="columnheader">episodes</th>'
         f"{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"

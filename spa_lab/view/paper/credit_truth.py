@@ -8,6 +8,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from spa_lab.stats.task_weights import LEAST_TASKS
 from spa_lab.view import geometry, style
 from spa_lab.view.paper import captions, looks, verdict_looks
 from spa_lab.view.paper.contributions import NO_TITLES
@@ -82,12 +83,12 @@ def truth_figure(
 
 
 def _rho_in_words(agreement: pd.DataFrame, sources: Sequence[str]) -> str:
-    """What ρ is over the episodes, and which interval it has; one task has nothing to resample."""
+    """What ρ is over the episodes, and which interval it has; of few tasks it has none."""
     shown = agreement[agreement["source"].isin(sources)]
     without = shown["value"].notna() & shown["low"].isna()
     if shown["low"].isna().all():
-        return "mean (one task: no interval)"
-    none = ", no interval where it is defined in one task" if without.any() else ""
+        return f"mean (fewer than {LEAST_TASKS} tasks: no interval)"
+    none = f", no interval where it is defined in fewer than {LEAST_TASKS} tasks" if without.any() else ""
     return f"mean and 95 % bootstrap interval over tasks{none}"
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from spa_lab.stats.task_weights import LEAST_TASKS
 from spa_lab.view import geometry, style
 from spa_lab.view.paper import captions, looks
 from spa_lab.view.paper.contributions import NO_TITLES
@@ -49,7 +50,9 @@ def reliability_figure(
     per_source = list(map(int, numbers.groupby("source")["n"].sum()))
     n = max(per_source)
     total = f"{captions.sample_size(per_source)} {'for each source' if len(sources) > 1 else 'in all'}"
-    none = "; no interval where a bin has one task" if numbers["low"].isna().any() else ""
+    none = (
+        f"; no interval where a bin has fewer than {LEAST_TASKS} tasks" if numbers["low"].isna().any() else ""
+    )
     caption = (
         "Mean outcome of episodes by their predicted outcome, base value plus all contributions, with 95 "
         f"% bootstrap intervals over tasks, Wilson's where all outcomes of a bin are 0 or all are 1{none}; "

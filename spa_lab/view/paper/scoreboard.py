@@ -33,6 +33,7 @@ from spa_lab.view.paper.paper_figure import PaperFigure
 from spa_lab.view.tables.scoreboard import (
     DEFAULT_METRICS,
     OUTCOMES,
+    fewer_trajectories,
     metric_rows,
     sample_sizes,
     sources_and_titles,
@@ -85,7 +86,8 @@ def scoreboard_figure(
     numbers = table[table["metric"].isin(shown) & (table["outcome"] != "both")]
     why = without_interval(numbers)
     none = f"; no interval {why}" if why else ""
-    caption = f"Credit against the measured truth; {sample_sizes(table)}{none}."
+    fewer = fewer_trajectories(numbers)
+    caption = f"Credit against the measured truth; {sample_sizes(table)}{'; ' if fewer else ''}{fewer}{none}."
     tabular = latex.board_rows(numbers, shown, titles)
     return PaperFigure(name, figure, numbers, caption, page, {}, tabular, ("source", "metric", "outcome"))
 

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from spa_lab.stats.task_weights import LEAST_TASKS
 from spa_lab.view import geometry, style
 from spa_lab.view.paper import captions, looks
 from spa_lab.view.paper.contributions import NO_TITLES
@@ -67,7 +68,8 @@ def kind_figure(
     measured = "; diamonds: mean progress of the measured steps" if TRUTH in set(table["source"]) else ""
     caption = (
         "Mean contribution by kind of step, the verb of its action, or “refused” if the world could not "
-        "execute it, with 95 % bootstrap intervals over tasks, none of a kind that occurs in one task; "
+        "execute it, with 95 % bootstrap intervals over tasks, none of a kind that occurs in fewer than "
+        f"{LEAST_TASKS} tasks; "
         f"grey: 80 % of the steps; n counts steps{measured}."
     )
     return PaperFigure(name, figure, numbers, caption, page, {}, keys=("kind", "source"))

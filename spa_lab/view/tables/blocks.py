@@ -7,6 +7,7 @@ import pandas as pd
 
 from spa_lab.matching import check_match
 from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
+from spa_lab.view.tables.trajectory import MEASURED
 
 MOST = 7
 """Blocks of a drawing."""
@@ -14,6 +15,8 @@ CLEAR = 2.0
 """Standard errors by which credit and measured progress must differ to count as different."""
 LEAST = 0.05
 """Outcome units by which they must differ as well: what is exact has no standard error."""
+TELESCOPES = ("mc_difference", MEASURED)
+"""Beginnings of names of sources whose contributions are differences of independent estimates."""
 
 
 def block_table(
@@ -27,7 +30,9 @@ def block_table(
     Columns:
         first, last: int64, steps of the block, both included.
         contribution: float64, outcome units, the sum over its steps.
-        contribution_error: float64, root of the sum of squared standard errors; NaN if the source gives none.
+        contribution_error: float64, standard error of that sum; NaN if the source gives none. In differences
+            of continuations the errors of the values between cancel; in other sources nothing is known of how
+            the errors of steps depend on each other, and a block of several steps has NaN.
         progress: float64, outcome units, V after the block minus V before it; NaN without a truth.
         progress_error: float64, its standard error, as of independent estimates; NaN without a truth.
         excess: float64, contribution minus progress; NaN without a truth.
@@ -52,8 +57,7 @@ def block_table(
     ends = np.append(starts[1:], len(trajectory))
     frame = pd.DataFrame({"first": starts, "last": ends - 1})
     frame["contribution"] = np.add.reduceat(credit.contributions, starts)
-    errors = credit.standard_error
-    frame["contribution_error"] = math.nan if errors is None else np.sqrt(np.add.reduceat(errors**2, starts))
+    frame["contribution_error"] = _errors(credit, starts, ends)
     frame["progress"] = math.nan if truth is None else truth.values[ends] - truth.values[starts]
     frame["progress_error"] = (
         math.nan if truth is None else np.hypot(truth.standard_error[starts], truth.standard_error[ends])
@@ -64,6 +68,19 @@ def block_table(
     refused = np.array([step.grounded is False for step in trajectory.steps], dtype=np.int64)
     frame["refused"] = np.add.reduceat(refused, starts)
     return frame
+
+
+def _errors(credit: Credit, starts: np.ndarray, ends: np.ndarray) -> FloatArray:
+    """(blocks,) standard errors of the sums of contributions."""
+    errors = credit.standard_error
+    if errors is None:
+        return np.full(len(starts), math.nan)
+    if not credit.source.startswith(TELESCOPES):
+        return np.where(ends - starts == 1, errors[starts], math.nan)
+    of_value = np.zeros(len(errors) + 1)  # squared, of V(h_0), ..., V(h_T) = R, which has none
+    for t in reversed(range(len(errors))):
+        of_value[t] = max(0.0, errors[t] ** 2 - of_value[t + 1])
+    return np.asarray(np.sqrt(of_value[starts] + of_value[ends]))
 
 
 def _starts(rows: FloatArray, most: int) -> np.ndarray:

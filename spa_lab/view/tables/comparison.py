@@ -223,10 +223,14 @@ def power_table(frame: pd.DataFrame, reference: str, *, margin: float = PUBLISHE
 
 
 def cost_table(costs: pd.DataFrame) -> pd.DataFrame:
-    """Means over the seeds of what each policy cost; `costs` has a row per policy and seed."""
+    """Means over the seeds of what each policy cost; `costs` has a row per policy and seed.
+
+    A seed counts where the number is known. `n_seeds` are all seeds, `n_timed` those whose time is known.
+    """
     numbers = [name for name in costs.columns if name not in ("env", "policy", "run_seed")]
     grouped = costs.groupby("policy", sort=False)
-    return grouped[numbers].mean().assign(n_seeds=grouped["run_seed"].nunique()).reset_index()
+    counts = {"n_seeds": grouped["run_seed"].nunique(), "n_timed": grouped["seconds"].count()}
+    return grouped[numbers].mean().assign(**counts).reset_index()
 
 
 def ordered(frame: pd.DataFrame, policies: Sequence[str]) -> pd.DataFrame:

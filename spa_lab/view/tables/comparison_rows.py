@@ -85,14 +85,15 @@ def cost_rows(table: pd.DataFrame) -> TextTable:
     """The table of `comparison.cost_table`: means over the seeds."""
     heads = [
         "policy", "episodes", "explorations", "extra rollouts", "extra updates", "seconds", "CPU seconds",
-        "peak MB", "shared seconds", "seeds",
+        "peak MB", "shared seconds", "seeds", "seeds timed",
     ]  # fmt: skip
     columns = (
         "episodes", "explorations", "extra_rollouts", "extra_updates", "seconds", "cpu_seconds", "peak_mb",
         "shared_seconds",
     )  # fmt: skip
+    counts = ("n_seeds", "n_timed")
     rows = [
-        [row["policy"], *(number(row[column], 0) for column in columns), str(row["n_seeds"])]
+        [row["policy"], *(number(row[column], 0) for column in columns), *(str(row[name]) for name in counts)]
         for row in table.to_dict("records")
     ]
     return TextTable(heads, rows)

@@ -12,7 +12,14 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from spa_lab.stats import Interval, crossed_bootstrap, paired_bootstrap, same_resamples, wilson
+from spa_lab.stats import (
+    Interval,
+    clustered_wilson,
+    crossed_bootstrap,
+    paired_bootstrap,
+    same_resamples,
+    wilson,
+)
 from spa_lab.types import FloatArray
 
 Bin = tuple[int, int | None]
@@ -38,8 +45,8 @@ def success_by_length(
         bin: str, e.g. "5–9", "30+".
         k, n: int64, successes, and trajectories whose success is known; others do not count.
         success, low, high: float64, k / n with its 95 % interval; NaN where n = 0. For one training run
-            Wilson's, which treats trajectories as independent, although several of one task are not quite;
-            for several runs `rate_over_runs`.
+            Wilson's, with tasks as clusters (`stats.clustered_wilson`); for several runs `rate_over_runs`,
+            whose rate is the mean over tasks: another one than k / n where some tasks have more episodes.
         n_seeds: int64, training runs.
 
     Args:
@@ -209,8 +216,15 @@ def _rate(frame: pd.DataFrame, rng: np.random.Generator | None) -> dict[str, Any
         raise ValueError(
             f"{frame['policy'].iloc[0]!r} has {n_seeds} training runs: pass rng for the interval"
         )
-    interval = wilson(k, n) if rng is None or n_seeds == 1 else rate_over_runs(frame, rng=rng)
+    interval = _rate_of_run(frame) if rng is None or n_seeds == 1 else rate_over_runs(frame, rng=rng)
     return dict(zip(_RATE, (k, n, interval.point, interval.low, interval.high, n_seeds), strict=True))
+
+
+def _rate_of_run(frame: pd.DataFrame) -> Interval:
+    """Wilson's interval, with tasks as clusters; a frame without `task_id` has an episode of each."""
+    tasks = frame["task_id"].to_numpy() if "task_id" in frame else np.arange(len(frame))
+    of_task = frame["success"].astype(int).groupby(tasks, sort=False)
+    return clustered_wilson(of_task.sum().tolist(), of_task.count().tolist())
 
 
 def _grounding(frame: pd.DataFrame) -> float:

@@ -71,6 +71,24 @@ def sample_sizes(table: pd.DataFrame) -> str:
     return f"mean of {n_seeds} seeds{intervals}, {counts}"
 
 
+def fewer_trajectories(table: pd.DataFrame) -> str:
+    """Metrics that only some trajectories define, such as those with a known order, as a phrase; or "".
+
+    Args:
+        table: the rows of a scoreboard that are shown.
+    """
+    rows = table[table["value"].notna()]
+    whole = rows["outcome"].map(table.groupby("outcome")["n_trajectories"].max())
+    fewer = rows[rows["n_trajectories"] < whole]
+    parts = [
+        f"{title} of {low} to {high}" if low < high else f"{title} of {low}"
+        for title, low, high in (
+            fewer.groupby("title", sort=False)["n_trajectories"].agg(["min", "max"]).itertuples(name=None)
+        )
+    ]
+    return f"defined in fewer: {', '.join(parts)}" if parts else ""
+
+
 def pooled_scoreboard(boards: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Scoreboards of K training runs as one table of the same columns.
 

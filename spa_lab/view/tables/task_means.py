@@ -28,7 +28,8 @@ def task_means(
 
     Columns:
         those of `by`, in the order in which the groups appear.
-        value, low, high: float64, in the unit of the column; no interval (NaN) of a group of one task.
+        value, low, high: float64, in the unit of the column; no interval (NaN) of a group with fewer than
+            `LEAST_TASKS` tasks.
         n: int64, rows.
         n_tasks: int64.
 
@@ -51,6 +52,6 @@ def task_means(
         drawn = weights[:, places]
         with np.errstate(invalid="ignore"):  # a resample without any of these tasks is NaN, and left out
             means = (drawn @ sums) / (drawn @ counts)
-        low, high = percentile_bounds(means, level) if len(per_task) > 1 else (np.nan, np.nan)
+        low, high = percentile_bounds(means, level, len(per_task))
         rows.append((*key, float(means[0]), low, high, len(group), len(per_task)))
     return pd.DataFrame(rows, columns=[*by, *MEAN])

@@ -240,10 +240,12 @@ def test_an_interval_is_promised_where_there_is_one(steps: pd.DataFrame) -> None
     assert "n = 24 episodes of 6 tasks;" in _caption_of_truth(steps)
     assert "mean and 95 % bootstrap interval over tasks; dotted" in _caption_of_truth(steps)
     one = steps[steps["task_id"] == "task 0"]
-    assert "mean (one task: no interval); dotted" in _caption_of_truth(one)
+    assert "mean (fewer than 5 tasks: no interval); dotted" in _caption_of_truth(one)
     constant = (steps["source"] == LONG) & (steps["task_id"] != "task 0")
     partly = steps.assign(contribution=steps["contribution"].mask(constant, 0.1))
-    assert "interval over tasks, no interval where it is defined in one task;" in _caption_of_truth(partly)
+    assert "interval over tasks, no interval where it is defined in fewer than 5 tasks;" in _caption_of_truth(
+        partly
+    )
 
 
 def test_episodes_are_counted_for_each_source(steps: pd.DataFrame) -> None:

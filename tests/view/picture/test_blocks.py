@@ -1,12 +1,14 @@
 """Blocks of steps: sums stay, alike neighbours are joined, and what counts as different."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view.tables.blocks import block_table
+from spa_lab.view.tables.trajectory import MEASURED, as_credit
 
 
 def test_a_short_episode_has_a_block_per_step(make_trajectory: Callable[..., Trajectory]) -> None:
@@ -58,7 +60,19 @@ def test_sums_are_those_of_the_steps(
     assert table["refused"].sum() == len(trajectory.ungrounded)
     errors = credit.standard_error
     assert errors is not None
-    assert (table["contribution_error"] ** 2).sum() == pytest.approx((errors**2).sum())
+    single = table["first"] == table["last"]
+    np.testing.assert_array_equal(table.loc[single, "contribution_error"], errors[table.loc[single, "first"]])
+    assert table.loc[~single, "contribution_error"].isna().all()
+
+
+def test_errors_of_the_values_within_a_block_cancel(
+    drawn: Callable[[int], Trajectory], measured: Callable[[Trajectory], ValueTruth]
+) -> None:
+    trajectory = drawn(33)
+    truth = measured(trajectory)
+    for source in ("mc_difference_8", MEASURED):
+        table = block_table(trajectory, replace(as_credit(truth), source=source), truth, most=5)
+        np.testing.assert_allclose(table["contribution_error"], table["progress_error"])
 
 
 def test_what_does_not_fit_is_refused(

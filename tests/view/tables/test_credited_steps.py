@@ -67,12 +67,16 @@ def test_rows_of_a_heat_map_are_aligned(steps: pd.DataFrame) -> None:
 
 def test_means_are_over_rows_and_intervals_over_tasks() -> None:
     frame = pd.DataFrame(
-        {"task_id": ["a", "a", "b", "c"], "kind": ["x", "x", "x", "y"], "value": [0.0, 0.0, 3.0, 1.0]}
-    )
+        {
+            "task_id": ["a", "a", *"bcdef", *"wxyz"], "kind": ["x"] * 7 + ["y"] * 4,
+            "value": [0.0, 0.0, *[1.4] * 5, *[1.0] * 4],
+        }
+    )  # fmt: skip
     x, y = task_means(frame, ["kind"], "value", rng=_rng()).to_dict("records")
-    assert (x["kind"], x["value"], x["n"], x["n_tasks"]) == ("x", 1.0, 3, 2)
-    assert (x["low"], x["high"]) == (0.0, 3.0), "resamples of one task alone"
-    assert y["value"] == 1.0 and math.isnan(y["low"]), "one task has no spread"
+    assert (x["kind"], x["value"], x["n"], x["n_tasks"]) == ("x", pytest.approx(1.0), 7, 6)
+    # task a weighs twice; 3 or more of 6 draws are a with probability 0.062, 4 or more with 0.009
+    assert (x["low"], x["high"]) == pytest.approx((4.2 / 9, 1.4))
+    assert y["value"] == 1.0 and y["n_tasks"] == 4 and math.isnan(y["low"]), "too few tasks"
 
 
 def test_positions(steps: pd.DataFrame) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spa_lab.stats import wilson
+from spa_lab.stats import clustered_wilson, wilson
 from spa_lab.types import Trajectory
 from spa_lab.view.tables.evaluation import bin_label, differences_table, success_by_length, success_table
 from spa_lab.view.tables.frames import trajectories_frame
@@ -17,6 +17,7 @@ def _frame(lengths: list[int | None], successes: list[bool], policy: str = "p") 
     return pd.DataFrame(
         {
             "trajectory_id": [f"{policy}/{number}" for number in range(len(lengths))],
+            "task_id": [f"task {number}" for number in range(len(lengths))],
             "policy": policy,
             "expert_length": pd.Series(lengths, dtype="Int64"),
             "success": successes,
@@ -98,7 +99,7 @@ def test_one_row_per_policy(make_trajectory: Callable[..., Trajectory]) -> None:
     assert table["k"].tolist() == [1, 1] and table["n"].tolist() == [2, 1]
     np.testing.assert_allclose(table["grounding"], [2 / 5, 1.0])  # of steps, not the mean of 1/2 and 0
     np.testing.assert_allclose(table["mean_steps"], [2.5, 2.0])
-    interval = wilson(1, 2)
+    interval = clustered_wilson([1], [2])  # two episodes of one task
     assert (table.loc[0, "low"], table.loc[0, "high"]) == (interval.low, interval.high)
     assert table["outcome"].tolist() == [0.5, 1.0] and table["n_seeds"].tolist() == [1, 1]
 
