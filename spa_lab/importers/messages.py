@@ -157,7 +157,7 @@ def read_message(given: Any, what: str, ledger: Ledger) -> Message:
     key = next((key for key in ("tool_calls", "function_call") if given.get(key)), "")
     calls = _take(message, key) or []
     calls = _loaded(calls) if isinstance(calls, str) else calls
-    message.calls.extend(_call(call, message) for call in (calls if isinstance(calls, list) else [calls]))
+    _add_calls(message, [_call(call, message) for call in (calls if isinstance(calls, list) else [calls])])
     text, thought = "\n".join(texts), "\n".join(filter(None, thoughts))
     if given.get("from") == "function_call":
         message.calls.append(_call(_loaded(text), message))
@@ -293,6 +293,15 @@ def _call(given: Any, message: Message) -> Call:
     else:
         _keep(message, "calls", rest(call, *used, *read))
     return Call(identity, name, inner.get(told))
+
+
+def _add_calls(message: Message, told: list[Call]) -> None:
+    """Add calls; one that the content holds, too, as LangChain keeps Anthropic's, is told once.
+
+    In the content of a stream it may lack its arguments.
+    """
+    again = {(call.id, text) for call in told if call.id for text in (str(call), call.name)}
+    message.calls[:] = [call for call in message.calls if (call.id, str(call)) not in again] + told
 
 
 def _loaded(text: str) -> Any:

@@ -76,6 +76,30 @@ def test_models_name_the_policy_and_errors_are_kept() -> None:
     assert bedrock.meta["bedrock"]["messages"] == {"2": {"parts": [{"status": "error"}]}}
 
 
+@pytest.mark.parametrize("in_content", [{"a": 1}, {}])
+def test_calls_that_langchain_tells_twice_are_read_once(in_content: dict[str, int]) -> None:
+    content = [
+        {"type": "text", "text": "Look."},
+        {"type": "tool_use", "id": "t1", "name": "f", "input": in_content},
+        {"type": "tool_use", "id": "t2", "name": "f", "input": {"a": 1}},
+    ]
+    calls = [{"name": "f", "args": {"a": 1}, "id": identity} for identity in ("t1", "t3")]
+    messages = [
+        {"type": "human", "content": "q"},
+        {"type": "ai", "content": content, "tool_calls": calls[:1]},
+        {"type": "tool", "content": "r", "tool_call_id": "t1"},
+        {"type": "ai", "content": content[:2], "tool_calls": calls[:1]},
+        {"type": "tool", "content": "r", "tool_call_id": "t1"},
+        {"type": "ai", "content": content[:2], "tool_calls": calls[1:]},
+    ]
+    imported = read_log([{"messages": messages}])
+    first, second, third = imported.trajectories[0].steps
+    assert (first.action, first.observation) == ('f {"a": 1}\nf {"a": 1}', "[2 f] r")
+    assert (second.action, second.observation) == ('f {"a": 1}', "r")
+    assert third.action.count("f") == 2, "calls of other ids are others"
+    assert imported.ledger.tool_calls == 5
+
+
 def test_a_table_with_what_is_seen_before_and_after_an_action() -> None:
     rows = [
         {"t": 0, "obs": "a", "action": "x", "next_obs": "b"},
