@@ -68,14 +68,13 @@ def add_fields(
     else:
         name, outcome = outcome_in(also or {})
     row = row | {"outcome": outcome}
-    if name == "success" and outcome in (0, 1):
-        row["success"] = outcome == 1
+    _add_success(row, {"success": outcome} if name == "success" else left, also or {})
     for key in ("id", "task_id"):
         if isinstance(left.get(key), str | int) and not isinstance(left[key], bool) and left[key] != "":
             row[key] = str(left.pop(key))
-    for key in ("env", "split", "policy", "success", "seed", "initial_observation", "credits"):
+    for key in ("env", "split", "policy", "seed", "initial_observation", "credits"):
         value = left.get(key)
-        fits = isinstance(value, FIELDS[key]) and (key == "success") == isinstance(value, bool)
+        fits = isinstance(value, FIELDS[key]) and not isinstance(value, bool)
         if fits and value != "":  # a blank cell of a table
             row[key] = left.pop(key)
     for key in _MODELS:
@@ -97,6 +96,15 @@ def add_fields(
             break
     meta = row.get("meta", {}) | ledger.carry(left)
     return row | ({"meta": meta} if meta else {})
+
+
+def _add_success(row: Row, left: Row, also: Mapping[str, Any]) -> None:
+    """What a record says of the success, be it true, 1 or "True", not what follows from its outcome."""
+    fields = left if number(left.get("success")) in (0, 1) else also
+    if (told := number(fields.get("success"))) in (0, 1):
+        row["success"] = told == 1
+        if fields is left:
+            del left["success"]
 
 
 def _text_of(prompt: Any) -> str:

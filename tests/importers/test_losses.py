@@ -134,6 +134,18 @@ def test_success_is_known_at_zero_and_one_only(success: Any, known: bool | None)
     assert (trajectory.outcome, trajectory.success) == (number(success), known)
 
 
+@pytest.mark.parametrize("said", [0, False, "False", "0"])
+@pytest.mark.parametrize("outcome", [1.0, 0.4])
+def test_the_success_that_a_log_says_counts_more_than_its_outcome(said: Any, outcome: float) -> None:
+    imported = _answers(_said("a"), reward=outcome, success=said)
+    (trajectory,) = imported.trajectories
+    assert (trajectory.outcome, trajectory.success) == (outcome, False) and not imported.meta
+    step = {"source": "agent", "message": "Action: a"}
+    atif = {"schema_version": "ATIF-v1.7", "steps": [step], "extra": {"reward": outcome, "success": said}}
+    (trajectory,) = read_log([atif]).trajectories
+    assert (trajectory.outcome, trajectory.success) == (outcome, False)
+
+
 @pytest.mark.parametrize(("outcome", "said"), [("Infinity", "inf"), ("1" + "0" * 400, "1000000000")])
 def test_an_outcome_without_limit_is_refused(tmp_path: Path, outcome: str, said: str) -> None:
     (tmp_path / "a.json").write_text(f'{{"outcome": {outcome}, "steps": [{{"action": "a"}}]}}')

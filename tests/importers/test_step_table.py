@@ -70,3 +70,13 @@ def test_the_last_outcome_counts(values: list[Any]) -> None:
     assert (imported.trajectories[0].outcome, imported.trajectories[0].success) == (1.0, True)
     assert imported.trajectories[1].outcome is None
     assert sum(imported.ledger.assumed.values()) == len(values) - 1
+
+
+@pytest.mark.parametrize("said", [["False"], ["False", "False"], ["True", "False"], [1, 0]])
+def test_the_success_of_a_table_counts_more_than_its_score(said: list[Any]) -> None:
+    rows = _rows(*range(len(said)), episode="e", score=1.0)
+    rows = [row | {"success": value} for row, value in zip(rows, said, strict=True)]
+    imported = read_log([*rows, *_rows(0, episode="another")])
+    assert (imported.trajectories[0].outcome, imported.trajectories[0].success) == (1.0, False)
+    varies = len({*said}) - 1
+    assert sum(imported.ledger.assumed.values()) == varies == sum(imported.ledger.carried.values())

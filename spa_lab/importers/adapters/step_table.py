@@ -134,7 +134,7 @@ def _parts(
 
 
 def _row(name: str, rows: list[Row], columns: _Columns, ledger: Ledger) -> Row:
-    """Columns with one value in all rows are the episode's; of an outcome that varies the last counts."""
+    """Columns with one value in all rows are the episode's; of an outcome or success that varies the last."""
     seen = columns.after or columns.before
     used = {columns.action, columns.episode, columns.step, columns.before, columns.after, "reward", "thought"}
     shared = {
@@ -144,28 +144,30 @@ def _row(name: str, rows: list[Row], columns: _Columns, ledger: Ledger) -> Row:
         and all(row.get(key) == value for row in rows)
         and (len(rows) > 1 or key in (_TASK, "task"))
     }
-    last, outcome = (-1, "") if outcome_in(shared)[0] else _last_outcome(rows)
+    last = _last(rows, shared)
     steps = [
-        _step(row, columns.action, seen, used | shared.keys() | ({outcome} if t == last else set()), ledger)
+        _step(row, columns.action, seen, used.union(shared, (key for key in last if last[key] == t)), ledger)
         for t, row in enumerate(rows)
     ]
-    if outcome:
-        shared[outcome] = rows[last][outcome]
-        if len({as_text(row.get(outcome)) for row in rows}) > 1:
-            ledger.assumed[f"{outcome}: the last of an episode is its outcome"] += 1
+    for key, t in last.items():
+        shared[key] = rows[t][key]
+        if len({as_text(row.get(key)) for row in rows}) > 1:
+            ledger.assumed[f"{key}: the last of an episode is the episode's"] += 1
     if _TASK not in shared and isinstance(shared.get("task"), str | int):
         shared[_TASK] = shared.pop("task")
     opening = {"initial_observation": as_text(rows[0].get(columns.before))} if columns.after else {}
     return add_fields(opening | {"steps": steps}, shared | {"id": name}, ledger)
 
 
-def _last_outcome(rows: list[Row]) -> tuple[int, str]:
-    """Last row that names an outcome, and the column; -1 and "" without one."""
-    for name in _OUTCOMES:
-        known = [t for t, row in enumerate(rows) if number(row.get(name)) is not None]
-        if known:
-            return known[-1], name
-    return -1, ""
+def _last(rows: list[Row], shared: Row) -> dict[str, int]:
+    """Columns of the outcome and of the success that no shared column names -> last row that says it."""
+    known = {
+        name: max(t for t, row in enumerate(rows) if number(row.get(name)) is not None)
+        for name in _OUTCOMES
+        if any(number(row.get(name)) is not None for row in rows)
+    }
+    outcome = "" if outcome_in(shared)[0] else next(iter(known), "")
+    return {name: t for name, t in known.items() if name in (outcome, "success") and name not in shared}
 
 
 def _step(row: Row, action: str, seen: str, used: set[str], ledger: Ledger) -> Row:
