@@ -1,4 +1,4 @@
-"""Logged calls of a chat model: the messages of a request and the `choices` of its response.
+"""Logged calls of a chat model: the messages of a request, and `choices` or the message that answer it.
 
 A call that continues an earlier one (its messages, its answer, and more) tells its episode again and
 replaces it; what is said of the earlier answer beside its message is kept.
@@ -20,6 +20,10 @@ _REQUESTS, _RESPONSES = (
     ("response", "output", "outputs", "completion"),
 )
 
+_MESSAGE = ("role", "content", "tool_calls")
+_NAMED = ("model", "system")
+"""Fields of a request that are of the whole episode."""
+
 
 def _parts(record: Mapping[str, Any], names: tuple[str, ...], field: str) -> list[Row]:
     """A list of objects in a record, in one of its parts, or in the part's body."""
@@ -30,25 +34,54 @@ def _parts(record: Mapping[str, Any], names: tuple[str, ...], field: str) -> lis
 
 def _said(record: Mapping[str, Any]) -> list[Row]:
     """The messages of the request, and the first choice with what else is said of it."""
-    answers = [_beside(record) | choice["message"] for choice in _answers(record)[:1]]
-    return [*_parts(record, _REQUESTS, "messages"), *answers] if answers else []
+    messages = _parts(record, _REQUESTS, "messages")
+    for choice in _answers(record)[:1]:
+        answer = _beside(record) | choice["message"]
+        if messages and _key(messages[-1]) == _key(answer):
+            return [*messages[:-1], messages[-1] | answer]
+        return [*messages, answer]
+    return []
 
 
 def _answers(record: Mapping[str, Any]) -> list[Row]:
-    """The choices with a message."""
+    """The choices with a message; or the message that the response to a request is, as Anthropic's."""
+    if found := _choices(record):
+        return found
+    asked = bool(_parts(record, _REQUESTS, "messages"))
+    parts = [record[name] for name in _RESPONSES if asked and isinstance(record.get(name), dict)]
+    parts += [part["body"] for part in parts if isinstance(part.get("body"), dict)]
+    return [
+        rest(part, "type", *_MESSAGE) | {"message": {name: part[name] for name in _MESSAGE if name in part}}
+        for part in parts
+        if _is_answer(part)
+    ]
+
+
+def _choices(record: Mapping[str, Any]) -> list[Row]:
     choices = _parts(record, _RESPONSES, "choices")
     return [choice for choice in choices if isinstance(choice.get("message"), dict)]
 
 
+def _is_answer(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("role") == "assistant" and "content" in part
+
+
 def _why_not(record: Mapping[str, Any]) -> str:
-    return "" if _said(record) else "no 'choices' with a message"
+    return "" if _said(record) else "no 'choices' with a message, no message as the response"
 
 
 def _episode(record: Row, ledger: Ledger) -> Row:
     others = rest(record, "messages", "choices")  # the parts are kept whole in meta but for the messages
+    answering = () if _choices(record) else _RESPONSES
     for name in (*_REQUESTS, *_RESPONSES):
-        if isinstance(others.get(name), dict):
-            others[name] = rest(others[name], "messages", "choices")
+        part = others.get(name)
+        if name in answering and _is_answer(part):
+            del others[name]  # kept at the step
+        elif isinstance(part, dict):
+            is_body = name in answering and _is_answer(part.get("body"))
+            others[name] = rest(part, "messages", "choices", *["body"] * is_body)
+            wanted = _NAMED if name in _REQUESTS else ()
+            others |= {key: others[name].pop(key) for key in wanted if key in part and key not in others}
     n_others = len(_answers(record)) - 1
     if n_others > 0:
         ledger.drop("choice", "another answer to the same request; the first is the agent's", n_others)
@@ -85,8 +118,16 @@ def _completed(record: Any, keys: list[int], beside: Mapping[int, Row]) -> Any:
 def _key(message: Row) -> int:
     """What an answer has in common with its repetition in the next request."""
     calls = [call.get("function", call) for call in objects(message.get("tool_calls"))]
-    said = message.get("role"), message.get("content") or "", calls, message.get("tool_call_id")
+    said = message.get("role"), _content(message), calls, message.get("tool_call_id")
     return hash(json.dumps(said, sort_keys=True, default=str))
+
+
+def _content(message: Row) -> Any:
+    """One text may be told as a part; a mark of what is cached moves from request to request."""
+    content = message.get("content") or ""
+    parts = [rest(part, "cache_control") for part in objects(content)]
+    is_text = len(parts) == 1 and isinstance(parts[0].get("text"), str)
+    return parts[0]["text"] if is_text else parts or content
 
 
 _PER_RECORD = record_adapter("logged chat completions", _why_not, _episode)
