@@ -251,7 +251,7 @@ def _of_text(name: str, content: bytes, path: Path | None, packed: str = "") -> 
             if records:  # the last line may be cut off
                 continue
         if not records and (plain := records_of(name, text)):
-            return Document(name, packed + plain.form, plain.records, plain.lines, path)
+            return Document(name, packed + plain.form, plain.records, plain.lines, path, plain.notes)
         tried = f"as one JSON value: {failure}; " if failure else ""
         raise ValueError(f"{name}: {tried}as JSON lines: line {broken[0]}: {broken[1]}")
     if broken is not None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import Counter
 from typing import Any, NamedTuple
 
 _NAME = r'"?[A-Za-z_][\w .-]*"?'
@@ -17,6 +18,8 @@ class Plain(NamedTuple):
     records: list[Any]
     lines: tuple[int, ...] = ()
     """Line on which each record ends, from 1; empty for a transcript."""
+    notes: tuple[str, ...] = ()
+    """What is missing; a sentence each."""
 
 
 def records_of(name: str, text: str) -> Plain | None:
@@ -25,7 +28,8 @@ def records_of(name: str, text: str) -> Plain | None:
     A blank cell is the empty text.
 
     Raises:
-        ValueError: a row of a table has more fields than the header (names the line).
+        ValueError: a row of a table has more fields than the header (names the line), or two columns have one
+            name.
     """
     start = text.lstrip()
     if start[:1] in "{[":  # JSON that is broken
@@ -37,17 +41,24 @@ def records_of(name: str, text: str) -> Plain | None:
 
 
 def _table(name: str, text: str, delimiter: str) -> Plain:
-    records, lines = [], []
+    records, lines, short = [], [], []
     limit = csv.field_size_limit(len(text) + 1)  # a field may be as long as the file
     try:
-        reader = csv.DictReader(io.StringIO(text.lstrip()), restval="", delimiter=delimiter)
+        reader = csv.DictReader(io.StringIO(text.lstrip()), delimiter=delimiter)
+        names = Counter(reader.fieldnames or ())
+        if again := [column for column, n in names.items() if n > 1]:
+            raise ValueError(f"{name}: {names[again[0]]} columns named {again[0]!r}")
         for row in reader:
             if None in row:
                 raise ValueError(f"{name}, line {reader.line_num}: more fields than the header has")
-            records.append(row)
+            if None in row.values():
+                short.append(reader.line_num)
+            records.append({column: value or "" for column, value in row.items()})
             lines.append(reader.line_num)
     except csv.Error as error:
         raise ValueError(f"{name}, line {reader.line_num}: broken CSV: {error}") from None
     finally:
         csv.field_size_limit(limit)
-    return Plain("CSV", records, tuple(lines))
+    first = f"{len(short)} of {len(lines)} rows, the first on line {min(short, default=0)}"
+    note = f"{first}, have fewer fields than the header: their other cells are blank"
+    return Plain("CSV", records, tuple(lines), (note,) if short else ())

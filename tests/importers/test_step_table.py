@@ -80,3 +80,56 @@ def test_the_success_of_a_table_counts_more_than_its_score(said: list[Any]) -> N
     assert (imported.trajectories[0].outcome, imported.trajectories[0].success) == (1.0, False)
     varies = len({*said}) - 1
     assert sum(imported.ledger.assumed.values()) == varies == sum(imported.ledger.carried.values())
+
+
+@pytest.mark.parametrize("name", ["obs", "state"])
+def test_what_a_state_shows_stands_before_the_action(name: str) -> None:
+    rows = [{"episode": who, "t": t, name: f"{who}{t}", "action": "go"} for who in "xy" for t in range(2)]
+    imported = read_log(rows)
+    first, second = imported.trajectories
+    assert (first.initial_observation, [step.observation for step in first.steps]) == ("x0", ["x1", ""])
+    assert (second.initial_observation, [step.observation for step in second.steps]) == ("y0", ["y1", ""])
+    assert imported.ledger.assumed == {f"{name}: taken for what is seen before the action of its row": 2}
+    assert not imported.ledger.carried
+
+
+def test_how_an_observation_is_read_is_said() -> None:
+    imported = read_log(_rows(0, 1, episode="e"))
+    (trajectory,) = imported.trajectories
+    assert (trajectory.initial_observation, [step.observation for step in trajectory.steps]) == (
+        "",
+        ["o", "o"],
+    )
+    assert "observation: read as what follows the action of its row" in imported.notes
+    assert not imported.ledger.assumed
+
+
+def test_cells_that_have_no_place_in_a_step_are_kept() -> None:
+    rows = [
+        {"episode": "a", "t": 0, "obs": "s0", "action": "x", "next_obs": "s1", "reward": "high"},
+        {"episode": "a", "t": "?", "obs": "other", "action": "y", "next_obs": "s2", "reward": 1},
+        {"episode": "a", "t": 2, "obs": "s2", "action": "z", "thought": {"plan": "p"}, "response": "r"},
+    ]
+    imported = read_log(rows)
+    (trajectory,) = imported.trajectories
+    assert [step.observation for step in trajectory.steps] == ["s1", "s2", ""]
+    assert imported.meta["a"]["steps"] == {
+        "0": {"reward": "high"}, "1": {"t": "?", "obs": "other"}, "2": {"thought": {"plan": "p"}},
+    }  # fmt: skip
+    assert trajectory.steps[2].thought == "r"
+
+
+def test_a_row_with_fewer_fields_than_the_header_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("episode,step,action,reward\na,0,look,0.5\na,1,take k")
+    imported = read_log(tmp_path / "a.csv")
+    assert [step.action for step in imported.trajectories[0].steps] == ["look", "take k"]
+    said = "1 of 2 rows, the first on line 3, have fewer fields than the header: their other cells are blank"
+    assert imported.ledger.dropped == {f"line: {said}": 1}
+    with pytest.raises(LossError, match="the first on line 3"):
+        read_log(tmp_path / "a.csv", ImportOptions(strict=True))
+
+
+def test_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("episode,action,reward,reward\na,look,0.5,9\n")
+    with pytest.raises(ValueError, match=r"a\.csv: 2 columns named 'reward'"):
+        read_log(tmp_path / "a.csv")

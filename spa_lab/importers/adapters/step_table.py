@@ -22,6 +22,8 @@ _TEXT = ("response", "model_output")
 """What the model wrote, of which the action is a part."""
 _BEFORE, _AFTER = ("observation", "obs", "state"), ("next_observation", "next_obs", "next_state")
 """What is seen before an action, where what is seen after it has a name of its own."""
+_STATES = ("obs", "state")
+"""What is seen before an action in any case, as in logs of gym; an `observation` alone is the reply."""
 _OUTCOMES = tuple(name for name in NAMES if name not in ("reward", "return"))
 """Columns that may hold the outcome; rewards and returns that differ from row to row are those of steps."""
 
@@ -34,6 +36,11 @@ class _Columns(NamedTuple):
     step: str
     before: str
     after: str
+
+    @property
+    def opens(self) -> bool:
+        """Whether the first row says what is seen before the first action."""
+        return bool(self.after) or self.before in _STATES
 
 
 class _Group(NamedTuple):
@@ -66,6 +73,11 @@ def _episodes(document: Document, ledger: Ledger) -> Iterator[Located]:
     action, before, after = (_column(records, names) for names in (_ACTION, _BEFORE, _AFTER))
     columns = _Columns(action, episode, step, before, after)
     found = [part for group in groups for part in _parts(document, records, group, columns, ledger)]
+    if before and not after:
+        if columns.opens:
+            ledger.assumed[f"{before}: taken for what is seen before the action of its row"] += len(found)
+        else:
+            ledger.notes.append(f"{before}: read as what follows the action of its row")
     found.sort(key=lambda part: min(part.rows))
     for index, part in enumerate(found):
         name = part.name if episode else f"episode-{index}"
@@ -135,7 +147,6 @@ def _parts(
 
 def _row(name: str, rows: list[Row], columns: _Columns, ledger: Ledger) -> Row:
     """Columns with one value in all rows are the episode's; of an outcome or success that varies the last."""
-    seen = columns.after or columns.before
     used = {columns.action, columns.episode, columns.step, columns.before, columns.after, "reward", "thought"}
     shared = {
         key: value
@@ -146,8 +157,8 @@ def _row(name: str, rows: list[Row], columns: _Columns, ledger: Ledger) -> Row:
     }
     last = _last(rows, shared)
     steps = [
-        _step(row, columns.action, seen, used.union(shared, (key for key in last if last[key] == t)), ledger)
-        for t, row in enumerate(rows)
+        _step(rows, t, columns, {*shared, *(key for key in last if last[key] == t)}, ledger)
+        for t in range(len(rows))
     ]
     for key, t in last.items():
         shared[key] = rows[t][key]
@@ -155,7 +166,7 @@ def _row(name: str, rows: list[Row], columns: _Columns, ledger: Ledger) -> Row:
             ledger.assumed[f"{key}: the last of an episode is the episode's"] += 1
     if _TASK not in shared and isinstance(shared.get("task"), str | int):
         shared[_TASK] = shared.pop("task")
-    opening = {"initial_observation": as_text(rows[0].get(columns.before))} if columns.after else {}
+    opening = {"initial_observation": as_text(rows[0].get(columns.before))} if columns.opens else {}
     return add_fields(opening | {"steps": steps}, shared | {"id": name}, ledger)
 
 
@@ -170,15 +181,30 @@ def _last(rows: list[Row], shared: Row) -> dict[str, int]:
     return {name: t for name, t in known.items() if name in (outcome, "success") and name not in shared}
 
 
-def _step(row: Row, action: str, seen: str, used: set[str], ledger: Ledger) -> Row:
-    step: Row = {"observation": as_text(row.get(seen))}
+def _step(rows: list[Row], t: int, columns: _Columns, used: set[str], ledger: Ledger) -> Row:
+    """A row as a step; `used` are the columns that are the episode's."""
+    row, action = rows[t], columns.action
+    step: Row = {"observation": _seen_after(rows, t, columns)}
     step["text" if action in _TEXT else "action"] = as_text(row.get(action))
     said = next((name for name in ("thought", *_TEXT) if _is_said(row.get(name)) and name != action), "")
     if said:
         step["thought"] = row[said]
     if number(row.get("reward")) is not None:
         step["reward"] = number(row["reward"])
-    return step | {"meta": ledger.carry(rest(row, *used, said), "step.")}
+        used.add("reward")
+    if number(row.get(columns.step)) is not None:
+        used.add(columns.step)
+    if not columns.after or t == 0 or as_text(row.get(columns.before)) == _seen_after(rows, t - 1, columns):
+        used.add(columns.before)
+    used |= {action, columns.episode, columns.after, said}
+    return step | {"meta": ledger.carry(rest(row, *used), "step.")}
+
+
+def _seen_after(rows: list[Row], t: int, columns: _Columns) -> str:
+    """What is seen after a step: in its row, or before the next one."""
+    if columns.after or not columns.opens:
+        return as_text(rows[t].get(columns.after or columns.before))
+    return as_text(rows[t + 1].get(columns.before)) if t + 1 < len(rows) else ""
 
 
 def _is_said(value: object) -> bool:
