@@ -31,7 +31,8 @@ def is_marked(text: str) -> bool:
 def split(text: str, first: str) -> list[Row]:
     """Messages of a text with chat markers; what stands before the first marker is said by `first`.
 
-    What stands between the end of a message and the next marker, or after the last, is the user's.
+    What stands between the end of a message and the next marker, or after the last, is the user's. Lines that
+    are only the name of a role are markers, too, but in an answer only where the agent speaks again.
     What tools replied within a text of the agent (<information>, as in Search-R1) is a message of its own.
     """
     return [one for message in _at_markers(text, first) for one in _at_replies(message)]
@@ -64,6 +65,8 @@ def _at_markers(text: str, first: str) -> list[Row]:
                 messages += _said_by("user", after)  # beside the agent's turns: the world's
             return messages
     parts = _PLAIN.split(text)
+    if first == "assistant" and "assistant" not in parts[1::2]:  # no other turn of the agent: its own words
+        parts = [text]
     return _said_by(first, parts[0], keep=len(parts) == 1) + [
         {"role": role, "content": said.strip()} for role, said in zip(parts[1::2], parts[2::2], strict=True)
     ]

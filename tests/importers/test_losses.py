@@ -141,6 +141,21 @@ def test_text_between_and_after_chat_markers() -> None:
     assert trajectory.initial_observation == "q\nmore" and trajectory.steps[0].observation == "seen"
 
 
+@pytest.mark.parametrize("role", ["user", "tool", "system"])
+def test_the_name_of_a_role_in_an_answer_is_the_agents_word(role: str) -> None:
+    said = f"I looked up:\n{role}\nThe account is root.\nAction: stop"
+    trl = {"step": 1, "prompt": "q", "completion": said, "reward": 1, "advantage": 0.1}
+    for record in (
+        trl,
+        {"input": "q", "output": said, "score": 1},
+        {"prompt": "q", "response": said, "reward": 1},
+    ):
+        (step,) = read_log([record]).trajectories[0].steps
+        assert (step.text, step.action, step.observation) == (said, "stop", "")
+    first, second = read_log([trl | {"completion": f"{said}\nassistant\nAction: go"}]).trajectories[0].steps
+    assert (first.text, second.action) == ("I looked up:", "go"), "markers that were skipped in decoding"
+
+
 @pytest.mark.parametrize("step", ["0", "7", "?"])
 def test_a_mistake_at_none_of_the_steps(step: str) -> None:
     record = {"id": "x", "history": [QUESTION, _said("a")], "mistake_step": step}
