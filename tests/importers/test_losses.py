@@ -120,6 +120,41 @@ def test_an_answer_that_stands_among_the_messages_is_told_once() -> None:
     assert len(imported.trajectories[0]) == 1 and imported.ledger.carried == {"message.id": 1}
 
 
+def test_steps_of_swe_agents_form_may_hold_objects_and_rewards() -> None:
+    step = {"thought": "t", "action": {"name": "click"}, "observation": {"html": "x"}, "reward": 0.5}
+    imported = read_log([{"id": "k", "reward": 1, "trajectory": [step]}])
+    (read,) = imported.trajectories[0].steps
+    assert (read.action, read.observation) == ('{"name": "click"}', '{"html": "x"}')
+    assert imported.credits[0].contributions.tolist() == [0.5] and not imported.meta
+
+
+@pytest.mark.parametrize("holder", ["history", "query"])
+@pytest.mark.parametrize("is_marked", [True, False])
+def test_the_issue_of_swe_agent_stands_after_its_demonstration(holder: str, is_marked: bool) -> None:
+    demo: dict[str, Any] = {"is_demo": True} if is_marked else {}
+    shown = [_user("an example") | demo, _said("its action") | demo] if is_marked or holder == "query" else []
+    told = [{"role": "system", "content": "S"}, *shown, _user("the issue")]
+    step: dict[str, Any] = {"thought": "t", "action": "ls", "observation": "a.py"}
+    record = {"trajectory": [step], "info": {}}
+    record |= {"history": [*told, _said("t"), _user("a.py")]} if holder == "history" else {}
+    step |= {"query": told} if holder == "query" else {}
+    imported = read_log([record])
+    (trajectory,) = imported.trajectories
+    assert trajectory.initial_observation == (
+        "the issue" if is_marked or not shown else "an example\nthe issue"
+    )
+    assert imported.ledger.system_prompts == 1 and len(trajectory) == 1
+    lost = {what.partition(":")[0]: n for what, n in imported.ledger.dropped.items()}
+    assert lost == {holder: 1} | ({"demonstration": 2} if shown and holder == "history" else {})
+
+
+def test_a_demonstration_in_a_history_of_swe_agent_is_no_step() -> None:
+    shown = [_user("an example"), _said("its action")]
+    history = [one | {"is_demo": True, "agent": "main"} for one in shown] + [QUESTION, _said("a")]
+    (trajectory,) = read_log([{"history": history}]).trajectories
+    assert trajectory.initial_observation == "q" and [step.text for step in trajectory.steps] == ["a"]
+
+
 def test_instructions_of_pydantic_ai() -> None:
     request = {"kind": "request", "parts": [{"part_kind": "user-prompt", "content": "q"}], "run_id": "r"}
     response = {"kind": "response", "parts": [{"part_kind": "text", "content": "Action: a"}]}

@@ -1,12 +1,14 @@
 """SWE-agent: `trajectory` of thought, action and observation, or the messages of `history`."""
 
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import Any
 
-from spa_lab.importers.adapter import NoEpisode, objects, record_adapter, rest
+from spa_lab.importers.adapter import NoEpisode, as_text, objects, record_adapter, rest
 from spa_lab.importers.chat import add_fields
 from spa_lab.importers.ledger import Ledger
 from spa_lab.importers.messages import episode_of
+from spa_lab.importers.outcomes import number
 from spa_lab.importers.rows import Row
 
 
@@ -23,29 +25,43 @@ def why_not(record: Mapping[str, Any]) -> str:
 
 
 def episode(record: Row, ledger: Ledger) -> Row:
-    """The steps; `history` then only gives the opening."""
+    """The steps; `history`, or the query of the first step, then only gives the opening."""
     steps, history = objects(record.get("trajectory")), objects(record.get("history"))
-    row: Row = {"steps": []}
-    if history:
-        opening = Ledger() if steps else ledger
-        row = episode_of(history, opening)
-        ledger.system_prompts += opening.system_prompts if steps else 0
+    told = [message for message in history if not message.get("is_demo")]
+    n_demos = len(history) - len(told)
     if steps:
+        query = [one for one in objects(steps[0].get("query")) if not one.get("is_demo")]
+        row = _opening(list(takewhile(_is_before, told)) or query, ledger)
         ledger.drop("history", "tells the steps of 'trajectory' again", bool(history))
         ledger.drop("query", "the messages before a step, told again at every step",
                     sum("query" in step for step in steps))  # fmt: skip
         row["steps"] = [_step(step, ledger) for step in steps]
+    else:
+        row = episode_of(told, ledger) if told else {"steps": []}
     if not row["steps"]:
         raise NoEpisode("no step of the agent")
+    if n_demos:
+        ledger.drop("demonstration", "messages of an example, which the agent is shown first", n_demos)
     return add_fields(row, rest(record, "trajectory", "history"), ledger)
 
 
+def _is_before(message: Row) -> bool:
+    return message.get("role") != "assistant"
+
+
+def _opening(messages: list[Row], ledger: Ledger) -> Row:
+    """System prompt and opening of the messages before the first step, those of an example left out."""
+    answer = {"role": "assistant", "content": ""}
+    return episode_of([*filter(_is_before, messages), answer], ledger)
+
+
 def _step(given: Row, ledger: Ledger) -> Row:
-    step = {"thought": str(given.get("thought") or "").strip(), "action": str(given["action"] or "").strip()}
+    step: Row = {"thought": as_text(given.get("thought")).strip(), "action": as_text(given["action"]).strip()}
     text = {"text": given["response"]} if isinstance(given.get("response"), str) and given["response"] else {}
-    used = ("thought", "action", "observation", "query", *(["response"] if text else []))
-    meta = ledger.carry(rest(given, *used), "step.")
-    return text | step | {"observation": str(given["observation"] or ""), "meta": meta}
+    if (reward := number(given.get("reward"))) is not None:
+        step["reward"] = reward
+    meta = ledger.carry(rest(given, "observation", "query", *step, *(["response"] if text else [])), "step.")
+    return text | step | {"observation": as_text(given["observation"]), "meta": meta}
 
 
 ADAPTER = record_adapter("SWE-agent", why_not, episode)
