@@ -74,52 +74,6 @@ def test_fields_in_a_shape_that_is_not_read_are_kept() -> None:
     assert (credit.source, credit.base_value) == ("logged value", 0.5)
 
 
-def test_choices_of_a_completion() -> None:
-    def choice(text: str) -> dict[str, Any]:
-        numbers = {"content": [{"token": text, "logprob": -0.5}]}
-        return {"message": _said(text), "finish_reason": f"end {text}", "logprobs": numbers}
-
-    first = {"messages": [QUESTION], "choices": [choice("a"), choice("b")]}
-    second = {"messages": [QUESTION, _said("a"), QUESTION], "choices": [choice("c"), choice("d")]}
-    imported = read_log([first, second])
-    (meta,) = imported.meta.values()
-    assert meta["steps"] == {"0": {"finish_reason": "end a"}, "1": {"finish_reason": "end c"}}
-    assert imported.tokens[0].texts == (("a",), ("c",))
-    assert (
-        imported.ledger.dropped["choice: another answer to the same request; the first is the agent's"] == 1
-    )
-
-
-@pytest.mark.parametrize("name", ["response", "output"])
-@pytest.mark.parametrize("is_body", [False, True])
-@pytest.mark.parametrize("is_text", [False, True])
-def test_answers_that_are_no_choices(name: str, is_body: bool, is_text: bool) -> None:
-    """As Anthropic's; an agent may send its texts again as texts, and cached ones with a mark."""
-    part = {"type": "text", "text": "Thought: t\nAction: a"}
-    again = _said(part["text"] if is_text else [part])
-    seen = {"role": "user", "content": [{"type": "text", "text": "seen", "cache_control": {"type": "e"}}]}
-    asked = [[QUESTION], [QUESTION, again, seen], [QUESTION, again, _user("seen"), again, seen]]
-    records = []
-    for n, messages in enumerate(asked):
-        answer = _said([part], id=f"m{n}", type="message", usage={"n": n})
-        response = {"body": answer, "status": 200} if is_body else answer
-        records.append({"request": {"model": "m", "system": "S", "messages": messages}, name: response})
-    imported = read_log(records)
-    (trajectory,) = imported.trajectories
-    assert [step.observation for step in trajectory.steps] == ["seen", "seen", ""]
-    assert (trajectory.initial_observation, trajectory.policy) == ("q", "m")
-    assert imported.ledger.dropped == {"call: a later call tells its messages again": 2}
-    (meta,) = imported.meta.values()
-    assert meta.pop("messages") == {"4": {"parts": [{"cache_control": {"type": "e"}}]}}
-    assert meta.pop("steps")["2"] == {"id": "m2", "usage": {"n": 2}}
-    assert meta == {"system_prompt": "S"} | ({name: {"status": 200}} if is_body else {})
-
-
-def test_an_answer_that_stands_among_the_messages_is_told_once() -> None:
-    imported = read_log([{"messages": [QUESTION, _said("a")], "output": _said("a", id="m")}])
-    assert len(imported.trajectories[0]) == 1 and imported.ledger.carried == {"message.id": 1}
-
-
 def test_steps_of_swe_agents_form_may_hold_objects_and_rewards() -> None:
     step = {"thought": "t", "action": {"name": "click"}, "observation": {"html": "x"}, "reward": 0.5}
     imported = read_log([{"id": "k", "reward": 1, "trajectory": [step]}])

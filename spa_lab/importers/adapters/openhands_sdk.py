@@ -27,13 +27,23 @@ def episodes(document: Document, ledger: Ledger) -> Iterator[Located]:
         if message is None:
             ledger.drop(f"event {event.get('kind')!r}", "neither an action nor a reply")
         elif response and messages and messages[-1].get("llm_response_id") == response:
-            messages[-1]["tool_calls"] += message["tool_calls"]
+            _join(messages[-1], message)
         else:
             messages.append(message)
     try:
         yield document.name, episode_of(messages, ledger)
     except NoEpisode as error:
         ledger.drop("events", str(error))
+
+
+def _join(first: Row, more: Row) -> None:
+    """Add an action to the first of its response; what else is said of it is kept under "actions"."""
+    first["tool_calls"] += more["tool_calls"]
+    thoughts = [
+        one if isinstance(one, list) else [one] * bool(one) for one in (first["content"], more["content"])
+    ]
+    first["content"] = thoughts[0] + thoughts[1]
+    first.setdefault("actions", []).append(rest(more, "role", "content", "tool_calls", "llm_response_id"))
 
 
 def _message(event: Row) -> Row | None:
