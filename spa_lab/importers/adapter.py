@@ -48,8 +48,8 @@ class Adapter:
     episodes: Callable[[Document, Ledger], Iterator[Located]]
     """The rows of a document; a row that is bad raises ValueError.
 
-    Besides the fields of `importers.steps` a row and its steps may have `meta` (an object), and the outcome
-    may be missing or lie in any range.
+    Besides the fields of `importers.steps` a row and its steps may have `meta` (an object), a row the name of
+    the field that its outcome is from (`outcome_field`), and the outcome may be missing or lie in any range.
     """
 
 

@@ -65,6 +65,7 @@ def add_fields(
     name, outcome = outcome_in(left)
     if name:
         del left[name]
+        row = row | {"outcome_field": name}
     else:
         name, outcome = outcome_in(also or {})
     row = row | {"outcome": outcome}

@@ -49,7 +49,8 @@ def settle_outcomes(
     Args:
         found: the rows.
         ledger: is told what was assumed and scaled.
-        field: of `meta`, dotted; what the adapters found if None.
+        field: that of the adapters, which the rows say in `outcome_field`, or one of `meta`, dotted; the
+            adapters' if None.
         scale: the range that becomes [0, 1]; if None, the outcomes' own where one lies outside of [0, 1].
 
     Raises:
@@ -57,8 +58,9 @@ def settle_outcomes(
             outcome outside of it.
     """
     for where, row, _ in found:
-        if field is not None:
-            row["outcome"] = _looked_up(row.get("meta", {}), field, where)
+        chosen = row.pop("outcome_field", None)
+        if field is not None and field != chosen:
+            _choose(row, field, chosen, where, ledger)
         elif row.get("outcome") is None:
             _sum_rewards(row, ledger)
         if isinstance(row.get("outcome"), bool):
@@ -104,6 +106,15 @@ def _outcome_paths(fields: Row, depth: int) -> Iterator[str]:
             yield name
         elif isinstance(value, dict) and depth and name not in ("steps", "messages"):
             yield from (f"{name}.{path}" for path in _outcome_paths(value, depth - 1))
+
+
+def _choose(row: Row, field: str, chosen: str | None, where: str, ledger: Ledger) -> None:
+    """Take the outcome from a field of meta, where the one that the adapter took goes."""
+    meta = row.get("meta", {})
+    outcome = _looked_up(meta, field, where)
+    if chosen is not None:
+        row["meta"] = meta | ledger.carry({chosen: row.get("outcome")})
+    row["outcome"] = outcome
 
 
 def _looked_up(meta: Row, field: str, where: str) -> float:

@@ -55,7 +55,7 @@ class ImportOptions:
     action: str | None = None
     """Regular expression of the action in a step's text; the style is detected if None."""
     outcome: str | None = None
-    """Field of `meta` that holds the outcome, dotted; the adapter's choice if None."""
+    """Field of the log that holds the outcome, dotted as in `meta`; the adapter's choice if None."""
     scale: tuple[float, float] | None = None
     """Range of the outcomes in the log, mapped to [0, 1]; found from the outcomes if None."""
     map: Mapping[str, str] = field(default_factory=dict)

@@ -36,6 +36,7 @@ def row_of(record: Any, ledger: Ledger) -> Row:
     check_fields(row, FIELDS, ("steps",), "row")
     meta = ledger.carry(extra) | ledger.carry(record.get("meta", {}), "meta.")
     row["steps"] = [_step(step, f"step {index}", ledger) for index, step in enumerate(row["steps"])]
+    row |= {"outcome_field": name} if name else {}
     return row | ({"meta": meta} if meta else {})
 
 
