@@ -1,6 +1,6 @@
 """What a row says of its steps besides what happened: credits, measured values, labels, numbers per token."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,19 +68,21 @@ def credits_of(row: Row, trajectory: Trajectory, ledger: Ledger) -> list[Credit]
     """
     credits = []
     given_credits = row.get("credits", {})
-    bases, errors = row.get("base_values", {}), row.get("standard_errors", {})
-    for name, found in (("base_values", bases), ("standard_errors", errors)):
-        for source in found:
-            if source not in given_credits:
-                there = ", ".join(map(repr, given_credits)) or "none"
-                raise ValueError(f"{name} of {source!r}, which has no credits; sources with credits: {there}")
     rewards, values, advantages = (
         [step.get(name) for step in row["steps"]] for name in ("reward", "value", "advantage")
     )
-    if any(reward is not None for reward in rewards):
+    is_paid = any(reward is not None for reward in rewards)
+    bases, errors = row.get("base_values", {}), row.get("standard_errors", {})
+    _check_sources(bases, "base_values", [*given_credits, *[LOGGED_REWARD] * is_paid])
+    _check_sources(errors, "standard_errors", given_credits)
+    for source, base in bases.items():
+        if _is_not_number(base):
+            raise ValueError(f"base value of {source!r} must be a number, got {base!r:.60}")
+    if is_paid:
         if None in rewards:
             ledger.assumed["steps without a reward, beside others with one: 0"] += rewards.count(None)
-        credits.append(Credit(trajectory.id, LOGGED_REWARD, _floats([reward or 0 for reward in rewards])))
+        paid = _floats([reward or 0 for reward in rewards])
+        credits.append(Credit(trajectory.id, LOGGED_REWARD, paid, to_float(bases.get(LOGGED_REWARD, 0))))
     if None not in values and trajectory.outcome is not None:
         path = np.append(_floats(values), trajectory.outcome)
         credits.append(Credit(trajectory.id, LOGGED_VALUE, np.diff(path), float(path[0])))
@@ -88,14 +90,18 @@ def credits_of(row: Row, trajectory: Trajectory, ledger: Ledger) -> list[Credit]
         credits.append(Credit(trajectory.id, LOGGED_ADVANTAGE, _floats(advantages)))
     for source, given in given_credits.items():
         contributions = _numbers(given, f"credits of {source!r}", len(trajectory))
-        base = bases.get(source, 0)
-        if _is_not_number(base):
-            raise ValueError(f"base value of {source!r} must be a number, got {base!r:.60}")
-        error = None
+        base, error = bases.get(source, 0), None
         if errors.get(source) is not None:
             error = _numbers(errors[source], f"standard errors of {source!r}", len(trajectory))
         credits.append(Credit(trajectory.id, source, contributions, to_float(base), error))
     return credits
+
+
+def _check_sources(given: Mapping[str, Any], name: str, known: Collection[str]) -> None:
+    for source in given:
+        if source not in known:
+            there = ", ".join(map(repr, known)) or "none"
+            raise ValueError(f"{name} of {source!r}, which has no credits; sources with credits: {there}")
 
 
 def truths_of(row: Row, trajectory: Trajectory, ledger: Ledger) -> list[ValueTruth]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from spa_lab.importers.adapter import Found
+from spa_lab.importers.annotations import LOGGED_REWARD
 from spa_lab.importers.ledger import Ledger
 from spa_lab.importers.rows import Row, to_float
 from spa_lab.types import Trajectory
@@ -149,14 +150,24 @@ def _scale(row: Row, low: float, high: float, where: str) -> None:
         for name, start in (("reward", 0), ("advantage", 0), ("value", low)):
             if number(step.get(name)) is not None:
                 step[name] = (step[name] - start) / width
-    for name in ("credits", "standard_errors"):
-        for source, values in row.get(name, {}).items():
-            row[name][source] = _scaled(values, 0, width)
-    for source, value in row.get("base_values", {}).items():
-        (row["base_values"][source],) = _scaled([value], 0, width)
+    for name in ("credits", "standard_errors"):  # in new objects: rows in memory stay as they are
+        if name in row:
+            row[name] = {source: _scaled(values, 0, width) for source, values in row[name].items()}
+    bases = row.get("base_values", {})
+    of = _sources(row) if low else bases  # a source without a base value predicts from 0 of the log
+    if of:
+        row["base_values"] = {source: _scaled([bases.get(source, 0)], low, width)[0] for source in of}
     for name, start in (("values", low), ("standard_error", 0)):
         if name in row.get("truth", {}):
-            row["truth"][name] = _scaled(row["truth"][name], start, width)
+            row["truth"] = row["truth"] | {name: _scaled(row["truth"][name], start, width)}
+
+
+def _sources(row: Row) -> list[str]:
+    """Sources that have a base value, 0 if the row does not say it."""
+    is_paid = any(number(step.get("reward")) is not None for step in row["steps"])
+    return [
+        *dict.fromkeys([*row.get("credits", {}), *row.get("base_values", {}), *[LOGGED_REWARD] * is_paid])
+    ]
 
 
 def _scaled(values: Any, start: float, width: float) -> Any:
