@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from spa_lab.importers.adapter import NoEpisode, as_text, rest
+from spa_lab.importers.adapter import NoEpisode, as_text, objects, rest
 from spa_lab.importers.dialects import plain
 from spa_lab.importers.ledger import Ledger
 from spa_lab.importers.outcomes import number
@@ -26,6 +26,7 @@ ROLES = {
 }  # fmt: skip
 """Role in a log -> role here."""
 _PLAIN = {"role", "content"}
+_TEXTS = ("content", "value", "text", "system_prompt")
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking", "thought")
 _IDENTITIES = ("tool_call_id", "toolCallId", "tool_call_ids")
 _NAMES, _ARGUMENTS = ("name", "function", "function_name"), ("arguments", "args", "input", "kwargs")
@@ -138,12 +139,13 @@ def read_message(given: Any, what: str, ledger: Ledger) -> Message:
         role = ROLES.get(said) or ROLES.get(said.lower())
     if role is None:
         raise ValueError(f"{what}: needs a 'role' among {', '.join(ROLES)}, got {given!r:.60}")
-    content = given.get("content", given.get("value"))
+    named = next((key for key in _TEXTS if _is_content(key, given)), "content")
+    content = given.get(named)
     if role in ("user", "assistant") and isinstance(content, str) and given.keys() <= _PLAIN:
         return Message(role, content, "", [], [], {})
     message = Message(role, "", "", [], [], dict(given))
     _take(message, next((key for key in ("role", "from", "type") if key in given), ""))
-    _take(message, "content" if "content" in given else "value")
+    _take(message, named)
     if given.get("type") in ("message", said):
         _take(message, "type")
     texts, thoughts = _parts(content, message, what, ledger)
@@ -171,6 +173,13 @@ def read_message(given: Any, what: str, ledger: Ledger) -> Message:
         message.extra["thought"] = thought
     ledger.tool_calls += len(message.calls)
     return message._replace(text=text, thought=thought)
+
+
+def _is_content(key: str, given: Row) -> bool:
+    """Whether a field is what a message says; a `value` may also be a critic's."""
+    value = given.get(key)
+    is_said = key == "content" or "from" in given or isinstance(value, str) or bool(objects(value))
+    return value is not None and is_said
 
 
 def _take(message: Message, key: str) -> Any:
@@ -225,16 +234,24 @@ def _parts(content: Any, message: Message, what: str, ledger: Ledger) -> tuple[l
         if not isinstance(part, dict):
             raise ValueError(f"{what}: 'content' has a part that is {type(part).__name__}: {part!r:.60}")
         if kind in ("tool_call", "toolCall") or str(kind).endswith("tool_use"):
-            message.calls.append(_call(part, message))
+            replied = next((key for key in ("result", "error") if part.get(key)), "")  # at the provider
+            message.calls.append(_call(rest(part, replied), message))
+            if replied:
+                message.replies.append(Reply(message.calls[-1].id, as_text(part[replied])))
             continue
         elif str(kind).endswith("tool_result"):
             inner, _ = _parts(_reply_in(part.get("content")), message, what, ledger)
             message.replies.append(Reply(str(part.get("tool_use_id") or ""), "\n".join(inner)))
             used = {"content", "tool_use_id"}
         elif kind in ("thinking", "reasoning"):
-            names = (kind, "thinking", "reasoning", "text", "content")
+            names = (
+                ("summary",) if part.get("redacted") else (kind, "thinking", "reasoning", "text", "content")
+            )
             used = {next((name for name in names if _told(part.get(name))), "")}
             thoughts += [_told(part.get(name)) for name in used]
+            if part.get("redacted") and part.get(kind):
+                ledger.drop("reasoning", "encrypted")
+                used.add(kind)
         elif isinstance(part.get("text"), str):
             texts.append(part["text"])
             used = {"text"}

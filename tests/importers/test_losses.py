@@ -109,6 +109,43 @@ def test_a_demonstration_in_a_history_of_swe_agent_is_no_step() -> None:
     assert trajectory.initial_observation == "q" and [step.text for step in trajectory.steps] == ["a"]
 
 
+def test_a_redacted_thought_is_told_by_its_summary() -> None:
+    part = {"type": "reasoning", "reasoning": "gAAAA", "redacted": True}
+    imported = _answers(_said([part | {"summary": "I list."}, "a"]), QUESTION, _said([part, "b"]))
+    assert [step.thought for step in imported.trajectories[0].steps] == ["I list.", ""]
+    assert imported.ledger.dropped == {"reasoning: encrypted": 2}
+    assert imported.meta["x"]["steps"]["0"] == {"parts": [{"redacted": True}]}
+
+
+def test_what_a_message_says_may_have_another_name() -> None:
+    """As in SWE-agent trajectories on the Hub; a critic's number is not what is said."""
+    told = [
+        {"role": "system", "system_prompt": "S", "text": None},
+        {"role": "user", "system_prompt": None, "text": "the issue"},
+        {"role": "ai", "text": "Action: ls", "mask": False},
+        {"role": "user", "text": "a.py"},
+        {"role": "ai", "content": None, "tool_calls": [{"name": "f"}], "value": 0.5},
+    ]
+    imported = read_log([{"id": "x", "trajectory": told, "target": True}])
+    (trajectory,) = imported.trajectories
+    assert trajectory.initial_observation == "the issue" and imported.meta["x"]["system_prompt"] == "S"
+    assert [(step.action, step.observation) for step in trajectory.steps] == [("ls", "a.py"), ("f", "")]
+    assert imported.ledger.carried == {"message.mask": 1, "step.value": 1, "target": 1}
+    with pytest.raises(ValueError, match="message 1: 'content' must be text or parts, got 3"):
+        read_log([{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": 3}]}])
+
+
+@pytest.mark.parametrize(
+    ("fields", "reply"), [({"result": "r"}, "r"), ({"result": "", "error": "late"}, "late")]
+)
+def test_a_call_may_hold_its_reply(fields: dict[str, Any], reply: str) -> None:
+    part = {"type": "tool_use", "id": "t", "name": "search", "arguments": '{"q": "x"}', "tool_type": "web"}
+    imported = _answers(_said([part | fields, "Done."]))
+    (step,) = imported.trajectories[0].steps
+    assert (step.action, step.observation) == ('search {"q": "x"}', reply)
+    assert imported.meta["x"]["steps"]["0"] == {"calls": [{"tool_type": "web"}]}
+
+
 def test_instructions_of_pydantic_ai() -> None:
     request = {"kind": "request", "parts": [{"part_kind": "user-prompt", "content": "q"}], "run_id": "r"}
     response = {"kind": "response", "parts": [{"part_kind": "text", "content": "Action: a"}]}
