@@ -100,7 +100,15 @@ def _rows(what: Any) -> list[Any]:
         raise ValueError(
             f"expected paths, a list of dicts or a table, got {type(what).__name__} {what!r:.60}"
         )
-    return [dict(row) for row in rows]
+    return [_without_arrays(dict(row)) for row in rows]
+
+
+def _without_arrays(value: Any) -> Any:
+    """Arrays as lists, as which pandas reads the lists of a parquet file, at any depth."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, dict):
+        return {key: _without_arrays(one) for key, one in value.items()}
+    return [_without_arrays(one) for one in value] if isinstance(value, list) else value
 
 
 def _of_path(path: Path) -> Iterator[Document | ValueError]:

@@ -6,8 +6,10 @@ import re
 from collections import Counter
 from typing import Any, NamedTuple
 
-_NAME = r'"?[A-Za-z_][\w .-]*"?'
-_HEADER = re.compile(rf"{_NAME}(?:,{_NAME})+|{_NAME}(?:\t{_NAME})+")
+_NAME = r'"?(?:Unnamed: \d+|[A-Za-z_][\w .()/\[\]%-]*)"?'
+_HEADER = re.compile(rf'(?:{_NAME}|"")?([,;\t]){_NAME}(?:\1{_NAME})*')
+"""Names of columns, and in its group what separates them; pandas writes its index without a name."""
+_UNNAMED = "unnamed"
 _MARKED = re.compile(r"^[ \t>*]*(?:Action|Act)[ \t]*\d*[ \t]*\**:", re.MULTILINE)
 
 
@@ -31,12 +33,13 @@ def records_of(name: str, text: str) -> Plain | None:
         ValueError: a row of a table has more fields than the header (names the line), or two columns have one
             name.
     """
-    start = text.lstrip()
+    start = text.lstrip(" \r\n")  # a tab may follow an empty name
     if start[:1] in "{[":  # JSON that is broken
         return None
     header = start.partition("\n")[0].rstrip("\r")
-    if _HEADER.fullmatch(header) and start.strip() != header:
-        return _table(name, text, "\t" if "\t" in header else ",")
+    columns = _HEADER.fullmatch(header)
+    if columns and start.strip() != header.strip():
+        return _table(name, start, columns[1])
     return Plain("text", [{"text": text}]) if _MARKED.search(text) else None
 
 
@@ -44,8 +47,9 @@ def _table(name: str, text: str, delimiter: str) -> Plain:
     records, lines, short = [], [], []
     limit = csv.field_size_limit(len(text) + 1)  # a field may be as long as the file
     try:
-        reader = csv.DictReader(io.StringIO(text.lstrip()), delimiter=delimiter)
-        names = Counter(reader.fieldnames or ())
+        reader = csv.DictReader(io.StringIO(text), delimiter=delimiter)
+        reader.fieldnames = [column or _UNNAMED for column in reader.fieldnames or ()]
+        names = Counter(reader.fieldnames)
         if again := [column for column, n in names.items() if n > 1]:
             raise ValueError(f"{name}: {names[again[0]]} columns named {again[0]!r}")
         for row in reader:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -87,6 +88,18 @@ def test_rows_in_memory() -> None:
     assert len(read_log([ROW, ROW]).trajectories) == len(read_log(pd.DataFrame([ROW, ROW])).trajectories) == 2
     with pytest.raises(ValueError, match="expected paths, a list of dicts or a table, got list"):
         read_log([1])
+
+
+def test_lists_of_a_table_may_be_arrays() -> None:
+    """As pandas.read_parquet gives them."""
+    said = {"role": "assistant", "content": np.array([{"type": "text", "text": "Action: go"}], dtype=object)}
+    messages = np.array([{"role": "user", "content": "q"}, said], dtype=object)
+    row = {"id": "a", "messages": messages, "reward": np.float64(1), "step_rewards": np.array([0.5])}
+    for rows in (pd.DataFrame([row]), [row]):
+        imported = read_log(rows)
+        assert [step.action for step in imported.trajectories[0].steps] == ["go"]
+        assert imported.credits[0].contributions.tolist() == [0.5]
+    assert row["messages"] is messages
 
 
 @pytest.mark.parametrize(

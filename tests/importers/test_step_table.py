@@ -133,3 +133,17 @@ def test_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("episode,action,reward,reward\na,look,0.5,9\n")
     with pytest.raises(ValueError, match=r"a\.csv: 2 columns named 'reward'"):
         read_log(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("index", [True, False])
+def test_tables_as_pandas_writes_them(tmp_path: Path, separator: str, index: bool) -> None:
+    rows = [row | {"reward (env)": 0.5} for row in _rows(0, 1, episode="e")]
+    path = tmp_path / "a.csv"
+    pd.DataFrame(rows).to_csv(path, sep=separator, index=index)
+    for _ in range(2):
+        imported = read_log(path)
+        assert _actions(imported) == [["a0", "a1"]] and imported.ledger.files[0]["form"] == "CSV"
+        assert imported.meta["e"]["reward (env)"] == "0.5"
+        assert imported.ledger.carried["step.unnamed"] == 2 * index
+        pd.read_csv(path, sep=separator).to_csv(path, sep=separator, index=index)  # "Unnamed: 0"
