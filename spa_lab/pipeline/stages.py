@@ -113,13 +113,16 @@ def explore_stage(source: ExperimentSource, waves: Sequence[int], *, report: Rep
 
 
 def save_explorations(experiment: Experiment) -> None:
-    """The shards of stage 2 → `trajectories/explore`."""
+    """The shards of stage 2 → `trajectories/explore`, in the world's own order of tasks.
+
+    The last tasks are held out: sorted by id, those would be the last task types of an official benchmark.
+    """
     run, shards = experiment.run, experiment.run.shards("explore")
     if experiment.preset.keep_tokens:
         merge_waves(run)
     explored = {trajectory.id: trajectory for i in shards.indices() for trajectory in shards.load(i)}
     run.save_tasks("train", task_records(experiment.explore_tasks))
-    trajectories = [explored[name] for name in sorted(explored)]
+    trajectories = [explored[spec.id] for spec in explore_specs(experiment)]
     run.save_trajectories("explore", trajectories, role="explored", policy=CLONED, panel="train")
     shards.remove()
     remove_waves(run)

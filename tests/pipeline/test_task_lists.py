@@ -1,6 +1,6 @@
 """Which tasks a run plays, and data sets that have fewer of them than a preset asks for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
@@ -12,10 +12,11 @@ from spa_lab.configs.ppo import PPOConfig
 from spa_lab.configs.presets import TINY, Preset
 from spa_lab.envs.base import Environment, Expert, Task, World
 from spa_lab.pipeline import stages
-from spa_lab.pipeline.experiment import Experiment
+from spa_lab.pipeline.experiment import Experiment, config_of
 from spa_lab.pipeline.task_lists import TaskLists
 from spa_lab.pipeline.train import train
 from spa_lab.store import Run
+from spa_lab.types import Trajectory
 
 TASKS = [Task(f"t{i}", "finite", "train", "", "") for i in range(10)]
 
@@ -105,3 +106,22 @@ def test_without_demonstrations_training_starts_from_the_base(micro: ModuleType,
     base, cloned = (experiment.policy(name).model.state_dict() for name in ("base", "cloned"))
     assert all(torch.equal(weights, cloned[name]) for name, weights in base.items())
     assert experiment.run.load_metrics("clone") == []
+
+
+def test_the_last_tasks_of_the_panel_are_held_out_whatever_their_names(
+    make_trajectory: Callable[..., Trajectory], tmp_path: Path
+) -> None:
+    """A benchmark's ids begin with the task type; its panel mixes the types, and so do both parts."""
+    kinds = ("pick", "heat", "clean", "heat", "clean", "pick")
+    panel = [Task(f"{kind}-{i}", "finite", "train", "", "") for i, kind in enumerate(kinds)]
+    world = replace(FINITE, tasks=lambda split, n: panel[:n])
+    preset = replace(PRESET, demonstrations=0, explore_tasks=6, rollouts_per_task=11, held_out_fraction=0.5)
+    run = Run.create(tmp_path / "run", config_of(world, world, ["spa"], preset), seed=0)
+    experiment = Experiment(run, world)
+    played = [make_trajectory(id=spec.id, task_id=spec.task.id) for spec in stages.explore_specs(experiment)]
+    for wave, start in enumerate(range(0, len(played), 20)):
+        run.shards("explore").save(wave, played[start : start + 20])
+    stages.save_explorations(experiment)
+    fitted, held_out = experiment.explored
+    assert [trajectory.id for trajectory in (*fitted, *held_out)] == [trajectory.id for trajectory in played]
+    assert {trajectory.task_id for trajectory in held_out} == {task.id for task in panel[3:]}
