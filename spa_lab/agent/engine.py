@@ -17,6 +17,7 @@ from torch import Tensor
 
 from spa_lab.agent.drafts import Drafts
 from spa_lab.agent.forward import forward_of
+from spa_lab.agent.head import logits_of
 from spa_lab.agent.row import Drawn, Row, Written, draw
 from spa_lab.agent.sampling import AllowedTexts, next_token_log_probs
 from spa_lab.agent.slots import History, KeysValues, Pass, Slots
@@ -84,7 +85,7 @@ class Engine:
         `written` are the token ids of each row's step so far.
         """
         return next_token_log_probs(
-            self.policy.model.get_output_embeddings()(hidden),
+            logits_of(self.policy.model, hidden),
             temperature=self.config.temperature or 1.0,
             allowed=self.allowed,
             written=written,

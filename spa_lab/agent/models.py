@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from spa_lab.agent.codec import Codec
 from spa_lab.agent.disk import disk_refusals
 from spa_lab.agent.fetching import FETCHED, fetched_folder
+from spa_lab.agent.head import check_head
 from spa_lab.agent.lora import (
     ADAPTER_CONFIG,
     base_of_adapters,
@@ -65,7 +66,8 @@ def load_policy(
             frozen. None loads what the folder names. Adapters without a tokenizer use that of the base.
 
     Raises:
-        ValueError: the folder is missing, or lacks the model's or the tokenizer's files.
+        ValueError: the folder is missing, or lacks the model's or the tokenizer's files; or the model makes
+            its logits in an unknown way.
     """
     online = str(source).startswith(HUB)
     check_source(source)
@@ -149,6 +151,7 @@ def _load_model(where: str, source: str | Path, *, device: str, dtype: Dtype) ->
     model.to(device)
     if dtype == "auto" and model.dtype != torch.float32 and model.device.type == "cpu":
         model = model.float()  # stored small, computed exactly
+    check_head(model, str(source))
     return model
 
 

@@ -20,13 +20,14 @@ from torch import Tensor, nn
 
 from spa_lab.agent.codec import Codec, TokenBatch, TokenRow
 from spa_lab.agent.disk import disk_refusals
+from spa_lab.agent.head import logits_of
 from spa_lab.agent.lora import set_trainable
 from spa_lab.agent.models import copy_policy, load_policy, save_policy
 from spa_lab.agent.rollout import Policy
 from spa_lab.configs.estimator import EstimatorConfig
 from spa_lab.learn.checkpoint import Checkpoint
 from spa_lab.learn.fitting import fit_to_trajectories, new_head
-from spa_lab.learn.language import hidden_states, logits_of
+from spa_lab.learn.language import hidden_states
 from spa_lab.learn.reading import read_rows
 from spa_lab.types import Credit, Trajectory
 

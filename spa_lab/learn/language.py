@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from spa_lab.agent.head import logits_of
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -43,11 +45,6 @@ def before_written(hidden: Tensor, mask: Tensor) -> Tensor:
     row, column = mask[:, 1:].nonzero(as_tuple=True)
     index = row * mask.shape[1] + column  # (n,) into B * L
     return hidden.flatten(0, 1).index_select(0, index.to(hidden.device))  # (B, L, d) -> (n, d)
-
-
-def logits_of(model: "PreTrainedModel", features: Tensor) -> Tensor:
-    """(n, V) float32 logits of the language model's head for `features` (n, d)."""
-    return model.get_output_embeddings()(features).float()
 
 
 def read_tokens(

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from spa_lab.agent.codec import Codec
+from spa_lab.agent.head import logits_of
 from spa_lab.agent.rollout import Policy
 from spa_lab.agent.sampling import AllowedTexts, next_token_log_probs
 from spa_lab.envs.base import Environment, Task, World
@@ -325,7 +326,7 @@ def _scores(
         [hidden[i, len(past) - 1 : len(past) - 1 + len(text)] for i, (past, text) in enumerate(pairs)]
     )
     log_probs = next_token_log_probs(
-        policy.model.get_output_embeddings()(before_tokens),
+        logits_of(policy.model, before_tokens),
         temperature=temperature,
         allowed=allowed,
         written=[text[:j] for _, text in pairs for j in range(len(text))],
