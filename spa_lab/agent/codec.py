@@ -73,7 +73,7 @@ class Codec:
 
     Raises:
         ValueError: the tokenizer has no chat template, no end-of-turn token, or a template that
-            rewrites earlier messages (then a cache could not be kept over steps).
+            rewrites earlier messages (then a cache could not be kept over steps); or it changes text.
     """
 
     def __init__(
@@ -116,6 +116,7 @@ class Codec:
         self.text_ids = lru_cache(maxsize=1 << 16)(self._text_ids)
         """Token ids of plain text; special tokens spelled out in it stay plain text."""
         self._check_opening(pieces)
+        self._check_written()
 
     def opening_ids(self, initial_observation: str) -> tuple[int, ...]:
         """Everything before the policy's first token."""
@@ -132,7 +133,12 @@ class Codec:
         Where the template begins the reply with an open thought, so does the text.
         """
         written = ids[:-1] if ids and ids[-1] in self.stop_ids else ids
-        return self._opened + str(self.tokenizer.decode(list(written), skip_special_tokens=True))
+        text = self.tokenizer.decode(
+            list(written),
+            skip_special_tokens=True,
+            clean_up_tokenization_spaces=False,  # Llama 3 asks for it; it changes what was written
+        )
+        return self._opened + str(text)
 
     def written_ids(self, text: str) -> tuple[int, ...]:
         """Token ids with which a policy writes a step of this text; the inverse of `decode`."""
@@ -221,6 +227,15 @@ class Codec:
             raise ValueError(
                 f"{self.tokenizer.name_or_path}: tokens merge over the border of a message, so a chat cannot "
                 "grow message by message"
+            )
+
+    def _check_written(self) -> None:
+        """Check that a step that is written comes back as the same text."""
+        sample = f"{self._opened}Thought: it 's here , I think .\nAction: take mug 1"
+        if (decoded := self.decode(self.written_ids(sample))) != sample:
+            raise ValueError(
+                f"{self.tokenizer.name_or_path}: the tokenizer changes text, so a step would not be executed "
+                f"as it was written: {sample!r} comes back as {decoded!r}"
             )
 
     def _text_ids(self, text: str) -> tuple[int, ...]:

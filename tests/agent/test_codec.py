@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tokenizers import AddedToken
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from spa_lab import react
@@ -185,6 +185,40 @@ def test_an_end_token_may_be_special_without_a_name() -> None:
     assert tokenizer.convert_ids_to_tokens(codec.end_id) == "<|im_end|>"
     assert codec.end_id not in codec.text_ids("<|im_end|>")
     assert codec.decode([*codec.text_ids("ok"), codec.end_id]) == "ok"
+
+
+def test_blanks_before_punctuation_are_kept_where_the_tokenizer_would_clean_them_up() -> None:
+    """As Llama 3 asks for; releases of transformers before 5.7 do it without the second switch."""
+    tokenizer = _llama()
+    tokenizer.clean_up_tokenization_spaces = True
+    tokenizer.clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output = True
+    codec, text = Codec(tokenizer), "Action: search[women 's shoes , size 9 . 5]"
+    ids = codec.written_ids(text)
+    assert tokenizer.decode(list(ids), skip_special_tokens=True) != text
+    assert codec.decode(ids) == text
+
+
+def test_a_tokenizer_that_puts_a_blank_before_text_is_accepted() -> None:
+    """As SentencePiece does: decoding takes the blank away again."""
+    bare = Tokenizer(models.BPE(vocab={"▁": 0} | {f"<0x{i:02X}>": i + 1 for i in range(256)}, merges=[]))
+    bare.model.byte_fallback = True
+    bare.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=False)
+    bare.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bare, eos_token="</s>")
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ m.content }}{{ '</s>' if m.role != 'user' }}{% endfor %}"
+    )
+    codec = Codec(tokenizer)
+    assert codec.decode(codec.written_ids("Action: take mug 1")) == "Action: take mug 1"
+
+
+def test_a_tokenizer_that_changes_text_is_refused() -> None:
+    tokenizer = _tokenizer()
+    tokenizer.backend_tokenizer.normalizer = normalizers.Lowercase()
+    with pytest.raises(ValueError, match=r'changes text, .*: "Thought: it .* comes back as "thought: it'):
+        Codec(tokenizer)
 
 
 def test_without_a_pad_token_the_end_token_pads() -> None:
