@@ -83,6 +83,7 @@ def load_policy(
             named = below if known else f"{HUB}{below}"
             base = load_policy(named, name=name, device=device, dtype=dtype, checkpointing=checkpointing)
         model = with_adapters(base.model, Path(where))
+    switch_off_dropout(model)
     if base is None or _has_tokenizer(Path(where)):
         tokenizer = load_part(source, "AutoTokenizer")
     else:
@@ -141,6 +142,20 @@ def checkpoint_activations(model: "PreTrainedModel") -> None:
     renamed = hasattr(model, "activation_checkpointing_enable")  # in newer releases of transformers
     enable = model.activation_checkpointing_enable if renamed else model.gradient_checkpointing_enable
     enable({"use_reentrant": False})
+
+
+def switch_off_dropout(model: torch.nn.Module) -> None:
+    """Set every dropout of `model` to 0, in place: updates run in train mode, for `checkpoint_activations`.
+
+    With dropout an update would compare a policy at random with the one that played, and a resumed run would
+    draw other numbers.
+    """
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        for name, value in list(vars(module).items()):
+            if name.endswith("dropout") and isinstance(value, float):  # attention reads its own
+                setattr(module, name, 0.0)
 
 
 def _load_model(where: str, source: str | Path, *, device: str, dtype: Dtype) -> "PreTrainedModel":

@@ -165,6 +165,19 @@ def test_adapters_without_a_tokenizer_use_that_of_their_base(plain: Policy, tmp_
         assert codec.stop_ids == policy.codec.stop_ids
 
 
+def test_adapters_of_other_trainers_are_read_without_their_dropout(plain: Policy, tmp_path: Path) -> None:
+    policy = copy_policy(_saved(plain, tmp_path / "base", torch.float32), name="lora")
+    add_lora(policy.model, rank=2, seed=0)
+    _say_something(policy)
+    save_policy(policy, tmp_path / "lora")
+    config = tmp_path / "lora" / ADAPTER_CONFIG
+    facts = json.loads(config.read_text(encoding="utf-8")) | {"lora_dropout": 0.5}
+    config.write_text(json.dumps(facts), encoding="utf-8")
+    loaded = load_policy(tmp_path / "lora", name="again")
+    loaded.model.train()
+    torch.testing.assert_close(_logits(loaded), _logits(policy))
+
+
 def test_adapters_name_a_fetched_base(plain: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     base = _saved(plain, tmp_path / "models" / "toy", torch.float32)
     policy = copy_policy(base, name="lora")

@@ -2,11 +2,12 @@
 
 import resource
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, LlamaConfig, PreTrainedConfig
 
 from spa_lab.agent.disk import disk_refusals
 from spa_lab.agent.models import copy_policy, load_policy, save_policy, tiny_model
@@ -59,6 +60,33 @@ def test_what_is_saved_comes_back(policy: Policy, folder: Path) -> None:
 def test_it_goes_where_it_is_told_to(folder: Path) -> None:
     assert load_policy(folder, name="p").model.device.type == "cpu"
     assert load_policy(folder, name="p", device="meta").model.device.type == "meta"
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize(
+    ("kind", "rates"),
+    [
+        (LlamaConfig, {"attention_dropout": 0.5}),
+        (GPT2Config, {"attn_pdrop": 0.5, "resid_pdrop": 0.5, "embd_pdrop": 0.5}),
+    ],
+    ids=["llama", "gpt2"],
+)
+def test_training_reads_what_playing_read(
+    policy: Policy, tmp_path: Path, kind: type[PreTrainedConfig], rates: dict[str, float], attention: str
+) -> None:
+    """Updates run in train mode; the dropout of a model's own configuration is off."""
+    config = kind(
+        vocab_size=policy.model.config.vocab_size, hidden_size=16, num_hidden_layers=2,
+        num_attention_heads=2, eos_token_id=policy.codec.end_id, bos_token_id=None, **rates,
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        model = AutoModelForCausalLM.from_config(config)
+    save_policy(replace(policy, model=model), tmp_path / "model")
+    loaded = load_policy(tmp_path / "model", name="x")
+    loaded.model.set_attn_implementation(attention)
+    played = _logits(loaded)
+    loaded.model.train()
+    torch.testing.assert_close(_logits(loaded), played, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
