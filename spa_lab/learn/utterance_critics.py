@@ -60,18 +60,27 @@ class Transitions(NamedTuple):
     """(n,) 0 at the last step of an episode, else 1."""
 
     @classmethod
-    def of(cls, features: Sequence[StepFeatures], rewards: Sequence[FloatArray]) -> "Transitions":
-        """The steps of N episodes, of which `rewards` has (T,) each."""
+    def of(
+        cls,
+        features: Sequence[StepFeatures],
+        rewards: Sequence[FloatArray],
+        *,
+        device: torch.device | str,
+    ) -> "Transitions":
+        """The steps of N episodes, of which `rewards` has (T,) each, on `device`.
+
+        Features that several processes read together lie on the CPU.
+        """
         following = [torch.cat([f.before[1:], torch.zeros_like(f.before[:1])]) for f in features]
         goes_on = [torch.arange(len(f.before), 0, -1) > 1 for f in features]
-        before = torch.cat([f.before for f in features])
-        return cls(
-            before,
+        steps = cls(
+            torch.cat([f.before for f in features]),
             torch.cat([f.after for f in features]),
             torch.cat(following),
-            torch.cat([torch.from_numpy(paid) for paid in rewards]).float().to(before.device),
-            torch.cat(goes_on).float().to(before.device),
+            torch.cat([torch.from_numpy(paid) for paid in rewards]).float(),
+            torch.cat(goes_on).float(),
         )
+        return cls(*(tensor.to(device) for tensor in steps))
 
     @classmethod
     def join(cls, parts: Iterable["Transitions"]) -> "Transitions":
@@ -90,7 +99,7 @@ class UtteranceCritics:
         size: d, of the features.
         config: see `CriticsConfig`.
         rng: draws the first weights.
-        device: of the features.
+        device: of the heads.
     """
 
     def __init__(
@@ -105,6 +114,11 @@ class UtteranceCritics:
         self.slow = copy.deepcopy(self.heads)
         self.optimizer = Optimizer(self.heads, lr=config.lr)
         self.recent: deque[Transitions] = deque(maxlen=config.replay)
+
+    @property
+    def device(self) -> torch.device:
+        """Of the heads, and of the transitions that they read."""
+        return next(self.heads.parameters()).device
 
     def loss(self, steps: Transitions) -> Tensor:
         """The loss of n transitions."""
@@ -170,11 +184,10 @@ class UtteranceCritics:
         load_weights(self.slow, split_state(state, "slow"))
         self.optimizer.load_state(split_state(state, "optimizer"))
         kept = split_state(state, "kept")
-        device = next(self.heads.parameters()).device
         self.recent.clear()
         for i in range(int(kept.facts["n"])):
             try:
-                parts = [kept.tensors[f"{i}.{name}"].to(device) for name in Transitions._fields]
+                parts = [kept.tensors[f"{i}.{name}"].to(self.device) for name in Transitions._fields]
             except KeyError as error:
                 raise ValueError(f"the saved critics lack {error.args[0]!r}") from None
             self.recent.append(Transitions(*parts))

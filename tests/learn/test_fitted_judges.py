@@ -16,6 +16,7 @@ from spa_lab.learn.collect import Collected
 from spa_lab.learn.extra_cost import ExtraCost
 from spa_lab.learn.fresh_steps import OverFreshSteps
 from spa_lab.learn.method import TrainingInputs
+from spa_lab.learn.methods.archer import WholeStepCritics
 from spa_lab.learn.methods.prm4a import ProcessRewards, pooled_returns
 from spa_lab.learn.methods.stepagent_inverse import Discriminator
 from spa_lab.learn.on_policy import OnPolicyLearner
@@ -131,7 +132,7 @@ def test_twin_critics_by_hand() -> None:
     column = [torch.tensor(values)[:, None] for values in ([1.0, 2.0], [1.0], [3.0])]
     features = [StepFeatures(before=values, after=values + 1) for values in column]
     paid = [np.array([0.0, 1.0]), np.array([0.0]), np.array([0.5])]
-    steps = Transitions.of(features, paid)
+    steps = Transitions.of(features, paid, device="cpu")
     assert steps.following.flatten().tolist() == [2, 0, 0, 0] and steps.goes_on.tolist() == [1, 0, 0, 0]
     assert critics.advantage(steps).tolist() == [4 - 0, 6 - 0, 4 - 0, 8 - 0]
     # Q_0 = 2 (x + 1): 4, 6, 4, 8 to 0 + 1/2 * 1 * 2, 1, 0, 1/2; Q_1: twice that to 1/2 * 2 * 2, 1, 0, 1/2
@@ -143,6 +144,20 @@ def test_twin_critics_by_hand() -> None:
     assert critics.loss(steps).item() == pytest.approx(q0 + q1 + v0 + v1)
     critics.follow()
     assert critics.slow["q0"].weight.item() == pytest.approx(0.75 * 3 + 0.25 * 2)
+
+
+def test_critics_read_on_their_own_device_what_other_processes_sent(
+    make_trajectory: Callable[..., Trajectory],
+    inputs_of: Callable[..., TrainingInputs],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Processes exchange features through the CPU; "meta" stands for the device of the critics."""
+    explored = [make_trajectory(1.0, [True, True], id=f"x{i}") for i in range(2)]
+    whole = WholeStepCritics(inputs_of(explored), ExtraCost())
+    whole.critics.heads.to("meta")
+    monkeypatch.setattr(UtteranceCritics, "fit", lambda *_, **__: 0)
+    whole.first_fit()
+    assert {tensor.device.type for tensor in whole.critics.recent[0]} == {"meta"}
 
 
 def test_archer_advantages_are_those_of_whole_steps(

@@ -81,7 +81,7 @@ class WholeStepCritics:
         self.first_fit()
         trajectories = [episode.trajectory for episode in episodes]
         features = step_features(self.reader, trajectories, rows=[episode.row for episode in episodes])
-        steps = Transitions.of(features, paid)
+        steps = Transitions.of(features, paid, device=self.critics.device)
         self.critics.recent.append(steps)
         self.extra.add(updates=self.critics.fit(epochs=self.config.epochs, rng=self.inputs.rng))
         advantages = self.critics.advantage(steps).double().cpu().split(list(map(len, trajectories)))
@@ -113,7 +113,8 @@ class WholeStepCritics:
         order = inputs.stream("order of the critics' network")
         self.extra.add(updates=self.network.fit(rows, rng=order))
         paid = [fuse(trajectory, terminal(trajectory), inputs.preset.reward) for trajectory in explored]
-        self.critics.recent.append(Transitions.of(step_features(self.reader, explored), paid))
+        features = step_features(self.reader, explored)
+        self.critics.recent.append(Transitions.of(features, paid, device=self.critics.device))
         first = inputs.stream("first critics")
         self.extra.add(updates=self.critics.fit(epochs=self.config.first_epochs, rng=first))
 
