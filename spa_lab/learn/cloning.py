@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from spa_lab.agent.codec import TokenBatch, TokenRow
+from spa_lab.agent.codec import ContextTooLong, TokenBatch, TokenRow
 from spa_lab.agent.rollout import Policy
 from spa_lab.configs.cloning import CloneConfig
 from spa_lab.envs.base import Demonstration
@@ -89,7 +89,7 @@ def clone(
         checkpoint: where the state is saved after each epoch, see `fitting.fit`.
 
     Raises:
-        ContextTooLong: a demonstration does not fit into the model's context.
+        ContextTooLong: demonstrations do not fit into the model's context; nothing is trained then.
         ValueError: no step of any demonstration is to be imitated.
     """
     rows = [policy.codec.row(demonstration.trajectory) for demonstration in demonstrations]
@@ -115,7 +115,7 @@ def fit_language(
     Rows without such a token are left out: a batch of them alone would have no loss.
 
     Raises:
-        ContextTooLong: a row does not fit into the model's context.
+        ContextTooLong: rows do not fit into the model's context; nothing is trained then.
         ValueError: no row has a supervised token.
     """
 
@@ -125,6 +125,7 @@ def fit_language(
     kept = [i for i in range(len(rows)) if any(marks(i))]
     if not kept:
         raise ValueError(f"none of {len(rows)} rows has a supervised token")
+    _check_lengths(policy, [rows[i] for i in kept])
 
     def loss(indices: Sequence[int]) -> tuple[Tensor, dict[str, float]]:
         chosen = [kept[i] for i in indices]
@@ -146,3 +147,15 @@ def fit_language(
         on_update=on_update,
         checkpoint=checkpoint,
     )
+
+
+def _check_lengths(policy: Policy, rows: Sequence[TokenRow]) -> None:
+    """Check that all rows fit into the model's context, before hours are spent on those that do."""
+    limit, most = policy.context, policy.model.config.max_position_embeddings
+    if too_long := [row for row in rows if len(row.ids) > limit]:
+        first = too_long[0]
+        raise ContextTooLong(
+            f"{len(too_long)} of {len(rows)} trajectories to clone are too long: {first.trajectory_id!r} "
+            f"needs {len(first.ids)} tokens, limit is {limit} (--prompt.context, at most {most}); "
+            "--use_manual false and fewer --prompt.examples make them shorter"
+        )

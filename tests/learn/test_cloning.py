@@ -179,10 +179,25 @@ def test_nothing_to_learn_at_all_is_refused(policy: Policy, demonstrations: list
         clone_loss(policy.model, batch, torch.zeros_like(batch.attention))
 
 
-def test_too_long_is_refused_by_name(policy: Policy, demonstrations: list[Demonstration]) -> None:
-    policy.model.config.max_position_embeddings = 20
-    with pytest.raises(ContextTooLong, match=r"'d\d' needs \d+ tokens, limit is 20"):
-        clone(policy, demonstrations, ONE_BATCH, rng=random.Random(0))
+def test_too_long_is_refused_by_name_before_anything_is_trained(
+    policy: Policy, demonstrations: list[Demonstration]
+) -> None:
+    """Batches of one episode, of which the middle one alone is too long."""
+    n = [len(row.ids) for row in _rows(policy, demonstrations)]
+    policy.model.config.max_position_embeddings = n[0]
+    seen: list[dict[str, float]] = []
+    message = (
+        rf"1 of 3 .* too long: 'd1' needs {n[1]} tokens, limit is {n[0]} \(--prompt.context, at most {n[0]}\)"
+    )
+    with pytest.raises(ContextTooLong, match=message):
+        clone(
+            policy,
+            demonstrations,
+            replace(ONE_BATCH, batch_tokens=1),
+            rng=random.Random(0),
+            on_update=seen.append,
+        )
+    assert not seen
 
 
 @pytest.mark.parametrize("bad", [{"epochs": 0}, {"batch_tokens": 0}, {"lr": 0.0}])
