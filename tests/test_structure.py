@@ -246,13 +246,19 @@ def _check_no_global_seed(path: Path) -> None:
             assert called not in {"random.seed", "torch.manual_seed", "np.random.seed"}, f"line {node.lineno}"
 
 
+def _check_double_precision_is_made_on_the_cpu(path: Path) -> None:
+    """A Mac's device has no float64: `.cpu().double()` works there, `.double().cpu()` does not."""
+    assert ".double().cpu()" not in ast.unparse(_tree(path))
+
+
 @pytest.mark.parametrize("path", MODULES, ids=_dotted)
 def test_a_module_keeps_the_rules(path: Path) -> None:
-    """One test a module: there are so many that four each would cost seconds."""
+    """One test a module: there are so many that five each would cost seconds."""
     _check_imports_follow_the_table(path)
     _check_file_and_functions_are_short(path)
     _check_no_pickle_and_no_remote_code(path)
     _check_no_global_seed(path)
+    _check_double_precision_is_made_on_the_cpu(path)
 
 
 def _project_files() -> list[Path]:

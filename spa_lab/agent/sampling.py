@@ -63,9 +63,12 @@ def next_token_log_probs(
             if `allowed` is given.
 
     Returns:
-        (B, V) float64 natural log-probabilities; -inf for forbidden tokens.
+        (B, V) float64 natural log-probabilities; -inf for forbidden tokens. On the device of the logits, or
+        on the CPU if that is a Mac's, which has no float64.
     """
     logits = logits.float()
+    if logits.device.type == "mps":
+        logits = logits.cpu()
     if allowed is not None:
         mask = torch.zeros_like(logits, dtype=torch.bool)  # (B, V)
         for row, token_ids in enumerate(written):

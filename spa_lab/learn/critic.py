@@ -128,5 +128,5 @@ class Critic:
 def _at_written(episode: Episode, numbers: Tensor) -> FloatArray:
     """(L,) float64 of an episode: one of the numbers (n,) at each written token, 0 elsewhere."""
     result = np.zeros(len(episode.row.step))
-    result[np.array(episode.row.step) >= 0] = numbers.double().cpu().numpy()
+    result[np.array(episode.row.step) >= 0] = numbers.cpu().double().numpy()
     return result

@@ -79,7 +79,7 @@ class EnsembleCritic:
             torch.stack([head(states).squeeze(-1).sigmoid() for head in self.heads])  # K x (T, 1) -> (K, T)
             for states in features
         ]
-        return [per_head.double().cpu().numpy() for per_head in values]
+        return [per_head.cpu().double().numpy() for per_head in values]
 
 
 @torch.inference_mode()

@@ -95,7 +95,7 @@ class ProgressEstimator(nn.Module):
             limit=int(self.backbone.config.max_position_embeddings), budget=self.config.batch_tokens,
         )  # fmt: skip
         return [
-            Credit(trajectory.id, source, per_step.double().cpu().numpy())
+            Credit(trajectory.id, source, per_step.cpu().double().numpy())
             for trajectory, per_step in zip(trajectories, contributions, strict=True)
         ]
 

@@ -38,7 +38,7 @@ def read_histories(
             (trajectory.env, trajectory.task_id),
             trajectory.known_outcome,
             table[:, 2:].float().cpu().numpy(),
-            table[:, :2].double().cpu().numpy(),
+            table[:, :2].cpu().double().numpy(),
         )
         for trajectory, table in zip(trajectories, read, strict=True)
     ]

@@ -78,7 +78,7 @@ def read_written(
         written, read_rows(read, codec, rows, counts, limit=limit, budget=budget), strict=True
     ):
         array = np.zeros(len(mask))
-        array[mask] = numbers.double().cpu().numpy()
+        array[mask] = numbers.cpu().double().numpy()
         arrays.append(array)
     return arrays
 

@@ -93,7 +93,7 @@ class ReturnPredictor(nn.Module):
             [self.n_prefixes(trajectory) for trajectory in trajectories],
             limit=int(self.backbone.config.max_position_embeddings), budget=self.config.batch_tokens,
         )  # fmt: skip
-        return [self._path(row).double().cpu().numpy() for row in outputs]
+        return [self._path(row).cpu().double().numpy() for row in outputs]
 
     def predict(self, trajectories: Sequence[Trajectory]) -> FloatArray:
         """(N,) prediction of R at the longest prefix of each trajectory."""

@@ -70,7 +70,7 @@ class StepNetwork(nn.Module):
             self, self.codec, rows, [max(row.step) + 1 for row in rows],
             limit=self.context, budget=self.config.batch_tokens,
         )  # fmt: skip
-        return [each.double().cpu().numpy() for each in outputs]
+        return [each.cpu().double().numpy() for each in outputs]
 
     def fit(self, rows: Sequence[GradedRow], *, rng: random.Random) -> int:
         """Fit the network to N episodes, in place; it goes on from its present weights.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from spa_lab.agent.rollout import Policy
 from spa_lab.agent.sampling import AllowedTexts, next_token_log_probs, sample_tokens
@@ -25,6 +26,16 @@ def test_temperature_divides_the_logits() -> None:
         probs = next_token_log_probs(logits, temperature=temperature).exp()
         assert probs[0].tolist() == pytest.approx(expected)
         assert probs.dtype == torch.float64
+
+
+@pytest.mark.parametrize("temperature", [0, 0.7])
+def test_on_a_mac_double_precision_is_on_the_cpu(temperature: float) -> None:
+    """Its device has no float64; fake tensors have a device and no numbers."""
+    with FakeTensorMode():
+        for device, expected in (("mps", "cpu"), ("cuda", "cuda")):
+            logits = torch.zeros(2, 3, device=device)
+            log_probs = next_token_log_probs(logits, temperature=temperature)
+            assert (log_probs.device.type, log_probs.dtype) == (expected, torch.float64)
 
 
 def test_samples_invert_the_cumulative_distribution() -> None:

@@ -84,7 +84,7 @@ class WholeStepCritics:
         steps = Transitions.of(features, paid, device=self.critics.device)
         self.critics.recent.append(steps)
         self.extra.add(updates=self.critics.fit(epochs=self.config.epochs, rng=self.inputs.rng))
-        advantages = self.critics.advantage(steps).double().cpu().split(list(map(len, trajectories)))
+        advantages = self.critics.advantage(steps).cpu().double().split(list(map(len, trajectories)))
         return [
             Credit(trajectory.id, "archer", advantage.numpy())
             for trajectory, advantage in zip(trajectories, advantages, strict=True)
