@@ -67,8 +67,8 @@ class Preset:
     explore_rollout: RolloutConfig = field(default_factory=RolloutConfig)
     """How explorations and training episodes are generated."""
     keep_tokens: bool = False
-    """Store the sampled tokens of explorations and fit the estimator to them; otherwise the text is tokenized
-    again, possibly differently."""
+    """Store the sampled tokens of explorations, from which all training that reads explorations then learns;
+    otherwise the text is tokenized again, possibly differently."""
     held_out_fraction: float = 0.25
     """Share of the explored tasks on which the estimator is evaluated instead of fitted, in (0, 1)."""
     estimator: EstimatorConfig = field(default_factory=EstimatorConfig)

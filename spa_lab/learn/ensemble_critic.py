@@ -123,6 +123,7 @@ def fit_ensemble_critic(
     *,
     rng: random.Random,
     on_update: Callable[[dict[str, float]], object] = lambda metrics: None,
+    rows: Sequence[TokenRow] | None = None,
 ) -> EnsembleCritic:
     """Fit the heads to the outcomes of `trajectories` by cross-entropy (outcomes in (0, 1) as soft labels).
 
@@ -132,11 +133,12 @@ def fit_ensemble_critic(
         config: see `EnsembleCriticConfig`.
         rng: draws weights, folds and order.
         on_update: called after each head with `loss` (on its validation fold) and `progress` (0 to 1).
+        rows: the tokens that each was sampled as; without them the text is re-encoded.
 
     Raises:
-        ValueError: there are fewer tasks than folds.
+        ValueError: there are fewer tasks than folds, or a row belongs to another trajectory.
     """
-    features = history_features(policy, trajectories, layers=config.layers)
+    features = history_features(policy, trajectories, layers=config.layers, rows=rows)
     outcomes = torch.tensor([trajectory.known_outcome for trajectory in trajectories]).to(features[0])  # (N,)
     fold = _folds(trajectories, config.heads, rng)
     heads = []

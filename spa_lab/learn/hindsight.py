@@ -144,7 +144,7 @@ def fit_hindsight(
     """
     ratios = unseen_log_ratios(policy, trajectories, config, rng=rng)
     line = fit_odds_line(ratios, [trajectory.known_outcome for trajectory in trajectories])
-    return line, _fitted(policy, trajectories, config, rng)[0]
+    return line, _fitted(policy, trajectories, policy.codec.rows_of(trajectories), config, rng)[0]
 
 
 def unseen_log_ratios(
@@ -154,6 +154,7 @@ def unseen_log_ratios(
     *,
     rng: random.Random,
     extra: ExtraCost | None = None,
+    rows: Sequence[TokenRow] | None = None,
 ) -> list[FloatArray]:
     """(T,) log-ratios of each trajectory, by a model of the half of the tasks that it is not among.
 
@@ -163,9 +164,10 @@ def unseen_log_ratios(
         config: passes and rates.
         rng: draws the halves and the batches.
         extra: counts the updates.
+        rows: the tokens that each was sampled as; without them the text is re-encoded.
 
     Raises:
-        ValueError: there is no trajectory of a second task.
+        ValueError: there is no trajectory of a second task, or a row belongs to another trajectory.
     """
     tasks = list(dict.fromkeys(trajectory.task_id for trajectory in trajectories))
     if len(tasks) < 2:
@@ -173,23 +175,27 @@ def unseen_log_ratios(
     rng.shuffle(tasks)
     first = set(tasks[: len(tasks) // 2])
     halves = [[t for t in trajectories if (t.task_id in first) is wanted] for wanted in (True, False)]
+    encoded = {row.trajectory_id: row for row in policy.codec.rows_of(trajectories, rows)}
     ratios: dict[str, FloatArray] = {}
     for seen, unseen in (halves, halves[::-1]):
-        model, n_updates = _fitted(policy, seen, config, rng)
+        model, n_updates = _fitted(policy, seen, [encoded[t.id] for t in seen], config, rng)
         if extra:
             extra.add(updates=n_updates)
-        read = model.log_ratios(policy.codec.rows_of(unseen))
+        read = model.log_ratios([encoded[t.id] for t in unseen])
         ratios |= {trajectory.id: each for trajectory, each in zip(unseen, read, strict=True)}
     return [ratios[trajectory.id] for trajectory in trajectories]
 
 
 def _fitted(
-    policy: Policy, trajectories: Sequence[Trajectory], config: HindsightConfig, rng: random.Random
+    policy: Policy,
+    trajectories: Sequence[Trajectory],
+    rows: Sequence[TokenRow],
+    config: HindsightConfig,
+    rng: random.Random,
 ) -> tuple[HindsightModel, int]:
-    """A model of the trajectories, and the number of updates that it took."""
+    """A model of the trajectories, whose tokens are `rows`, and the number of updates that it took."""
     model = HindsightModel(policy, config)
     outcomes = [trajectory.known_outcome for trajectory in trajectories]
-    rows = policy.codec.rows_of(trajectories)
     return model, model.fit(rows, outcomes, epochs=config.epochs, rng=rng)
 
 

@@ -31,6 +31,10 @@ class HindsightFits:
         """Iterations that were learnt from."""
         self.first_fit = FirstFit(self._fit_explored)
 
+    def explored_rows(self) -> list[TokenRow]:
+        """The tokens of the explorations."""
+        return self.inputs.policy.codec.rows_of(self.inputs.explored, self.inputs.explored_rows)
+
     def log_ratios(self, rows: Sequence[TokenRow]) -> list[FloatArray]:
         """(T,) of each episode by the present model, see `HindsightModel.log_ratios`."""
         self.first_fit()
@@ -63,7 +67,7 @@ class HindsightFits:
         )
 
     def _fit_explored(self) -> None:
-        rows = self.inputs.policy.codec.rows_of(self.inputs.explored)
+        rows = self.explored_rows()
         self._fit(_with_outcomes(rows, self.inputs.explored), self.config.epochs)
 
     def _fit(self, rows: Sequence[GradedRow], epochs: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
+from spa_lab.agent.codec import TokenRow
 from spa_lab.agent.rollout import Policy
 from spa_lab.configs.checks import SettingError
 from spa_lab.configs.presets import Preset
@@ -44,6 +45,8 @@ class TrainingInputs:
     """The method's own random numbers; what all methods draw comes from `stream`."""
     explored: Sequence[Trajectory] = ()
     """Trajectories of the cloned policy that models may be fitted to; empty unless needed."""
+    explored_rows: Sequence[TokenRow] | None = None
+    """The tokens that each of them was sampled as; None unless the run kept them (`Preset.keep_tokens`)."""
     estimator: ProgressEstimator | None = None
     """None unless needed."""
     demonstrations: Sequence[Demonstration] = ()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
+from spa_lab.agent.codec import TokenRow
 from spa_lab.agent.rollout import Episode, Policy
 from spa_lab.configs.checks import SettingError
 from spa_lab.configs.ppo import PPOConfig
@@ -28,25 +29,34 @@ class RecordedEpisodes:
         trajectories: N recorded trajectories.
         config: gives iterations, temperature, and tokens in a batch.
         rng: draws their order.
+        rows: the tokens that each was sampled as; without them the text is re-encoded.
 
     Raises:
         ValueError: there are fewer trajectories than iterations.
     """
 
-    def __init__(self, trajectories: Sequence[Trajectory], config: PPOConfig, *, rng: random.Random) -> None:
+    def __init__(
+        self,
+        trajectories: Sequence[Trajectory],
+        config: PPOConfig,
+        *,
+        rng: random.Random,
+        rows: Sequence[TokenRow] | None = None,
+    ) -> None:
         if len(trajectories) < config.iterations:
             raise ValueError(
                 f"{config.iterations} iterations over recorded trajectories need as many, "
                 f"got {len(trajectories)}"
             )
         self.trajectories, self.config = rng.sample(trajectories, len(trajectories)), config
+        self.sampled = {row.trajectory_id: row for row in rows or ()}
 
     def __call__(self, policy: Policy, iteration: int) -> Collected:
         """The episodes of an iteration; further iterations begin the pass again."""
         n, parts = len(self.trajectories), self.config.iterations
         share = iteration % parts
         chosen = self.trajectories[share * n // parts : (share + 1) * n // parts]
-        rows = [policy.codec.row(trajectory) for trajectory in chosen]
+        rows = [self.sampled[t.id] if self.sampled else policy.codec.row(t) for t in chosen]
         with torch.inference_mode():
             logprobs = read_written(
                 lambda batch: logprobs_under(
@@ -82,4 +92,5 @@ def recorded_explorations(inputs: TrainingInputs) -> RecordedEpisodes:
     Raises:
         ValueError: there are fewer of them than iterations.
     """
-    return RecordedEpisodes(inputs.explored, inputs.preset.ppo, rng=inputs.stream("recorded episodes"))
+    order, rows = inputs.stream("recorded episodes"), inputs.explored_rows
+    return RecordedEpisodes(inputs.explored, inputs.preset.ppo, rng=order, rows=rows)

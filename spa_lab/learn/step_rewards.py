@@ -83,7 +83,11 @@ class FusedReward:
 
 
 def fused(
-    config: RewardConfig, source: CreditSource, *, explored: Sequence[Trajectory] | None = None
+    config: RewardConfig,
+    source: CreditSource,
+    *,
+    explored: Sequence[Trajectory] | None = None,
+    rows: Sequence[TokenRow] | None = None,
 ) -> FusedReward:
     """Step rewards of a credit source and grounding.
 
@@ -92,13 +96,14 @@ def fused(
         source: of the credits.
         explored: trajectories that the source was fitted to, for `config.clip` and the alarms of
             `learn.drift`; None for a source that was not fitted.
+        rows: the tokens that each of them was sampled as, if known.
 
     Raises:
         ValueError: `explored` is empty.
     """
     if explored is None:
         return FusedReward(config, source)
-    return FusedReward(config, source, ContributionRange.of(source(explored)))
+    return FusedReward(config, source, ContributionRange.of(source(explored, rows=rows)))
 
 
 def outcome(config: RewardConfig) -> FusedReward:

@@ -201,12 +201,14 @@ def training_inputs(experiment: Experiment, method: TrainingMethod) -> TrainingI
     policy = experiment.policy(CLONED)
     if not has_lora(policy.model):
         add_adapters(experiment, policy, experiment.rng("adapters"))
+    explored = experiment.explored.fitted if "explored" in method.needs else ()
     return TrainingInputs(
         policy,
         experiment.environment,
         experiment.preset,
         experiment.rng("training"),
-        explored=experiment.explored.fitted if "explored" in method.needs else (),
+        explored=explored,
+        explored_rows=rows_of(experiment.run, explored) if explored else None,
         estimator=experiment.estimator() if "estimator" in method.needs else None,
         demonstrations=cloned_demonstrations(experiment) if "demonstrations" in method.needs else (),
         seed=experiment.seed,

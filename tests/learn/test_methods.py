@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from spa_lab.agent.codec import Codec, TokenRow
 from spa_lab.agent.models import copy_policy
 from spa_lab.agent.rollout import Episode, EpisodeSpec, Policy, rollout
 from spa_lab.configs.cloning import CloneConfig
@@ -111,9 +112,13 @@ def make(
     estimator: ProgressEstimator,
     demonstrations: list[Demonstration],
 ) -> Make:
-    """(method, preset) -> its learner, from a fresh copy of the cloned policy and the same seed."""
+    """(method, preset, explored_rows) -> its learner, from a fresh copy of the policy and the same seed."""
 
-    def build(method: str | TrainingMethod, preset: Preset = PRESET) -> Learner:
+    def build(
+        method: str | TrainingMethod,
+        preset: Preset = PRESET,
+        explored_rows: Sequence[TokenRow] | None = None,
+    ) -> Learner:
         training = find_method(method)
         inputs = TrainingInputs(
             policy=copy_policy(cloned, name=training.name),
@@ -121,6 +126,7 @@ def make(
             preset=preset,
             rng=random.Random("0/training"),
             explored=explored,
+            explored_rows=explored_rows,
             estimator=estimator,
             demonstrations=demonstrations * 4,
         )
@@ -167,6 +173,33 @@ def test_training_continues_from_a_state_bit_for_bit(make: Make, name: str) -> N
     assert _iterate(resumed, 2) == expected[1:]
     assert torch.equal(_weights(resumed), _weights(whole))
     assert not torch.equal(_weights(first), _weights(whole))
+
+
+@pytest.mark.parametrize(
+    ("name", "hindsight"),
+    [
+        *((name, False) for name in TRAINED if "explored" in METHODS[name].needs),
+        ("spa_progress", True),
+    ],
+)
+def test_explorations_are_read_as_they_were_sampled(
+    make: Make,
+    cloned: Policy,
+    explored: list[Trajectory],
+    name: str,
+    hindsight: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where their tokens are known, the text of none is encoded again."""
+    rows, encode = [cloned.codec.row(trajectory) for trajectory in explored], Codec.row
+
+    def row(codec: Codec, trajectory: Trajectory) -> TokenRow:
+        assert trajectory not in explored
+        return encode(codec, trajectory)
+
+    preset = replace(PRESET, progress=replace(PRESET.progress, hindsight=hindsight))
+    monkeypatch.setattr(Codec, "row", row)
+    _iterate(make(name, preset, rows), 1)
 
 
 @pytest.mark.parametrize("name", ["archer", "prm4a", "spa_hindsight"])

@@ -19,6 +19,7 @@ from spa_lab.learn.recorded import RecordedEpisodes
 from spa_lab.pipeline.judged import judged
 from spa_lab.types import Trajectory
 
+STEP = (-1, -1, 0, 0, -1, 1, 1, -1, 2)
 CONFIG = PPOConfig(iterations=3, temperature=0.5, batch_tokens=200)
 
 
@@ -33,6 +34,26 @@ def test_every_trajectory_is_used_once_in_a_pass(
     assert sorted(name for share in used[:3] for name in share) == [f"t{i}" for i in range(7)]
     assert used[0] != ["t0", "t1"] and used[3] == used[0]
     assert {len(share) for share in used} == {2, 3}
+
+
+def test_sampled_tokens_are_updated_on_as_they_were_sampled(
+    make_policy: Callable[..., Policy], make_trajectory: Callable[..., Trajectory]
+) -> None:
+    """Other tokens of the same text; each episode gets its own, whatever the order of the pass."""
+    trajectories = [make_trajectory(id=f"t{i}") for i in range(7)]
+    policy = make_policy("You see a door.", "Action: act")
+    rows = [
+        replace(policy.codec.row(t), ids=tuple(range(i, i + 9)), step=STEP)
+        for i, t in enumerate(trajectories)
+    ]
+    recorded = RecordedEpisodes(trajectories, CONFIG, rng=random.Random(0), rows=rows)
+    again = RecordedEpisodes(trajectories, CONFIG, rng=random.Random(0))
+    for k in range(3):
+        episodes = recorded(policy, k).episodes
+        assert [episode.row for episode in episodes] == [
+            rows[trajectories.index(episode.trajectory)] for episode in episodes
+        ]
+        assert [e.trajectory for e in again(policy, k).episodes] == [e.trajectory for e in episodes]
 
 
 def test_log_probabilities_are_those_of_the_policy_of_the_iteration(

@@ -105,6 +105,13 @@ def test_the_estimator_reads_what_was_sampled(experiment: Experiment) -> None:
         assert codec.decode(ids) == trajectory.steps[0].text
 
 
+def test_methods_receive_what_was_sampled(experiment: Experiment) -> None:
+    kept = rows_of(experiment.run, experiment.explored.fitted)
+    assert kept
+    for name, rows in (("spa", kept), ("terminal", None)):
+        assert stages.training_inputs(experiment, find_method(name)).explored_rows == rows
+
+
 def test_examples_come_after_the_manual(experiment: Experiment) -> None:
     preset = replace(experiment.preset, prompt=PromptConfig(examples=1))
     text = first_message(experiment.environment, preset)

@@ -109,11 +109,11 @@ class WholeStepCritics:
         """The network to the outcomes of the explorations, then the critics to their transitions."""
         inputs, explored = self.inputs, self.inputs.explored
         targets = [np.full(len(trajectory), trajectory.known_outcome) for trajectory in explored]
-        rows = graded(self.network.codec.rows_of(explored), targets)
+        rows = graded(self.network.codec.rows_of(explored, inputs.explored_rows), targets)
         order = inputs.stream("order of the critics' network")
         self.extra.add(updates=self.network.fit(rows, rng=order))
         paid = [fuse(trajectory, terminal(trajectory), inputs.preset.reward) for trajectory in explored]
-        features = step_features(self.reader, explored)
+        features = step_features(self.reader, explored, rows=inputs.explored_rows)
         self.critics.recent.append(Transitions.of(features, paid, device=self.critics.device))
         first = inputs.stream("first critics")
         self.extra.add(updates=self.critics.fit(epochs=self.config.first_epochs, rng=first))

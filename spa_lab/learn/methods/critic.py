@@ -33,14 +33,15 @@ def make(inputs: TrainingInputs) -> Learner:
         raise ValueError("method 'critic' needs explored trajectories")
     cloned = copy_policy(inputs.policy, name="cloned")
     config = EnsembleCriticConfig(heads=min(5, len({trajectory.task_id for trajectory in inputs.explored})))
-    critic = fit_ensemble_critic(cloned, inputs.explored, config, rng=inputs.stream("critic"))
+    explored, sampled = inputs.explored, inputs.explored_rows
+    critic = fit_ensemble_critic(cloned, explored, config, rng=inputs.stream("critic"), rows=sampled)
 
     def credits(
         trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow] | None = None
     ) -> list[Credit]:
         return critic_td(partial(critic.values, rows=rows), fitting=Cost(), source="critic")(trajectories)
 
-    return ppo(inputs, fused(inputs.preset.reward, credits, explored=inputs.explored))
+    return ppo(inputs, fused(inputs.preset.reward, credits, explored=explored, rows=sampled))
 
 
 METHOD = TrainingMethod(

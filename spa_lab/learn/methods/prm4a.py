@@ -129,7 +129,7 @@ class ProcessRewards:
 
     def _fit_explored(self) -> None:
         explored = self.inputs.explored
-        rows = self.inputs.policy.codec.rows_of(explored)
+        rows = self.inputs.policy.codec.rows_of(explored, self.inputs.explored_rows)
         self._fit(graded(rows, pooled_returns(explored, GAMMA)))
 
     def _fit(self, rows: Sequence[GradedRow]) -> None:

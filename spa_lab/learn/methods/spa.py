@@ -26,7 +26,7 @@ def estimated_reward(inputs: TrainingInputs, method: str) -> FusedReward:
     estimator = inputs.estimator
     if estimator is None or not inputs.explored:
         raise ValueError(f"method {method!r} needs a fitted progress estimator and the explored trajectories")
-    return fused(inputs.preset.reward, estimator.credit, explored=inputs.explored)
+    return fused(inputs.preset.reward, estimator.credit, explored=inputs.explored, rows=inputs.explored_rows)
 
 
 def make(inputs: TrainingInputs) -> Learner:

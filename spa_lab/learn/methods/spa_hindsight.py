@@ -71,7 +71,7 @@ class HindsightAdvantages:
 
     def _explored_range(self) -> ContributionRange:
         explored = self.inputs.explored
-        ratios = self.fits.log_ratios(self.inputs.policy.codec.rows_of(explored))
+        ratios = self.fits.log_ratios(self.fits.explored_rows())
         line = fit_odds_line(ratios, [trajectory.known_outcome for trajectory in explored])
         return ContributionRange.of(hindsight_credit(explored, ratios, line))
 

@@ -92,11 +92,12 @@ def make(inputs: TrainingInputs) -> Learner:
     """
     if not inputs.explored:
         raise ValueError("method 'spa_progress' needs explored trajectories")
-    histories, extra, fits = read_histories(inputs.policy, inputs.explored), ExtraCost(), None
+    sampled, extra, fits = inputs.explored_rows, ExtraCost(), None
+    histories = read_histories(inputs.policy, inputs.explored, rows=sampled)
     if inputs.preset.progress.hindsight:
         fits = HindsightFits(inputs, extra)
         rng, config = inputs.stream("hindsight halves"), inputs.preset.hindsight
-        ratios = unseen_log_ratios(inputs.policy, inputs.explored, config, rng=rng, extra=extra)
+        ratios = unseen_log_ratios(inputs.policy, inputs.explored, config, rng=rng, extra=extra, rows=sampled)
         histories = _with_ratios(histories, ratios)
     explored = ProgressData.of(histories)
     replay = ProgressReplay(explored, inputs.preset.progress.replay)
