@@ -12,9 +12,11 @@ class CloneConfig:
     epochs: int = 1
     """Passes over the demonstrations. Released code: 3."""
     lr: float = 1.5e-3
-    """Peak learning rate of AdamW (embeddings, norms). Released code: 2e-5 for the 3 B model."""
+    """Peak learning rate of AdamW (embeddings, norms). It rises over 10 updates and falls to zero over the
+    fit: of fewer than about 40 updates none comes near it (docs/settings.md). Released code: 2e-5 for the 3 B
+    model."""
     muon_lr: float | None = 3e-3
-    """Peak learning rate of Muon (hidden matrices); None: AdamW only, as released."""
+    """Peak learning rate of Muon (hidden matrices), which moves as `lr`; None: AdamW only, as released."""
     batch_tokens: int = 1000
     """Tokens in a batch, padding included. Released code: 16 sequences."""
     micro_tokens: int | None = None

@@ -24,7 +24,8 @@ class EstimatorConfig:
     epochs: int = 2
     """Passes over the trajectories. Released code: 1."""
     lr: float = 2e-3
-    """Peak learning rate of AdamW. Released code: 3e-6 for the 3 B model."""
+    """Peak learning rate of AdamW. It rises over 10 updates and falls to zero over the fit: of fewer than
+    about 40 updates none comes near it (docs/settings.md). Released code: 3e-6 for the 3 B model."""
     batch_tokens: int = 1500
     """Tokens in a batch, padding included. Released code: 16 trajectories."""
     micro_tokens: int | None = None

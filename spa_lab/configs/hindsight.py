@@ -16,9 +16,10 @@ class HindsightConfig:
     replay: int = 2
     """Iterations of training whose episodes are kept."""
     lr: float = 1e-3
-    """Peak learning rate of AdamW; it falls to zero over a fit."""
+    """Peak learning rate of AdamW. It rises over 10 updates and falls to zero over each fit: of fewer than
+    about 40 updates none comes near it (docs/settings.md)."""
     muon_lr: float | None = 1e-3
-    """Peak learning rate of Muon (hidden matrices); None: AdamW only."""
+    """Peak learning rate of Muon (hidden matrices), which moves as `lr`; None: AdamW only."""
     batch_tokens: int = 1500
     """Tokens in a batch, padding included."""
     micro_tokens: int | None = None

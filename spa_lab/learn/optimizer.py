@@ -24,7 +24,7 @@ class Optimizer:
         muon_lr: peak learning rate of Muon (Jordan 2024) for two-dimensional hidden weights, which
             learns small transformers from scratch in about half the tokens; None leaves all to AdamW.
         n_updates: updates after which the rate reaches zero; None keeps it constant after warm-up.
-        warmup: updates over which the rate rises.
+        warmup: updates over which the rate rises, while it falls already: few updates stay below the peak.
     """
 
     def __init__(

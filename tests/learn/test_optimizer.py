@@ -1,6 +1,8 @@
 """Two optimisers as one: who gets which weights, how the rate moves, what is left alone."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -32,6 +34,19 @@ def test_the_rate_rises_and_falls_to_zero() -> None:
     expected = [8 * min(1, (i + 1) / 2) * (1 - i / 8) for i in range(8)]
     assert _rates(optimizer, model, 8) == pytest.approx(expected)
     assert _rates(optimizer, model, 2) == [0.0, 0.0]  # more updates than promised change nothing
+
+
+def test_short_fits_stay_below_the_peak_as_the_page_on_settings_says() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
+    updates, largest, mean = (
+        [float(cell) for cell in re.findall(r"[\d.]+", row)]
+        for row in re.findall(
+            r"^\| (?:updates of the fit|largest|mean) \|(.*)$", page.read_text(), re.MULTILINE
+        )
+    )
+    for n, *expected in zip(map(int, updates), largest, mean, strict=True):
+        rates = _rates(Optimizer(model := _line(), lr=1.0, n_updates=n), model, n)
+        assert [max(rates), sum(rates) / n] == pytest.approx(expected, abs=0.0051)
 
 
 def test_without_an_end_the_rate_stays() -> None:
