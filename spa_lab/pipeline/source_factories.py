@@ -166,6 +166,13 @@ def spa_progress(experiment: Experiment, report: Report) -> CreditMethod:
 
     Fails where siblings are few or nothing alike: the model then has nothing to tell histories apart by.
     """
+    if "progress" not in experiment.models:  # fitted once per process
+        experiment.models["progress"] = _fitted_progress(experiment)
+    made: CreditMethod = experiment.models["progress"]
+    return made
+
+
+def _fitted_progress(experiment: Experiment) -> CreditMethod:
     start, (fitted, held_out) = perf_counter(), experiment.explored
     policy = experiment.policy(CLONED)
     data = ProgressData.of(read_histories(policy, fitted))
@@ -180,6 +187,31 @@ def spa_progress(experiment: Experiment, report: Report) -> CreditMethod:
         return model.credit(trajectories, of_each, clock=False, close=False)
 
     return CreditMethod("spa_progress", "ours", assign, fitting)
+
+
+def gigpo_progress(experiment: Experiment, report: Report) -> CreditMethod:
+    """Anchor states, and progress by siblings for what they do not tell apart.
+
+    c_t = c_t of `gigpo` + c_t of `spa_progress`
+
+    The first is in standard deviations and mostly larger; where no other episode was in the state of a step,
+    it is the same for all such steps, and the second, a difference of probabilities, orders them. An
+    advantage: it does not sum to R.
+
+    Cost: that of `spa_progress`; comparing states takes no model.
+
+    Fails where both do: siblings are few or nothing alike.
+    """
+    anchors, progress = gigpo(experiment, report), spa_progress(experiment, report)
+
+    def assign(trajectories: Sequence[Trajectory]) -> list[Credit]:
+        pairs = zip(anchors(trajectories), progress(trajectories), strict=True)
+        return [
+            Credit(first.trajectory_id, "gigpo_progress", first.contributions + second.contributions)
+            for first, second in pairs
+        ]
+
+    return CreditMethod("gigpo_progress", "ours, and GiGPO, arXiv:2505.10978", assign, progress.fitting)
 
 
 def spa_hindsight(experiment: Experiment, report: Report) -> CreditMethod:

@@ -68,6 +68,12 @@ SOURCES: Mapping[str, SourceEntry] = MappingProxyType(
             "progress by sibling rollouts and a small model, refitted during training",
             "progress",
         ),
+        "gigpo_progress": _entry(
+            "gigpo_progress",
+            "GiGPO + progress",
+            "anchor states, and progress by sibling rollouts where they tell nothing",
+            "progress",
+        ),
         "spa_hindsight": _entry(
             "spa_hindsight",
             "SPA-RL, hindsight",

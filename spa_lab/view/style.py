@@ -160,6 +160,7 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
         "rloo": Look(GREEN, "s", _DOTTED),
         "grpo": Look(GREEN, "P", _SOLID),
         "gigpo": Look(GREEN, "o", _LONG),
+        "gigpo_progress": Look(GREEN, "h", _SOLID),
         "leave_one_out": Look(GREEN, "^", _DASHDOT),
         "rudder": Look(GREEN, "D", _DASHED),
         "occlusion": Look(GREEN, "v", _DOTTED),

@@ -38,7 +38,7 @@ from tests.envs.even import Even
 SOURCES = {
     "terminal", "mean", "random", "grounding", "step_index", "leave_one_out", "gigpo", "ipr_5",
     "math_shepherd_8", "mc_difference_8", "spa", "spa_released_head", "critic_td", "critic_gae", "rudder",
-    "occlusion", "spa_prefix", "spa_progress", "spa_hindsight", "critic", CEILING,
+    "occlusion", "spa_prefix", "spa_progress", "gigpo_progress", "spa_hindsight", "critic", CEILING,
 }  # fmt: skip
 
 
@@ -123,6 +123,13 @@ def test_every_source_is_on_the_scoreboard(scored: tuple[Run, str]) -> None:
     assert spent.loc["critic_td", "fit_seconds"] > 0 and spent.loc["critic_td", "fit_rollouts"] == 8
     for ending in ("svg", "png"):
         assert (run.path / "figures" / f"fidelity.{ending}").stat().st_size > 1000
+
+
+def test_progress_is_added_to_anchor_states(scored: tuple[Run, str]) -> None:
+    credits = scored[0].credits()
+    for name, both in credits["gigpo_progress"].items():
+        parts = [credits[source][name].contributions for source in ("gigpo", "spa_progress")]
+        np.testing.assert_allclose(both.contributions, parts[0] + parts[1])
 
 
 def test_what_is_done_is_not_done_again(scored: tuple[Run, str], monkeypatch: pytest.MonkeyPatch) -> None:
