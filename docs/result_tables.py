@@ -241,7 +241,7 @@ TABLES: Mapping[str, Rows] = {
     "household": HOUSEHOLD,
     "methods/household": methods(
         "household", [FROM_CLONE[0], GROUNDED, MINUTES, BY_SEED], *IN_HOUSEHOLD,
-        elsewhere=frozenset({"GiGPO"}),
+        elsewhere=frozenset({"GiGPO", "GRPO"}),
     ),
     "methods/household/lengths": parts("household", True, *IN_HOUSEHOLD),
     "methods/household/types": parts("household", False, *IN_HOUSEHOLD),
