@@ -81,7 +81,7 @@ def fewer_trajectories(table: pd.DataFrame) -> str:
     whole = rows["outcome"].map(table.groupby("outcome")["n_trajectories"].max())
     fewer = rows[rows["n_trajectories"] < whole]
     parts = [
-        f"{title} of {low} to {high}" if low < high else f"{title} of {low}"
+        f"{title} (n = {low} to {high})" if low < high else f"{title} (n = {low})"
         for title, low, high in (
             fewer.groupby("title", sort=False)["n_trajectories"].agg(["min", "max"]).itertuples(name=None)
         )

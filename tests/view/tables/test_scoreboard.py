@@ -6,6 +6,7 @@ import pytest
 
 from spa_lab.view.tables.scoreboard import (
     Z,
+    fewer_trajectories,
     metric_rows,
     pooled_scoreboard,
     sample_sizes,
@@ -67,3 +68,15 @@ def test_rows_of_a_metric_in_the_order_of_the_sources(board: Board) -> None:
     )
     with pytest.raises(ValueError, match=r"no metric \['beauty'\]; the table has: spearman, sum_rmse"):
         sources_and_titles(table, ["beauty"])
+
+
+def test_metrics_that_fewer_trajectories_define_are_named() -> None:
+    rows = [
+        ("a", "rmse", "RMSE", "success", 0.1, 8), ("a", "rmse", "RMSE", "failure", 0.1, 6),
+        ("a", "pair", "pairs", "success", 0.5, 5), ("b", "pair", "pairs", "failure", 0.5, 6),
+        ("b", "pair", "pairs", "success", 0.6, 3), ("b", "hit", "pivot", "success", np.nan, 0),
+    ]  # fmt: skip
+    columns = ["source", "metric", "title", "outcome", "value", "n_trajectories"]
+    table = pd.DataFrame(rows, columns=columns)
+    assert fewer_trajectories(table) == "defined in fewer: pairs (n = 3 to 5)"
+    assert fewer_trajectories(table[table["metric"] == "rmse"]) == ""
