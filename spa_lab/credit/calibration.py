@@ -138,7 +138,7 @@ def verdicts(
     clock = ": this estimator is a clock. Stop here and think, or measure first (notebook 5b)"
     explains = f"the step number explains {share:.0%} of the variance of c{clock if share >= CLOCK else ''}"
     if math.isnan(share):
-        explains = "whether the step number explains c takes two episodes"
+        explains = "one episode cannot show whether the step number explains c"
     longer = score.rmse >= score.rmse_length
     return [
         Verdict(

@@ -31,8 +31,8 @@ def clustered_wilson(k: Sequence[int], n: Sequence[int], *, level: float = 0.95)
     """Success rate of trials in clusters, such as several episodes of each task: Wilson with fewer trials.
 
     n / D in the place of the n trials in all, D >= 1 the ratio of the variance of sum k / sum n over clusters
-    (linearised) to that of independent trials (Kish 1965); as many as clusters where all trials end alike.
-    Clusters of one trial give the interval of `wilson`.
+    (linearised) to that of independent trials (Kish 1965); G where all trials end alike, or where there is
+    one cluster. Clusters of one trial give the interval of `wilson`.
 
     Args:
         k: successes of each of G clusters.

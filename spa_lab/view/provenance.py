@@ -13,7 +13,7 @@ UNKNOWN = "unknown"
 def provenance_of(runs: Sequence[Run]) -> dict[str, Any]:
     """Provenance of figures of these runs: plain JSON values; lists have one entry per run.
 
-    "git_commit" has each commit once, those that resumed a run included.
+    Except "git_commit": each commit once, those that resumed a run included.
     """
     known = [run.provenance for run in runs]
     preset = known[0]["config"].get("preset")

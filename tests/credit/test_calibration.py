@@ -158,7 +158,7 @@ def test_a_clock_is_told(make: Make, fitted: list[Trajectory]) -> None:
 
 def test_one_episode_does_not_tell_a_clock(make: Make, fitted: list[Trajectory]) -> None:
     told = verdicts([Credit("a", "x", [1.0, -0.25])], [make("a", 1.0, 2)], fitted)[-1]
-    assert told == (False, "whether the step number explains c takes two episodes")
+    assert told == (False, "one episode cannot show whether the step number explains c")
 
 
 def test_a_source_without_such_faults_is_cleared(make: Make, fitted: list[Trajectory]) -> None:

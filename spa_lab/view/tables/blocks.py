@@ -15,7 +15,7 @@ CLEAR = 2.0
 """Standard errors by which credit and measured progress must differ to count as different."""
 LEAST = 0.05
 """Outcome units by which they must differ as well: what is exact has no standard error."""
-TELESCOPES = ("mc_difference", MEASURED)
+TELESCOPES = ("mc_difference", "Monte Carlo", MEASURED)
 """Beginnings of names of sources whose contributions are differences of independent estimates."""
 
 
@@ -32,7 +32,8 @@ def block_table(
         contribution: float64, outcome units, the sum over its steps.
         contribution_error: float64, standard error of that sum; NaN if the source gives none. In differences
             of continuations the errors of the values between cancel; in other sources nothing is known of how
-            the errors of steps depend on each other, and a block of several steps has NaN.
+            the errors of steps depend on each other, and a block of several steps has NaN; `differs` then
+            takes their sum, which it cannot exceed.
         progress: float64, outcome units, V after the block minus V before it; NaN without a truth.
         progress_error: float64, its standard error, as of independent estimates; NaN without a truth.
         excess: float64, contribution minus progress; NaN without a truth.
@@ -57,25 +58,25 @@ def block_table(
     ends = np.append(starts[1:], len(trajectory))
     frame = pd.DataFrame({"first": starts, "last": ends - 1})
     frame["contribution"] = np.add.reduceat(credit.contributions, starts)
-    frame["contribution_error"] = _errors(credit, starts, ends)
+    errors = credit.standard_error
+    frame["contribution_error"] = math.nan if errors is None else _errors(credit.source, errors, starts, ends)
     frame["progress"] = math.nan if truth is None else truth.values[ends] - truth.values[starts]
     frame["progress_error"] = (
         math.nan if truth is None else np.hypot(truth.standard_error[starts], truth.standard_error[ends])
     )
     frame["excess"] = frame["contribution"] - frame["progress"]
-    error = np.hypot(frame["progress_error"], frame["contribution_error"].fillna(0.0))
+    known = frame["contribution_error"]
+    most_of_sum = 0.0 if errors is None else np.add.reduceat(errors, starts)  # however the errors depend
+    error = np.hypot(frame["progress_error"], known.where(known.notna(), most_of_sum))
     frame["differs"] = (frame["excess"].abs() > CLEAR * error) & (frame["excess"].abs() > LEAST)
     refused = np.array([step.grounded is False for step in trajectory.steps], dtype=np.int64)
     frame["refused"] = np.add.reduceat(refused, starts)
     return frame
 
 
-def _errors(credit: Credit, starts: np.ndarray, ends: np.ndarray) -> FloatArray:
-    """(blocks,) standard errors of the sums of contributions."""
-    errors = credit.standard_error
-    if errors is None:
-        return np.full(len(starts), math.nan)
-    if not credit.source.startswith(TELESCOPES):
+def _errors(source: str, errors: FloatArray, starts: np.ndarray, ends: np.ndarray) -> FloatArray:
+    """(blocks,) standard errors of sums of contributions, whose own are `errors` (T,); NaN where unknown."""
+    if not source.startswith(TELESCOPES):
         return np.where(ends - starts == 1, errors[starts], math.nan)
     of_value = np.zeros(len(errors) + 1)  # squared, of V(h_0), ..., V(h_T) = R, which has none
     for t in reversed(range(len(errors))):

@@ -169,7 +169,7 @@ def intervals_in_words(table: pd.DataFrame) -> str:
     if n_seeds > 1:
         up_to = "" if fewest == n_seeds else "up to "
         return f"95 % bootstrap intervals over tasks and {up_to}{n_seeds} seeds"
-    return "95 % Wilson intervals (1 seed)"
+    return "95 % Wilson intervals over tasks (1 seed)"
 
 
 def bin_index(frame: pd.DataFrame, bins: Sequence[Bin], by: LengthColumn) -> pd.Series:
@@ -221,8 +221,11 @@ def _rate(frame: pd.DataFrame, rng: np.random.Generator | None) -> dict[str, Any
 
 
 def _rate_of_run(frame: pd.DataFrame) -> Interval:
-    """Wilson's interval, with tasks as clusters; a frame without `task_id` has an episode of each."""
-    tasks = frame["task_id"].to_numpy() if "task_id" in frame else np.arange(len(frame))
+    """Wilson's interval, with tasks as clusters; an episode without `task_id` is of a task of its own."""
+    tasks = np.arange(len(frame))
+    if "task_id" in frame:
+        codes = pd.factorize(frame["task_id"])[0]
+        tasks = np.where(codes < 0, -1 - tasks, codes)
     of_task = frame["success"].astype(int).groupby(tasks, sort=False)
     return clustered_wilson(of_task.sum().tolist(), of_task.count().tolist())
 

@@ -70,9 +70,24 @@ def test_errors_of_the_values_within_a_block_cancel(
 ) -> None:
     trajectory = drawn(33)
     truth = measured(trajectory)
-    for source in ("mc_difference_8", MEASURED):
+    for source in ("mc_difference_8", "Monte Carlo, 5 branches", MEASURED):
         table = block_table(trajectory, replace(as_credit(truth), source=source), truth, most=5)
         np.testing.assert_allclose(table["contribution_error"], table["progress_error"])
+
+
+def test_a_block_of_unknown_error_differs_only_beyond_what_it_can_be(
+    make_trajectory: Callable[..., Trajectory],
+) -> None:
+    trajectory = make_trajectory(1.0, [True] * 4)
+    truth = ValueTruth(trajectory.id, [0.0, 0.0, 0.0, 0.5, 1.0], [0.0] * 5, 0, "p", 9)
+    for error, differs in (
+        (0.06, True),
+        (0.2, False),
+    ):  # the block is 0.3 from the truth
+        credit = Credit(trajectory.id, "heads", [0.15, 0.15, 0.5, 0.5], 0.0, [error] * 4)
+        table = block_table(trajectory, credit, truth, most=3)
+        assert table["last"].tolist() == [1, 2, 3] and np.isnan(table.loc[0, "contribution_error"])
+        assert bool(table.loc[0, "differs"]) is differs
 
 
 def test_what_does_not_fit_is_refused(

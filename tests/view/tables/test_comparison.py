@@ -91,7 +91,7 @@ def test_resamples_that_do_not_differ_are_no_interval(frame: pd.DataFrame) -> No
     assert "up to 2 seeds, Wilson's of one seed or where all end alike;" in caption
     single = frame[frame["policy"] == "single"]
     caption = paper.aggregates_figure(comparison_table(single, "single", rng=_rng()), "single").caption
-    assert "95 % Wilson intervals (1 seed); " in caption
+    assert "95 % Wilson intervals over tasks (1 seed); " in caption
     assert caption.endswith("success rates of seeds on types of tasks, without intervals over seeds.")
 
 

@@ -104,6 +104,14 @@ def test_one_row_per_policy(make_trajectory: Callable[..., Trajectory]) -> None:
     assert table["outcome"].tolist() == [0.5, 1.0] and table["n_seeds"].tolist() == [1, 1]
 
 
+def test_an_episode_without_a_task_is_of_a_task_of_its_own() -> None:
+    frame = _frame([1, 1, 1, 1], [True, False, True, True]).assign(task_id=["a", "a", None, "b"], n_steps=1)
+    table = success_table(frame.assign(outcome=1.0, grounding=1.0))
+    rate = clustered_wilson([1, 1, 1], [2, 1, 1])
+    assert table.loc[0, ["k", "n"]].tolist() == [3, 4] and table.loc[0, "success"] == rate.point == 0.75
+    assert (table.loc[0, "low"], table.loc[0, "high"]) == (rate.low, rate.high)
+
+
 def _trained(policy: str, won: dict[int, list[bool]]) -> pd.DataFrame:
     """`won`: seed of the training run -> success on each task, all of expert length 3."""
     return pd.concat(
