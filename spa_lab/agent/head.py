@@ -39,7 +39,7 @@ def check_head(model: "PreTrainedModel", name: str) -> None:
     """
     if model.device.type == "meta":
         return
-    n = min(_CHECKED_TOKENS, int(model.config.vocab_size))
+    n = min(_CHECKED_TOKENS, int(model.config.get_text_config().vocab_size))
     ids = torch.arange(n, device=model.device)[None]  # (1, L)
     hidden = model.base_model(input_ids=ids, use_cache=False).last_hidden_state[0]
     own = model(input_ids=ids, use_cache=False).logits[0]  # (L, V)
