@@ -166,13 +166,9 @@ def spa_progress(experiment: Experiment, report: Report) -> CreditMethod:
 
     Fails where siblings are few or nothing alike: the model then has nothing to tell histories apart by.
     """
-    if "progress" not in experiment.models:  # fitted once per process
-        experiment.models["progress"] = _fitted_progress(experiment)
-    made: CreditMethod = experiment.models["progress"]
-    return made
-
-
-def _fitted_progress(experiment: Experiment) -> CreditMethod:
+    known: CreditMethod | None = experiment.models.get("progress")
+    if known is not None:  # fitted once per process
+        return known
     start, (fitted, held_out) = perf_counter(), experiment.explored
     policy = experiment.policy(CLONED)
     data = ProgressData.of(read_histories(policy, fitted))
@@ -186,7 +182,9 @@ def _fitted_progress(experiment: Experiment) -> CreditMethod:
         of_each = [tables[trajectory.id] for trajectory in trajectories]
         return model.credit(trajectories, of_each, clock=False, close=False)
 
-    return CreditMethod("spa_progress", "ours", assign, fitting)
+    made = CreditMethod("spa_progress", "ours", assign, fitting)
+    experiment.models["progress"] = made
+    return made
 
 
 def gigpo_progress(experiment: Experiment, report: Report) -> CreditMethod:
