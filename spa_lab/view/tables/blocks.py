@@ -65,13 +65,17 @@ def block_table(
         math.nan if truth is None else np.hypot(truth.standard_error[starts], truth.standard_error[ends])
     )
     frame["excess"] = frame["contribution"] - frame["progress"]
-    known = frame["contribution_error"]
-    most_of_sum = 0.0 if errors is None else np.add.reduceat(errors, starts)  # however the errors depend
-    error = np.hypot(frame["progress_error"], known.where(known.notna(), most_of_sum))
-    frame["differs"] = (frame["excess"].abs() > CLEAR * error) & (frame["excess"].abs() > LEAST)
+    frame["differs"] = _differs(frame, 0.0 if errors is None else np.add.reduceat(errors, starts))
     refused = np.array([step.grounded is False for step in trajectory.steps], dtype=np.int64)
     frame["refused"] = np.add.reduceat(refused, starts)
     return frame
+
+
+def _differs(frame: pd.DataFrame, most: FloatArray | float) -> pd.Series:
+    """Whether the excess of each block is clear; `most` is what an error can be that is unknown."""
+    known = frame["contribution_error"]
+    error = np.hypot(frame["progress_error"], known.where(known.notna(), most))
+    return (frame["excess"].abs() > CLEAR * error) & (frame["excess"].abs() > LEAST)
 
 
 def _errors(source: str, errors: FloatArray, starts: np.ndarray, ends: np.ndarray) -> FloatArray:
