@@ -233,12 +233,13 @@ def _complete(run: Run, credits: Mapping[str, Mapping[str, Credit]], ids: Sequen
 def _save_credit(experiment: Experiment, method: CreditMethod, chosen: Sequence[Trajectory]) -> None:
     """Give credit and measure its cost → `credits/scored-<source>` and `results/costs-<source>`.
 
-    Continuations were played before, together with the measurement: their mean time is added.
+    Continuations from every step were played before, together with the measurement: their mean time is added.
     """
     credits, cost = measure(method, chosen)
     name = _file_name(method.source)
     experiment.run.save_credits(f"scored-{name}", credits, role="scored")
-    seconds = measurement.seconds_per_continuation(experiment.run) * cost.rollouts
+    earlier = method.branches * sum(map(len, chosen))
+    seconds = measurement.seconds_per_continuation(experiment.run) * earlier
     row = {
         "source": method.source,
         "origin": method.origin,

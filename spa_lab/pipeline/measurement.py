@@ -14,6 +14,7 @@ from spa_lab.pipeline.evaluations import CLONED
 from spa_lab.pipeline.experiment import Experiment, ExperimentSource
 from spa_lab.pipeline.parallel import Report, WorkerTask
 from spa_lab.store import Run
+from spa_lab.truth.bisection import ValuesAtSteps, bisected_values
 from spa_lab.truth.monte_carlo import branch_outcomes
 from spa_lab.truth.outcomes import BranchOutcomes
 from spa_lab.types import Trajectory, ValueTruth
@@ -101,6 +102,23 @@ def spare_truths(
     if key not in experiment.models:
         experiment.models[key] = _play(experiment, trajectories, SPARE, "spare")
     return truths(experiment.models[key], 0, branches)
+
+
+def bisected(
+    experiment: Experiment,
+    trajectories: Sequence[Trajectory],
+    branches: int,
+    on_progress: Callable[[float], object] = lambda share: None,
+) -> list[ValuesAtSteps]:
+    """Values by bisection, from continuations that no measurement uses; played once per process."""
+    key = ("bisected", branches, tuple(trajectory.id for trajectory in trajectories))
+    if key not in experiment.models:
+        experiment.models[key] = bisected_values(
+            experiment.player(CLONED), experiment.environment, trajectories, experiment.explore_tasks,
+            experiment.preset.explore_rollout.of_continuations(), branches=branches,
+            rng=experiment.rng("bisection"), on_progress=on_progress,
+        )  # fmt: skip
+    return experiment.models[key]
 
 
 def seconds_per_continuation(run: Run) -> float:

@@ -87,6 +87,18 @@ SOURCES: Mapping[str, SourceEntry] = MappingProxyType(
             "critic_gae", "critic, GAE", "GAE of a fine-tuned critic, lambda 0.95", "critic"
         ),
         "critic": _entry("critic", "ensemble critic", "TD errors of small heads on frozen features", "heads"),
+        "mc_bisection_8": _entry(
+            "mc_bisection_8",
+            "Monte Carlo, bisection",
+            "values by 8 continuations at the few steps that bisection finds",
+            "bisection",
+        ),
+        "spa_progress_bisection": _entry(
+            "spa_progress_bisection",
+            "SPA-RL, progress, corrected",
+            "progress by siblings, corrected at the few steps that bisection measures",
+            "progress",
+        ),
         "math_shepherd_8": _entry(
             "math_shepherd_8", "Math-Shepherd", "whether any of 8 continuations succeeds", CONTINUATIONS
         ),

@@ -60,7 +60,7 @@ def branch_outcomes(
         StoreError: a file cannot be written.
     """
     by_id, written = {task.id: task for task in tasks}, _rows_by_id(trajectories, rows, folder)
-    _check(trajectories, by_id, config, branches, allowed)
+    check_measurement(trajectories, by_id, config, branches, allowed)
     files = _OutcomeFiles(folder, settings_of(policy, environment, config, allowed) if folder else {})
     known = {trajectory.id: files.load(trajectory) for trajectory in trajectories}
     missing = _missing(trajectories, by_id, known, branches, seed=rng.getrandbits(63), rows=written)
@@ -96,13 +96,14 @@ def _rows_by_id(
     return {trajectory.id: row for trajectory, row in zip(trajectories, written, strict=True)}
 
 
-def _check(
+def check_measurement(
     trajectories: Sequence[Trajectory],
     tasks: Mapping[str, Task],
     config: RolloutConfig,
     branches: int,
     allowed: AllowedTexts | None,
 ) -> None:
+    """Raise ValueError for what no measurement can be made of; see `branch_outcomes`."""
     if branches < 1:
         raise ValueError(f"needs at least 1 branch, got {branches}")
     if allowed and allowed.max_tokens > config.max_new_tokens:

@@ -39,6 +39,7 @@ SOURCES = {
     "terminal", "mean", "random", "grounding", "step_index", "leave_one_out", "gigpo", "ipr_5",
     "math_shepherd_8", "mc_difference_8", "spa", "spa_released_head", "critic_td", "critic_gae", "rudder",
     "occlusion", "spa_prefix", "spa_progress", "gigpo_progress", "spa_hindsight", "critic", CEILING,
+    "mc_bisection_8", "spa_progress_bisection",
 }  # fmt: skip
 
 
@@ -130,6 +131,23 @@ def test_progress_is_added_to_anchor_states(scored: tuple[Run, str]) -> None:
     for name, both in credits["gigpo_progress"].items():
         parts = [credits[source][name].contributions for source in ("gigpo", "spa_progress")]
         np.testing.assert_allclose(both.contributions, parts[0] + parts[1])
+
+
+def test_bisection_costs_a_few_values_and_corrects_progress(scored: tuple[Run, str]) -> None:
+    run, _ = scored
+    credits, trajectories = run.credits(), run.load_trajectories("explore")
+    spent = pd.DataFrame(run.results("costs")).set_index("source")
+    for source in ("mc_bisection_8", "spa_progress_bisection"):
+        assert 8 * len(credits[source]) <= spent.loc[source, "rollouts"]
+        assert spent.loc[source, "rollouts"] < spent.loc["mc_difference_8", "rollouts"]
+        assert spent.loc[source, "rollouts"] % 8 == 0
+        for trajectory in trajectories:
+            if trajectory.id in credits[source]:
+                credit = credits[source][trajectory.id]
+                assert credit.predicted_outcome == pytest.approx(trajectory.known_outcome)
+    assert spent.loc["spa_progress_bisection", "fit_seconds"] > 0
+    for name, plain in credits["mc_bisection_8"].items():
+        assert plain.base_value == credits["spa_progress_bisection"][name].base_value
 
 
 def test_what_is_done_is_not_done_again(scored: tuple[Run, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from spa_lab.credit.methods.baselines import (
     random_split,
     step_index,
 )
+from spa_lab.credit.methods.bisection import bisection
 from spa_lab.credit.methods.gigpo import gigpo
 from spa_lab.credit.methods.learned import critic_gae, critic_td, estimator_credit, prediction_difference
 from spa_lab.credit.methods.monte_carlo import ipr, math_shepherd, monte_carlo_difference
@@ -25,6 +26,7 @@ __all__ = [
     "Cost",
     "CreditMethod",
     "Measured",
+    "bisection",
     "credit_method",
     "critic_gae",
     "critic_td",

@@ -39,6 +39,8 @@ class CreditMethod:
     """Spent once, before the first credit: rollouts to learn from and the seconds of learning."""
     branches: int = 0
     """Continuations played at each step of each trajectory."""
+    played: Callable[[Sequence[Trajectory]], int] | None = None
+    """Continuations of trajectories that have just been given credit, if not the same number at each step."""
 
     def __call__(self, trajectories: Sequence[Trajectory]) -> list[Credit]:
         """One credit for each trajectory, in order.
@@ -103,9 +105,10 @@ def measure(method: CreditMethod, trajectories: Sequence[Trajectory]) -> Measure
         trajectories: N trajectories.
 
     Returns:
-        N credits, the wall time they took in seconds, and the rollouts: `branches` at every step.
+        N credits, the wall time they took in seconds, and the rollouts: `branches` a step and `played`.
     """
     start = perf_counter()
     credits = method(trajectories)
     seconds = perf_counter() - start
-    return Measured(credits, Cost(seconds, method.branches * sum(map(len, trajectories))))
+    played = method.played(trajectories) if method.played else 0
+    return Measured(credits, Cost(seconds, method.branches * sum(map(len, trajectories)) + played))

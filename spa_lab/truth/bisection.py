@@ -1,0 +1,163 @@
+"""Values at a few steps of each trajectory, found by bisection: where the value changes, not everywhere.
+
+V(h_0) is measured, V(h_T) = R is known. The interval of steps over which the value changes most is halved,
+and the policy continues from its middle, until nothing changes by `LEAST` or `MOST` values are measured. Most
+steps of a long episode change nothing, so this takes a few values instead of T.
+
+OmegaPRM (arXiv:2406.06592) halves a solution to find its first error. Departs from it: every change is
+looked for, gains as well as losses, in successes as well as in failures.
+"""
+
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from spa_lab.agent.codec import TokenRow
+from spa_lab.agent.player import Player
+from spa_lab.agent.processes import processes
+from spa_lab.agent.sampling import AllowedTexts
+from spa_lab.configs.rollout import RolloutConfig
+from spa_lab.envs.base import Environment, Task
+from spa_lab.truth.branching import ContinuationRequest, play_continuations
+from spa_lab.truth.monte_carlo import check_measurement
+from spa_lab.types import Trajectory
+
+MOST = 7
+"""Values of one trajectory, V(h_0) included."""
+LEAST = 0.1
+"""Outcome units: over an interval that changes less, no step is looked for."""
+
+
+@dataclass(frozen=True)
+class ValuesAtSteps:
+    """Measured values at some steps of one trajectory, and R at its end."""
+
+    trajectory_id: str
+    values: Mapping[int, float]
+    """t -> V(h_t), in the order of t; 0 and T are always there."""
+    branches: int
+    """Continuations behind each of them but the last."""
+
+    @property
+    def rollouts(self) -> int:
+        """Continuations that were played."""
+        return self.branches * (len(self.values) - 1)
+
+    def with_value(self, step: int, value: float) -> "ValuesAtSteps":
+        """With one value more."""
+        return replace(self, values=dict(sorted({**self.values, step: value}.items())))
+
+
+def next_step(values: Mapping[int, float], *, least: float = LEAST) -> int | None:
+    """The step to measure next: the middle of the interval over which the value changes most.
+
+    Args:
+        values: t -> V(h_t) of at least two steps.
+        least: smallest change that is looked into, outcome units.
+
+    Returns:
+        A step between two of `values`; of equal changes that in the longest, then the first interval. None
+        if no interval of more than one step changes by `least`.
+    """
+    steps = sorted(values)
+    intervals = [
+        (abs(values[after] - values[before]), after - before, -before)
+        for before, after in pairwise(steps)
+        if after - before > 1 and abs(values[after] - values[before]) >= least
+    ]
+    if not intervals:
+        return None
+    _, length, before = max(intervals)
+    return length // 2 - before
+
+
+def bisected_values(
+    policy: Player,
+    environment: Environment,
+    trajectories: Sequence[Trajectory],
+    tasks: Iterable[Task],
+    config: RolloutConfig,
+    *,
+    branches: int,
+    rng: random.Random,
+    most: int = MOST,
+    rows: Sequence[TokenRow] | None = None,
+    allowed: AllowedTexts | None = None,
+    on_progress: Callable[[float], object] = lambda share: None,
+) -> list[ValuesAtSteps]:
+    """Measure values of N trajectories by bisection, all trajectories side by side.
+
+    A continuation draws the same random numbers as in `monte_carlo.branch_outcomes` with this `rng`, so each
+    value is one that a measurement of all steps would give, as far as batches of other sizes round alike.
+
+    Args:
+        policy: continues; need not be the one that wrote the trajectories.
+        environment: its step limit is the step cap.
+        trajectories: N recorded episodes; each is replayed and compared with its record.
+        tasks: the tasks of these trajectories, in any order.
+        config: as for `branch_outcomes`.
+        branches: continuations behind each value, >= 1. With few of them noise looks like a change.
+        rng: gives the base of all random numbers.
+        most: values of one trajectory, V(h_0) included, >= 1.
+        rows: the tokens that each was sampled as; without them the text is encoded.
+        allowed: the only texts that the policy may write; None: any text.
+        on_progress: called with the share of the `most` rounds that has ended, and with 1 at the end.
+
+    Raises:
+        ValueError: `most` is below 1; and what `branch_outcomes` refuses.
+    """
+    if most < 1:
+        raise ValueError(f"needs at least 1 value, got {most}")
+    by_id, seed = {task.id: task for task in tasks}, rng.getrandbits(63)
+    check_measurement(trajectories, by_id, config, branches, allowed)
+    requests = _requests(trajectories, by_id, rows, seed)
+    known = {one.id: ValuesAtSteps(one.id, {len(one): one.known_outcome}, branches) for one in trajectories}
+    for done in range(most):
+        steps = _next_steps(known) if done else dict.fromkeys(known, 0)
+        wanted = [_starting_at(step, requests[name], branches) for name, step in steps.items()]
+        for name, value in _values(policy, environment, wanted, config, allowed):
+            known[name] = known[name].with_value(steps[name], value)
+        on_progress((done + 1) / most)
+    return list(known.values())
+
+
+def _requests(
+    trajectories: Sequence[Trajectory], tasks: Mapping[str, Task], rows: Sequence[TokenRow] | None, seed: int
+) -> dict[str, ContinuationRequest]:
+    """By trajectory, without continuations yet."""
+    written: Sequence[TokenRow | None] = [None] * len(trajectories) if rows is None else rows
+    return {
+        one.id: ContinuationRequest(one, tasks[one.task_id], (), seed, row)
+        for one, row in zip(trajectories, written, strict=True)
+    }
+
+
+def _next_steps(known: Mapping[str, ValuesAtSteps]) -> dict[str, int]:
+    """Trajectory -> the step to measure, for those in which there is one."""
+    steps = {name: next_step(measured.values) for name, measured in known.items()}
+    return {name: step for name, step in steps.items() if step is not None}
+
+
+def _starting_at(step: int, request: ContinuationRequest, branches: int) -> ContinuationRequest:
+    """The request with continuations from one step."""
+    length = len(request.trajectory)
+    return replace(request, indices=tuple(range(branches) if t == step else () for t in range(length)))
+
+
+def _values(
+    policy: Player,
+    environment: Environment,
+    requests: Sequence[ContinuationRequest],
+    config: RolloutConfig,
+    allowed: AllowedTexts | None,
+) -> list[tuple[str, float]]:
+    """Trajectories and mean outcomes of their continuations; played by all processes of a launch."""
+    own = processes().share(requests)
+    played = [
+        (tree.request.trajectory.id, float(np.concatenate(tree.outcomes()).mean()))
+        for tree in play_continuations(policy, environment, own, config, allowed=allowed)
+    ]
+    return processes().gather(played)
