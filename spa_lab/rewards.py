@@ -164,8 +164,14 @@ def _check_same(trajectory: Trajectory, credit: Credit) -> None:
         )
 
 
-NO_SPLIT = frozenset({"critic_gae", "gigpo", "leave_one_out", "ipr", "math_shepherd", "grounding"})
-"""Built-in sources of advantages, of values, which `ipr` and `math_shepherd` give, and of marks."""
+NO_SPLIT = frozenset(
+    {
+        "critic_gae", "gigpo", "gigpo_progress", "leave_one_out", "occlusion", "ipr", "math_shepherd",
+        "grounding",
+    }
+)  # fmt: skip
+"""Built-in sources of advantages, of differences that are no split, of values, which `ipr` and
+`math_shepherd` give, and of marks."""
 
 
 def predicts_outcome(source: str) -> bool:

@@ -16,7 +16,8 @@ from spa_lab.view.tables.reliability import reliability_table
 
 def test_advantages_values_and_marks_predict_no_outcome() -> None:
     assert [source for source in SOURCES if not predicts_outcome(source)] == [
-        "grounding", "leave_one_out", "gigpo", "critic_gae", "math_shepherd_8", "ipr_5",
+        "grounding", "leave_one_out", "gigpo", "gigpo_progress", "occlusion", "critic_gae", "math_shepherd_8",
+        "ipr_5",
     ]  # fmt: skip
     assert not predicts_outcome("ipr_16")
     assert predicts_outcome("mc_difference_8") and predicts_outcome("my_ipr")

@@ -43,7 +43,7 @@ class Case:
     @property
     def sure(self) -> NDArray[np.bool_]:
         """(T,) bool: Delta differs from 0 by more than two standard errors."""
-        return np.abs(self.truth) > SURE * self.truth_error
+        return np.abs(self.truth) > np.maximum(SURE * self.truth_error, TIED)
 
 
 Part = tuple[float, float]
@@ -55,6 +55,15 @@ TIED = 1e-9
 """Outcome units: values of the truth that differ by less are the same."""
 _ROWS_IN_MEMORY = 512
 """Rows of a matrix of all pairs of steps that are computed at a time."""
+
+
+def without_rounding(numbers: FloatArray, scale: float) -> FloatArray:
+    """The numbers in steps of `TIED` times a scale, so that what is equal but for rounding is the same float.
+
+    Differences of shares k / N, and of exact values of a decided state, need not be the same float or 0.
+    """
+    step = TIED * scale
+    return np.round(numbers / step) * step if step else numbers
 
 
 def spearman_part(case: Case) -> Part:
@@ -77,7 +86,7 @@ def pair_part(case: Case) -> Part:
     variance = case.truth_error[first] ** 2 + case.truth_error[second] ** 2
     variance = variance + np.where(second == first + 1, 2 * case.error[second] ** 2, 0.0)
     gap = case.truth[second] - case.truth[first]
-    known = np.abs(gap) > SURE * np.sqrt(variance)
+    known = np.abs(gap) > np.maximum(SURE * np.sqrt(variance), TIED)
     agreed = np.sign(gap) * np.sign(case.contributions[second] - case.contributions[first])
     return float(((1 + agreed[known]) / 2).sum()), float(known.sum())
 
@@ -109,7 +118,6 @@ def pivot_part(case: Case) -> Part:
     pivot = int(np.argmax(progress))
     if not (case.sure[pivot] and progress[pivot] > 0):
         return 0.0, 0.0
-    # differences of equal shares k / N need not be the same float
     pivotal, best = np.isclose(progress, progress[pivot], rtol=0.0, atol=TIED), scores == scores.max()
     return float((best & pivotal).sum() / best.sum()), 1.0
 

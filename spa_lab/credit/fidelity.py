@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from spa_lab.credit import agreement
-from spa_lab.credit.agreement import Case
+from spa_lab.credit.agreement import Case, without_rounding
 from spa_lab.matching import check_match
 from spa_lab.stats.task_weights import percentile_bounds, task_weights
 from spa_lab.types import Credit, FloatArray, Trajectory, ValueTruth
@@ -220,8 +220,8 @@ def _resampled(
 def _case(trajectory: Trajectory, credit: Credit, truth: ValueTruth, task: int) -> Case:
     return Case(
         task=task,
-        contributions=credit.contributions,
-        truth=truth.progress,
+        contributions=without_rounding(credit.contributions, float(np.abs(credit.contributions).max())),
+        truth=without_rounding(truth.progress, 1.0),
         error=truth.standard_error,
         predicted=credit.predicted_outcome,
         outcome=trajectory.known_outcome,

@@ -143,7 +143,9 @@ def grounded_credit(collected: Collected, credits: Sequence[Credit], reward: Rew
     A_l = w_t * (alpha * c_t + beta * g_t), t the step of l, as `rewards.fuse` pays it without its error
 
     In a comparison of returns the grounding of all steps would be summed, and standardised where outcomes are
-    equal: in a group of failures it would rank steps by how many refused ones follow.
+    equal: in a group of failures it would rank steps by how many refused ones follow. A bonus is paid as the
+    penalty that differs from it by beta at every step: nothing is subtracted from these advantages, and a
+    constant would reinforce whatever was executed, in failures too.
 
     Args:
         collected: N episodes.
@@ -153,7 +155,7 @@ def grounded_credit(collected: Collected, credits: Sequence[Credit], reward: Rew
     Raises:
         ValueError: as `rewards.fuse`.
     """
-    as_it_is = replace(reward, residual="kept")
+    as_it_is = replace(reward, residual="kept", grounding_form="penalty")
     fused = [
         replace(credit, contributions=fuse(episode.trajectory, credit, as_it_is))
         for episode, credit in zip(collected.episodes, credits, strict=True)

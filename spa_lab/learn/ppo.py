@@ -76,6 +76,9 @@ def with_ppo(inputs: TrainingInputs, **changes: Any) -> TrainingInputs:
 class GAEOnRewards:
     """Episodes -> GAE estimates on their step rewards; the critic is fitted at the first call.
 
+    That fit is to the episodes which the critic then grades, so an episode's own return is part of its
+    baseline, and the advantages of the first iteration are too small; the more so, the fewer episodes.
+
     Args:
         reward: what each step is paid.
         critic: gives the values.

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from spa_lab.learn.methods import METHODS, check_method_name, find_method
-from spa_lab.pipeline.sources import CONTINUATIONS, SOURCES, find_source
+from spa_lab.pipeline.sources import SOURCES, find_source
 
 if TYPE_CHECKING:
     from spa_lab.store import Run
@@ -65,8 +65,8 @@ ADVANTAGES: Mapping[str, AdvantageEntry] = MappingProxyType(
         "grpo": AdvantageEntry("GRPO", "outcome standardised within the task", "grpo"),
         "gigpo": AdvantageEntry("GiGPO", "returns compared in groups of a task and of a state", "gigpo"),
         "spa": AdvantageEntry("SPA-RL, GAE", "contributions, reward and GAE of the preset", "spa"),
-        "spa_released": AdvantageEntry(
-            "SPA-RL, released", "contributions as they are, discounts of the released code", "spa",
+        "spa_published": AdvantageEntry(
+            "SPA-RL, published", "contributions as they are, discounts of the released code", "spa",
             settings=PUBLISHED,
         ),
         "step:spa": AdvantageEntry("SPA-RL, own step", "contribution of its own step", source="spa"),
@@ -87,7 +87,7 @@ def entry_of(name: str) -> AdvantageEntry:
     if name.startswith(STEP):
         source = name.removeprefix(STEP)
         find_source(source)
-        if source in SOURCES and SOURCES[source].model == CONTINUATIONS:
+        if source in SOURCES and SOURCES[source].plays:
             raise ValueError(
                 f"advantage {name!r}: Monte Carlo credit is compared for every number of continuations anyway"
             )
@@ -100,7 +100,7 @@ def entry_of(name: str) -> AdvantageEntry:
 
 def default_names(run: "Run") -> list[str]:
     """Those of `ADVANTAGES` whose models and explorations the run has."""
-    estimated = {"spa", "spa_released", "step:spa"}
+    estimated = {"spa", "spa_published", "step:spa"}
     missing = set() if "estimator" in run.names("models") else set(estimated)
     if not any(entry.role == "explored" for entry in run.trajectory_sets()):
         missing |= {*estimated, "step:critic"}

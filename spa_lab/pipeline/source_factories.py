@@ -173,14 +173,17 @@ def spa_progress(experiment: Experiment, report: Report) -> CreditMethod:
     start, (fitted, held_out) = perf_counter(), experiment.explored
     policy = experiment.policy(CLONED)
     data = ProgressData.of(read_histories(policy, fitted))
-    config = replace(experiment.preset.progress, state=False)
+    config = replace(experiment.preset.progress, state=False, hindsight=False)
     model = fit_progress(data, config, rng=experiment.rng("progress"))
     read = ProgressData.of(read_histories(policy, held_out)).tables if held_out else []
     tables = {trajectory.id: table for trajectory, table in zip(held_out, read, strict=True)}
     fitting = Cost(perf_counter() - start, len(fitted) + len(held_out))
 
     def assign(trajectories: Sequence[Trajectory]) -> list[Credit]:
-        of_each = [tables[trajectory.id] for trajectory in trajectories]
+        if all(trajectory.id in tables for trajectory in trajectories):
+            of_each = [tables[trajectory.id] for trajectory in trajectories]
+        else:  # other episodes, such as those of `spa-lab gradient`, are compared among themselves
+            of_each = ProgressData.of(read_histories(policy, trajectories)).tables
         return model.credit(trajectories, of_each, clock=False, close=False)
 
     made = CreditMethod("spa_progress", "ours", assign, fitting)

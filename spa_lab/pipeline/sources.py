@@ -35,10 +35,16 @@ class SourceEntry:
     """One line for `--help`."""
     model: str = NO_MODEL
     """What it needs; sources of one model are made in one process, which fits the model once."""
+    plays: bool = False
+    """Whether giving credit plays continuations."""
 
 
 def _entry(function: str, title: str, summary: str, model: str = NO_MODEL) -> SourceEntry:
     return SourceEntry(f"spa_lab.pipeline.source_factories:{function}", title, summary, model)
+
+
+def _continued(function: str, title: str, summary: str, model: str = CONTINUATIONS) -> SourceEntry:
+    return SourceEntry(f"spa_lab.pipeline.source_factories:{function}", title, summary, model, plays=True)
 
 
 SOURCES: Mapping[str, SourceEntry] = MappingProxyType(
@@ -87,24 +93,24 @@ SOURCES: Mapping[str, SourceEntry] = MappingProxyType(
             "critic_gae", "critic, GAE", "GAE of a fine-tuned critic, lambda 0.95", "critic"
         ),
         "critic": _entry("critic", "ensemble critic", "TD errors of small heads on frozen features", "heads"),
-        "mc_bisection_8": _entry(
+        "mc_bisection_8": _continued(
             "mc_bisection_8",
             "Monte Carlo, bisection",
             "values by 8 continuations at the few steps that bisection finds",
             "bisection",
         ),
-        "spa_progress_bisection": _entry(
+        "spa_progress_bisection": _continued(
             "spa_progress_bisection",
             "SPA-RL, progress, corrected",
             "progress by siblings, corrected at the few steps that bisection measures",
             "progress",
         ),
-        "math_shepherd_8": _entry(
-            "math_shepherd_8", "Math-Shepherd", "whether any of 8 continuations succeeds", CONTINUATIONS
+        "math_shepherd_8": _continued(
+            "math_shepherd_8", "Math-Shepherd", "whether any of 8 continuations succeeds"
         ),
-        "ipr_5": _entry("ipr_5", "IPR", "mean outcome of 5 continuations", CONTINUATIONS),
-        "mc_difference_8": _entry(
-            "mc_difference_8", "Monte Carlo, 8", "differences of values by 8 continuations", CONTINUATIONS
+        "ipr_5": _continued("ipr_5", "IPR", "mean outcome of 5 continuations"),
+        "mc_difference_8": _continued(
+            "mc_difference_8", "Monte Carlo, 8", "differences of values by 8 continuations"
         ),
     }
 )

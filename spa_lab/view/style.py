@@ -175,6 +175,7 @@ _ALIASES: Mapping[str, str] = MappingProxyType(
         "cloned_sft": "cloned", "critic_s_credit": "critic", "critic_s_td_errors": "critic",
         "outcome_spread_evenly": "mean", "outcome_split_at_random": "random", "critic_credit": "critic",
         "critic_heads": "critic", "ensemble_critic": "critic", "spa_rl_progress": "spa_progress",
+        "spa_rl_progress_corrected": "spa_progress_bisection", "monte_carlo_bisection": "mc_bisection",
         "spa_rl_hindsight": "spa_hindsight", "spa_rl_offline": "spa_offline", "ragen_starpo_s": "ragen_s",
         "spa_rl_released_rule": "spa_released", "spa_rl_released_head": "spa_released_head",
         "spa_rl_every_prefix": "spa_prefix", "stepagent_inverse_rl": "stepagent_inverse",

@@ -35,7 +35,9 @@ ONCE = np.ones((1, 1))
         (agreement.kendall_part, _case([1, 3, 2], [1, 2, 3]), (1 / 3, 1)),
         # of the three pairs one is in order, one is not, one is tied
         (agreement.pair_part, _case([1, 3, 1], [0, 1, 2]), (1.5, 3)),
-        # pairs that the truth itself ties are none
+        # pairs that the truth itself ties are none, and what differs by rounding alone is a tie
+        (agreement.pair_part, _case([1, 2], [0.1 + 0.2, 0.3]), (0, 0)),
+        (agreement.sign_part, _case([1, 2], [0.1 + 0.2 - 0.3, 0.5]), (1, 1)),
         (agreement.pair_part, _case([1, 2], [0.5, 0.5]), (0, 0)),
         (agreement.sign_part, _case([1, -1, 0, 2], [0.3, 0.3, 0.3, 0]), (1.5, 3)),
         (agreement.harm_part, _case([1, 2, 3, 1], [-0.5, 0.5, 0, 0.1]), (2.5, 3)),
@@ -58,6 +60,14 @@ ONCE = np.ones((1, 1))
 )
 def test_by_hand(part: object, case: Case, expected: tuple[float, float]) -> None:
     assert part(case) == pytest.approx(expected)  # type: ignore[operator]
+
+
+def test_rounding_breaks_no_tie() -> None:
+    shares = np.array([7 / 12 - 4 / 12, 3 / 12, 11 / 12 - 8 / 12, 0.0])
+    assert len(np.unique(shares)) > 2, "the same share, but for rounding"
+    assert len(np.unique(agreement.without_rounding(shares, 1.0))) == 2
+    np.testing.assert_allclose(agreement.without_rounding(shares, 1.0), shares, atol=1e-9)
+    assert (agreement.without_rounding(np.zeros(3), 0.0) == 0).all()
 
 
 def test_what_the_truth_does_not_know_is_not_asked() -> None:

@@ -90,6 +90,18 @@ def test_grpo_pays_grounding_to_its_own_step(
         assert estimate.advantage.tolist() == [0, 0, 0, 0, -0.05]
 
 
+@pytest.mark.parametrize("method", ["grpo", "gigpo"])
+def test_a_bonus_does_not_reinforce_failures(
+    learner_of: Make, build: Build, inputs_of: Callable[..., TrainingInputs], method: str
+) -> None:
+    """It differs from the penalty by the same number at every step, so it is paid as one."""
+    reward = RewardConfig(beta=0.5, grounding_form="bonus", residual="last")
+    learner = learner_of(method, inputs_of(reward=reward))
+    for estimate in learner.estimate(Collected([build(0.0, "a"), build(0.0, "b")], [0, 0])):
+        assert estimate.advantage.tolist() == [0, 0, 0, 0, -0.5]
+        assert estimate.rewards is not None and estimate.rewards.tolist() == [0, 0, 0.5, 0, 0.0]
+
+
 def test_starpo_s_keeps_the_groups_of_widest_spread(
     learner_of: Make, build: Build, inputs_of: Callable[..., TrainingInputs]
 ) -> None:
