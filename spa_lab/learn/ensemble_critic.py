@@ -28,7 +28,7 @@ class EnsembleCriticConfig:
     """How the heads are built and fitted."""
 
     heads: int = 5
-    """K, also the number of folds; 1 fits a single head, kept as it was where it fitted best, without a validation fold."""
+    """K, also the number of folds; 1 fits a single head without a validation fold, kept at its least loss."""
     layers: int = 1
     """Hidden layers whose states are the features, counted from the last."""
     width: int = 128

@@ -14,11 +14,11 @@ b and k are two numbers, fitted to the outcomes (`credit.hindsight`); k = 1 for 
 The policy's habits cancel in the ratio: what it writes anyhow, right or wrong, gets no credit. At the start
 e = 0 and all ratios are 0.
 
-After hindsight credit assignment (Harutyunyan et al. 2019, arXiv:1912.02503): there the policy's probability of
-an action is divided by that given the return; here its probability in a success is divided by that in a
-failure, so that the ratio does not depend on which policy played. Departs from SPA-RL (arXiv:2505.20732), whose estimator is a head on a
-hidden state: from few episodes a language model learns what belongs to successes sooner than a head learns
-their values.
+After hindsight credit assignment (Harutyunyan et al. 2019, arXiv:1912.02503): there the policy's probability
+of an action is divided by that given the return; here its probability in a success is divided by that in a
+failure, so that the ratio does not depend on which policy played. Departs from SPA-RL (arXiv:2505.20732),
+whose estimator is a head on a hidden state: from few episodes a language model learns what belongs to
+successes sooner than a head learns their values.
 """
 
 import random

@@ -3,9 +3,9 @@
 A_t = alpha * (norm(R) over the episodes of the task
                + norm(gamma^(T - 1 - t) R) over all visits of the same anchor state) + beta * g_t
 
-on every token of step t; gamma is 0.95 whatever `ppo.gamma` is, see `credit.methods.gigpo`. The anchor is the text before the step, as published.
-No critic and no estimator; the clipped update and the KL to the cloned policy are those of `preset.ppo`, the
-loss is a mean over steps.
+on every token of step t; see `credit.methods.gigpo`, whose gamma of 0.95 does not depend on `ppo.gamma`. The
+anchor is the text before the step, as published. No critic and no estimator; the clipped update and the KL to
+the cloned policy are those of `preset.ppo`, the loss is a mean over steps.
 
 Grounding is paid to its own step only, see `learn.estimates.grounded_credit`.
 
