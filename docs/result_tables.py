@@ -249,6 +249,7 @@ TABLES: Mapping[str, Rows] = {
         "virtualhome", [GROUNDED, MINUTES, BY_SEED, BY_LENGTH],
         "cloned", "cloned, two passes", "cloned, eight passes", "terminal reward", "SPA-RL",
         "SPA-RL, progress", "StepAgent", "GRPO", "GiGPO", "RFT", "RAGEN",
+        elsewhere=frozenset({"GiGPO", "GRPO"}),
     ),
     "methods/webshop": methods(
         "webshop", [in_one_cell(FROM_CLONE), Column("reward", reward), GROUNDED, MINUTES, BY_SEED],
