@@ -6,14 +6,16 @@ steps of a long episode change nothing, so this takes a few values instead of T.
 
 OmegaPRM (arXiv:2406.06592) halves a solution to find its first error. Departs from it: every change is
 looked for, gains as well as losses, in successes as well as in failures.
+
+A continuation draws the random numbers that it draws in `monte_carlo.branch_outcomes`: each value is one that
+a measurement of all steps would give, as far as batches of other sizes round alike.
 """
 
 import random
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-
-import numpy as np
 
 from spa_lab.agent.codec import TokenRow
 from spa_lab.agent.player import Player
@@ -21,7 +23,7 @@ from spa_lab.agent.processes import processes
 from spa_lab.agent.sampling import AllowedTexts
 from spa_lab.configs.rollout import RolloutConfig
 from spa_lab.envs.base import Environment, Task
-from spa_lab.truth.branching import ContinuationRequest, play_continuations
+from spa_lab.truth.branching import ContinuationRequest, RolloutTree, play_continuations
 from spa_lab.truth.monte_carlo import check_measurement
 from spa_lab.types import Trajectory
 
@@ -88,10 +90,7 @@ def bisected_values(
     allowed: AllowedTexts | None = None,
     on_progress: Callable[[float], object] = lambda share: None,
 ) -> list[ValuesAtSteps]:
-    """Measure values of N trajectories by bisection, all trajectories side by side.
-
-    A continuation draws the same random numbers as in `monte_carlo.branch_outcomes` with this `rng`, so each
-    value is one that a measurement of all steps would give, as far as batches of other sizes round alike.
+    """Measure values of N trajectories by bisection, many trajectories side by side.
 
     Args:
         policy: continues; need not be the one that wrote the trajectories.
@@ -104,7 +103,7 @@ def bisected_values(
         most: values of one trajectory, V(h_0) included, >= 1.
         rows: the tokens that each was sampled as; without them the text is encoded.
         allowed: the only texts that the policy may write; None: any text.
-        on_progress: called with the share of the `most` rounds that has ended, and with 1 at the end.
+        on_progress: called with the share of the trajectories that is done, 0 to 1.
 
     Raises:
         ValueError: `most` is below 1; and what `branch_outcomes` refuses.
@@ -115,13 +114,37 @@ def bisected_values(
     check_measurement(trajectories, by_id, config, branches, allowed)
     requests = _requests(trajectories, by_id, rows, seed)
     known = {one.id: ValuesAtSteps(one.id, {len(one): one.known_outcome}, branches) for one in trajectories}
-    for done in range(most):
-        steps = _next_steps(known) if done else dict.fromkeys(known, 0)
-        wanted = [_starting_at(step, requests[name], branches) for name, step in steps.items()]
-        for name, value in _values(policy, environment, wanted, config, allowed):
-            known[name] = known[name].with_value(steps[name], value)
-        on_progress((done + 1) / most)
-    return list(known.values())
+    own = processes().share(trajectories)
+    waiting, ended = _Queue(_starting_at(0, requests[one.id], branches) for one in own), 0
+    for tree in play_continuations(policy, environment, waiting, config, allowed=allowed):
+        measured = _with_tree(known[tree.request.trajectory.id], tree)
+        known[measured.trajectory_id] = measured
+        step = next_step(measured.values) if len(measured.values) <= most else None
+        if step is None:
+            ended += 1
+            on_progress(ended / len(own))
+        else:
+            waiting.append(_starting_at(step, tree.request, branches))
+    return processes().gather([known[one.id] for one in own])
+
+
+def _with_tree(known: ValuesAtSteps, tree: RolloutTree) -> ValuesAtSteps:
+    """With the value of the step whose continuations are those of the tree."""
+    outcomes = tree.outcomes()
+    step = next(t for t, played in enumerate(outcomes) if played.size)
+    return known.with_value(step, float(outcomes[step].mean()))
+
+
+class _Queue(deque[ContinuationRequest]):
+    """Requests as an iterator that goes on when something was added after its end."""
+
+    def __iter__(self) -> "_Queue":
+        return self
+
+    def __next__(self) -> ContinuationRequest:
+        if not self:
+            raise StopIteration
+        return self.popleft()
 
 
 def _requests(
@@ -135,29 +158,7 @@ def _requests(
     }
 
 
-def _next_steps(known: Mapping[str, ValuesAtSteps]) -> dict[str, int]:
-    """Trajectory -> the step to measure, for those in which there is one."""
-    steps = {name: next_step(measured.values) for name, measured in known.items()}
-    return {name: step for name, step in steps.items() if step is not None}
-
-
 def _starting_at(step: int, request: ContinuationRequest, branches: int) -> ContinuationRequest:
     """The request with continuations from one step."""
     length = len(request.trajectory)
     return replace(request, indices=tuple(range(branches) if t == step else () for t in range(length)))
-
-
-def _values(
-    policy: Player,
-    environment: Environment,
-    requests: Sequence[ContinuationRequest],
-    config: RolloutConfig,
-    allowed: AllowedTexts | None,
-) -> list[tuple[str, float]]:
-    """Trajectories and mean outcomes of their continuations; played by all processes of a launch."""
-    own = processes().share(requests)
-    played = [
-        (tree.request.trajectory.id, float(np.concatenate(tree.outcomes()).mean()))
-        for tree in play_continuations(policy, environment, own, config, allowed=allowed)
-    ]
-    return processes().gather(played)

@@ -121,7 +121,7 @@ def play_continuations(
     Args:
         policy: continues every history; its model, if it is in this process, must be in eval mode.
         environment: its step limit is the step cap.
-        requests: read one by one, as slots become free.
+        requests: read one by one, as slots become free; asked again while others are played, if it was empty.
         config: temperature and longest step; `parallel` is the number of continuations in flight.
         allowed: the only texts that the policy may write, or None for any text.
         on_end: called with the number of continuations that have just ended, while others still run.
@@ -144,6 +144,8 @@ def play_continuations(
                 writer.advance()
             yield from (tree for tree in trees if not tree.n_running)
             trees = [tree for tree in trees if tree.n_running]
+            if following is None:  # whoever was given a tree may have asked for more
+                following = next(source, None)
 
 
 def _grow(
