@@ -41,7 +41,8 @@ FORMS = {
     "spa": "SPA-RL, these presets",
     "published": "SPA-RL, as published",
 }
-"""Buttons that set everything at once; the third has the settings of the paper and its released code."""
+"""Buttons that set everything at once; the third has the settings of the paper and its released code. Those
+of SPA-RL need a source of it."""
 
 
 class RewardExplorer(CollectionView):
@@ -112,13 +113,17 @@ class RewardExplorer(CollectionView):
             self._set(**{name: value})
         elif name == "source" and value in self.collection.sources:
             self.selection.source = value
-        elif name == "form" and value in FORMS:
+        elif name == "form" and value in self._forms():
             self._choose_form(value)
+
+    def _forms(self) -> dict[str, str]:
+        """Those of `FORMS` that the collection has a source for -> the source."""
+        spa = next((each for each in self.collection.sources if each.lower().startswith("spa")), None)
+        return {form: source for form in FORMS if (source := "terminal" if form == "terminal" else spa)}
 
     def _choose_form(self, form: str) -> None:
         """Set source and settings of one of `FORMS`."""
-        model = self.collection.sources[0]  # those of models come first
-        self.selection.source = "terminal" if form == "terminal" else model
+        self.selection.source = self._forms()[form]
         reward, ppo = TINY.reward, TINY.ppo
         self.settings = AdvantageSettings() if form == "published" else AdvantageSettings(
             reward.alpha, reward.beta, ppo.gamma, ppo.lam, granularity=ppo.gae_level,
@@ -144,5 +149,5 @@ class RewardExplorer(CollectionView):
         for name, (title, kind) in CHOICES.items():
             options = [option for option in get_args(kind) if option != "truth" or self.collection.has_truths]
             choices.append(controls.choice(name, title, getattr(self.settings, name), options))
-        forms = [controls.button("form", title, value=form) for form, title in FORMS.items()]
+        forms = [controls.button("form", FORMS[form], value=form) for form in self._forms()]
         return controls.row(*forms) + controls.row(*sliders) + controls.row(*choices)

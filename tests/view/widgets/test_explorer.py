@@ -16,8 +16,8 @@ from spa_lab.widgets import RewardExplorer, Selection
 def test_a_slider_moves_reward_and_advantage(
     trajectory: Trajectory, credit: Credit, press: Callable[..., None]
 ) -> None:
-    selection = Selection(source="by hand")
-    view = RewardExplorer(Collection.of([trajectory], [credit]), selection)
+    selection, rival = Selection(source="by hand"), replace(credit, source="SPA, linear")
+    view = RewardExplorer(Collection.of([trajectory], [credit, rival]), selection)
     before, drawn = view.to_frame(), view.chart
     press(view, alpha="2", lam="0.5")
     assert view.settings.alpha == 2 and view.settings.lam == 0.5
@@ -27,13 +27,22 @@ def test_a_slider_moves_reward_and_advantage(
     press(view, source="terminal")
     assert selection.source == "terminal" and view.to_frame()["contribution"].tolist() == [0, 0, 1]
     press(view, form="published")
-    assert view.settings == AdvantageSettings() and selection.source == "by hand"
+    assert view.settings == AdvantageSettings() and selection.source == "SPA, linear"
     press(view, form="terminal")
     assert selection.source == "terminal" and view.settings.granularity == "step"
     press(view, form="spa", beta="0")
-    assert selection.source == "by hand" and view.settings.residual == "last" and view.settings.beta == 0
+    assert selection.source == "SPA, linear" and view.settings.residual == "last" and view.settings.beta == 0
     view.selected_step = 2
     assert selection.step == 2
+
+
+def test_buttons_of_spa_need_a_source_of_it(
+    trajectory: Trajectory, credit: Credit, press: Callable[..., None]
+) -> None:
+    view = RewardExplorer(Collection.of([trajectory], [credit]))
+    press(view, form="published")
+    assert view.selection.source == "by hand" and "Terminal reward" in view.controls
+    assert "SPA-RL" not in view.controls, "another source's credit is not what SPA-RL pays"
 
 
 def test_spreading_the_error_moves_widget_and_static_page(
