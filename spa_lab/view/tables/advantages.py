@@ -68,7 +68,7 @@ def advantage_table(
 
     Columns:
         step: int64; n_tokens: int64, tokens written in the step.
-        contribution, grounding: float64, c_t and g_t.
+        contribution, grounding: float64, c_t and g_t; g_t is NaN where it is unknown and beta is 0.
         grounding_form: str, "bonus" or "penalty", the same in every row.
         residual: str, "kept", "spread" or "last", the same in every row.
         from_error: float64, outcome units, the step's part of the residual, times alpha; 0 if it is kept.
@@ -87,7 +87,8 @@ def advantage_table(
         n_tokens: (T,) tokens of each step, >= 1; estimated by `word_count` if None.
 
     Raises:
-        ValueError: the credit or the token counts do not fit the trajectory, or the truth is missing.
+        ValueError: the credit or the token counts do not fit the trajectory, the truth is missing, or the
+            outcome, or the grounding with beta other than 0, is unknown.
     """
     counts = [word_count(step.text) for step in trajectory.steps] if n_tokens is None else n_tokens
     if len(counts) != len(trajectory) or min(counts) < 1:
@@ -110,7 +111,7 @@ def _frame(
             "step": np.arange(len(trajectory)),
             "n_tokens": np.array(counts, dtype=np.int64),
             "contribution": credit.contributions,
-            "grounding": grounding(trajectory),
+            "grounding": _grounding(trajectory, settings),
             "grounding_form": settings.grounding_form,
             "residual": settings.residual,
             "from_error": from_credit - kept,
@@ -122,6 +123,13 @@ def _frame(
             "reach": step_advantages(last, np.zeros(len(trajectory)), counts, at_end),
         }
     )
+
+
+def _grounding(trajectory: Trajectory, settings: AdvantageSettings) -> FloatArray:
+    """g_t of each step; where it is not paid it may be unknown."""
+    if settings.beta:
+        return grounding(trajectory)
+    return np.array([np.nan if step.grounded is None else float(step.grounded) for step in trajectory.steps])
 
 
 def step_advantages(

@@ -17,7 +17,7 @@ from spa_lab.view.tables.advantages import AdvantageSettings, Critic, Granularit
 from spa_lab.view.tables.collection import Collection
 from spa_lab.view.text import shortened
 from spa_lab.view.widgets import controls
-from spa_lab.view.widgets.host import chart_pane, pane
+from spa_lab.view.widgets.host import chart_pane, pane, trouble_html
 from spa_lab.view.widgets.linked import CollectionView
 from spa_lab.view.widgets.selection import Selection
 
@@ -82,7 +82,8 @@ class RewardExplorer(CollectionView):
         """What is drawn, see `tables.advantages.advantage_table`.
 
         Raises:
-            ValueError: the selected source gave the trajectory no credit.
+            ValueError: the selected source gave the trajectory no credit, or its outcome or grounding is
+                unknown and the settings need it.
         """
         credits = self.credits([self.selection.source])
         if not credits:
@@ -94,15 +95,18 @@ class RewardExplorer(CollectionView):
         """The trajectory that is shown now; the chart first, as it is what a user waits for."""
         source = safe(shortened(self.selection.source, 60))
         title = f'<h4 dir="auto">{safe(shortened(self.trajectory.instruction, 120))}</h4>'
-        if self.credits([self.selection.source]):
-            table = self.to_frame()
+        try:
+            table = self.to_frame() if self.credits([self.selection.source]) else None
+            trouble = f'<span class="note">{source} gave this trajectory no credit.</span>'
+        except ValueError as error:  # what this trajectory lacks is no error of the view whose user opened it
+            table, trouble = None, trouble_html(error)
+        if table is not None:
             self.draw_chart("chart", advantage_chart(self.trajectory, table))
             self.summary = f'{title}<p class="facts">credit by {source}</p>{advantage_summary_html(table)}'
             self.numbers = advantage_numbers_html(table)
         else:
             self.draw_chart("chart", None)
-            self.summary = f'{title}<span class="note">{source} gave this trajectory no credit.</span>'
-            self.numbers = ""
+            self.summary, self.numbers = title + trouble, ""
         self.controls = self._form()
 
     def on_control(self, name: str, value: str) -> None:

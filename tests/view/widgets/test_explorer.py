@@ -10,7 +10,7 @@ from spa_lab.rewards import fuse
 from spa_lab.types import Credit, Trajectory
 from spa_lab.view.tables.advantages import AdvantageSettings
 from spa_lab.view.tables.collection import Collection
-from spa_lab.widgets import RewardExplorer, Selection
+from spa_lab.widgets import Inspector, RewardExplorer, Selection
 
 
 def test_a_slider_moves_reward_and_advantage(
@@ -83,6 +83,28 @@ def test_who_gave_no_credit_is_said(make_trajectory: Callable[..., Trajectory]) 
         view.to_frame()
     view.selection.choose("b")
     assert view.to_frame()["contribution"].tolist() == [0, 0, 1]
+
+
+def test_what_a_trajectory_lacks_is_said_where_it_is_missing(
+    make_trajectory: Callable[..., Trajectory], credit: Credit, press: Callable[..., None]
+) -> None:
+    known = make_trajectory(id="known")
+    blind = replace(known, id="<b>blind", steps=tuple(replace(s, grounded=None) for s in known.steps))
+    endless = replace(known, id="endless", outcome=None, success=None)
+    credits = [replace(credit, trajectory_id=one.id) for one in (known, blind, endless)]
+    collection = Collection.of([known, blind, endless], credits)
+    view = RewardExplorer(collection, Selection(trajectory_id="known"))
+    inspector = Inspector(collection, view.selection)
+    press(inspector, trajectory="1")
+    assert inspector.status == "" and inspector.trajectory.id == "<b>blind", "no error of the inspector"
+    assert "step 0: whether the world executed the action is unknown" in view.summary
+    assert "<b>" not in view.summary and view.chart == view.numbers == ""
+    press(view, beta="0")
+    assert view.chart and "unknown" not in view.summary and view.to_frame()["grounding"].isna().all()
+    press(inspector, trajectory="2")
+    assert "its outcome is unknown" in view.summary and view.chart == inspector.status == ""
+    press(inspector, trajectory="0")
+    assert view.chart and "unknown" not in view.summary
 
 
 def test_own_token_counts_are_used(trajectory: Trajectory, credit: Credit) -> None:
