@@ -18,6 +18,7 @@ from spa_lab.pipeline.figures import MAKERS, Asked, LeftOut, figures
 from spa_lab.pipeline.figures.boards import of_scoreboards
 from spa_lab.pipeline.figures.command import NAMES
 from spa_lab.pipeline.figures.compared import comparison_figures
+from spa_lab.pipeline.figures.credit import steps_of
 from spa_lab.pipeline.figures.episodes import _advantage_settings
 from spa_lab.pipeline.figures.evaluations import of_evaluations
 from spa_lab.store import Run
@@ -226,6 +227,13 @@ def test_figures_name_the_commits_that_resumed_a_run(tmp_path: Path, monkeypatch
     made = provenance_of([run])
     assert made["git_commit"] == ["a" * 40, "b" * 40]
     assert in_words(made).endswith(f"commit {'a' * 10}, {'b' * 10}.")
+
+
+def test_runs_that_share_a_name_keep_their_episodes_apart(finished: Callable[..., Run]) -> None:
+    runs = [finished(seed, name=f"{folder}/seed-0", spa="110000") for seed, folder in enumerate("ab")]
+    steps = steps_of(runs, Asked())
+    assert steps.groupby(["source", "trajectory_id"]).size().tolist() == [3] * 8, "2 runs, episodes, sources"
+    assert steps["trajectory_id"].str.startswith(("1/seed-0/x/", "2/seed-0/x/")).all()
 
 
 def test_sources_without_space_are_told() -> None:

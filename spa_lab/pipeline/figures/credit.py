@@ -67,7 +67,7 @@ def _as_far_as_it_fits(figure: paper.PaperFigure, table: pd.DataFrame) -> Made:
 def steps_of(runs: Sequence[Run], asked: Asked) -> pd.DataFrame:
     """`credited_steps` of all runs; ids of episodes and tasks of several runs are kept apart and together."""
     frames = []
-    for run in runs:
+    for number, run in enumerate(runs, start=1):
         entries = credited_of(run, asked)
         if not entries:
             continue
@@ -83,7 +83,8 @@ def steps_of(runs: Sequence[Run], asked: Asked) -> pd.DataFrame:
         truths = {entry.trajectory.id: entry.truth for entry in entries if entry.truth}
         steps = credited_steps([entry.trajectory for entry in entries], credits, truths, run.second_truth())
         if len(runs) > 1:
-            steps["trajectory_id"] = f"{run.path.name}/" + steps["trajectory_id"]
+            # two runs may share a name, such as "seed-0" in two folders
+            steps["trajectory_id"] = f"{number}/{run.path.name}/" + steps["trajectory_id"]
         frames.append(steps)
     return pd.concat(frames, ignore_index=True) if frames else credited_steps([], [])
 
