@@ -76,7 +76,7 @@ class RewardExplorer(CollectionView):
             self.selection.source = collection.sources[0]
         self.follow()
         self.observe(self._redraw, names=["settings"])
-        self.selection.observe(self._redraw, names=["source"])
+        self.hear(self._redraw, "source")
 
     def to_frame(self) -> pd.DataFrame:
         """What is drawn, see `tables.advantages.advantage_table`.

@@ -1,5 +1,6 @@
 """Widgets that follow the trajectory and the step of a `Selection`."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,11 @@ class Linked(Host):
     A subclass calls `follow` at the end of its `__init__`.
     """
 
+    shown_id: str
+    """Id of the trajectory that is shown; `open_selected` sets it."""
+    _heard: tuple[tuple[Callable[[Any], None], str], ...] = ()
+    """Handlers of the selection's traits."""
+
     def __init__(self, selection: Selection | None, **traits: Any) -> None:
         super().__init__(**traits)
         self.selection = selection if selection is not None else Selection()
@@ -25,16 +31,31 @@ class Linked(Host):
         """Show the selected trajectory and follow later changes of the selection."""
         self.open_selected()
         self.draw()
-        self.selection.observe(self._on_trajectory, names=["trajectory_id"])
-        self.selection.observe(self._on_step, names=["step"])
+        self.hear(self._on_trajectory, "trajectory_id")
+        self.hear(self._on_step, "step")
         self.observe(self._on_selected_step, names=["selected_step"])
+
+    def hear(self, handler: Callable[[Any], None], name: str) -> None:
+        """Call the handler when that trait of the selection changes, until the widget is closed."""
+        self.selection.observe(handler, names=[name])
+        self._heard += ((handler, name),)
+
+    def close(self) -> None:
+        """Also leave the selection, which may outlive the widget."""
+        for handler, name in self._heard:
+            self.selection.unobserve(handler, names=[name])
+        self._heard = ()
+        super().close()
 
     def shows(self, trajectory_id: str) -> bool:
         """Whether this widget can show that trajectory; others are ignored."""
         raise NotImplementedError
 
     def open_selected(self) -> None:
-        """Load the selected trajectory, which `shows` accepts; sets `n_steps` and `selected_step`."""
+        """Load the selected trajectory, which `shows` accepts.
+
+        Sets `shown_id`, `n_steps` and `selected_step`.
+        """
         raise NotImplementedError
 
     def draw(self) -> None:
@@ -55,7 +76,8 @@ class Linked(Host):
             self.draw()
 
     def _on_step(self, _: Any) -> None:
-        if self.shows(self.selection.trajectory_id):
+        # a step of an episode that is yet to be opened would be clipped to the length of this one
+        if self.selection.trajectory_id == self.shown_id:
             self.selected_step = self.step
             self.draw_step()
 
@@ -97,7 +119,8 @@ class CollectionView(Linked):
 
     def open_selected(self) -> None:
         """Load the selected trajectory from the collection."""
-        self.index = self.collection.position(self.selection.trajectory_id)
+        self.shown_id = self.selection.trajectory_id
+        self.index = self.collection.position(self.shown_id)
         self.trajectory = self.collection.trajectory(self.index)
         self.n_steps = len(self.trajectory)
         self.selected_step = self.step

@@ -17,7 +17,7 @@ from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view.html.steps import steps_html
 from spa_lab.view.notes import Note, Notes
 from spa_lab.view.tables.collection import Collection, Query
-from spa_lab.widgets import Inspector, Selection
+from spa_lab.widgets import Inspector, RewardExplorer, Selection
 
 Drawn = Callable[[int], Trajectory]
 Opinion = Callable[..., Credit]
@@ -52,6 +52,28 @@ def test_one_selection_moves_all_views(collection: Collection) -> None:
     assert len(marked(other, "steps")) == 6
     selection.step = 99
     assert first.selected_step == 5
+
+
+def test_a_step_is_not_clipped_to_the_episode_shown_before(collection: Collection) -> None:
+    selection = Selection(trajectory_id="t4")
+    views = [Inspector(collection, selection), Inspector(collection, selection)]
+    for step, shown in ((5, 5), (99, 6)):
+        selection.choose("t4")
+        selection.choose("t7", step)
+        assert selection.step == shown and [view.selected_step for view in views] == [shown, shown]
+
+
+def test_a_closed_view_leaves_the_selection(collection: Collection) -> None:
+    selection = Selection()
+    closed, other = Inspector(collection, selection), RewardExplorer(collection, selection)
+    closed.close()
+    selection.choose("t6", 3)
+    assert closed.trajectory.id == "t4" and other.trajectory.id == "t6"
+    drawn = other.summary
+    other.close()
+    selection.source = "mean"
+    assert other.summary == drawn
+    other.close()  # again does no harm
 
 
 def test_what_has_something_to_see_is_opened_first(
