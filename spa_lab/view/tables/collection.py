@@ -10,11 +10,10 @@ import pandas as pd
 from spa_lab.matching import check_match
 from spa_lab.rewards import MODEL_FREE
 from spa_lab.store import Run
-from spa_lab.store.lines import Record
 from spa_lab.store.records import decode_trajectory
 from spa_lab.types import Credit, FloatArray, Labels, TokenNumbers, Trajectory, ValueTruth
 from spa_lab.view.tables.annotations import RunAnnotations
-from spa_lab.view.tables.frames import known_share, trajectories_frame
+from spa_lab.view.tables.index import index_of, index_of_records, record_words, words
 from spa_lab.view.tables.trajectory import disagreement, running_sum
 
 Outcome = Literal["all", "success", "failure", "unknown"]
@@ -51,7 +50,8 @@ class Query:
     """Which trajectories to show; the defaults show all."""
 
     text: str = ""
-    """Words that all occur in instruction, thoughts, actions or replies, case-insensitive; "" for all."""
+    """Words that all occur in instruction, thoughts, actions or what the agent saw, case-insensitive; "" for
+    all."""
     kind: str = ""
     """Kind of task; "" for all."""
     outcome: Outcome = "all"
@@ -103,6 +103,8 @@ class Collection:
     """All texts of every trajectory in lower case; filled by the first search."""
     _groups: dict[str, dict[str, list[int]]] = field(default_factory=dict, repr=False)
     """Column of the index -> value -> positions; filled where it is asked for."""
+    _gaps: dict[str, FloatArray] = field(default_factory=dict, repr=False)
+    """Source -> `disagreements`; filled where it is asked for."""
 
     @classmethod
     def of(
@@ -134,10 +136,8 @@ class Collection:
         """
         check_match(trajectories, credits, truths, labels, tokens)
         held = list(trajectories)
-        sentences = pd.Series([one.instruction or one.initial_observation for one in held], dtype="object")
-        index = trajectories_frame(held, expert_length=None).assign(instruction=sentences)
         said = RunAnnotations(list(credits), list(truths), kinds or {}, labels, tokens, meta or {})
-        return _collection(name, index, said, held.__getitem__, lambda i: _words(held[i]))
+        return _collection(name, index_of(held), said, held.__getitem__, lambda i: words(held[i]))
 
     @classmethod
     def read(
@@ -172,10 +172,10 @@ class Collection:
 
         return _collection(
             title,
-            _index_of_records(records),
+            index_of_records(records),
             annotations if kinds is None else annotations._replace(kinds=kinds),
             open_at,
-            lambda i: _record_words(records[i]),
+            lambda i: record_words(records[i]),
         )
 
     def __len__(self) -> int:
@@ -235,13 +235,19 @@ class Collection:
         return self._meta.get(self._id(position), {})
 
     def disagreements(self, source: str) -> FloatArray:
-        """(N,) float64, outcome units: `trajectory.disagreement`; NaN without a truth or a credit."""
-        result = np.full(len(self), np.nan)
-        for trajectory_id, truth in self._truths.items():
-            position = self._positions[trajectory_id]
-            for credit in self.credits(position, [source]):
-                result[position] = disagreement(credit, truth)
-        return result
+        """(N,) float64, outcome units: `trajectory.disagreement`; NaN without a truth or a credit.
+
+        The array is kept for the next call and cannot be written to.
+        """
+        if source not in self._gaps:
+            result = np.full(len(self), np.nan)
+            for trajectory_id, truth in self._truths.items():
+                position = self._positions[trajectory_id]
+                for credit in self.credits(position, [source]):
+                    result[position] = disagreement(credit, truth)
+            result.flags.writeable = False
+            self._gaps[source] = result
+        return self._gaps[source]
 
     def path(self, position: int, source: str) -> FloatArray | None:
         """(T + 1,) float64, outcome units: measured values, or else the running sum of a recorded credit."""
@@ -260,9 +266,21 @@ class Collection:
 
         By task id where the two collections share any, else by the task sentence, if there is one.
         """
-        here, there = self._tasks("task_id"), other._tasks("task_id")
-        column = "task_id" if here.keys() & there.keys() else "instruction"
+        column = self._shared(other)
         return self._tasks(column).get(other.index[column].iat[position], [])
+
+    def ending_otherwise(self, other: "Collection") -> set[int]:
+        """Positions of the episodes here of whose task the other collection has one of another success."""
+        column, ends = self._shared(other), successes(other.index)
+        seen = {task: {ends[at] for at in positions} for task, positions in other._tasks(column).items()}
+        own = enumerate(zip(self.index[column], successes(self.index), strict=True))
+        return {at for at, (task, success) in own if seen.get(task, set()) - {success}}
+
+    def _shared(self, other: "Collection") -> str:
+        """The column of both indices that tells which episodes are of the same task."""
+        return (
+            "instruction" if self._tasks("task_id").keys().isdisjoint(other._tasks("task_id")) else "task_id"
+        )
 
     def _tasks(self, column: str) -> dict[str, list[int]]:
         """Value of a column of the index, unless it is empty -> positions."""
@@ -358,40 +376,3 @@ def _collection(
     task_kinds = [said.kinds.get(task_id, UNKNOWN_KIND) for task_id in index["task_id"]]
     index = index.assign(kind=pd.Series(task_kinds, dtype="str"))[list(COLUMNS)]
     return Collection(name, index, open_at, words, by_id, measured, positions, labels, tokens, said.meta)
-
-
-def _index_of_records(records: Sequence[Record]) -> pd.DataFrame:
-    def column(name: str, dtype: str) -> pd.Series:
-        return pd.Series([record[name] for record in records], dtype=dtype)
-
-    def per_record(function: Callable[[list[Any]], float], dtype: str) -> pd.Series:
-        return pd.Series([function(record["steps"]) for record in records], dtype=dtype)
-
-    sentences = [record["instruction"] or record["initial_observation"] for record in records]
-    return pd.DataFrame(
-        {
-            "trajectory_id": column("id", "str"),
-            "task_id": column("task_id", "str"),
-            "instruction": pd.Series(sentences, dtype="object"),
-            "policy": column("policy", "str"),
-            "n_steps": per_record(len, "int64"),
-            "outcome": column("outcome", "float64"),
-            "success": column("success", "boolean"),
-            "ended": column("ended", "str"),
-            "grounding": per_record(
-                lambda steps: known_share([step["grounded"] for step in steps])[0], "float64"
-            ),
-        }
-    )
-
-
-def _words(trajectory: Trajectory) -> str:
-    steps = (f"{step.text}\n{step.action}\n{step.observation}" for step in trajectory.steps)
-    return "\n".join([trajectory.id, trajectory.instruction, *steps])
-
-
-def _record_words(record: Record) -> str:
-    steps = (
-        f"{step.get('text')}\n{step.get('action')}\n{step.get('observation')}" for step in record["steps"]
-    )
-    return "\n".join([record["id"], record["instruction"], *steps])

@@ -13,7 +13,7 @@ from spa_lab.view.html.episodes import SORTS, episodes_html
 from spa_lab.view.html.notes import notes_html
 from spa_lab.view.html.steps import Scale
 from spa_lab.view.notes import Notes, split_tags
-from spa_lab.view.tables.collection import Collection, Query, successes
+from spa_lab.view.tables.collection import Collection, Query
 from spa_lab.view.tables.trajectory import MEASURED
 from spa_lab.view.text import outcome_text, shortened
 from spa_lab.view.widgets.episode import (
@@ -25,19 +25,13 @@ from spa_lab.view.widgets.episode import (
     n_pages,
 )
 from spa_lab.view.widgets.host import chart_pane, pane
-from spa_lab.view.widgets.inspector_forms import beside_choice, drawing_html, filters_html
+from spa_lab.view.widgets.inspector_forms import NUMBERS, as_number, beside_choice, drawing_html, filters_html
 from spa_lab.view.widgets.linked import CollectionView, default_index
 from spa_lab.view.widgets.saved_inspector import saved_page
 from spa_lab.view.widgets.selection import Selection
 
 FIRST_SOURCES = 3
 """Sources that are drawn at first."""
-_NUMBERS: Mapping[str, tuple[str, Callable[[str], float]]] = {
-    "shortest": ("steps from", int),
-    "longest": ("steps to", int),
-    "disagreement": ("|ĉ − Δ| at least", float),
-}
-"""Field of a number -> its title, and how it is read."""
 NOTES_FILE = "notes.jsonl"
 
 
@@ -71,7 +65,7 @@ class Inspector(CollectionView):
     remarks = pane()
     live_only = frozenset({"filters", "controls", "status", "found", "remarks"})
     query = traitlets.Instance(Query, args=())
-    """What is listed; setting it updates the list."""
+    """What is listed; setting it updates the list. Its source is that of the selection."""
     query_words = traitlets.List(traitlets.Unicode()).tag(sync=True)
     """Words that the page marks in the text."""
     sources = traitlets.List(traitlets.Unicode())
@@ -105,6 +99,7 @@ class Inspector(CollectionView):
         self._beyond: int | None = None  # the page of a longer episode beside, after the last step here
         self._start(sources)
         self.follow()
+        self.hear(self._on_source, "source")
         self.observe(self._search, names=["query"])
         self.observe(self._redraw, names=["sources", "scale", "chart_kind", "focus", "beside_set"])
 
@@ -204,11 +199,10 @@ class Inspector(CollectionView):
             self.set_trait("chart_kind" if name == "chart" else name, value)
 
     def _filter(self, name: str, value: str) -> None:
-        if name == "source":
-            self.selection.source = value
-            self.query = replace(self.query, source=value)
-        elif name in _NUMBERS:
-            self._ask(**{name: _number(name, value) if value.strip() else None})
+        if name == "source" and value in self.collection.sources:
+            self._ask(source=value)
+        elif name in NUMBERS:
+            self._ask(**{name: as_number(name, value) if value.strip() else None})
         elif name in ("text", "kind", "outcome", "order"):
             self._ask(**{name: value})
         elif name == "sort" and value in SORTS:
@@ -275,18 +269,33 @@ class Inspector(CollectionView):
         if 0 <= place < len(self.numbers):
             self._choose(self.numbers[place])
 
+    @traitlets.validate("query")
+    def _with_source(self, proposal: Any) -> Query:
+        """A query that names no source keeps the one before."""
+        asked = proposal["value"]
+        return asked if asked.source else replace(asked, source=self.query.source)
+
+    def _on_source(self, _: Any) -> None:
+        """Another view chose a source."""
+        if self.selection.source in self.collection.sources:
+            self._ask(source=self.selection.source)
+
     def _redraw(self, _: Any) -> None:
         self.draw()
 
     def _search(self, _: Any) -> None:
         """List what the filters select, and open the first of it if the episode shown is not in it."""
+        if self.query.source in self.collection.sources:
+            self.selection.source = self.query.source
         self.numbers = self.collection.find(self.query)
         if self.tag:
             tagged = {name for name, tags in self.notes.tags().items() if self.tag in tags}
             ids = self.collection.index["trajectory_id"]
             self.numbers = [at for at in self.numbers if ids.iat[at] in tagged]
         if self.only_differing:
-            self.numbers = [at for at in self.numbers if self._ends_otherwise(at)]
+            beside = self._beside_sets().get(self.beside_set)
+            differing = self.collection.ending_otherwise(beside()) if beside else set()
+            self.numbers = [at for at in self.numbers if at in differing]
         self.query_words = self.query.words
         if self.numbers and self.index not in self.numbers:
             self._choose(self.numbers[0])
@@ -298,30 +307,22 @@ class Inspector(CollectionView):
         own = self.trajectory_set or self.collection.name
         return {own: lambda: self.collection} | dict(self.trajectory_sets) | dict(self.others)
 
-    def _partners(self, position: int) -> tuple[Collection, list[int]] | None:
-        """The collection beside, and its other episodes of a task; None if nothing is to be beside."""
+    def _partners(self) -> tuple[Collection, list[int]] | None:
+        """The collection beside, and its other episodes of the task; None if nothing is to be beside."""
         sets = self._beside_sets()
         if self.beside_set not in sets:
             return None
         collection = sets[self.beside_set]()
-        same = collection.same_task(self.collection, position)
-        return collection, [at for at in same if collection is not self.collection or at != position]
+        same = collection.same_task(self.collection, self.index)
+        return collection, [at for at in same if collection is not self.collection or at != self.index]
 
     def _other(self) -> Episode | None:
         """The episode beside the one shown, drawn in the same way."""
-        pair = self._partners(self.index)
+        pair = self._partners()
         if pair is None or not pair[1]:
             return None
         position = self.partner if self.partner in pair[1] else pair[1][0]
         return Episode(pair[0], position, self.sources, self.focus, self.scale)
-
-    def _ends_otherwise(self, position: int) -> bool:
-        """Whether another episode of the task has another success."""
-        pair = self._partners(position)
-        if pair is None:
-            return False
-        own = successes(self.collection.index.iloc[[position]])[0]
-        return any(known is not own for known in successes(pair[0].index.iloc[pair[1]]))
 
     def _turn_to(self, page: int) -> None:
         """Show a page and select its first step; beside a longer episode there may be none to select."""
@@ -342,7 +343,7 @@ class Inspector(CollectionView):
         self.steps = beside_steps(episode, other, self.page) if other else episode.steps(self.page)
 
     def _draw_controls(self) -> None:
-        pair, partners, chosen = self._partners(self.index), {}, ""
+        pair, partners, chosen = self._partners(), {}, ""
         if pair is not None:
             collection, positions = pair
             rows = collection.index.iloc[positions]
@@ -386,15 +387,5 @@ class Inspector(CollectionView):
         )
         self.found = episodes_html(
             self.collection, self.numbers, self.index,
-            order=self.query.order, source=self.selection.source, tags=tags,
+            order=self.query.order, source=self.query.source, tags=tags,
         )  # fmt: skip
-
-
-def _number(name: str, value: str) -> float:
-    """What was typed into a field of `_NUMBERS`."""
-    title, kind = _NUMBERS[name]
-    try:
-        return kind(value)
-    except ValueError:
-        whole = "a whole number" if kind is int else "a number"
-        raise ValueError(f"{title}: needs {whole}, got {value!r:.60}") from None

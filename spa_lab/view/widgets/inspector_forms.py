@@ -1,6 +1,6 @@
 """The controls of the inspector: search, filters and order above the list, the drawing above the chart."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import get_args
 
 import pandas as pd
@@ -15,7 +15,12 @@ from spa_lab.view.widgets.episode import CHARTS
 
 MOST_KINDS = 100
 """Kinds of tasks that are offered."""
-
+NUMBERS: Mapping[str, tuple[str, Callable[[str], float]]] = {
+    "shortest": ("steps from", int),
+    "longest": ("steps to", int),
+    "disagreement": ("|ĉ − Δ| at least", float),
+}
+"""Field of a number -> its title, and how it is read."""
 
 LEGEND = {
     "R": "outcome of the episode, 0 to 1",
@@ -198,6 +203,16 @@ def _more(collection: Collection, query: Query, sources: Sequence[str], tags: Se
     if tags:
         parts.append(controls.choice("tag", "tag", tag, {"": "all"} | {name: name for name in tags}))
     return "".join(parts)
+
+
+def as_number(name: str, value: str) -> float:
+    """What was typed into a field of `NUMBERS`; raises ValueError if that is no number."""
+    title, kind = NUMBERS[name]
+    try:
+        return kind(value)
+    except ValueError:
+        whole = "a whole number" if kind is int else "a number"
+        raise ValueError(f"{title}: needs {whole}, got {value!r:.60}") from None
 
 
 def _shown(number: float | None) -> str:

@@ -48,7 +48,7 @@ def saved_page(view: "Inspector", path: Path) -> None:
 
 
 def _data(view: "Inspector") -> dict[str, Any]:
-    collection, query = view.collection, Query(source=view.selection.source)
+    collection, query = view.collection, Query(source=view.query.source)
     positions = range(len(collection))
     rows = episode_rows(collection, positions, source=query.source)
     gaps = collection.disagreements(query.source)

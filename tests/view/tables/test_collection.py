@@ -117,6 +117,44 @@ def test_an_invalid_step_is_reported_when_it_is_opened(several: list[Trajectory]
         Collection.read(run, "e")
 
 
+def test_a_search_finds_what_was_seen_first(several: list[Trajectory], tmp_path: Path) -> None:
+    """The list shows it as the task of an episode that has no instruction."""
+    first = replace(several[3], instruction="", initial_observation="A strange issue")
+    run = Run.create(tmp_path / "r", {}, seed=0)
+    run.save_trajectories("e", [*several[:3], first])
+    for collection in (Collection.of([*several[:3], first]), Collection.read(run, "e")):
+        assert collection.index["instruction"].iat[3] == "A strange issue"
+        assert collection.find(Query(text="strange issue")) == [3]
+
+
+def test_disagreements_are_computed_once(
+    several: list[Trajectory],
+    credits: list[Credit],
+    truths: list[ValueTruth],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    collection, calls = Collection.of(several, credits, truths), []
+    plain = Collection.credits
+    monkeypatch.setattr(Collection, "credits", lambda *asked: calls.append(asked) or plain(*asked))
+    once = collection.disagreements("spa")
+    assert collection.disagreements("spa") is once and len(calls) == 3, "those that were measured"
+    with pytest.raises(ValueError, match="read-only"):
+        once[0] = 1.0
+    assert np.isnan(collection.disagreements("nobody")).all()
+
+
+def test_episodes_of_a_task_that_end_otherwise(several: list[Trajectory], make_trajectory: Make) -> None:
+    """Of task0 both ends, of task1 a failure again, of task2 one that nobody knows; no others."""
+    again = [
+        make_trajectory(R, id=f"again/{task}/{R}", task_id=f"task{task}")
+        for task, R in ((0, 1.0), (0, 0.0), (1, 0.0), (2, None))
+    ]
+    again[3] = replace(again[3], success=None)
+    here, there = Collection.of(several), Collection.of(again)
+    assert here.ending_otherwise(there) == {0, 2} and there.ending_otherwise(here) == {1, 3}
+    assert there.ending_otherwise(there) == {0, 1} and here.ending_otherwise(here) == set()
+
+
 def test_invalid_input_is_refused(several: list[Trajectory]) -> None:
     with pytest.raises(ValueError, match="there is no trajectory"):
         Collection.of([])

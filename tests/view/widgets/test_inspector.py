@@ -63,6 +63,29 @@ def test_a_step_is_not_clipped_to_the_episode_shown_before(collection: Collectio
         assert selection.step == shown and [view.selected_step for view in views] == [shown, shown]
 
 
+def test_column_and_filter_are_of_the_source_that_another_view_chose(
+    collection: Collection, tmp_path: Path
+) -> None:
+    selection = Selection(source="spa")
+    view, explorer = Inspector(collection, selection), RewardExplorer(collection, selection)
+    press(explorer, source="mean")
+    assert view.query.source == "mean" and '<option value="mean" selected>' in view.filters
+    gaps = collection.disagreements("mean")
+    assert gaps[0] != collection.disagreements("spa")[0] and f">{gaps[0]:.2f}<" in view.found
+    press(view, disagreement=str((gaps[0] + gaps[1]) / 2))
+    assert view.numbers == [int(np.nanargmax(gaps))]
+    press(view, source="rival")
+    assert selection.source == "rival" and "credit by rival" in explorer.summary
+    view.query = Query(text="take")
+    assert view.query.source == "rival"
+    view.query = Query(source="spa")
+    assert selection.source == "spa"
+    selection.source = "of another collection"
+    assert view.query.source == "spa"
+    view.save(tmp_path / "one.html")
+    assert saved(tmp_path / "one.html")["episodes"][0]["keys"]["gap"] == collection.disagreements("spa")[0]
+
+
 def test_a_closed_view_leaves_the_selection(collection: Collection) -> None:
     selection = Selection()
     closed, other = Inspector(collection, selection), RewardExplorer(collection, selection)
@@ -316,6 +339,17 @@ def test_two_policies_side_by_side(drawn: Drawn, opinion: Opinion) -> None:
     assert "no other episode of this task there" in view.controls and "they part" not in view.steps
     press(view, beside_set="")
     assert view.beside_set == "" and "no other episode" not in view.controls
+
+
+def test_ends_are_compared_once_for_all_episodes(drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One by one, ten thousand take 8 seconds on each letter that is typed."""
+    several = [replace(drawn(4 + k % 3), id=str(k), task_id=f"{k % 10}") for k in range(100)]
+    view = Inspector(Collection.of(several))
+    view.beside_set, counted = view.collection.name, []
+    plain = pd.DataFrame.iloc.fget
+    monkeypatch.setattr(pd.DataFrame, "iloc", property(lambda frame: counted.append(1) or plain(frame)))
+    press(view, differing="")
+    assert len(view.numbers) == 100 and len(counted) < 20
 
 
 def test_tags_notes_and_labels_are_kept_and_exported(collection: Collection, tmp_path: Path) -> None:
