@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from spa_lab.configs.reward import RewardConfig
 from spa_lab.pipeline.figures import figures
@@ -16,6 +17,7 @@ from spa_lab.types import Credit, Trajectory
 from spa_lab.view import text
 from spa_lab.view.charts.credit import credit_chart
 from spa_lab.view.html.steps import steps_html
+from spa_lab.view.paper import bars_figure, success_figure
 from spa_lab.view.tables.collection import Collection, Query
 from spa_lab.view.tables.evaluation import success_table
 from spa_lab.view.tables.frames import steps_frame, trajectories_frame
@@ -91,6 +93,16 @@ def test_in_figures(unknown: Trajectory, tmp_path: Path) -> None:
     assert "left out: advantages-episode: trajectory 'u', step 0: whether the world executed" in said
     numbers = pd.read_csv(tmp_path / "out/running-sum-episode.csv", comment="#")
     assert numbers["outcome"].isna().all()
+
+
+def test_a_rate_that_nobody_knows_is_drawn_as_such(both: list[Trajectory]) -> None:
+    frame = trajectories_frame(both, expert_length=None).assign(policy=["known", "blind"])
+    for make in (success_figure, bars_figure):
+        partly, blind = make(success_table(frame)), make(success_table(frame.iloc[1:]))
+        written = [words.get_text() for words in partly.figure.findobj(Text)]
+        assert "–" in written and "100.0 [20.7, 100.0]" in written
+        assert not any("nan" in words for words in written) and "Wilson" in partly.caption
+        assert blind.caption == "Strict success in per cent, which is known of no episode."
 
 
 def test_what_needs_it_refuses(unknown: Trajectory) -> None:

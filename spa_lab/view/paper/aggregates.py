@@ -23,7 +23,7 @@ from spa_lab.view.paper.page import (
     wrapped_text,
 )
 from spa_lab.view.paper.paper_figure import PaperFigure
-from spa_lab.view.tables.comparison_rows import comparison_rows, interval, percent
+from spa_lab.view.tables.comparison_rows import comparison_rows, rate_text
 
 ROW, HEAD, AXIS, GAP, LEAST = 0.22, 0.26, 0.4, 0.16, 0.95
 """Inches: a policy, the titles, the axis below, between panels, the least width of a panel."""
@@ -63,7 +63,7 @@ def bars_figure(
     page = page_of(columns)
     with page.printing():
         figure = _draw_bars(table, page.width, beside)
-    caption = f"Strict success in per cent with {captions.intervals(table)}."
+    caption = captions.rates(table)
     facts = captions.policy_facts(table)
     return PaperFigure(name, figure, table, caption, page, facts, latex.success_rows(table), keys=("policy",))
 
@@ -133,7 +133,7 @@ def _widest(names: Sequence[str]) -> float:
 
 def _draw_bars(table: pd.DataFrame, width: float, beside: Sequence[str]) -> Figure:
     names = _names(table, width)
-    numbers = [f"{percent(row.success)} {interval(row.low, row.high)}" for row in table.itertuples()]
+    numbers = [rate_text(row.success, row.low, row.high) for row in table.itertuples()]
     left = MARGIN + 0.1 + _widest(names)
     right = MARGIN + 0.08 + max(map(text_width, numbers))
     if width - left - right < LEAST:  # numbers go, they are in the table

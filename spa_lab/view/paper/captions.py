@@ -50,6 +50,13 @@ def intervals(table: pd.DataFrame) -> str:
     return intervals_in_words(table) + (", Wilson's of one seed or where all end alike" if other else "")
 
 
+def rates(table: pd.DataFrame) -> str:
+    """What a figure of success rates shows, as a sentence."""
+    if not table["n"].any():
+        return "Strict success in per cent, which is known of no episode."
+    return f"Strict success in per cent with {intervals(table)}."
+
+
 def sample_size(counts: Sequence[int]) -> str:
     """E.g. "n = 24", or "n = 12 to 24" where the counts of what is compared differ."""
     least, most = int(min(counts)), int(max(counts))

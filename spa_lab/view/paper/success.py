@@ -21,6 +21,7 @@ from spa_lab.view.paper.page import (
     wrapped_text,
 )
 from spa_lab.view.paper.paper_figure import PaperFigure
+from spa_lab.view.tables.comparison_rows import rate_text
 from spa_lab.view.text import one_line, signed_in_full
 
 AXIS = 0.38
@@ -50,15 +51,13 @@ def success_figure(
     Raises:
         ValueError: the table has no rows.
     """
-    numbers = [
-        f"{100 * row.success:.1f} [{100 * row.low:.1f}, {100 * row.high:.1f}]" for row in table.itertuples()
-    ]
+    numbers = [rate_text(row.success, row.low, row.high) for row in table.itertuples()]
     shown = table.rename(columns={"success": "point", "policy": "name"})
     drawn = _looks(table["policy"], beside)
     page = page_of(columns)
     with page.printing():
         figure = _draw_list(shown, drawn, numbers, "success rate (%)", (0.0, 1.0), page.width)
-    caption = f"Strict success in per cent with {captions.intervals(table)}."
+    caption = captions.rates(table)
     facts = captions.policy_facts(table)
     return PaperFigure(name, figure, table, caption, page, facts, latex.success_rows(table), ("policy",))
 

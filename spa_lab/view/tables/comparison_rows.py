@@ -133,3 +133,8 @@ def percent(value: float, sign: str = "") -> str:
 def interval(low: float, high: float, sign: str = "") -> str:
     """Bounds in per cent; "–" where they are undefined."""
     return "–" if math.isnan(low) else f"[{percent(low, sign)}, {percent(high, sign)}]"
+
+
+def rate_text(value: float, low: float, high: float) -> str:
+    """A success rate in per cent with its interval; "–" where nothing is known."""
+    return "–" if math.isnan(value) else f"{percent(value)} {interval(low, high)}"
