@@ -21,10 +21,12 @@ def advantage_summary_html(frame: pd.DataFrame) -> str:
     is_spread = frame["residual"].iloc[0] == "spread"
     where_to = "spread: {} for every step" if is_spread else "paid at the last step: {}"
     if not frame["reward"].any():
-        return (
-            '<p class="note">Every reward is 0: this credit pays nothing here. A failure with the terminal '
-            "reward and without grounding (β = 0) teaches no step anything.</p>"
+        rest = (
+            "; the advantages come from the value baseline alone."
+            if frame["advantage"].any()
+            else ", and without a baseline so is every advantage before normalisation over the batch."
         )
+        return f'<p class="note">Every reward is 0{rest}</p>'
     error = f"The residual R − b − Σĉ is {where_to.format(signed(part, 4))}. " if part else ""
     return (
         f'<p class="facts">Less than half of a final reward arrives {where}, {there} of it at the first. '

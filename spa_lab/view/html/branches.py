@@ -28,7 +28,7 @@ def values_html(outcomes: Mapping[str, Sequence[float]], known: Mapping[str, flo
         interval = _interval(row["low"], row["high"]) if row["n"] else "known"
         cells = [dots(outcomes.get(name, ())), f"{row['value']:.3f}", interval, str(row["n"])]
         rows.append([safe(shortened(name, 60)), *cells, _difference(row)])
-    columns = ["prefix", "continuations: ● success, ○ failure", "value", "95 % interval", "n"]
+    columns = ["prefix", "continuations: ● R = 1, ○ R = 0, ◐ in between", "value", "95 % interval", "n"]
     return frame_table([*columns, "difference to the first, 95 % interval"], rows, numeric=4)
 
 

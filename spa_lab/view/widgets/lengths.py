@@ -15,6 +15,8 @@ from spa_lab.view.widgets.host import Host, chart_pane, pane
 
 BY = {"expert_length": "the expert's solution", "n_steps": "the episode itself (misleading, see the note)"}
 
+NOT_KNOWN = "None of the ticked policies has an episode whose expert length is known."
+
 
 class LengthView(Host):
     """Strict success in bins of length, with the number of episodes in each.
@@ -74,7 +76,8 @@ class LengthView(Host):
     def _draw(self) -> None:
         table = self.to_frame()
         if table.empty:
-            self.note, self.numbers = '<span class="note">Select at least one policy.</span>', ""
+            why = NOT_KNOWN if self.policies else "Select at least one policy."
+            self.note, self.numbers = f'<span class="note">{why}</span>', ""
             self.draw_chart("chart", None)
         else:
             self.draw_chart("chart", length_chart(table, beside=self._all_policies()))

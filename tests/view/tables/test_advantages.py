@@ -103,6 +103,17 @@ def test_a_true_critic_turns_the_outcome_into_progress(trajectory: Trajectory) -
     np.testing.assert_allclose(frame["advantage"], truth.progress)
 
 
+def test_an_unpaid_failure_may_have_advantages(make_trajectory: Callable[..., Trajectory]) -> None:
+    failure = make_trajectory(0.0)
+    truth = ValueTruth(failure.id, [0.5, 0.4, 0.2, 0.0], np.zeros(4), 0, "p", 40)
+    plain = advantage_table(failure, terminal(failure), PLAIN)
+    expected = "0, and without a baseline so is every advantage before normalisation over the batch."
+    assert expected in advantage_summary_html(plain)
+    frame = advantage_table(failure, terminal(failure), replace(PLAIN, critic="truth"), truth=truth)
+    expected = "Every reward is 0; the advantages come from the value baseline alone."
+    assert expected in advantage_summary_html(frame)
+
+
 def test_sparse_reward_does_not_reach_the_start_of_a_long_episode(
     make_trajectory: Callable[..., Trajectory],
 ) -> None:

@@ -45,7 +45,7 @@ def test_the_interval_of_a_difference() -> None:
     end = table.iloc[2]
     assert end["difference"] == 0.5 and end["difference_high"] == pytest.approx(1 - wilson(1, 2).low)
     page = values_html({"before": [1.0, 0.0, 0.5], "after": [0.0] * 90})
-    assert "●○◐" in page and "and 10 more" in page
+    assert "●○◐" in page and "and 10 more" in page and "● R = 1, ○ R = 0, ◐ in between" in page
 
 
 def test_allowed_actions_are_offered(trajectory: Trajectory) -> None:

@@ -42,6 +42,16 @@ def test_numbers_are_those_of_the_table(frame: pd.DataFrame, press: Press) -> No
     assert "Select at least one policy" in view.note and view.chart == view.numbers == ""
 
 
+def test_a_policy_of_unknown_lengths_is_not_taken_for_none(frame: pd.DataFrame, press: Press) -> None:
+    unknown = frame["expert_length"].mask(frame["policy"] == "ppo")
+    view = LengthView(frame.assign(expert_length=unknown))
+    press(view, policies=json.dumps(["ppo"]))
+    assert "None of the ticked policies has an episode whose expert length is known." in view.note
+    assert "Select" not in view.note and view.chart == view.numbers == ""
+    press(view, by="n_steps")
+    assert view.chart and "None of" not in view.note
+
+
 def test_bins_of_episodes_carry_their_warning(frame: pd.DataFrame, press: Press) -> None:
     view = LengthView(frame)
     assert "By episode length." not in view.note
