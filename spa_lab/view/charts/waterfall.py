@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spa_lab.rewards import is_prediction
+from spa_lab.rewards import is_prediction, predicts_outcome
 from spa_lab.types import Credit, Trajectory
 from spa_lab.view import style
 from spa_lab.view.charts.chart import Chart, Trace, axis, layout, selected_step, steps_meta
@@ -24,6 +24,8 @@ KINDS = {
     "outcome": ("outcome R", style.INK, ""),
 }
 """Kind of bar -> name with a place for `_total`, colour, pattern; no two differ by colour alone."""
+DIFFERENCE = "difference to R"
+"""Name of the bar "unexplained" of a source whose contributions are no parts of R."""
 
 
 def waterfall_chart(trajectory: Trajectory, credit: Credit) -> Chart:
@@ -40,10 +42,11 @@ def waterfall_chart(trajectory: Trajectory, credit: Credit) -> Chart:
     n_steps = len(trajectory)
     place = np.arange(len(table)) - 1  # the base stands left of step 0
     kind = table["kind"].where(table["kind"] != "step", np.where(table["change"] < 0, "lowers", "raises"))
-    words = pd.Series([_words(trajectory, row.kind, row.step) for row in table.itertuples()])
+    gap = KINDS["unexplained"][0] if predicts_outcome(credit.source) else DIFFERENCE
+    words = pd.Series([_words(trajectory, row.kind, row.step, gap) for row in table.itertuples()])
     traces = [
         _bars(table[kind == name], place[kind == name], words[kind == name], name, n_steps <= MOST_LABELS)
-        | {"name": KINDS[name][0].format(_total(trajectory, credit))}
+        | {"name": gap if name == "unexplained" else KINDS[name][0].format(_total(trajectory, credit))}
         for name in KINDS
         if (kind == name).any()
     ]
@@ -61,8 +64,10 @@ def _total(trajectory: Trajectory, credit: Credit) -> str:
     return "prediction" if is_prediction(credit, trajectory.outcome) else "sum"
 
 
-def _words(trajectory: Trajectory, kind: str, step: Any) -> str:
-    return inert(step_text(trajectory.steps[int(step)])) if kind == "step" else kind
+def _words(trajectory: Trajectory, kind: str, step: Any, gap: str) -> str:
+    if kind == "step":
+        return inert(step_text(trajectory.steps[int(step)]))
+    return gap if kind == "unexplained" else kind
 
 
 def _bars(rows: pd.DataFrame, place: np.ndarray, words: pd.Series, name: str, labelled: bool) -> Trace:

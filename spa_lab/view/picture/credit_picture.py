@@ -92,6 +92,8 @@ def credit_picture(
 ) -> CreditPicture:
     """Draw how one source splits the outcome of an episode over its steps, beside what was measured.
 
+    Of a source that splits no outcome, such as advantages, the picture says that it gives a number per step.
+
     Steps are boxes with their actions, the outcome R stands at the end, and an arrow leads from it to one
     bar for every box. Measured progress stands beside the bars with one standard error. Where both differ by
     more than two standard errors and 0.05 the column is highlighted, and words say how. Of a long episode

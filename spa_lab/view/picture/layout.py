@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from spa_lab.rewards import predicts_outcome
 from spa_lab.types import Credit, Trajectory, ValueTruth
 from spa_lab.view import style
 from spa_lab.view.paper.page import fit_text, text_width
@@ -61,8 +62,14 @@ def scene_of(episode: Episode, page: float) -> Scene:
         *marks, *_head(episode, page), *boxes, *_split(episode, columns, bottom),
         *_bars(episode, columns, bars_top), *rows, *notes,
     ]  # fmt: skip
-    title = f"How {one_line(episode.source)} splits one outcome over the steps of an episode"
-    return Scene(page, height, tuple(shapes), title, describe(episode))
+    return Scene(page, height, tuple(shapes), _title(episode), describe(episode))
+
+
+def _title(episode: Episode) -> str:
+    source = one_line(episode.source)
+    if predicts_outcome(episode.credit.source):
+        return f"How {source} splits one outcome over the steps of an episode"
+    return f"What {source} gives every step of an episode"
 
 
 def _head(episode: Episode, page: float) -> list[Shape]:
@@ -116,11 +123,15 @@ def _outcome(episode: Episode, columns: Columns, top: float, height: float) -> l
 
 
 def _split(episode: Episode, columns: Columns, top: float) -> list[Shape]:
-    """From the outcome back over the steps."""
+    """From the outcome back over the steps; an advantage or a difference is no part of the outcome."""
     start, level, end = columns.outcome + OUTCOME / 2, top + 16, top + SPLIT - 5
     left = columns.middle(0)
     space, source = (start - left - 8) / 72, one_line(episode.source)
-    labels = [f"R is split into one contribution per step, by {source}", f"R is split, by {source}", source]
+    if predicts_outcome(episode.credit.source):
+        first = [f"R is split into one contribution per step, by {source}", f"R is split, by {source}"]
+    else:
+        first = [f"one number per step, by {source}", f"by {source}"]
+    labels = [*first, source]
     label = next((each for each in labels if text_width(each, bold=True) <= space), labels[1])
     shapes: list[Shape] = [
         Line(((start, top), (start, level), (left, level)), style.INK, 1.2),

@@ -130,14 +130,18 @@ def charts(
     }
 
 
-@pytest.mark.parametrize(("source", "total"), [("spa", "prediction"), ("gigpo", "sum")])
+@pytest.mark.parametrize(
+    ("source", "total", "gap"),
+    [("spa", "prediction", "left unexplained"), ("gigpo", "sum", "difference to R")],
+)
 def test_a_waterfall_says_what_its_bars_add_up_to(
-    drawn: Callable[[int], Trajectory], opinion: Callable[..., Credit], source: str, total: str
+    drawn: Callable[[int], Trajectory], opinion: Callable[..., Credit], source: str, total: str, gap: str
 ) -> None:
     trajectory = drawn(6)
     chart = waterfall_chart(trajectory, opinion(trajectory, source))
     assert chart.layout["yaxis"]["title"]["text"] == total
-    assert f"raises the {total}" in [trace["name"] for trace in chart.traces]
+    named = {trace["name"]: trace for trace in chart.traces}
+    assert f"raises the {total}" in named and named[gap]["customdata"][0][0] == gap
 
 
 @pytest.mark.parametrize("n_steps", [20, 40])

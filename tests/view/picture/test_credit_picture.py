@@ -113,6 +113,15 @@ def test_words_tell_what_happened(drawn: Drawn, opinion: Opinion, measured: Meas
     assert not _points(unmeasured.scene, style.WHITE)
 
 
+@pytest.mark.parametrize("width", [8.0, 2.5])
+def test_advantages_are_not_called_a_split(drawn: Drawn, opinion: Opinion, width: float) -> None:
+    trajectory = drawn(4)
+    scene = credit_picture(trajectory, opinion(trajectory, "gigpo"), width=width).scene
+    words = " ".join(shape.text for shape in scene.shapes if isinstance(shape, Words))
+    assert scene.title == "What gigpo gives every step of an episode" and "split" not in words
+    assert ("one number per step, by gigpo" if width > 5 else "gigpo") in words
+
+
 def test_svg_is_inert_and_has_a_dark_side(pictures: list[CreditPicture]) -> None:
     for picture in pictures:
         for text in (svg(picture.scene, picture.facts), inline_svg(picture.scene)):
