@@ -24,7 +24,7 @@ class SavedModel {
     this.query = { ...CLEARED };
     this.order = "as saved";
     this.notes = new Map(data.notes.map((note) => [this.key(note.trajectory_id, note.step), note]));
-    this.store = `spa-lab notes ${data.collection}`;
+    this.store = `spa-lab notes ${data.collection} ${data.digest}`; // many collections share a name
     for (const note of this.kept()) this.notes.set(this.key(note.trajectory_id, note.step), note);
     this.state = {
       panes: ["status", "filters", "found", "head", "controls", "chart", "steps", "remarks"],

@@ -7,7 +7,9 @@ the page, where they can be changed; episodes beside these are not part of it.
 
 import base64
 import gzip
+import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,6 +80,7 @@ def _data(view: "Inspector") -> dict[str, Any]:
         "schema": SCHEMA,
         "name": view.name,
         "collection": _plain(collection.name),
+        "digest": _digest(collection.index["trajectory_id"]),
         "shown": view.index,
         "step": max(view.step, 0),
         "chart": view.chart_kind,
@@ -89,6 +92,11 @@ def _data(view: "Inspector") -> dict[str, Any]:
         "notes": [asdict(note) for note in view.notes],
         "episodes": episodes,
     }
+
+
+def _digest(ids: Iterable[str]) -> str:
+    """Tells collections apart that share a name: their notes are kept in the same browser."""
+    return hashlib.sha256(json.dumps(list(map(str, ids))).encode()).hexdigest()[:16]
 
 
 def _number(value: Any) -> float | None:

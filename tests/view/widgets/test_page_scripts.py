@@ -61,6 +61,19 @@ def test_what_a_reader_deleted_stays_deleted_and_is_not_exported(saved: Callable
     assert deleted == [[None, "", "odd"]] and other == []
 
 
+def test_pages_of_other_episodes_share_no_notes(
+    saved: Callable[[str], Any], drawn: Callable[..., Any]
+) -> None:
+    own, other = saved(
+        """
+        made().move("note:1", "odd");
+        const other = new SavedModel({ ...structuredClone(DATA), digest: OTHER, notes: [] });
+        console.log(JSON.stringify([written(made()).length, written(other)]));
+    """.replace("OTHER", json.dumps(_data(Inspector(Collection.of([drawn(5)])))["digest"]))
+    )
+    assert own > 1 and other == []
+
+
 def test_a_dollar_in_a_tag_is_a_dollar(saved: Callable[[str], Any]) -> None:
     shown = saved("""
         const model = made();
