@@ -11,7 +11,7 @@ import pandas as pd
 import traitlets
 
 from spa_lab.alarms import drift_alarms
-from spa_lab.store import Run
+from spa_lab.store import Run, StoreError
 from spa_lab.store.contents import Curve
 from spa_lab.view.charts.chart import Chart
 from spa_lab.view.charts.training import training_chart
@@ -19,7 +19,7 @@ from spa_lab.view.html.gradient import alarms_html
 from spa_lab.view.html.markup import frame_table, safe
 from spa_lab.view.tables.training import is_number, main_metrics, metric_title, training_table
 from spa_lab.view.widgets import controls
-from spa_lab.view.widgets.host import Host, chart_pane, pane
+from spa_lab.view.widgets.host import Host, chart_pane, pane, trouble_html
 
 MAX_POINTS = 300
 """Points of one curve; neighbouring updates beyond that are averaged."""
@@ -114,9 +114,17 @@ class Monitor(Host):
         self._draw()
 
     async def _keep_looking(self) -> None:
+        said = ""
         while self.live:
             await asyncio.sleep(self.seconds)
-            self.look()
+            try:
+                self.look()
+                trouble = ""
+            except (ValueError, StoreError) as error:  # no caller sees it here; the next look may succeed
+                trouble = trouble_html(error)
+            if trouble or self.status == said:  # else it is of a control
+                self.status = trouble
+            said = trouble
 
     def _redraw(self, _: Any) -> None:
         self._draw()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from spa_lab.store import Run
+from spa_lab.store import Run, StoreError
 from spa_lab.view.html.markup import safe
 from spa_lab.view.html.objects import run_html
 from spa_lab.view.widgets.host import Host, pane
@@ -20,7 +20,7 @@ NUMBERS = ("seed", "n", "stages", "seconds", "trajectory_files")
 
 
 class RunBrowser(Host):
-    """Every run below a folder: its settings, success, duration and contents.
+    """Every run below a folder: its settings, success, duration and contents; those left out are named.
 
     Two runs that are ticked open side by side, the episodes of the same task beside one another.
 
@@ -29,7 +29,7 @@ class RunBrowser(Host):
         opened: called with the inspector of the run that was chosen, or of two that were ticked.
 
     Raises:
-        ValueError: there is no run.
+        ValueError: there is no run, or none that can be read.
     """
 
     found = pane()
@@ -38,15 +38,19 @@ class RunBrowser(Host):
 
     def __init__(self, folder: Path | str, *, opened: Callable[[Inspector], None] | None = None) -> None:
         self.folder, self.opened = Path(folder), opened
-        self.frame = runs_frame(self.folder)
+        self.frame, unread = runs_frame(self.folder)
         if self.frame.empty:
-            raise ValueError(f"{self.folder}: no run (a folder with a run.json) was found in it")
+            raise ValueError(
+                "; ".join(unread) or f"{self.folder}: no run (a folder with a run.json) was found in it"
+            )
         self.inspector: Inspector | None = None
         self.chosen = -1
         """Row that is chosen; -1 for none."""
         self.ticked: list[str] = []
         """Names of the runs to open side by side."""
         super().__init__(panes=["status", "found", "details"], name="Runs")
+        self._unread = "".join(f'<p class="note">left out: {safe(why)}</p>' for why in unread)
+        self.status = self._unread
         self._list()
 
     def to_frame(self) -> pd.DataFrame:
@@ -81,7 +85,7 @@ class RunBrowser(Host):
 
     def _body(self, show: Any) -> str:
         """Without ticks and the request to choose, which do nothing on a page without a kernel."""
-        return f"{self._table(ticks=False, live=False)}{self.details}"
+        return f"{self._unread}{self._table(ticks=False, live=False)}{self.details}"
 
     def _list(self) -> None:
         self.found = self._table(ticks=self.opened is not None)
@@ -119,8 +123,8 @@ class RunBrowser(Host):
         return f'<td><input type="checkbox" {attributes}></td>'
 
 
-def runs_frame(folder: Path | str) -> pd.DataFrame:
-    """One row per run below a folder, sorted by name.
+def runs_frame(folder: Path | str) -> tuple[pd.DataFrame, list[str]]:
+    """One row per run below a folder, sorted by name, and why other runs could not be read.
 
     Columns:
         run: str, the path below the folder.
@@ -134,7 +138,13 @@ def runs_frame(folder: Path | str) -> pd.DataFrame:
     root = Path(folder)
     patterns = ["/".join(["*"] * depth + ["run.json"]) for depth in range(DEPTH + 1)]
     files = sorted(file for pattern in patterns for file in root.glob(pattern))
-    return pd.DataFrame([_facts(Run.open(file.parent), root) for file in files])
+    rows, unread = [], []
+    for file in files:
+        try:
+            rows.append(_facts(Run.open(file.parent), root))
+        except (ValueError, StoreError) as error:
+            unread.append(str(error))  # names the file
+    return pd.DataFrame(rows), unread
 
 
 def _facts(run: Run, root: Path) -> dict[str, Any]:

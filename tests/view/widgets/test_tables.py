@@ -185,6 +185,27 @@ def test_monitor_watches_by_itself(tmp_path: Path, press: Press) -> None:
     assert view.shown == ["clone"] and not view.live
 
 
+def test_monitor_goes_on_watching_after_a_broken_file(tmp_path: Path, press: Press) -> None:
+    run = Run.create(tmp_path / "r", {}, seed=0)
+    run.save_metrics("clone", [{"loss": 0.5}])
+    (file,) = (tmp_path / "r").rglob("clone*.jsonl")
+    whole = file.read_bytes()
+
+    async def watch() -> list[str]:
+        view, said = Monitor(run, seconds=0.01), []
+        press(view, live="")
+        for content in (b"<b>broken\n", whole):
+            file.write_bytes(content)
+            await asyncio.sleep(0.1)
+            said.append(view.status)
+        assert view.live
+        press(view, live="")
+        return said
+
+    broken, mended = asyncio.run(watch())
+    assert "broken JSON" in broken and "<b>" not in broken and mended == ""
+
+
 def test_runs_are_browsed_with_the_inspector_below(
     tmp_path: Path, trajectory: Trajectory, press: Press
 ) -> None:
@@ -200,6 +221,20 @@ def test_runs_are_browsed_with_the_inspector_below(
     assert browser.found.count("<input") == 2 and "<input" not in browser.static()
     assert "2 found; choose one, or tick two" in browser.found and "2 found</p>" in browser.static()
     assert "trajectory files" in browser.found and browser.to_frame()["trajectory_files"].tolist() == [1, 1]
+
+
+def test_a_broken_run_is_named_and_the_others_are_listed(tmp_path: Path, press: Press) -> None:
+    for name in ("a", "<b>"):
+        Run.create(tmp_path / name, {}, seed=4)
+    (tmp_path / "<b>/run.json").write_text("{")
+    view = RunBrowser(tmp_path)
+    assert view.to_frame()["run"].tolist() == ["a"]
+    press(view, trajectory="0")
+    for page in (view.status, view.static()):
+        assert "left out: " in page and "&lt;b&gt;/run.json" in page and "<b>/" not in page
+    (tmp_path / "a/run.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"<b>/run\.json.*; .*a/run\.json"):
+        RunBrowser(tmp_path)
 
 
 def test_run_browser_opens_what_is_chosen(tmp_path: Path, trajectory: Trajectory, press: Press) -> None:
