@@ -83,9 +83,10 @@ def text_width(text: str, *, bold: bool = False, size: float | None = None) -> f
 def fit_text(text: str, width: float, *, bold: bool = False, size: float | None = None) -> str:
     """The text on one line, shortened to a width in inches."""
     line = one_line(text)
-    n = len(line)
-    while n > 1 and text_width(shortened(line, n), bold=bold, size=size) > width:
-        measured = text_width(shortened(line, n), bold=bold, size=size)
+    # more characters never fit: most are wider than a fifth of the font's size; measuring long texts is slow
+    most = int(72 * width / (0.2 * (size or rcParams["font.size"]))) + 1
+    n = max(min(len(line), most), 1)
+    while n > 1 and (measured := text_width(shortened(line, n), bold=bold, size=size)) > width:
         n = min(n - 1, int(n * width / measured) + 1)
     return shortened(line, n)
 

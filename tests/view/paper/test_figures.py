@@ -6,6 +6,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -279,7 +280,20 @@ def test_fitted_text_fits() -> None:
     line = fit_text("a quite long line of text " * 20, 2.0)
     assert line.endswith("…") and 1.6 < text_width(line) <= 2.0
     assert fit_text("$x^$ " * 3, 3.0) == "$x^$ $x^$ $x^$"
-    assert fit_text("", 1.0) == ""
+    assert fit_text("", 1.0) == "" and fit_text("words", 0.0) == "…"
+
+
+def test_texts_are_not_measured_far_beyond_the_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The outline of twenty thousand letters takes tens of seconds."""
+    measured: list[int] = []
+
+    def width_of(text: str, **how: Any) -> float:
+        measured.append(len(text))
+        return text_width(text, **how)
+
+    monkeypatch.setattr("spa_lab.view.paper.page.text_width", width_of)
+    assert fit_text("word " * 4000, 2.0).startswith("word word")
+    assert max(measured) < 100
 
 
 def test_drawing_loads_neither_torch_nor_pyplot() -> None:
