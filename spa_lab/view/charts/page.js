@@ -6,6 +6,7 @@ const LEGEND_GAP = 12; // pixels around a legend
 const TICK = 34; // least pixels from one label of an axis of steps to the next
 const STRIDES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 const FAINT = /^rgba\((\d+),(\d+),(\d+),([\d.]+)\)$/;
+const WORDS = new Set(["customdata", "text", "ticktext"]); // keys of a chart whose texts may be an agent's
 const SELECTED_STEP = "selected step";
 const CONFIG = {
   displaylogo: false,
@@ -51,12 +52,16 @@ function twoDigits(number) {
   return Number(number).toString(16).padStart(2, "0");
 }
 
-/** The same value with every colour replaced by its counterpart on a dark background. */
+/** The same value with every colour replaced by its counterpart on a dark background; words stay as they are. */
 function recoloured(value, dark) {
   if (typeof value === "string") return recolouredText(value, dark);
-  if (Array.isArray(value)) return typeof value[0] === "number" ? value : value.map((item) => recoloured(item, dark));
+  if (Array.isArray(value)) {
+    const isNumeric = value.every((item) => typeof item === "number"); // a stop of a colour scale is not
+    return isNumeric ? value : value.map((item) => recoloured(item, dark));
+  }
   if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, recoloured(item, dark)]));
+  const entries = Object.entries(value).map(([key, item]) => [key, WORDS.has(key) ? item : recoloured(item, dark)]);
+  return Object.fromEntries(entries);
 }
 
 function movedShapes(layout, step) {

@@ -115,6 +115,14 @@ def test_bands_have_the_dark_counterpart_of_their_line() -> None:
     assert _printed(page, asked) == ["#ececec33", "rgba(1,2,3,0.2)", "rgba(x)", "#ececec"]
 
 
+def test_colour_scales_are_recoloured_and_words_are_not() -> None:
+    page = (Path(HERE).parent / "charts" / "page.js").read_text(encoding="utf-8")
+    words = {"customdata": [["#222222"]], "text": "#222222", "ticktext": ["#222222"]}
+    given = {"colorscale": [[0, "#222222"], [1, "#111111"]], "z": [1, None, 2], "trace": words}
+    asked = f'console.log(JSON.stringify(recoloured({json.dumps(given)}, {{ "#222222": "#ececec" }})));'
+    assert _printed(page, asked) == given | {"colorscale": [[0, "#ececec"], [1, "#111111"]]}
+
+
 def test_words_that_are_no_colours_are_not_recoloured() -> None:
     page = (Path(HERE).parent / "charts" / "page.js").read_text(encoding="utf-8")
     asked = 'console.log(JSON.stringify(recoloured(["constructor", "#222222"], { "#222222": "#ececec" })));'
