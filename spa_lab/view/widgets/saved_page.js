@@ -1,18 +1,10 @@
-// A page written by `save`: draws its charts with the plotly that the page holds, and links rows and charts.
+// A page written by `save`: draws its charts with the plotly that the page holds; they mark the same step.
 
 {
   const packed = atob(document.getElementById("plotly-gzip").textContent);
   providePlotly(Uint8Array.from(packed, (character) => character.charCodeAt(0)));
   const charts = [];
-  const rows = [...document.querySelectorAll("tr[data-step]")];
-  const choose = (step) => {
-    for (const row of rows) {
-      const selected = Number(row.dataset.step) === step;
-      row.classList.toggle("selected", selected);
-      row.setAttribute("aria-selected", String(selected));
-    }
-    for (const chart of charts) chart.select(step);
-  };
+  const choose = (step) => { for (const chart of charts) chart.select(step); };
   for (const figure of document.querySelectorAll("figure.chart")) {
     const step = Number(figure.dataset.stepShown);
     const chart = chartIn(figure.querySelector(".box"), { dark: DARK, step, onStep: choose });
@@ -21,5 +13,4 @@
     charts.push(chart);
     choose(step);
   }
-  for (const row of rows) row.addEventListener("click", () => choose(Number(row.dataset.step)));
 }
