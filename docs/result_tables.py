@@ -184,6 +184,7 @@ PROBE_ARMS = {
     "stepagent_inverse": "StepAgent by inverse RL",
     "mc_value": "Monte Carlo values",
     "monte_carlo": "Monte Carlo advantages",
+    "mc_bisection": "Monte Carlo advantages by bisection",
     "prm4a": "PRM4A",
     "archer": "ArCHer",
     "mean": "mean",
