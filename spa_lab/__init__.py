@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from spa_lab.pipeline.notebook import watched_train as watched_train
     from spa_lab.pipeline.train import train as train
     from spa_lab.store import Run as Run
+    from spa_lab.truth.bisected import bisected_values as bisected_values
     from spa_lab.truth.exact import exact_values as exact_values
-    from spa_lab.truth.bisection import bisected_values as bisected_values
     from spa_lab.truth.monte_carlo import branch_outcomes as branch_outcomes
     from spa_lab.truth.outcomes import BranchOutcomes as BranchOutcomes
     from spa_lab.truth.scripted import ScriptedPlayer as ScriptedPlayer
@@ -103,7 +103,7 @@ _SOURCES = {
     "credit_method": "credit.methods.base:credit_method",
     "BranchOutcomes": "truth.outcomes:BranchOutcomes",
     "ScriptedPlayer": "truth.scripted:ScriptedPlayer",
-    "bisected_values": "truth.bisection:bisected_values",
+    "bisected_values": "truth.bisected:bisected_values",
     "branch_outcomes": "truth.monte_carlo:branch_outcomes",
     "exact_values": "truth.exact:exact_values",
     "scoreboard": "credit.fidelity:scoreboard",

@@ -14,7 +14,8 @@ from spa_lab.pipeline.evaluations import CLONED
 from spa_lab.pipeline.experiment import Experiment, ExperimentSource
 from spa_lab.pipeline.parallel import Report, WorkerTask
 from spa_lab.store import Run
-from spa_lab.truth.bisection import ValuesAtSteps, bisected_values
+from spa_lab.truth.bisected import bisected_values
+from spa_lab.truth.bisection import ValuesAtSteps
 from spa_lab.truth.monte_carlo import branch_outcomes
 from spa_lab.truth.outcomes import BranchOutcomes
 from spa_lab.types import Trajectory, ValueTruth

@@ -13,10 +13,11 @@ from spa_lab.credit.methods import bisection, credit_method, measure
 from spa_lab.credit.methods.bisection import divided
 from spa_lab.envs.probes import PROBES, probe_environment
 from spa_lab.react import write
-from spa_lab.truth.bisection import LEAST, bisected_values, next_step
+from spa_lab.truth.bisected import bisected_values
+from spa_lab.truth.bisection import LEAST, bisected_truth, next_step
 from spa_lab.truth.exact import lm_action_probs, play
 from spa_lab.truth.monte_carlo import branch_outcomes
-from spa_lab.types import Trajectory
+from spa_lab.types import Trajectory, ValueTruth
 
 
 def test_the_widest_change_is_halved() -> None:
@@ -49,6 +50,14 @@ def test_one_decisive_step_takes_the_logarithm_of_the_length() -> None:
     contributions = divided(values, np.zeros(32))
     assert contributions[decisive] == -0.5
     assert np.abs(np.delete(contributions, decisive)).max() == 0.0
+
+
+def test_values_are_read_from_a_measurement() -> None:
+    truth = ValueTruth("t", np.array([0.5, 0.5, 0.375, 0.375, 0.0]), np.full(5, 0.1), 8, "tiny", 40)
+    assert bisected_truth(truth).values == {0: 0.5, 1: 0.5, 2: 0.375, 3: 0.375, 4: 0.0}
+    assert list(bisected_truth(truth, most=3).values) == [0, 2, 3, 4]
+    assert bisected_truth(truth, most=1).values == {0: 0.5, 4: 0.0}
+    assert bisected_truth(truth, most=1).rollouts == 8
 
 
 def test_division_by_hand() -> None:

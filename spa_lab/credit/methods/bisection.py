@@ -48,7 +48,7 @@ def bisection(
     No standard errors: those of the values are known, but not how wrong the division of a change is.
 
     Args:
-        measure: values by `branches` continuations each, such as those of `truth.bisection`.
+        measure: values by `branches` continuations each, such as those of `truth.bisected`.
         branches: continuations behind each value.
         within: gives the contributions that divide each change; None: evenly.
         source: name of the credit; "mc_bisection_" and `branches` if None.

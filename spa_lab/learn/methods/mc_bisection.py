@@ -25,7 +25,7 @@ from spa_lab.learn.extra_cost import ExtraCost
 from spa_lab.learn.method import Learner, TrainingInputs, TrainingMethod
 from spa_lab.learn.on_policy import OnPolicyLearner
 from spa_lab.learn.settings_read import BRANCHES, PLAYED, SPLIT, UPDATE
-from spa_lab.truth.bisection import bisected_values
+from spa_lab.truth.bisected import bisected_values
 from spa_lab.types import Credit
 
 
