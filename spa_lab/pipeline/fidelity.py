@@ -24,7 +24,16 @@ from spa_lab.pipeline.evaluations import CLONED, task_records
 from spa_lab.pipeline.experiment import ESTIMATOR, Experiment, ExperimentSource
 from spa_lab.pipeline.parallel import Report, WorkerPool, WorkerTask
 from spa_lab.pipeline.report import save_contributions, save_pictures
-from spa_lab.pipeline.sources import CONTINUATIONS, NO_MODEL, SOURCE_TITLES, SOURCES, find_source, in_order
+from spa_lab.pipeline.sources import (
+    CONTINUATIONS,
+    NO_MODEL,
+    SOURCE_TITLES,
+    SOURCES,
+    check_own_names,
+    find_source,
+    in_order,
+    known_name,
+)
 from spa_lab.store import Run, writing
 from spa_lab.types import Credit, Trajectory
 
@@ -66,8 +75,8 @@ def fidelity(
         The scoreboard as text.
 
     Raises:
-        ValueError: a count below 1, an unknown source, settings that this version does not know, or outcomes
-            in the run that were measured under other settings.
+        ValueError: a count below 1, an unknown source, one that would overwrite another's credit, settings
+            that this version does not know, or outcomes in the run that were measured under other settings.
         StoreError: the run lacks its explorations, the cloned policy or the estimator, or another command
             writes into it.
     """
@@ -75,8 +84,8 @@ def fidelity(
         raise ValueError(f"needs at least 1 trajectory and 1 branch, got {trajectories} and {branches}")
     requested = list(SOURCES) if sources is None else list(sources)
     opened = run if isinstance(run, Run) else Run.open(run)
-    for source in requested:
-        find_source(source)
+    known = ((source, known_name(source)) for source in requested)
+    check_own_names((source, name) for source, name in known if name is not None)
     opened_pool = WorkerPool(workers) if isinstance(workers, int) else nullcontext(workers)
     with writing(opened.path), opened_pool as pool:
         experiment = Experiment.open(opened, world, server=server)
@@ -95,10 +104,15 @@ def _fidelity(
     _check_models(experiment.run, named)
     _save_missing_tasks(experiment)
     chosen = balanced(experiment.explored.held_out, trajectories)
-    pool.run(_tasks(experiment, chosen, branches, named))
+    done = pool.run(_tasks(experiment, chosen, branches, named))
+    given = [pair for pairs in done if pairs is not None for pair in pairs]  # a measurement has none
+    check_own_names(given)
     for source in requested:
         if not isinstance(source, str):
-            _save_credit(experiment, find_source(source)(experiment, lambda *progress: None), chosen)
+            method = find_source(source)(experiment, lambda *progress: None)
+            given.append((source, method.source))
+            check_own_names(given)
+            _save_credit(experiment, method, chosen)
     _save_truths(experiment, chosen, branches)
     table = _scoreboard(experiment, chosen)
     experiment.run.save_results(BOARD, table.to_dict("records"))
@@ -159,12 +173,21 @@ def _score(row: pd.Series, n_trajectories: int) -> str:
 
 def score_sources(
     source: ExperimentSource, names: Sequence[str], ids: Sequence[str], *, report: Report
-) -> None:
-    """Let some sources give credit to held-out explorations; executed in a worker process."""
+) -> list[tuple[str, str]]:
+    """Let some sources give credit to held-out explorations; executed in a worker process.
+
+    Returns:
+        Each source as it was asked for, and the name under which it gives credit.
+    """
     experiment = source.open()
     trajectories = measurement.explorations_of(experiment, ids)
+    given: list[tuple[str, str]] = []
     for name in names:
-        _save_credit(experiment, find_source(name)(experiment, report), trajectories)
+        method = find_source(name)(experiment, report)
+        given.append((name, method.source))
+        check_own_names(given)
+        _save_credit(experiment, method, trajectories)
+    return given
 
 
 def measure_held_out(source: ExperimentSource, trajectories: int, branches: int, *, report: Report) -> None:

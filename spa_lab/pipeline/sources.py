@@ -138,22 +138,9 @@ def find_source(source: "str | CreditMethod | SourceFactory") -> "SourceFactory"
     """
     from spa_lab.credit.methods import CreditMethod
 
-    loaded: Any = source
-    if isinstance(source, str) and source.startswith(FILE):
-        from spa_lab.pipeline.labels import recorded_scores
-
-        loaded = recorded_scores(source.removeprefix(FILE))
-    elif isinstance(source, str):
-        if source not in SOURCES and not is_object_path(source):
-            raise unknown_name("credit source", source, list(SOURCES))
-        loaded = load_object(SOURCES[source].factory if source in SOURCES else source, "credit source")
+    loaded = _loaded(source)
     if isinstance(loaded, CreditMethod):
         return lambda experiment, report: loaded
-    if not callable(loaded):
-        raise ValueError(
-            f"credit source {source!r}: expected a CreditMethod or a function that returns one, "
-            f"got {type(loaded).__name__}"
-        )
 
     def make(experiment: "Experiment", report: "Report") -> "CreditMethod":
         made = loaded(experiment, report)
@@ -164,3 +151,55 @@ def find_source(source: "str | CreditMethod | SourceFactory") -> "SourceFactory"
         return made
 
     return make
+
+
+def known_name(source: "str | CreditMethod | SourceFactory") -> str | None:
+    """The name under which a source gives credit; None where only its factory can tell.
+
+    Raises:
+        ValueError: as `find_source`.
+    """
+    from spa_lab.credit.methods import CreditMethod
+
+    loaded = _loaded(source)
+    return loaded.source if isinstance(loaded, CreditMethod) else None
+
+
+def check_own_names(named: "Iterable[tuple[str | CreditMethod | SourceFactory, str]]") -> None:
+    """Check that no source would overwrite the credit of another.
+
+    Args:
+        named: sources as they were asked for, and the names under which they give credit.
+
+    Raises:
+        ValueError: one from outside the package has the name of a built-in one, or two have one name.
+    """
+    owners: dict[str, object] = {}
+    for source, name in named:
+        if isinstance(source, str) and source in SOURCES:
+            continue
+        if name in SOURCES:
+            raise ValueError(f"credit source {source!r:.80}: its name {name!r} is a built-in source's")
+        if owners.setdefault(name, source) != source:
+            raise ValueError(
+                f"credit sources {owners[name]!r:.80} and {source!r:.80} have the same name, {name!r}"
+            )
+
+
+def _loaded(source: "str | CreditMethod | SourceFactory") -> Any:
+    """The `CreditMethod` or the factory; raises ValueError as `find_source`."""
+    loaded: Any = source
+    if isinstance(source, str) and source.startswith(FILE):
+        from spa_lab.pipeline.labels import recorded_scores
+
+        loaded = recorded_scores(source.removeprefix(FILE))
+    elif isinstance(source, str):
+        if source not in SOURCES and not is_object_path(source):
+            raise unknown_name("credit source", source, list(SOURCES))
+        loaded = load_object(SOURCES[source].factory if source in SOURCES else source, "credit source")
+    if not callable(loaded):
+        raise ValueError(
+            f"credit source {source!r}: expected a CreditMethod or a function that returns one, "
+            f"got {type(loaded).__name__}"
+        )
+    return loaded

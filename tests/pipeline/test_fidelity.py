@@ -21,6 +21,7 @@ from spa_lab.configs.cloning import CloneConfig
 from spa_lab.configs.estimator import EstimatorConfig
 from spa_lab.configs.presets import TINY
 from spa_lab.configs.rollout import RolloutConfig
+from spa_lab.credit import methods
 from spa_lab.credit.fidelity import CEILING, METRICS
 from spa_lab.envs.base import Demonstration, Environment, Task
 from spa_lab.learn.cloning import clone
@@ -31,6 +32,7 @@ from spa_lab.pipeline.fidelity import balanced
 from spa_lab.pipeline.parallel import WorkerTask
 from spa_lab.pipeline.sources import SOURCES as TABLE
 from spa_lab.pipeline.sources import find_source, in_order
+from spa_lab.plugins import load_object
 from spa_lab.store import Run, StoreError
 from spa_lab.types import Step, Trajectory
 from tests.envs.even import Even
@@ -235,6 +237,39 @@ def test_a_source_of_a_user(scored: tuple[Run, str], tmp_path: Path, monkeypatch
     ):
         with pytest.raises(ValueError, match=message):
             module.fidelity(run=run, sources=[wrong], **how)
+
+
+def test_no_source_overwrites_anothers_credit(
+    scored: tuple[Run, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether its name is known at once, or when its factory was called."""
+    run = Run.open(shutil.copytree(scored[0].path, tmp_path / "run"))
+    for name in ("spa.jsonl", "a/judge.jsonl", "b/judge.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / "made_sources.py").write_text(
+        "from spa_lab.credit.methods import credit_method\n"
+        "def named(name):\n"
+        "    method = credit_method(name)(lambda trajectory: [0.0] * len(trajectory))\n"
+        "    return lambda experiment, report: method\n"
+        "first, second, builtin = named('mine'), named('mine'), named('mean')\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    before = {file: file.read_bytes() for file in run.path.glob("credits/*")}
+    for sources, message in (
+        (["file:spa.jsonl"], "'file:spa.jsonl': its name 'spa' is a built-in source's"),
+        (["file:a/judge.jsonl", "file:b/judge.json"], "'file:a/judge.jsonl' and 'file:b/judge.json' have"),
+        ([methods.MEAN], "its name 'mean' is a built-in source's"),
+        (["made_sources:builtin"], "'made_sources:builtin': its name 'mean'"),
+        ([load_object("made_sources:builtin", "source")], "its name 'mean' is a built-in source's"),
+        (["made_sources:first", "made_sources:second"], "have the same name, '"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            module.fidelity(
+                run=run, trajectories=2, branches=3, workers=1, world=EVEN, sources=sources,  # type: ignore[arg-type]
+            )  # fmt: skip
+        assert {file: file.read_bytes() for file in before} == before
 
 
 def test_every_source_gives_credit_under_its_own_name() -> None:
