@@ -98,6 +98,11 @@ def entry_of(name: str) -> AdvantageEntry:
     return AdvantageEntry(title, "", name)
 
 
+def is_built_in(name: str) -> bool:
+    """Whether a name always means the same; what is outside the package may change under one name."""
+    return name in ADVANTAGES or name in METHODS or name.removeprefix(STEP) in SOURCES
+
+
 def default_names(run: "Run") -> list[str]:
     """Those of `ADVANTAGES` whose models and explorations the run has."""
     estimated = {"spa", "spa_published", "step:spa"}

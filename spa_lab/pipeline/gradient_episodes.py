@@ -4,6 +4,7 @@ A chunk is a few tasks. Its episodes, its continuations and its gradients are sa
 finished, in `checkpoints/` and `outcomes/` of the run; a longer list of tasks only adds chunks.
 """
 
+import hashlib
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,7 @@ from spa_lab.learn.collect import Collected
 from spa_lab.learn.episode_gradients import group_gradients, make_sketch, metric_weights, n_coordinates
 from spa_lab.learn.estimates import steps_of
 from spa_lab.pipeline.advantage_factories import advantage_of
+from spa_lab.pipeline.advantages import is_built_in
 from spa_lab.pipeline.experiment import Experiment, ExperimentSource
 from spa_lab.pipeline.measurement import digest
 from spa_lab.pipeline.parallel import Report, WorkerTask
@@ -160,11 +162,11 @@ def save_advantage(source: ExperimentSource, sample: Sample, name: str, *, repor
 
 
 def advantage_tasks(experiment: Experiment, sample: Sample, names: Sequence[str]) -> list[WorkerTask]:
-    """The worker tasks that make the advantages that are missing."""
+    """The worker tasks that make the advantages that are missing, and those whose code or file may be new."""
     return [
         WorkerTask(f"advantage {name}", save_advantage, (experiment.source, sample, name))
         for name in names
-        if _advantage_file(experiment, sample, name).facts() is None
+        if not is_built_in(name) or _advantage_file(experiment, sample, name).facts() is None
     ]
 
 
@@ -281,4 +283,13 @@ def _advantage_file(experiment: Experiment, sample: Sample, name: str) -> Checkp
 
 def _gradient_file(experiment: Experiment, sample: Sample, index: int, names: Sequence[str]) -> Checkpoint:
     key = {"tasks": sample.tasks, "names": list(names), "branches": sample.branches, "chunk": index}
-    return _file(experiment, sample, "gradients", key)
+    # the name of an advantage from outside the package says nothing of its numbers
+    own = {name: _numbers(experiment, sample, name) for name in names if not is_built_in(name)}
+    return _file(experiment, sample, "gradients", {**key, "own": own} if own else key)
+
+
+def _numbers(experiment: Experiment, sample: Sample, name: str) -> str:
+    """Identifies the numbers of an advantage that was made."""
+    folder = _advantage_file(experiment, sample, name).folder
+    assert folder is not None, f"advantage {name} was not made"
+    return hashlib.sha256((folder / _TENSORS).read_bytes()).hexdigest()

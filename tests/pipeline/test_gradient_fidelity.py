@@ -1,6 +1,7 @@
 """`spa-lab gradient` on a run of seconds: what it leaves, that it goes on, and what it refuses."""
 
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -121,10 +122,35 @@ def test_what_is_done_is_not_done_again(
     monkeypatch.setattr(InProcessPool, "done", [])
     monkeypatch.setattr(module, "save_pictures", lambda run, pictures: None)
     again = module.gradient_fidelity(run, tasks=5, advantages=NAMES, **how)
-    assert InProcessPool.done == []
+    own = f"advantage {NAMES[-1]}"  # made again, since its code may have changed
+    assert InProcessPool.done == [own]
     pd.testing.assert_frame_equal(again, table)
     module.gradient_fidelity(run, tasks=5, advantages=[*NAMES, "grpo"], **how)
-    assert InProcessPool.done == ["advantage grpo", "gradients 1/2", "gradients 2/2"]
+    assert InProcessPool.done[1:] == [own, "advantage grpo", "gradients 1/2", "gradients 2/2"]
+
+
+def test_an_own_advantage_with_new_numbers_is_compared_anew(
+    compared: tuple[Run, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run.open(shutil.copytree(compared[0].path, tmp_path / "run"))
+    monkeypatch.setattr(InProcessPool, "done", [])
+    monkeypatch.setattr(module, "save_pictures", lambda run, pictures: None)
+    how = {"tasks": 5, "group": 2, "branches": 2, "workers": 1, "world": EVEN, "advantages": NAMES[-1:]}
+
+    def own_rows() -> pd.DataFrame:
+        table = module.gradient_fidelity(run, **how)
+        return table[table["advantage"] == NAMES[-1]].set_index(["outcome", "metric"])["value"]
+
+    before = own_rows()
+
+    @credit_method("first step", origin="another guess")
+    def squared(trajectory: Trajectory) -> list[float]:
+        return [trajectory.outcome**2 - 0.3, *[0.1] * (len(trajectory) - 1)]
+
+    monkeypatch.setattr(sys.modules[__name__], "first_step", squared)
+    after = own_rows()
+    assert InProcessPool.done[3:] == [f"advantage {NAMES[-1]}", "gradients 1/2", "gradients 2/2"]
+    assert before["both", "second_moment"] != after["both", "second_moment"]
 
 
 def test_figures_show_it(compared: tuple[Run, pd.DataFrame]) -> None:
