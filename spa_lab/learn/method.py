@@ -6,7 +6,7 @@ a method's name is expected; `spa_lab.learn.methods` lists the built-in ones.
 
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, get_args
 
@@ -152,6 +152,9 @@ class TrainingMethod:
     """The same for worlds."""
     reads: frozenset[str] | None = None
     """Settings of training that change what it learns, dotted (`learn.settings_read`); None: nobody says."""
+    facts: Callable[[], Mapping[str, object]] = dict
+    """What it learns from that neither its name nor the settings tell, such as the content of a file; plain
+    JSON values. Asked when training starts: a run is not continued under other facts."""
     path: str | None = None
     """The "package.module:attribute" that `find_method` found it by: worker processes load it again by that,
     so that its functions may be lambdas."""

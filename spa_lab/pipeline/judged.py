@@ -8,6 +8,7 @@
 The explorations are in the run folder, `trajectories/explore.jsonl`, once another method has trained there.
 """
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def judged(path: str | Path, name: str = "judge") -> TrainingMethod:
         path: see `importers.scores`; must score every exploration that the method learns from.
         name: of the method in runs and tables.
     """
-    method = recorded_scores(str(path))
+    method, file = recorded_scores(str(path)), Path(path)
 
     def scores(trajectories: Sequence[Trajectory], *, rows: Sequence[TokenRow] | None = None) -> list[Credit]:
         return method(trajectories)
@@ -40,6 +41,7 @@ def judged(path: str | Path, name: str = "judge") -> TrainingMethod:
         return ppo(inputs, reward, recorded=recorded_explorations(inputs))
 
     return TrainingMethod(
-        name=name, title=f"scores of {Path(path).name}", origin="a file", make=make,
+        name=name, title=f"scores of {file.name}", origin="a file", make=make,
         needs=frozenset({"explored"}),
+        facts=lambda: {"file": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()},
     )  # fmt: skip

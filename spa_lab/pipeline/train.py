@@ -28,7 +28,14 @@ from spa_lab.learn.methods import METHODS, find_method
 from spa_lab.learn.settings_read import unread
 from spa_lab.pipeline import stages
 from spa_lab.pipeline.evaluations import BASE, CLONED
-from spa_lab.pipeline.experiment import ESTIMATOR, Experiment, check_can_be_served, check_portable, config_of
+from spa_lab.pipeline.experiment import (
+    ESTIMATOR,
+    Experiment,
+    check_can_be_served,
+    check_portable,
+    config_of,
+    method_facts,
+)
 from spa_lab.pipeline.launched import LaunchedPool
 from spa_lab.pipeline.metrics_feed import MetricsFeed, OnMetrics
 from spa_lab.pipeline.parallel import TaskPool, TaskResult, WorkerPool, WorkerTask
@@ -127,8 +134,9 @@ def _train(
     if not quiet:
         _note_unread(environment, preset, trained)
     named = [method if isinstance(method, str) else method.name for method in methods]
+    config = config_of(world, environment, named, preset, method_facts(trained))
     with writing(out), _pool(workers) as pool:
-        run = Run.create(out, config_of(world, environment, named, preset), seed=seed)
+        run = Run.create(out, config, seed=seed)
         run.note(methods=_titles(methods, trained), server=server.root if server else None)
         wanted = _needed_stages(trained, until)
         feed = MetricsFeed(run, on_metrics)

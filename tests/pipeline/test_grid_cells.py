@@ -200,3 +200,18 @@ def test_the_examples_are_valid(path: Path) -> None:
     assert len(spec.arms) >= 2
     assert len({cell.id for cell in grid_cells(replace(spec, seeds=spec.seeds[:1]))}) > len(spec.worlds)
     check_reads(spec)
+
+
+def test_a_judges_file_with_other_numbers_is_another_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "grid_judge.py").write_text(
+        "from spa_lab.pipeline.judged import judged\nMETHOD = judged('scores.jsonl')\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    ids = []
+    for score in (1, 2, 1):
+        (tmp_path / "scores.jsonl").write_text(f'{{"id": "x", "scores": [{score}]}}\n')
+        ids.append(grid_cells(_spec(methods=["grid_judge:METHOD"]))[-1].id)
+    assert ids[0] == ids[2] != ids[1]

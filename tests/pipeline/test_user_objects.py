@@ -10,6 +10,8 @@ import pytest
 
 from spa_lab.configs.presets import TINY
 from spa_lab.envs.base import Environment, Reply, Task, World
+from spa_lab.learn.methods import find_method
+from spa_lab.pipeline import train as module
 from spa_lab.pipeline.experiment import Experiment, explorations
 from spa_lab.pipeline.train import train
 from spa_lab.store import Run
@@ -49,3 +51,29 @@ def test_a_run_whose_methods_explore_nothing_says_so(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", {"env": "local"}, seed=0)
     with pytest.raises(ValueError, match="the run has no explorations; they are played for methods"):
         explorations(run, 0.2)
+
+
+def test_a_run_is_not_continued_with_another_judges_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor with other numbers in the file of that name; the same numbers may go on."""
+    (tmp_path / "my_judge.py").write_text(
+        "from spa_lab.pipeline.judged import judged\nA, B = judged('a.jsonl'), judged('b.jsonl')\n"
+    )
+    for name in "ab":
+        (tmp_path / f"{name}.jsonl").write_text('{"id": "x", "scores": [1]}\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(module, "_do", lambda *_: None)
+
+    def start(method: str) -> Run:
+        found = find_method(f"my_judge:{method}")
+        return train(tmp_path / "run", "household", (found,), TINY, seed=0, workers=1, quiet=True)
+
+    assert start("A").config["method_facts"]["judge"]["file"] == "a.jsonl"
+    start("A")
+    with pytest.raises(ValueError, match=r"method_facts\.judge\.file is 'a\.jsonl', asked 'b\.jsonl'"):
+        start("B")
+    (tmp_path / "a.jsonl").write_text('{"id": "x", "scores": [2]}\n')
+    with pytest.raises(ValueError, match=r"method_facts\.judge\.sha256 is '\w+', asked '\w+'"):
+        start("A")

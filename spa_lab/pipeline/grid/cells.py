@@ -21,6 +21,7 @@ from spa_lab.envs.worlds import make_environment
 from spa_lab.learn.method import TrainingMethod
 from spa_lab.learn.methods import find_method
 from spa_lab.learn.settings_read import unread
+from spa_lab.pipeline.experiment import method_facts
 from spa_lab.pipeline.grid.spec import Arm, GridSpec
 from spa_lab.pipeline.train import SFT, check_can_be_done
 
@@ -127,7 +128,9 @@ def _digest(world: str, settings: Mapping[str, Any], method: str | None, preset:
     """Of what differs from the defaults, so that a setting that is added later changes no digest."""
     defaults = flat(Preset(preset.name))
     changed = {key: value for key, value in flat(preset).items() if value != defaults[key]}
-    text = json.dumps([world, settings, method, changed], sort_keys=True)
+    facts = method_facts([] if method in (None, SFT) else [find_method(str(method))])
+    parts = [world, settings, method, changed, *([facts] if facts else [])]
+    text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from spa_lab.configs.server import ServerConfig
 from spa_lab.envs.worlds import make_environment
-from spa_lab.pipeline.experiment import config_of
+from spa_lab.pipeline.experiment import config_of, method_facts
 from spa_lab.pipeline.grid.cells import Cell, SharedStage
 from spa_lab.pipeline.parallel import WorkerPool
-from spa_lab.pipeline.train import Stage, prepare, train
+from spa_lab.pipeline.train import Stage, prepare, train, trained_methods
 from spa_lab.pipeline.usage import Meter, Usage
 from spa_lab.store import Run, writing
 from spa_lab.store.sharing import share
@@ -47,7 +47,8 @@ def do_cell(out: Path, cell: Cell, *, server: ServerConfig | None = None) -> Usa
 
 def _take_over(parent: Path, folder: Path, cell: Cell) -> None:
     methods = [] if cell.method is None else [cell.method]
-    config = config_of(cell.world, make_environment(cell.world), methods, cell.preset)
+    facts = method_facts(trained_methods(methods))
+    config = config_of(cell.world, make_environment(cell.world), methods, cell.preset, facts)
     with writing(folder):
         run, source = Run.create(folder, config, seed=cell.seed), Run.open(parent)
         share(source, run)
