@@ -71,6 +71,11 @@ class Arm:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """By dotted key."""
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is kept beside a curve, which is not to be taken for that of another arm of the same name."""
+        return {"method": self.method, **self.settings}
+
 
 ARMS: Mapping[str, Arm] = MappingProxyType(
     {

@@ -78,7 +78,8 @@ def _seed_and_probe(run: Run, start: ControlStart, arms: Sequence[str]) -> Itera
         if name not in run.names("metrics"):
             training, values = train_arm(start, arm)
             run.save_metrics(f"{start.probe}-{arm}", training, stage=start.probe, method=arm)
-            run.save_metrics(name, values, stage=start.probe, method=arm)
+            run.save_metrics(name, values, stage=start.probe, method=arm, settings=ARMS[arm].facts)
+        run.check_metrics(name, ARMS[arm].facts)
         for row in run.load_metrics(name):
             yield {"probe": start.probe, "arm": arm, "seed": start.seed, **row}
 

@@ -125,7 +125,8 @@ def _curve(run: Run, start: ControlStart, cell: MapCell) -> Iterator[dict[str, o
     """Exact values before and after training, trained now unless they are in the run."""
     if cell.name not in run.names("metrics"):
         _, values = train_arm(start, cell.arm, every=2, trained=cell.trained)
-        run.save_metrics(cell.name, values, stage=start.probe, method=cell.arm)
+        run.save_metrics(cell.name, values, stage=start.probe, method=cell.arm, settings=cell.trained.facts)
+    run.check_metrics(cell.name, cell.trained.facts)
     setting = {**asdict(cell), "gamma_lambda": (GAMMA * LAMBDA) ** cell.tokens}
     for row in run.load_metrics(cell.name):
         yield {**setting, "seed": start.seed, **row}

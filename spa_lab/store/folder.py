@@ -277,6 +277,7 @@ class RunFolder:
         *,
         stage: str | None = None,
         method: str | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         """Replace the curve saved under `name`: rows of numbers and text; NaN and infinity become None.
 
@@ -285,8 +286,9 @@ class RunFolder:
             rows: one per update.
             stage: the training stage; `name` if None.
             method: the training method, where the stage depends on it.
+            settings: those of this curve alone, for `Run.check_metrics`; plain JSON values.
         """
-        header = {"stage": stage or name, "method": method}
+        header = {"stage": stage or name, "method": method} | ({"settings": settings} if settings else {})
         self._save("metrics", name, header, map(records.encode_metrics, rows))
 
     def load_metrics(self, name: str) -> list[Record]:
@@ -298,25 +300,6 @@ class RunFolder:
     ) -> None:
         """Replace the results saved under `name`: rows of numbers and text, as in `save_metrics`."""
         self._save("results", name, {"result": result}, map(records.encode_metrics, rows))
-
-    def save_import(
-        self, name: str, ledger: Mapping[str, Any], meta: Mapping[str, Mapping[str, Any]]
-    ) -> None:
-        """Replace the account of an import saved under `name`.
-
-        Args:
-            name: of the file; that of the trajectories that came in.
-            ledger: what came in and what did not, plain JSON values.
-            meta: trajectory id -> fields of the log that have no place in a trajectory.
-        """
-        rows = [records.encode_meta({"trajectory_id": key, "meta": fields}) for key, fields in meta.items()]
-        self._save("imports", name, {"ledger": records.encode_meta(ledger)}, rows)
-
-    def load_import(self, name: str) -> tuple[Record, dict[str, Record]]:
-        """The ledger and the meta saved under `name`."""
-        rows = self._load("imports", name, records.encode_meta)
-        header = lines.read_header(self._target("imports", name)) or {}
-        return header["ledger"], {row["trajectory_id"]: row["meta"] for row in rows}
 
     @contextmanager
     def saving_model(self, name: str) -> Iterator[Path]:

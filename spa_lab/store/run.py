@@ -19,11 +19,12 @@
 Names are addresses: what a file holds is in its header.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import get_args
+from typing import Any, get_args
 
-from spa_lab.store import records
+from spa_lab.store import lines, records, run_file
 from spa_lab.store.contents import (
     CreditRole,
     CreditSet,
@@ -119,6 +120,36 @@ class Run(RunFolder):
         """Task id -> what is known of the task, for all tasks that were played; empty in runs of schema 1."""
         panels = [self._load("tasks", name, records.decode_task) for name in self.names("tasks")]
         return {task.id: task for panel in panels for task in panel}
+
+    def save_import(
+        self, name: str, ledger: Mapping[str, Any], meta: Mapping[str, Mapping[str, Any]]
+    ) -> None:
+        """Replace the account of an import saved under `name`.
+
+        Args:
+            name: of the file; that of the trajectories that came in.
+            ledger: what came in and what did not, plain JSON values.
+            meta: trajectory id -> fields of the log that have no place in a trajectory.
+        """
+        rows = [records.encode_meta({"trajectory_id": key, "meta": fields}) for key, fields in meta.items()]
+        self._save("imports", name, {"ledger": records.encode_meta(ledger)}, rows)
+
+    def load_import(self, name: str) -> tuple[Record, dict[str, Record]]:
+        """The ledger and the meta saved under `name`."""
+        rows = self._load("imports", name, records.encode_meta)
+        header = lines.read_header(self._target("imports", name)) or {}
+        return header["ledger"], {row["trajectory_id"]: row["meta"] for row in rows}
+
+    def check_metrics(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Check that the curve saved under `name` was made with these settings; one that has none may be.
+
+        Raises:
+            ValueError: it was made with others (names each key and both values).
+        """
+        path = self._target("metrics", name)
+        stored = (lines.read_header(path) or {}).get("settings")
+        if stored is not None and (differ := run_file.differences(stored, settings)):
+            raise ValueError(f"{path}: made with other settings: {'; '.join(differ)}")
 
     def curves(self) -> list[Curve]:
         """Metrics of the training stages, by name."""

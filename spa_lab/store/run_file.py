@@ -44,14 +44,8 @@ def resume(path: Path, asked: Record, source: Record) -> None:
             f"{path}: a run of schema {facts['schema']} can be inspected, drawn and scored, but not "
             "continued; choose another folder"
         )
-    stored, wanted = _settings(facts), _settings(asked)
-    differences = [
-        f"{key} is {_shown(stored, key)}, asked {_shown(wanted, key)}"
-        for key in stored | wanted
-        if key not in stored or key not in wanted or stored[key] != wanted[key]
-    ]
-    if differences:
-        raise ValueError(f"{path}: started with other settings: {'; '.join(differences)}")
+    if differ := differences(_settings(facts), _settings(asked)):
+        raise ValueError(f"{path}: started with other settings: {'; '.join(differ)}")
     sources = [{key: facts.get(key) for key in source}, *facts.get("resumed_with", [])]
     if source != sources[-1]:
         write(path, facts | {"resumed_with": [*sources[1:], source]})
@@ -75,6 +69,21 @@ def read(path: Path) -> Record:
 def write(path: Path, facts: Record) -> None:
     """Replace run.json; raises StoreError if the disk refuses."""
     write_text(path, lines.dump(facts, indent=2) + "\n")
+
+
+def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """Dotted keys whose values differ, each with both values in words.
+
+    Args:
+        stored: settings as they were read from a file.
+        asked: settings that have a JSON form.
+    """
+    known, wanted = _flat(stored), _flat(lines.parse(lines.dump(asked), "settings"))
+    return [
+        f"{key} is {_shown(known, key)}, asked {_shown(wanted, key)}"
+        for key in known | wanted
+        if key not in known or key not in wanted or known[key] != wanted[key]
+    ]
 
 
 def as_json(record: Mapping[str, Any]) -> Record:

@@ -9,9 +9,10 @@ import pytest
 from spa_lab.envs.control_probes import CONTROL_PROBES
 from spa_lab.learn.methods import METHODS
 from spa_lab.pipeline import control_start, controls
-from spa_lab.pipeline.control_arms import ARMS, arms_of
+from spa_lab.pipeline.control_arms import ARMS, Arm, arms_of
 from spa_lab.pipeline.control_start import ControlStart
 from spa_lab.pipeline.control_titles import ARM_TITLES
+from spa_lab.store import Run
 from spa_lab.view.tables.controls import COLUMNS, OPTIMUM, PREDICTIONS
 
 SEED = 100
@@ -59,6 +60,12 @@ def test_a_finished_part_is_not_trained_again(tmp_path: Path, monkeypatch: pytes
     assert again.equals(first)
     with pytest.raises(AssertionError, match="grpo"):
         controls.controls(tmp_path, probes=["last"], arms=["rloo", "grpo"], seeds=[SEED])
+    monkeypatch.setattr(controls, "ARMS", {**ARMS, "rloo": Arm("rloo", {"ppo.lr": 0.5})})
+    with pytest.raises(ValueError, match=r"made with other settings: ppo\.lr is absent, asked 0\.5"):
+        controls.controls(tmp_path, probes=["last"], arms=["rloo"], seeds=[SEED])
+    run = Run.open(tmp_path / f"seed-{SEED}")
+    run.save_metrics("values-last-rloo", run.load_metrics("values-last-rloo"))  # as older ones: no settings
+    assert len(controls.controls(tmp_path, probes=["last"], arms=["rloo"], seeds=[SEED])) == 2
     monkeypatch.setattr(control_start, "EXPLORED", 3)
     with pytest.raises(ValueError, match="explored"):
         controls.controls(tmp_path, probes=["last"], arms=["rloo"], seeds=[SEED])

@@ -58,6 +58,9 @@ def test_a_finished_cell_is_not_trained_again(tmp_path: Path, monkeypatch: pytes
     assert credit_map(tmp_path, cells=cells, seeds=[SEED]).equals(first)
     with pytest.raises(AssertionError, match="terminal"):
         credit_map(tmp_path, cells=map_cells(lengths=[8], episodes=[16], tokens=[1])[1:], seeds=[SEED])
+    monkeypatch.setattr(module, "GAMMA", 0.5)
+    with pytest.raises(ValueError, match=r"made with other settings: ppo\.gamma is 0\.99, asked 0\.5"):
+        credit_map(tmp_path, cells=cells, seeds=[SEED])
     with pytest.raises(ValueError, match="no walk of 5 steps; there are: 4, 8, 12"):
         credit_map(tmp_path / "new", cells=[MapCell("exact", 5, 16, 0)])
     assert not (tmp_path / "new").exists()
