@@ -72,13 +72,8 @@ def write(path: Path, facts: Record) -> None:
 
 
 def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
-    """Dotted keys whose values differ, each with both values in words.
-
-    Args:
-        stored: settings as they were read from a file.
-        asked: settings that have a JSON form.
-    """
-    known, wanted = _flat(stored), _flat(lines.parse(lines.dump(asked), "settings"))
+    """Dotted keys whose values differ as JSON, in which tuples are lists; each with both values in words."""
+    known, wanted = (_flat(lines.parse(lines.dump(each), "settings")) for each in (stored, asked))
     return [
         f"{key} is {_shown(known, key)}, asked {_shown(wanted, key)}"
         for key in known | wanted

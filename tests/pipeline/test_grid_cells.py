@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 
 from spa_lab.configs.presets import TINY, Preset, preset_named
+from spa_lab.envs.worlds import make_environment
+from spa_lab.pipeline.experiment import config_of
 from spa_lab.pipeline.grid.cells import IRRELEVANT, Cell, arm_cells, check_reads, grid_cells
 from spa_lab.pipeline.grid.spec import GridSpec, parse_spec, read_spec
+from spa_lab.pipeline.grid.work import _take_over
+from spa_lab.store import Run
 
 SPECS = Path(__file__).resolve().parents[2] / "data" / "specs"
 SWEEP = """
@@ -215,3 +219,24 @@ def test_a_judges_file_with_other_numbers_is_another_cell(
         (tmp_path / "scores.jsonl").write_text(f'{{"id": "x", "scores": [{score}]}}\n')
         ids.append(grid_cells(_spec(methods=["grid_judge:METHOD"]))[-1].id)
     assert ids[0] == ids[2] != ids[1]
+
+
+def test_a_shared_stage_of_other_settings_is_not_taken_over(tmp_path: Path) -> None:
+    """Such as one of a version with other defaults, which are no part of the folder's name."""
+    *_, explore, _, spa = _cells(_spec(methods=["spa"]), "SPA-RL")
+    assert (explore.parent_stage, spa.parent_stage) == ("clone", "estimate")
+    environment = make_environment("household")
+    config = config_of("household", environment, [], spa.preset)
+    older = {key: value for key, value in config["preset"].items() if key != "prompt"}
+    older["ppo"] = {**older["ppo"], "lr": 0.5}  # nothing that an estimator depends on
+    Run.create(tmp_path / "same", config | {"preset": older}, seed=0)
+    _take_over(tmp_path / "same", tmp_path / "taken", spa)
+    older["clone"] = {**older["clone"], "epochs": 7}
+    for name, preset, seed, message in (
+        ("cloned", older, 0, rf"clone\.epochs is 7, asked {spa.preset.clone.epochs}$"),
+        ("seed", config["preset"], 1, "seed is 1, asked 0$"),
+    ):
+        Run.create(tmp_path / name, config | {"preset": preset}, seed=seed)
+        with pytest.raises(ValueError, match=f"{name}: made with other settings: {message}"):
+            _take_over(tmp_path / name, tmp_path / "new", spa)
+    assert not (tmp_path / "new" / "run.json").exists()

@@ -61,6 +61,12 @@ class Cell:
         return self.stage or str(self.method)
 
     @property
+    def parent_stage(self) -> SharedStage | None:
+        """The shared stage that it takes over; None without a parent."""
+        before = _stages_before(str(self.method)) if self.stage is None else _before(self.stage)
+        return before[-1] if before else None
+
+    @property
     def setting(self) -> str:
         """Its id without the seed: cells that differ in nothing else."""
         return self.id.rpartition("-seed-")[0]
@@ -108,6 +114,11 @@ def _stages_before(method: str) -> tuple[SharedStage, ...]:
     if "estimator" in needs:
         return ("clone", "explore", "estimate")
     return ("clone", "explore") if "explored" in needs else ("clone",)
+
+
+def _before(stage: SharedStage) -> tuple[SharedStage, ...]:
+    order = tuple(IRRELEVANT)
+    return order[: order.index(stage)]
 
 
 def _cell(

@@ -1,16 +1,20 @@
 """Does one cell: takes over what its parent left, then the stages that are missing."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from spa_lab.configs.presets import Preset, preset_from_dict
 from spa_lab.configs.server import ServerConfig
+from spa_lab.configs.settings import flat
 from spa_lab.envs.worlds import make_environment
 from spa_lab.pipeline.experiment import config_of, method_facts
-from spa_lab.pipeline.grid.cells import Cell, SharedStage
+from spa_lab.pipeline.grid.cells import IRRELEVANT, Cell, SharedStage
 from spa_lab.pipeline.parallel import WorkerPool
 from spa_lab.pipeline.train import Stage, prepare, train, trained_methods
 from spa_lab.pipeline.usage import Meter, Usage
 from spa_lab.store import Run, writing
+from spa_lab.store.run_file import differences
 from spa_lab.store.sharing import share
 
 _STAGES: dict[SharedStage, tuple[Stage, ...]] = {
@@ -50,6 +54,30 @@ def _take_over(parent: Path, folder: Path, cell: Cell) -> None:
     facts = method_facts(trained_methods(methods))
     config = config_of(cell.world, make_environment(cell.world), methods, cell.preset, facts)
     with writing(folder):
-        run, source = Run.create(folder, config, seed=cell.seed), Run.open(parent)
+        source = Run.open(parent)
+        _check_parent(source, config, cell)
+        run = Run.create(folder, config, seed=cell.seed)
         share(source, run)
         run.note(device=source.provenance["device"])
+
+
+def _check_parent(source: Run, config: Mapping[str, Any], cell: Cell) -> None:
+    """Check that the parent was made with the settings that the cell asks of it.
+
+    Its folder is named by what differs from the defaults, and an earlier version may have had others.
+
+    Raises:
+        ValueError: it was not (names each key and both values).
+    """
+    assert cell.parent_stage is not None, f"{cell.id} has no parent"
+    theirs, irrelevant = source.config, IRRELEVANT[cell.parent_stage]
+
+    def relevant(preset: Preset) -> dict[str, Any]:
+        return {key: value for key, value in flat(preset).items() if key.partition(".")[0] not in irrelevant}
+
+    # the methods of an arm are none of its parent's settings
+    named = {key: theirs[key] for key in config.keys() & theirs.keys() - {"methods", "preset"}}
+    stored = named | {"seed": source.seed} | relevant(preset_from_dict(theirs["preset"]))
+    asked = {key: config[key] for key in named} | {"seed": cell.seed} | relevant(cell.preset)
+    if differ := differences(stored, asked):
+        raise ValueError(f"{source.path}: made with other settings: {'; '.join(differ)}")
