@@ -35,6 +35,7 @@ from spa_lab.pipeline.sources import (
     known_name,
 )
 from spa_lab.store import Run, writing
+from spa_lab.store.provenance import git_commit, versions
 from spa_lab.types import Credit, Trajectory
 
 if TYPE_CHECKING:
@@ -159,8 +160,26 @@ def render_scoreboard(table: pd.DataFrame) -> str:
     for source, costs in table.drop_duplicates("source").set_index("source")[list(COSTS)].iterrows():
         cells = (f"{'–' if np.isnan(x) else f'{x:,.1f}'.removesuffix('.0'):>17}" for x in costs)
         lines.append(f"{source:<20}" + "".join(cells))
+    if others := _scored_by_others(table):
+        lines += ["", f"scored by another version of the code, not again: {', '.join(others)}"]
     told = f"(n): of n trajectories alone; intervals and pooled numbers: results/{BOARD}.jsonl of the run"
     return "\n".join([*lines, "", told])
+
+
+def _scored_by_others(table: pd.DataFrame) -> list[str]:
+    """Sources that another commit than the present one scored, with that, as far as it is known."""
+    now, scored = _code(), table.drop_duplicates("source")
+    known = zip(scored["source"], scored["code"], strict=True) if "code" in table else ()
+    return [
+        f"{source} ({code[:10]}{code[40:]})"  # "-dirty" stays
+        for source, code in known
+        if isinstance(code, str) and code != now
+    ]
+
+
+def _code() -> str | None:
+    """The commit of the running code, or its version where it is no checkout."""
+    return git_commit() or versions().get("spa-lab")
 
 
 def _score(row: pd.Series, n_trajectories: int) -> str:
@@ -270,6 +289,7 @@ def _save_credit(experiment: Experiment, method: CreditMethod, chosen: Sequence[
         "rollouts": cost.rollouts,
         "fit_seconds": method.fitting.seconds,
         "fit_rollouts": method.fitting.rollouts,
+        "code": _code(),
     }
     experiment.run.save_results(f"costs-{name}", [row], result="costs")
 

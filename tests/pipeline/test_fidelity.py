@@ -190,6 +190,22 @@ def test_the_run_holds_two_measurements_and_every_credit(scored: tuple[Run, str]
     assert len(view.credits(["spa", "ipr_5"])) == 2
 
 
+def test_sources_that_another_version_scored_are_named(
+    scored: tuple[Run, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And those of unknown versions are not."""
+    monkeypatch.setattr(module, "save_pictures", _no_pictures)
+    run, how = Run.open(shutil.copytree(scored[0].path, tmp_path / "run")), {"trajectories": 2, "branches": 3}
+    assert "another version" not in scored[1]
+    for source, code in (("mean", "a" * 40 + "-dirty"), ("random", "0.0.9"), ("gigpo", None)):
+        (row,) = (row for row in run.results("costs") or () if row["source"] == source)
+        known = {key: value for key, value in row.items() if key != "code"} | ({"code": code} if code else {})
+        run.save_results(f"costs-{source}", [known], result="costs")
+    printed = module.fidelity(run=run, workers=1, world=EVEN, sources=["mean"], **how)
+    (line,) = (line for line in printed.splitlines() if "another version" in line)
+    assert line.endswith("not again: mean (aaaaaaaaaa-dirty), random (0.0.9)")
+
+
 def test_more_branches_extend_the_measurement(
     scored: tuple[Run, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
