@@ -158,7 +158,7 @@ def render_scoreboard(table: pd.DataFrame) -> str:
         lines.append("")
     lines += [f"{'cost':<20}" + "".join(f"{name:>17}" for name in COSTS)]
     for source, costs in table.drop_duplicates("source").set_index("source")[list(COSTS)].iterrows():
-        cells = (f"{'–' if np.isnan(x) else f'{x:,.1f}'.removesuffix('.0'):>17}" for x in costs)
+        cells = (f"{'–' if pd.isna(x) else f'{x:,.1f}'.removesuffix('.0'):>17}" for x in costs)
         lines.append(f"{source:<20}" + "".join(cells))
     if others := _scored_by_others(table):
         lines += ["", f"scored by another version of the code, not again: {', '.join(others)}"]

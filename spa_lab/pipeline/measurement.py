@@ -6,9 +6,10 @@ so that no source is scored against continuations that it has used.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from time import perf_counter
-from typing import Literal
+from typing import Any, Literal
 
 from spa_lab.pipeline.evaluations import CLONED
 from spa_lab.pipeline.experiment import Experiment, ExperimentSource
@@ -17,6 +18,7 @@ from spa_lab.store import Run
 from spa_lab.truth.bisected import bisected_values
 from spa_lab.truth.bisection import ValuesAtSteps
 from spa_lab.truth.monte_carlo import branch_outcomes
+from spa_lab.truth.outcome_files import n_saved
 from spa_lab.truth.outcomes import BranchOutcomes
 from spa_lab.types import Trajectory, ValueTruth
 
@@ -61,19 +63,22 @@ def measure_chunk(
     start = perf_counter()
     experiment = source.open()
     trajectories = explorations_of(experiment, ids)
-    _play(experiment, trajectories, branches, purpose, lambda share: report(share, {}))
+    before = sum(n_saved(_folder(experiment, purpose), trajectory) for trajectory in trajectories)
+    outcomes = _play(experiment, trajectories, branches, purpose, lambda share: report(share, {}))
     chunk = _chunk_name(ids)
     earlier = [
-        row["seconds"]
+        row
         for row in experiment.run.results("timings") or ()
         if (row["chunk"], row.get("purpose", "truth")) == (chunk, purpose)
     ]
+    played = sum(int(entry.counts.sum()) for entry in outcomes) - before  # a killed attempt's time is unknown
     row = {
         "chunk": chunk,
         "purpose": purpose,
         "continuations": branches,
         "steps": sum(map(len, trajectories)),
-        "seconds": sum(earlier) + perf_counter() - start,
+        "played": sum(map(_played, earlier)) + played,
+        "seconds": sum(row["seconds"] for row in earlier) + perf_counter() - start,
     }
     name = "measured" if purpose == "truth" else "spare"
     experiment.run.save_results(f"{name}-{chunk}", [row], result="timings")
@@ -125,8 +130,17 @@ def bisected(
 def seconds_per_continuation(run: Run) -> float:
     """Mean wall time of a continuation from one history; 0 if nothing was measured."""
     rows = run.results("timings") or []
-    played = sum(row["continuations"] * row["steps"] for row in rows)
+    played = sum(map(_played, rows))
     return sum(row["seconds"] for row in rows) / played if played else 0.0
+
+
+def _played(row: Mapping[str, Any]) -> int:
+    """Continuations that took the seconds of a row; one of an earlier version tells those that were saved."""
+    return row.get("played", row["continuations"] * row["steps"])
+
+
+def _folder(experiment: Experiment, purpose: Purpose) -> Path:
+    return experiment.run.outcomes / (CLONED if purpose == "truth" else f"{CLONED}-{purpose}")
 
 
 def _play(
@@ -137,10 +151,9 @@ def _play(
     on_progress: Callable[[float], object] = lambda share: None,
 ) -> list[BranchOutcomes]:
     config = experiment.preset.explore_rollout.of_continuations()
-    folder = CLONED if purpose == "truth" else f"{CLONED}-{purpose}"
     return branch_outcomes(
         experiment.player(CLONED), experiment.environment, trajectories, experiment.explore_tasks, config,
-        branches=branches, rng=experiment.rng(purpose), folder=experiment.run.outcomes / folder,
+        branches=branches, rng=experiment.rng(purpose), folder=_folder(experiment, purpose),
         on_progress=on_progress,
     )  # fmt: skip
 

@@ -121,7 +121,9 @@ def spa(experiment: Experiment, report: Report) -> CreditMethod:
     estimator that counts steps explains them as well (docs/results.md, "Credit against the truth").
     """
     stage = experiment.run.provenance["stages"].get("estimate", {})
-    seconds = stage.get("tasks", {}).get("estimate", stage.get("seconds", 0.0))
+    unknown = float("nan")  # of an arm of a grid, which took its estimator over
+    tasks = stage.get("tasks", {"estimate": stage.get("seconds", unknown)})  # schema 1 has none
+    seconds = tasks.get("estimate", unknown)
     fitting = Cost(seconds, len(experiment.explored.fitted))
     return methods.estimator_credit(experiment.estimator(), source="spa", fitting=fitting)
 

@@ -108,6 +108,17 @@ def load_outcomes(folder: Path, trajectory: Trajectory, settings: Settings) -> B
         raise ValueError(f"{path}: not a file of branch outcomes: {error!r}") from error
 
 
+def n_saved(folder: Path, trajectory: Trajectory) -> int:
+    """Continuations from all histories of this trajectory that are saved, under whatever settings.
+
+    Raises:
+        StoreError: the file cannot be read.
+        ValueError: it is broken.
+    """
+    path = _path(folder, trajectory.id)
+    return sum(map(len, load(read_text(path), str(path)).get("outcomes") or ())) if path.exists() else 0
+
+
 def _path(folder: Path, trajectory_id: str) -> Path:
     name = quote(trajectory_id, safe="#@+=, ")
     if len(name) > _MAX_NAME_LENGTH:

@@ -27,6 +27,7 @@ from spa_lab.envs.base import Demonstration, Environment, Task
 from spa_lab.learn.cloning import clone
 from spa_lab.learn.estimator import fit_estimator, save_estimator
 from spa_lab.pipeline import fidelity as module
+from spa_lab.pipeline import measurement
 from spa_lab.pipeline.experiment import Experiment, config_of
 from spa_lab.pipeline.fidelity import balanced
 from spa_lab.pipeline.parallel import WorkerTask
@@ -124,6 +125,9 @@ def test_every_source_is_on_the_scoreboard(scored: tuple[Run, str]) -> None:
     )
     assert spent.loc["ipr_5", "seconds"] > 0
     assert spent.loc["critic_td", "fit_seconds"] > 0 and spent.loc["critic_td", "fit_rollouts"] == 8
+    assert np.isnan(spent.loc["spa", "fit_seconds"]), "nobody noted how long the estimator took"
+    (line,) = (line for line in printed.partition("cost ")[2].splitlines() if line.startswith("spa "))
+    assert line.split()[1:3] == ["–", "8"]
     for ending in ("svg", "png"):
         assert (run.path / "figures" / f"fidelity.{ending}").stat().st_size > 1000
 
@@ -214,6 +218,31 @@ def test_more_branches_extend_the_measurement(
     module.fidelity(run=run, trajectories=2, branches=4, workers=1, world=EVEN, sources=["terminal"])
     assert {truth.branches for truth in run.truth().values()} == {4}
     assert set(pd.DataFrame(run.results("scoreboard"))["source"]) == SOURCES
+
+
+def test_a_continuation_takes_the_time_of_those_that_were_played(explored: Path, tmp_path: Path) -> None:
+    """Those that a killed attempt or other chunks had left took none of the seconds."""
+    run = Run.open(shutil.copytree(explored, tmp_path / "run"))
+    experiment = Experiment.open(run, EVEN)
+    ids = [trajectory.id for trajectory in experiment.explored.held_out[:2]]
+
+    def measure(ids: list[str], branches: int) -> dict[str, Any]:
+        measurement.measure_chunk(experiment.source, ids, branches, "truth", report=lambda *_: None)
+        name = f"measured-{measurement.digest(chr(10).join(ids))}"
+        (row,) = next(entry.load() for entry in run.result_sets() if entry.name == name)
+        return row
+
+    assert measure(ids[:1], 2)["played"] == 3 * 2
+    both = measure(ids, 4)
+    assert both["played"] == 2 * 3 * 4 - 3 * 2
+    assert measure(ids, 5)["played"] == both["played"] + 2 * 3
+    rows = run.results("timings") or []
+    seconds = sum(row["seconds"] for row in rows)
+    assert measurement.seconds_per_continuation(run) == pytest.approx(seconds / (2 * 3 * 5))
+    older = {key: value for key, value in both.items() if key != "played"}
+    run.save_results(f"measured-{both['chunk']}", [older], result="timings")
+    seconds = sum(row["seconds"] for row in run.results("timings") or [])
+    assert measurement.seconds_per_continuation(run) == pytest.approx(seconds / (3 * 2 + 2 * 3 * 4))
 
 
 def test_outcomes_under_other_settings_are_refused(scored: tuple[Run, str], tmp_path: Path) -> None:
