@@ -436,6 +436,14 @@ def test_a_finished_stage_is_not_done_again(run):
         raise AssertionError("entered")
 
 
+def test_parts_of_one_label_add_up(run):
+    """An interrupted stage divides what is left among as many parts of the same names."""
+    for seconds in (2.0, 0.5):
+        run.record("explore", "explore 1/2", seconds)
+    run.finish("explore")
+    assert run.provenance["stages"]["explore"] == {"seconds": 2.5, "tasks": {"explore 1/2": 2.5}}
+
+
 def test_what_a_stage_notes_survives_its_end(run):
     with run.stage("clone"):
         run.note(n=20)

@@ -1,5 +1,6 @@
 """Checkpoints with tensors: a learner's state and the metrics so far, saved together or not at all."""
 
+from time import perf_counter
 from typing import Any
 
 from safetensors import SafetensorError
@@ -25,6 +26,9 @@ class TrainingCheckpoint:
 
     def __init__(self, checkpoint: Checkpoint, history: list[dict[str, Any]]) -> None:
         self.checkpoint, self.history = checkpoint, history
+        self.earlier_seconds = 0.0
+        """Wall time of interrupted attempts, up to the checkpoint that was loaded."""
+        self._start = perf_counter()
 
     def load(self) -> LearnerState | None:
         """The saved state, or None.
@@ -41,6 +45,7 @@ class TrainingCheckpoint:
             tensors = load_file(path)
             state = LearnerState(tensors, facts["state"])
             self.history[:] = facts["history"]
+            self.earlier_seconds = float(facts.get("seconds", 0.0))  # earlier versions did not note them
         except (OSError, SafetensorError, KeyError, TypeError) as error:
             raise ValueError(f"{path}: no checkpoint of a training stage: {error!r}") from error
         return state
@@ -52,7 +57,11 @@ class TrainingCheckpoint:
         """
         if not processes().is_main:
             return
-        facts = {"state": dict(state.facts), "history": [encode_metrics(row) for row in self.history]}
+        facts = {
+            "state": dict(state.facts),
+            "history": [encode_metrics(row) for row in self.history],
+            "seconds": self.earlier_seconds + perf_counter() - self._start,
+        }
         with self.checkpoint.saving(facts) as folder, disk_refusals():
             save_file(dict(state.tensors), folder / _TENSORS)
 

@@ -7,6 +7,7 @@ one ends with the same bits.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -40,8 +41,18 @@ SMOOTHED_UPDATES = 20
 Metrics = dict[str, Any]
 
 
-def clone_stage(source: ExperimentSource, *, report: Report) -> str:
-    """Stage 1: base → `models/cloned`; returns the device that the model was on.
+@dataclass(frozen=True)
+class Trained:
+    """What a training stage tells the process that writes run.json."""
+
+    earlier_seconds: float
+    """Wall time of interrupted attempts that this one continued."""
+    device: str | None = None
+    """Where the model was, as far as it is noted."""
+
+
+def clone_stage(source: ExperimentSource, *, report: Report) -> Trained:
+    """Stage 1: base → `models/cloned`.
 
     Without demonstrations nothing is cloned, and `models/cloned` is the base.
     """
@@ -64,7 +75,7 @@ def clone_stage(source: ExperimentSource, *, report: Report) -> str:
     run.save_metrics("clone", history)
     _save_model(run, CLONED, partial(save_policy, policy))
     checkpoint.remove()
-    return str(policy.model.device)
+    return Trained(checkpoint.earlier_seconds, str(policy.model.device))
 
 
 def cloned_demonstrations(experiment: Experiment) -> list[Demonstration]:
@@ -174,7 +185,7 @@ def play_waves(
         report(done / total, {})
 
 
-def estimate_stage(source: ExperimentSource, *, report: Report) -> None:
+def estimate_stage(source: ExperimentSource, *, report: Report) -> Trained:
     """Stage 3: explorations → `models/estimator`, and its credit on tasks that it was not fitted to."""
     experiment = source.open()
     run, explored = experiment.run, experiment.explored
@@ -194,6 +205,7 @@ def estimate_stage(source: ExperimentSource, *, report: Report) -> None:
     run.save_credits("held-out-spa", credits, role="held_out")
     _save_model(run, ESTIMATOR, partial(save_estimator, estimator))
     checkpoint.remove()
+    return Trained(checkpoint.earlier_seconds)
 
 
 def training_inputs(experiment: Experiment, method: TrainingMethod) -> TrainingInputs:
@@ -215,7 +227,7 @@ def training_inputs(experiment: Experiment, method: TrainingMethod) -> TrainingI
     )
 
 
-def train_stage(source: ExperimentSource, method: TrainingMethod, *, report: Report) -> None:
+def train_stage(source: ExperimentSource, method: TrainingMethod, *, report: Report) -> Trained:
     """Stage 4: cloned → `models/<method>`, one checkpoint per iteration."""
     experiment = source.open()
     run, ppo, name = experiment.run, experiment.preset.ppo, method.name
@@ -234,6 +246,7 @@ def train_stage(source: ExperimentSource, method: TrainingMethod, *, report: Rep
     run.save_metrics(f"ppo-{name}", history, stage="ppo", method=name)
     _save_model(run, name, partial(save_policy, learner.policy))
     checkpoint.remove()
+    return Trained(checkpoint.earlier_seconds)
 
 
 def evaluate_stage(source: ExperimentSource, policy: str, panel: str, *, report: Report) -> None:

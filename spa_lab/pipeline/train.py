@@ -270,10 +270,12 @@ def _do(
     waves = {task.label for task in todo if stage_of[task.label] == "explore"}
 
     def note(result: TaskResult) -> None:
+        trained = result.value if isinstance(result.value, stages.Trained) else stages.Trained(0.0)
         if result.label in stage_of:
-            run.record(stage_of.pop(result.label), result.label, result.seconds)
-        if result.label == CLONE:
-            run.note(device=str(result.value))
+            seconds = trained.earlier_seconds + result.seconds
+            run.record(stage_of.pop(result.label), result.label, seconds)
+        if trained.device is not None:
+            run.note(device=trained.device)
         waves.discard(result.label)
         finish()
         feed.deliver()

@@ -138,17 +138,20 @@ class RunFolder:
         return stage in self.provenance["stages"]
 
     def record(self, stage: str, task: str, seconds: float) -> None:
-        """Note the wall time of a finished task of a stage that may go on; kept until `finish`."""
+        """Note the wall time of a finished task of a stage that may go on; kept until `finish`.
+
+        Added to that of a task of the same label: an interrupted stage divides what is left anew.
+        """
         _check_name(stage)
         facts = self.provenance
-        running = facts.setdefault("running", {})
-        running.setdefault(stage, {})[task] = round(seconds, 3)
+        tasks = facts.setdefault("running", {}).setdefault(stage, {})
+        tasks[task] = round(tasks.get(task, 0.0) + seconds, 3)
         run_file.write(self._file, facts)
 
     def finish(self, stage: str) -> None:
         """Mark a stage as finished; its time is the sum over its tasks, which may have run side by side.
 
-        Attempts that were interrupted are not in it.
+        Of attempts that were interrupted, only what led to their last checkpoint is in it.
 
         Raises:
             ValueError: the stage is finished already.

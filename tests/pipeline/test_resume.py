@@ -1,17 +1,21 @@
 """A stage that is interrupted right after it saved its progress ends with the bits of an undisturbed one."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
+from spa_lab.learn.checkpoint import LearnerState
 from spa_lab.learn.methods import find_method
-from spa_lab.pipeline import stages
+from spa_lab.pipeline import checkpoints, stages
 from spa_lab.pipeline.checkpoints import TrainingCheckpoint
 from spa_lab.pipeline.experiment import Experiment, ExperimentSource
+from spa_lab.pipeline.parallel import TaskResult, WorkerTask
+from spa_lab.pipeline.train import train
 from spa_lab.store import Run
 from spa_lab.store.checkpoint import Shards
 
@@ -32,8 +36,8 @@ def _interrupted(
     do: Callable[[ExperimentSource], object],
     kind: type,
     monkeypatch: pytest.MonkeyPatch,
-) -> int:
-    """Repeat a stage, interrupted after each save but the last; returns the number of interruptions."""
+) -> tuple[int, object]:
+    """Repeat a stage, interrupted after each save; returns the number of interruptions and its result."""
     save, interruptions = kind.save, 0
 
     def save_and_stop(*arguments: object) -> None:
@@ -44,11 +48,11 @@ def _interrupted(
         with monkeypatch.context() as patch:
             patch.setattr(kind, "save", save_and_stop)
             try:
-                do(source)
+                result = do(source)
             except KeyboardInterrupt:
                 interruptions += 1
                 continue
-            return interruptions
+            return interruptions, result
     raise AssertionError("no progress")
 
 
@@ -83,7 +87,41 @@ def test_every_stage_goes_on_with_the_same_bits(
     ]
     for do, kind, expected in steps:
         do(smooth)
-        assert _interrupted(rough, do, kind, monkeypatch) == expected
+        interruptions, result = _interrupted(rough, do, kind, monkeypatch)
+        assert interruptions == expected
+        assert kind is Shards or (isinstance(result, stages.Trained) and result.earlier_seconds > 0)
         assert _files(Run.open(rough.folder)) == _files(Run.open(smooth.folder))
         shutil.rmtree(rough.folder / "checkpoints", ignore_errors=True)
         shutil.rmtree(smooth.folder / "checkpoints", ignore_errors=True)
+
+
+def test_a_checkpoint_adds_up_the_time_of_its_attempts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an attempt did after its last checkpoint is lost, and not counted."""
+    clock = iter([0.0, 10.0, 100.0, 103.0, 1000.0])
+    monkeypatch.setattr(checkpoints, "perf_counter", lambda: next(clock))
+    run = Run.create(tmp_path / "run", {}, seed=0)
+    for earlier in (0.0, 10.0, 13.0):
+        checkpoint = TrainingCheckpoint(run.checkpoint("ppo-spa"), [])
+        checkpoint.load()
+        assert checkpoint.earlier_seconds == earlier
+        if earlier < 13.0:
+            checkpoint.save(LearnerState())
+
+
+def test_run_json_has_the_time_of_all_attempts(micro: ModuleType, tmp_path: Path) -> None:
+    class Pool:
+        """Says that a clone took 2 s now and 5 s in an interrupted attempt."""
+
+        size = 1
+
+        def run(self, tasks: Sequence[WorkerTask], *, on_result: Any, on_progress: Any) -> list[Any]:
+            for task in tasks:
+                value = stages.Trained(5.0, "a device") if task.label == "clone" else None
+                on_result(TaskResult(task.label, value, 2.0))
+            return []
+
+    run = train(tmp_path / "run", ROOMS, ["terminal"], micro.MICRO, seed=0, workers=Pool(), until="clone")  # type: ignore[arg-type]
+    assert run.provenance["stages"]["clone"]["tasks"]["clone"] == 7.0
+    assert run.provenance["stages"]["clone"]["seconds"] > 7.0 and run.provenance["device"] == "a device"
