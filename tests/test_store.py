@@ -481,8 +481,13 @@ def test_shards_add_up(run, make_trajectory):
         shards.load(1)
     Run.create(run.path, CONFIG, seed=3)
     assert _hidden(run.path) == [], "a resumed run removes what was half written"
-    run.remove_checkpoints()
-    assert shards.indices() == [] and not (run.path / "checkpoints").exists()
+    with run.checkpoint("gradient-cloned").saving({}):
+        pass
+    run.remove_checkpoints(("clone", "explore"))
+    assert shards.indices() == [] and run.names("checkpoints") == ["gradient-cloned"]
+    run.remove_checkpoints(("gradient-",))
+    assert not (run.path / "checkpoints").exists()
+    run.remove_checkpoints(("gradient-",))
 
 
 def test_tasks_of_a_stage_are_timed_one_by_one(run):

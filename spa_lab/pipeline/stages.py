@@ -37,6 +37,8 @@ LIVE_METRICS_SECONDS = 2.0
 """Seconds between two savings of the metrics of a running stage, for `view.widgets.Monitor`."""
 SMOOTHED_UPDATES = 20
 """Updates over which a progress bar's numbers are averaged."""
+CHECKPOINTS = ("clone", "explore", "estimate", "ppo-", "eval-")
+"""Beginnings of the names of checkpoints and shards that stages leave while they are at work."""
 
 Metrics = dict[str, Any]
 

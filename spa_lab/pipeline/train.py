@@ -294,7 +294,7 @@ def _do(
     pool.run([*todo, *beside], on_result=note, on_progress=feed.look)
     if "report" in wanted:
         # left by a process that was killed between saving a result and removing what it was made of
-        run.remove_checkpoints()
+        run.remove_checkpoints(stages.CHECKPOINTS)
         remove_waves(run)
         if not run.finished("report"):
             with run.stage("report"):

@@ -325,14 +325,22 @@ class RunFolder:
         """Finished parts of a set of trajectories; there need not be any yet."""
         return Shards(self._target("checkpoints", name))
 
-    def remove_checkpoints(self) -> None:
-        """Delete all checkpoints and shards; for a run of which nothing is left to do.
+    def remove_checkpoints(self, beginnings: tuple[str, ...]) -> None:
+        """Delete checkpoints and shards, and what is left half written of them.
+
+        Args:
+            beginnings: of the names of those to delete.
 
         Raises:
             StoreError: the disk refused.
         """
+        folder = self.path / "checkpoints"
         with disk(self.path, "remove checkpoints of"):
-            remove(self.path / "checkpoints")
+            for entry in list(folder.glob("*")):
+                if entry.name.removeprefix(".").startswith(beginnings):
+                    remove(entry)
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
 
     @property
     def outcomes(self) -> Path:

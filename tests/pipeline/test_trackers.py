@@ -268,6 +268,23 @@ def test_trackers_resume_their_own_run(name: str, fake: Callable[[str], list[Any
     assert calls.count(("finish",)) == 2
 
 
+def test_a_server_that_is_gone_at_the_end_is_a_warning(
+    fake: Callable[[str], list[Any]],
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def refused(client: _FakeRun) -> None:
+        raise ConnectionError("no server")
+
+    fake("wandb")
+    monkeypatch.setattr(_FakeRun, "finish", refused)
+    run.save_metrics("ppo-spa", [{"kl": 0.5}], stage="ppo", method="spa")
+    with tracking("wandb", run.path) as on_metrics:
+        MetricsFeed(run, on_metrics).deliver()
+    assert "closing wandb raised ConnectionError: no server" in caplog.text
+
+
 def test_a_tracker_that_never_received_anything_is_not_opened(
     fake: Callable[[str], list[Any]], tmp_path: Path
 ) -> None:

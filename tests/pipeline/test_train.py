@@ -197,7 +197,10 @@ def test_until_and_then_on_with_another_seed(
     assert tuple(_stages(tmp_path)) == ("clone",)
     models = _models(tmp_path)
     assert set(models) == {"cloned"}
+    with Run.open(tmp_path).checkpoint("gradient-cloned-episodes").saving({}):
+        pass  # what `spa-lab gradient` leaves is none of training
     run = train(tmp_path, **how)
+    assert run.names("checkpoints") == ["gradient-cloned-episodes"]
     assert tuple(_stages(tmp_path)) == ("clone", "ppo", "evaluate", "report")
     assert models.items() <= _models(tmp_path).items()
     summary = json.loads((tmp_path / "summary.json").read_text())

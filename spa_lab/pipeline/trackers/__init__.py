@@ -6,6 +6,7 @@ machine; the others do what their own settings say.
 """
 
 import importlib
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     OpenTracker = Callable[[Run], OnMetrics]
 
+_LOG = logging.getLogger(__name__)
 PROJECT = "spa-lab"
 """Project or experiment under which trackers list the runs."""
 
@@ -101,10 +103,18 @@ class LazyTracker:
         self._tracker(row)
 
     def close(self) -> None:
-        """Let the tracker finish its files, if it was opened and has a method `close`."""
+        """Let the tracker finish its files, if it was opened and has a method `close`.
+
+        What that raises is logged: the training is done, and a server may be gone.
+        """
         close = getattr(self._tracker, "close", None)
-        if close is not None:
+        if close is None:
+            return
+        try:
             close()
+        except Exception as error:  # noqa: BLE001  whatever it is, the results are in the run folder
+            _LOG.debug("what closing %s raised:", self.name, exc_info=True)
+            _LOG.warning("closing %s raised %s: %s", self.name, type(error).__name__, error)
 
 
 @contextmanager
