@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -77,6 +78,25 @@ def test_a_failure_stops_only_what_needs_it(tasks: ModuleType, tmp_path: Path) -
     ends = [attempt.end for attempt in Ledger(tmp_path / LEDGER).read(cells[0].id).attempts]
     assert ends == ["failed", "done"]
     assert _begun(tmp_path).count("runs/other-seed-0") == 1
+
+
+def test_a_done_cell_whose_results_were_removed_is_done_again_if_needed(
+    tasks: ModuleType, tmp_path: Path
+) -> None:
+    def there(out: Path, cell: Any) -> bool:
+        return (out / "results" / cell.id).exists()
+
+    cells = tasks.fake_cells(1)
+    run_cells(tmp_path, cells, tasks.do_fake, watch=False)
+    shared = [cell for cell in cells if cell.id.startswith("shared/")]
+    for cell in shared:
+        (tmp_path / "results" / cell.id).unlink()
+    run_cells(tmp_path, cells, tasks.do_fake, watch=False, there=there)
+    assert _begun(tmp_path) == [cell.id for cell in cells], "nobody needs them"
+    more = [*cells, tasks.FakeCell("runs/new-seed-0", shared[-1].id)]
+    run_cells(tmp_path, more, tasks.do_fake, watch=False, there=there)
+    assert _begun(tmp_path)[len(cells) :] == [*(cell.id for cell in shared), "runs/new-seed-0"]
+    assert set(_states(tmp_path, more).values()) == {"done"}
 
 
 def test_killed_at_random_moments(tasks: ModuleType, tmp_path: Path) -> None:

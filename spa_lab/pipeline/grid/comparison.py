@@ -13,7 +13,7 @@ from spa_lab.pipeline.grid.execute import LEDGER, run_cells
 from spa_lab.pipeline.grid.ledger import Ledger
 from spa_lab.pipeline.grid.outcomes import grid_commits, grid_outcomes
 from spa_lab.pipeline.grid.spec import GridSpec, parse_spec, read_spec
-from spa_lab.pipeline.grid.work import do_cell
+from spa_lab.pipeline.grid.work import do_cell, has_run
 from spa_lab.store import Run
 
 
@@ -56,7 +56,9 @@ def compare(
         for cell in cells:
             check_can_be_served(cell.preset, server)
         do = partial(do_cell, server=server)
-        run_cells(Path(out), cells, do, jobs=jobs, backend=backend, retry=retry, watch=watch)
+        run_cells(
+            Path(out), cells, do, jobs=jobs, backend=backend, retry=retry, watch=watch, there=has_run
+        )  # fmt: skip
     facts = {
         "worlds": list(grid.worlds), "seeds": list(grid.seeds), "reference": grid.reference,
         "policies": [arm.name for arm in grid.arms], "git_commit": grid_commits(Path(out), grid),

@@ -77,6 +77,7 @@ def run_cells(
     backend: str = "loky",
     retry: bool = False,
     watch: bool = True,
+    there: Callable[[Path, W], bool] = lambda out, cell: True,
 ) -> None:
     """Do all cells that are not done; what fails is in the ledger and stops only the cells that need it.
 
@@ -89,6 +90,7 @@ def run_cells(
         backend: of joblib: "loky" (processes of this machine), "ray", "dask".
         retry: try failed cells again.
         watch: show progress on stderr.
+        there: whether the results of a done cell are still there; otherwise it is done again if needed.
 
     Raises:
         ValueError: `jobs` is below 1, or the backend is unknown or not installed.
@@ -101,6 +103,7 @@ def run_cells(
     ledger, owner = Ledger(out / LEDGER), Owner(socket.gethostname(), os.getpid())
     with writing(out):
         ledger.settle([cell.id for cell in cells], retry=retry)
+        _reopen(ledger, cells, lambda cell: there(out, cell))
         todo = [cell for cell in cells if ledger.read(cell.id).state == "waiting"]
         if not todo:
             return
@@ -113,6 +116,17 @@ def run_cells(
                 raise ChildProcessError(
                     f"{out}: a worker process ended ({type(error).__name__}); run the grid again to continue"
                 ) from error
+
+
+def _reopen(ledger: Ledger, cells: Sequence[W], there: Callable[[W], bool]) -> None:
+    """Let done cells wait again whose results are gone, where a cell that waits needs them."""
+    needed: set[str | None] = set()
+    for cell in reversed(cells):  # each comes after its parent
+        state = ledger.read(cell.id).state
+        if state == "done" and cell.id in needed and not there(cell):
+            state = ledger.reopen(cell.id)
+        if state == "waiting":
+            needed.add(cell.parent)
 
 
 def attempt(out: Path, cell: W, do: Callable[[Path, W], Usage], owner: Owner) -> None:

@@ -113,6 +113,11 @@ class Ledger:
             elif record.state == "blocked" or (record.state == "failed" and retry):
                 self._write(replace(record, state="waiting", reason=""))
 
+    def reopen(self, cell: str) -> State:
+        """A cell that was done waits again."""
+        self._write(replace(self.read(cell), state="waiting"))
+        return "waiting"
+
     @contextmanager
     def working(self, cell: str) -> Iterator[None]:
         """The cell's lock; waits `LOCK_SECONDS` for another process that works on the cell.

@@ -49,6 +49,11 @@ def do_cell(out: Path, cell: Cell, *, server: ServerConfig | None = None) -> Usa
         return pool.used + meter.read()
 
 
+def has_run(out: Path, cell: Cell) -> bool:
+    """Whether the run folder of a cell is there; it may have been removed to save space."""
+    return (out / cell.id / "run.json").is_file()
+
+
 def _take_over(parent: Path, folder: Path, cell: Cell) -> None:
     methods = [] if cell.method is None else [cell.method]
     facts = method_facts(trained_methods(methods))
