@@ -112,7 +112,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _parser(with_docs=not {"-h", "--help"}.isdisjoint(arguments))
     options, unknown = parser.parse_known_args(arguments)
     if unknown and options.command is not _lab:
-        refuse_unknown_flags(presets.TINY, unknown)
+        refuse_unknown_flags(presets.TINY if hasattr(options, "print_config") else None, unknown)
     options.unknown = unknown
     return options
 

@@ -340,6 +340,15 @@ def test_debug_shows_the_traceback(
         (["parity", "household", "no-such-folder"], "no-such-folder is not a folder"),
         (["demo", "--workers", "0"], "must be at least 1, got 0"),
         (["doctor", "--loudly"], "unrecognized arguments: --loudly"),
+        (["fidelity", "x", "--ppo.lr", "3e-5"], "this command takes no settings: --ppo.lr"),
+        (["gradient", "x", "--server-timeout", "9"], "--server-timeout has no effect without --server"),
+        (["fidelity", "x", "--server-folder", "y"], "--server-folder has no effect without --server"),
+        (["compare", "x", "--dry-run", "--report"], "--report has no effect with --dry-run"),
+        (["compare", "x", "--dry-run", "--join", "y"], "--join has no effect with --dry-run"),
+        (["compare", "x", "--report", "--jobs", "2"], "--jobs has no effect with --report"),
+        (["compare", "x", "--report", "--backend", "loky"], "--backend has no effect with --report"),
+        (["compare", "x", "--report", "--retry"], "--retry has no effect with --report"),
+        (["compare", "x", "--report", "--server", "http://y"], "--server has no effect with --report"),
     ],
 )
 def test_wrong_input_is_named(capsys: pytest.CaptureFixture[str], argv: list[str], expected: str) -> None:

@@ -31,15 +31,29 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server-folder", type=Path, metavar="DIR", help="where it finds adapters, if on another machine"
     )
-    parser.add_argument(
-        "--server-timeout", type=float, default=600.0, metavar="S", help="seconds for a step (%(default)g)"
-    )
+    parser.add_argument("--server-timeout", type=float, metavar="S", help="seconds for a step (600)")
 
 
 def server_of(options: argparse.Namespace) -> "ServerConfig | None":
-    """The server that the options name, if any."""
+    """The server that the options name, if any.
+
+    Raises:
+        ValueError: an option is wrong, or says how to use a server that none names.
+    """
     from spa_lab.configs.server import ServerConfig
 
-    if options.server is None:
-        return None
-    return ServerConfig(options.server, folder=options.server_folder, timeout=options.server_timeout)
+    given = {"folder": options.server_folder, "timeout": options.server_timeout}
+    given = {name: value for name, value in given.items() if value is not None}
+    if options.server is not None:
+        return ServerConfig(options.server, **given)
+    for name in given:
+        raise ValueError(f"--server-{name} has no effect without --server")
+    return None
+
+
+def refuse_together(options: argparse.Namespace, option: str, *others: str) -> None:
+    """Raise ValueError if an option is given together with one of those that have no effect beside it."""
+    for other in others if getattr(options, option) else ():
+        if getattr(options, other):
+            shown = (f"--{name.replace('_', '-')}" for name in (other, option))
+            raise ValueError(" has no effect with ".join(shown))

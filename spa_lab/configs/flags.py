@@ -65,14 +65,20 @@ def updated_from_flags(settings: T, options: argparse.Namespace) -> T:
         raise ValueError(f"--{error}") from None
 
 
-def refuse_unknown_flags(settings: object, arguments: Sequence[str]) -> None:
+def refuse_unknown_flags(settings: object | None, arguments: Sequence[str]) -> None:
     """Raise the error for arguments that argparse did not know.
+
+    Args:
+        settings: that the command takes; None if it takes none.
+        arguments: at least one.
 
     Raises:
         ValueError: names the first one; for "--ppo.x", lists the settings of `ppo`.
     """
     flag, _, value = arguments[0].partition("=")
     if flag.startswith("--") and "." in flag:
+        if settings is None:
+            raise ValueError(f"this command takes no settings: {flag}")
         try:
             updated(settings, {flag.removeprefix("--"): value or "".join(arguments[1:2])})
         except SettingError as error:

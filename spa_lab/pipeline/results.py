@@ -127,8 +127,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if options.paths[0].is_dir():
             table = episode_results([Run.open(path) for path in options.paths])
-        else:
+        elif len(options.paths) == 1:
             table = read_results(options.paths[0])
+        else:
+            raise ValueError(f"{options.paths[0]}: no run folder; a file of results is read alone")
         if options.out:
             write_results(table, options.out)
     except (ValueError, StoreError, OSError) as error:

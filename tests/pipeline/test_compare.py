@@ -40,10 +40,11 @@ def test_arms_share_stages_and_are_runs_like_any_other(
     spec, out = tmp_path / "spec.toml", tmp_path / "grid"
     importable("grid_methods")
     spec.write_text(FIRST)
-    command = ["compare", str(spec), "--out", str(out), "--jobs", "1"]
+    report = ["compare", str(spec), "--out", str(out), "--report"]
+    command = [*report[:-1], "--jobs", "1"]
     assert micro.main([*command, "--dry-run"]) == 0
     assert "2 cells, 0 done; time left unknown" in capsys.readouterr().out and not out.exists()
-    assert micro.main([*command, "--report"]) == 1 and "2 waiting of 2 cells" in capsys.readouterr().out
+    assert micro.main(report) == 1 and "2 waiting of 2 cells" in capsys.readouterr().out
     assert micro.main(command) == 0
     printed = capsys.readouterr()
     assert "| terminal reward |" in printed.out and "2 done of 2 cells" in printed.out
@@ -83,7 +84,7 @@ def test_arms_share_stages_and_are_runs_like_any_other(
     assert listed.count("done ") == 3 and "failed" in listed and "4 cells, 3 done; about" in listed
 
     shutil.rmtree(out / "shared")  # of a grid whose arms are done
-    assert micro.main([*command, "--report"]) == 1  # a cell has failed
+    assert micro.main(report) == 1  # a cell has failed
     commits = {arm.provenance["git_commit"], "unknown"} - {None}
     assert Comparison.read(out / "report").facts["git_commit"] == (
         sorted(commits) if len(commits) > 1 else []

@@ -392,3 +392,6 @@ def test_a_report_is_drawn_alone_and_claims_no_commit(tmp_path: Path) -> None:
     assert "commit unknown" in (tmp_path / "success.tex").read_text()
     with pytest.raises(ValueError, match="household: a report, or curves of controls, is drawn alone"):
         figures(runs=[report, ROOT / "data/tour"], out=tmp_path, asked=asked)
+    for one in (Asked(trajectory="x"), Asked(sources=("spa",))):
+        with pytest.raises(ValueError, match="household: holds no episodes, so that --trajectory and"):
+            figures(runs=[report], out=tmp_path, asked=one)

@@ -55,6 +55,8 @@ def test_an_error_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert results.main([str(tmp_path / "nope.csv")]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"error: {tmp_path / 'nope.csv'}: cannot read") and error.count("\n") == 1
+    assert results.main([str(tmp_path / "a.csv.gz"), str(tmp_path / "b.csv.gz")]) == 2
+    assert "a.csv.gz: no run folder; a file of results is read alone" in capsys.readouterr().err
 
 
 def test_bad_input(runs: list[Run], tmp_path: Path) -> None:

@@ -63,7 +63,8 @@ def figures(*, runs: Sequence[Path], out: Path, asked: Asked | None = None, in_c
         What was written, and what was left out and why.
 
     Raises:
-        ValueError: no run, or a name, format, trajectory or source that does not exist.
+        ValueError: no run, a name, format, trajectory or source that does not exist, or a trajectory or
+            sources of what holds no episodes.
         StoreError: a folder is no run, or the disk refused.
     """
     asked = asked or Asked()
@@ -72,6 +73,8 @@ def figures(*, runs: Sequence[Path], out: Path, asked: Asked | None = None, in_c
     of_folder = next((made for file, made in FOLDERS.items() if _holds(runs, file)), None)
     if of_folder is None and (other := [path for path in runs if _is_no_run(path)]):
         raise ValueError(f"{other[0]}: a report, or curves of controls, is drawn alone; give one folder")
+    if of_folder and (asked.trajectory is not None or asked.sources):
+        raise ValueError(f"{runs[0]}: holds no episodes, so that --trajectory and --sources have no effect")
     made, provenance = of_folder(runs[0], asked) if of_folder else _of_folders(runs, asked)
     written, missing = [], []
     lines = []
