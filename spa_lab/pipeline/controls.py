@@ -1,6 +1,6 @@
 """Positive controls: what each training method learns where the right answer is known.
 
-    python -m spa_lab.pipeline.controls --out DIR      train what is missing, then tables and a picture
+    python -m spa_lab.pipeline.controls --out DIR      train what is missing, then tables and a picture of DIR
     python -m spa_lab.pipeline.controls FILE.csv.gz    tables of a finished comparison
 
 On the probes of `envs.control_probes` the value of a policy is a finite sum, so that curves have no sampling
@@ -9,7 +9,7 @@ error, exact credit can be trained on, and the optimum is known: 1. One process;
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from spa_lab.pipeline.control_titles import ARM_TITLES
 from spa_lab.pipeline.results import write_results
 from spa_lab.store import Run, StoreError, writing
 from spa_lab.store.csv_tables import read_table
+from spa_lab.store.run_file import differences
 from spa_lab.view.paper.controls import controls_figure
 from spa_lab.view.tables.controls import COLUMNS, controls_table, predictions_table, render_controls
 
@@ -79,9 +80,39 @@ def _seed_and_probe(run: Run, start: ControlStart, arms: Sequence[str]) -> Itera
             training, values = train_arm(start, arm)
             run.save_metrics(f"{start.probe}-{arm}", training, stage=start.probe, method=arm)
             run.save_metrics(name, values, stage=start.probe, method=arm, settings=ARMS[arm].facts)
-        run.check_metrics(name, ARMS[arm].facts)
-        for row in run.load_metrics(name):
-            yield {"probe": start.probe, "arm": arm, "seed": start.seed, **row}
+        yield from _rows(run, start.probe, arm)
+
+
+def held(out: Path) -> pd.DataFrame:
+    """The curves of all seeds in a folder of `controls`, of this call or earlier ones.
+
+    Raises:
+        ValueError: a seed or an arm has other settings than now.
+        StoreError: the folder cannot be read.
+    """
+    rows: list[dict[str, object]] = []
+    for run in runs_of(out, _config()):
+        for probe in CONTROL_PROBES:
+            for arm in dict.fromkeys([*arms_of(probe), *ARMS]):
+                if f"values-{probe}-{arm}" in run.names("metrics"):
+                    rows += _rows(run, probe, arm)
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def runs_of(out: Path, config: Mapping[str, object]) -> list[Run]:
+    """The runs of all seeds in a folder, by seed; raises ValueError where one has another config."""
+    runs = [Run.open(folder) for folder in out.glob("seed-*")]
+    for run in runs:
+        if differ := differences(run.config, config):
+            raise ValueError(f"{run.path}: started with other settings: {'; '.join(differ)}")
+    return sorted(runs, key=lambda run: run.seed)
+
+
+def _rows(run: Run, probe: str, arm: str) -> Iterator[dict[str, object]]:
+    name = f"values-{probe}-{arm}"
+    run.check_metrics(name, ARMS[arm].facts)
+    for row in run.load_metrics(name):
+        yield {"probe": probe, "arm": arm, "seed": run.seed, **row}
 
 
 def train_arm(
@@ -128,7 +159,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.file:
             curves = read_table(options.file, COLUMNS)
         else:
-            curves = controls(options.out, probes=options.probe, arms=options.arm, seeds=options.seed)
+            controls(options.out, probes=options.probe, arms=options.arm, seeds=options.seed)
+            curves = held(options.out)
             write_results(curves, options.out / "curves.csv.gz")
             controls_figure(controls_table(curves), titles=ARM_TITLES).save(options.out / "figures")
     except (ValueError, StoreError, OSError) as error:

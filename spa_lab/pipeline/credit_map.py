@@ -1,6 +1,6 @@
 """When does step-wise credit help? Trained on walks whose values are exact.
 
-    python -m spa_lab.pipeline.credit_map --out DIR      train what is missing, then the table and a page
+    python -m spa_lab.pipeline.credit_map --out DIR      train what is missing, then table and page of DIR
     python -m spa_lab.pipeline.credit_map FILE.csv.gz    the table of a finished map
 
 Three things vary: the length of an episode, the number of episodes a method may learn from, and how fast a
@@ -11,6 +11,7 @@ a killed call is continued.
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -23,7 +24,7 @@ import pandas as pd
 from spa_lab.envs.control_probes import WALKS
 from spa_lab.pipeline.control_arms import EXACT, PRESET, Arm
 from spa_lab.pipeline.control_start import ControlStart, start_facts
-from spa_lab.pipeline.controls import REPORTED, train_arm
+from spa_lab.pipeline.controls import REPORTED, runs_of, train_arm
 from spa_lab.pipeline.results import write_results
 from spa_lab.store import Run, StoreError, writing
 from spa_lab.store.csv_tables import read_table
@@ -42,6 +43,9 @@ METHODS = MappingProxyType(
 )
 """Arm -> training method. Contributions as published are paid with the error of their sum on the last step,
 and clipped to what explorations showed: the reward of the presets, without grounding."""
+
+_NAME = re.compile(r"\w+-\d+-steps-(\d+)-episodes-(\d+)-tokens")
+"""Episodes and tokens in `MapCell.name`."""
 
 
 @dataclass(frozen=True)
@@ -126,10 +130,32 @@ def _curve(run: Run, start: ControlStart, cell: MapCell) -> Iterator[dict[str, o
     if cell.name not in run.names("metrics"):
         _, values = train_arm(start, cell.arm, every=2, trained=cell.trained)
         run.save_metrics(cell.name, values, stage=start.probe, method=cell.arm, settings=cell.trained.facts)
+    yield from _rows(run, cell)
+
+
+def held(out: Path) -> pd.DataFrame:
+    """The curves of all seeds in a folder of `credit_map`, of this call or earlier ones.
+
+    Raises:
+        ValueError: a seed or a cell has other settings than now.
+        StoreError: the folder cannot be read.
+    """
+    rows: list[dict[str, object]] = []
+    for run in runs_of(out, _config()):
+        names = set(run.names("metrics"))
+        found = [_NAME.fullmatch(name) for name in names]
+        episodes, tokens = ({int(match[i]) for match in found if match} for i in (1, 2))
+        for cell in map_cells(episodes=sorted(episodes), tokens=sorted(tokens - {0})):
+            if cell.name in names:
+                rows += _rows(run, cell)
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _rows(run: Run, cell: MapCell) -> Iterator[dict[str, object]]:
     run.check_metrics(cell.name, cell.trained.facts)
     setting = {**asdict(cell), "gamma_lambda": (GAMMA * LAMBDA) ** cell.tokens}
     for row in run.load_metrics(cell.name):
-        yield {**setting, "seed": start.seed, **row}
+        yield {**setting, "seed": run.seed, **row}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -147,7 +173,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             curves = read_table(options.file, COLUMNS)
         else:
             cells = map_cells(episodes=options.episodes)
-            curves = credit_map(options.out, cells=cells, seeds=options.seed)
+            credit_map(options.out, cells=cells, seeds=options.seed)
+            curves = held(options.out)
             write_results(curves, options.out / "map.csv.gz")
             page = credit_map_chart(credit_map_table(curves)).to_figure().to_html(include_plotlyjs=True)
             write_text(options.out / "map.html", page)

@@ -13,6 +13,7 @@ from spa_lab.pipeline.control_arms import ARMS, Arm, arms_of
 from spa_lab.pipeline.control_start import ControlStart
 from spa_lab.pipeline.control_titles import ARM_TITLES
 from spa_lab.store import Run
+from spa_lab.store.csv_tables import read_table
 from spa_lab.view.tables.controls import COLUMNS, OPTIMUM, PREDICTIONS
 
 SEED = 100
@@ -82,6 +83,14 @@ def test_the_command(
     assert (tmp_path / "figures" / "controls.svg").is_file()
     assert controls.main([str(tmp_path / "curves.csv.gz")]) == 0
     assert capsys.readouterr().out == printed
+    only_one = ["--out", str(tmp_path), "--probe", "last", "--arm", "rloo", "--seed", "102"]
+    assert controls.main(only_one) == 0
+    assert "last: value of the policy, 2 to 3 seeds" in capsys.readouterr().out
+    table = read_table(tmp_path / "curves.csv.gz", COLUMNS)
+    assert set(table["seed"]) == {100, 101, 102} and set(table["arm"]) == set(arms_of("last"))
+    Run.create(tmp_path / "seed-103", {"preset": {}}, seed=103)
+    assert controls.main(only_one) == 2
+    assert "seed-103: started with other settings: preset is {}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

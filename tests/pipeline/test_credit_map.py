@@ -10,6 +10,7 @@ from spa_lab.pipeline import credit_map as module
 from spa_lab.pipeline.control_arms import Arm
 from spa_lab.pipeline.control_start import ControlStart
 from spa_lab.pipeline.credit_map import EPISODES, METHODS, TOKENS, MapCell, credit_map, main, map_cells
+from spa_lab.store.csv_tables import read_table
 from spa_lab.view.tables.credit_map import COLUMNS
 
 SEED = 100
@@ -76,4 +77,8 @@ def test_the_command(
     assert "SPA-RL, progress, 16 episodes" in (tmp_path / "map.html").read_text(encoding="utf-8")
     assert main([str(tmp_path / "map.csv.gz")]) == 0
     assert capsys.readouterr().out == printed
+    assert main(["--out", str(tmp_path), "--seed", "7", "--episodes", "32"]) == 0
+    table = read_table(tmp_path / "map.csv.gz", COLUMNS)
+    assert table.groupby("seed")["episodes"].unique().explode().to_dict() == {7: 32, 100: 16}
+    capsys.readouterr()
     assert main([]) == 2 and "name a folder with --out" in capsys.readouterr().err

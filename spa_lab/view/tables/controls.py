@@ -182,9 +182,10 @@ def render_controls(table: pd.DataFrame, predictions: pd.DataFrame) -> str:
     """Both tables as text."""
     lines = []
     for probe, rows in table.groupby("probe", sort=False):
-        first = rows.iloc[0]
+        first, fewest, most = rows.iloc[0], rows["n_seeds"].min(), rows["n_seeds"].max()
+        seeds = f"{most} seeds" if fewest == most else f"{fewest} to {most} seeds"
         lines += [
-            f"{probe}: value of the policy, {first['n_seeds']} seeds, all {first['n_tasks']} tasks, exact; "
+            f"{probe}: value of the policy, {seeds}, all {first['n_tasks']} tasks, exact; "
             f"start {first['start']:.2f}, optimum {OPTIMUM:g}",
             f"{'arm':<28}{'area':>6}   {'95 %':<13}{'final':>6}   {'95 %':<13}",
         ]
