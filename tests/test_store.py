@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -842,3 +843,17 @@ def test_a_git_that_hangs_is_no_failure(monkeypatch):
 def test_absent_packages_are_left_out(monkeypatch):
     monkeypatch.setattr(provenance, "PACKAGES", ("numpy", "no-such-package"))
     assert provenance.versions().keys() == {"python", "numpy"}
+
+
+def test_long_files_are_written_and_read_line_by_line(tmp_path):
+    """Memory for a few lines: a file of explorations can be as large as the memory."""
+    path, n, size = tmp_path / "long.jsonl", 100, 50_000
+    tracemalloc.start()
+    try:
+        lines.write_lines(path, {"holds": "metrics"}, ({"text": "x" * size} for _ in range(n)))
+        lengths = lines.read_lines(path, "metrics", lambda record: len(record["text"]))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(lengths) == n and path.stat().st_size > n * size
+    assert peak < 20 * size

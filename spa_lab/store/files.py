@@ -92,12 +92,13 @@ def read_text(path: Path) -> str:
     return decoded(content, path)
 
 
-def decoded(content: bytes, path: Path) -> str:
-    """Bytes of a file as text; raises ValueError naming the file if they are not UTF-8."""
+def decoded(content: bytes, where: Path | str) -> str:
+    """Bytes of a file as text; raises ValueError naming the file or line if they are not UTF-8."""
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8, byte {error.start} of {len(content)}: {error.reason}") from None
+        place = f"byte {error.start} of {len(content)}"
+        raise ValueError(f"{where}: not UTF-8, {place}: {error.reason}") from None
 
 
 def settled(path: Path) -> Path:

@@ -7,11 +7,12 @@ line. Files of schema 1 have no header; `store.schema1` reads them.
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
 from spa_lab.store import schema1
-from spa_lab.store.files import decoded, disk, read_text, write_text
+from spa_lab.store.files import decoded, disk, replacing
 
 SCHEMA = 2
 """Version of every file that a run folder holds."""
@@ -32,8 +33,9 @@ def write_lines(path: Path, header: Mapping[str, Any], records: Iterable[Mapping
         StoreError: the disk refused.
         ValueError: a value has no JSON form.
     """
-    lines = [dump({"schema": SCHEMA, **header}), *map(dump, records)]
-    write_text(path, "".join(f"{line}\n" for line in lines))
+    with replacing(path) as partial, partial.open("w", encoding="ascii", newline="\n") as file:
+        for record in chain([{"schema": SCHEMA, **header}], records):  # one at a time: files can be large
+            file.write(f"{dump(record)}\n")
 
 
 def read_header(path: Path) -> Record | None:
@@ -60,14 +62,14 @@ def read_lines(path: Path, holds: str, decode: Callable[[Record], _T]) -> list[_
         StoreError: the file is missing or cannot be read.
         ValueError: broken JSON, an unknown schema, records of another kind, or what `decode` refuses.
     """
-    text = read_text(path)
-    lines = text.removesuffix("\n").split("\n") if text else []
-    header = _header(lines[0] if lines else "", path)
-    if header is None:
-        return _decoded(lines, 1, path, lambda record: decode(schema1.record_of(record)))
-    if header["holds"] != holds:
-        raise ValueError(f"{path}, line 1: the file holds {header['holds']}, {holds} expected")
-    return _decoded(lines[1:], 2, path, decode)
+    with disk(path, "read"), path.open("rb") as file:
+        header = _header(decoded(file.readline(), path).removesuffix("\n"), path)
+        if header is None:
+            file.seek(0)
+            return _decoded(file, 1, path, lambda record: decode(schema1.record_of(record)))
+        if header["holds"] != holds:
+            raise ValueError(f"{path}, line 1: the file holds {header['holds']}, {holds} expected")
+        return _decoded(file, 2, path, decode)
 
 
 def parse(text: str, where: str) -> Record:
@@ -119,11 +121,11 @@ def _header(line: str, path: Path) -> Record | None:
     return {key: value for key, value in record.items() if key != "schema"}
 
 
-def _decoded(lines: Sequence[str], first: int, path: Path, decode: Callable[[Record], _T]) -> list[_T]:
+def _decoded(lines: Iterable[bytes], first: int, path: Path, decode: Callable[[Record], _T]) -> list[_T]:
     items = []
     for line_number, line in enumerate(lines, start=first):
         where = f"{path}, line {line_number}"
-        record = parse(line, where)
+        record = parse(decoded(line, where).removesuffix("\n"), where)
         try:
             items.append(decode(record))
         except (ValueError, OverflowError) as error:
