@@ -42,8 +42,8 @@ def measure_tasks(
         branches: continuations of every history.
         purpose: what they are for.
     """
-    ids = [trajectory.id for trajectory in trajectories]
-    chunks = [ids[i : i + TRAJECTORIES_PER_TASK] for i in range(0, len(ids), TRAJECTORIES_PER_TASK)]
+    starts = range(0, len(trajectories), TRAJECTORIES_PER_TASK)
+    chunks = [list(trajectories[i : i + TRAJECTORIES_PER_TASK]) for i in starts]
     rows = experiment.run.results("timings") or ()
     done = {(row["chunk"], row.get("purpose", "truth")): row["continuations"] for row in rows}
     title = {"truth": "measure", "spare": "measure for sources"}[purpose]
@@ -57,15 +57,22 @@ def measure_tasks(
 
 
 def measure_chunk(
-    source: ExperimentSource, ids: Sequence[str], branches: int, purpose: Purpose, *, report: Report
+    source: ExperimentSource,
+    trajectories: Sequence[Trajectory],
+    branches: int,
+    purpose: Purpose,
+    *,
+    report: Report,
 ) -> None:
-    """Continue a few explorations → `outcomes/`, and the time that it took → `results/`."""
+    """Continue a few explorations → `outcomes/`, and the time that it took → `results/`.
+
+    They are given as a whole: every chunk would otherwise read all explorations of the run.
+    """
     start = perf_counter()
     experiment = source.open()
-    trajectories = explorations_of(experiment, ids)
     before = sum(n_saved(_folder(experiment, purpose), trajectory) for trajectory in trajectories)
     outcomes = _play(experiment, trajectories, branches, purpose, lambda share: report(share, {}))
-    chunk = _chunk_name(ids)
+    chunk = _chunk_name(trajectories)
     earlier = [
         row
         for row in experiment.run.results("timings") or ()
@@ -158,8 +165,8 @@ def _play(
     )  # fmt: skip
 
 
-def _chunk_name(ids: Sequence[str]) -> str:
-    return digest("\n".join(ids))
+def _chunk_name(trajectories: Sequence[Trajectory]) -> str:
+    return digest("\n".join(trajectory.id for trajectory in trajectories))
 
 
 def digest(text: str) -> str:

@@ -224,18 +224,19 @@ def test_a_continuation_takes_the_time_of_those_that_were_played(explored: Path,
     """Those that a killed attempt or other chunks had left took none of the seconds."""
     run = Run.open(shutil.copytree(explored, tmp_path / "run"))
     experiment = Experiment.open(run, EVEN)
-    ids = [trajectory.id for trajectory in experiment.explored.held_out[:2]]
+    two = experiment.explored.held_out[:2]
+    run.save_trajectories("explore", [], role="explored")  # a chunk brings its own
 
-    def measure(ids: list[str], branches: int) -> dict[str, Any]:
-        measurement.measure_chunk(experiment.source, ids, branches, "truth", report=lambda *_: None)
-        name = f"measured-{measurement.digest(chr(10).join(ids))}"
+    def measure(chunk: list[Trajectory], branches: int) -> dict[str, Any]:
+        measurement.measure_chunk(experiment.source, chunk, branches, "truth", report=lambda *_: None)
+        name = f"measured-{measurement.digest(chr(10).join(one.id for one in chunk))}"
         (row,) = next(entry.load() for entry in run.result_sets() if entry.name == name)
         return row
 
-    assert measure(ids[:1], 2)["played"] == 3 * 2
-    both = measure(ids, 4)
+    assert measure(two[:1], 2)["played"] == 3 * 2
+    both = measure(two, 4)
     assert both["played"] == 2 * 3 * 4 - 3 * 2
-    assert measure(ids, 5)["played"] == both["played"] + 2 * 3
+    assert measure(two, 5)["played"] == both["played"] + 2 * 3
     rows = run.results("timings") or []
     seconds = sum(row["seconds"] for row in rows)
     assert measurement.seconds_per_continuation(run) == pytest.approx(seconds / (2 * 3 * 5))
