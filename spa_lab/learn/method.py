@@ -6,7 +6,7 @@ a method's name is expected; `spa_lab.learn.methods` lists the built-in ones.
 
 import random
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, get_args
 
@@ -178,6 +178,13 @@ class TrainingMethod:
             raise ValueError(
                 f"training method {self.name!r}: reads {', '.join(sorted(no_settings))}, which is no setting"
             )
+
+
+def method_facts(methods: Iterable[TrainingMethod]) -> dict[str, Any]:
+    """What methods learn from besides the settings, for the config of a run; nothing if none says so."""
+    facts = {method.name: dict(method.facts()) for method in methods}
+    known = {name: each for name, each in facts.items() if each}
+    return {"method_facts": known} if known else {}
 
 
 def _loaded(path: str) -> TrainingMethod:

@@ -1,12 +1,11 @@
 """A run with its world and preset: the one argument of stages, scores and figures."""
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -24,7 +23,6 @@ from spa_lab.envs.base import Demonstration, Environment, Task
 from spa_lab.envs.demonstrations import demonstrate
 from spa_lab.envs.worlds import make_environment
 from spa_lab.learn.estimator import ProgressEstimator, load_estimator
-from spa_lab.learn.method import TrainingMethod
 from spa_lab.paths import base_folder
 from spa_lab.pipeline.evaluations import BASE
 from spa_lab.pipeline.task_lists import TaskLists
@@ -365,11 +363,7 @@ def split_by_task(trajectories: Sequence[Trajectory], held_out: float) -> Split:
 
 
 def config_of(
-    world: str | Environment,
-    environment: Environment,
-    methods: Sequence[str],
-    preset: Preset,
-    facts: Mapping[str, object] = MappingProxyType({}),
+    world: str | Environment, environment: Environment, methods: Sequence[str], preset: Preset
 ) -> dict[str, Any]:
     """The settings of an experiment that run.json stores.
 
@@ -378,7 +372,6 @@ def config_of(
         environment: the world itself.
         methods: names of the training methods, or "package.module:attribute".
         preset: the scale.
-        facts: of `method_facts`.
     """
     return {
         "env": environment.name,
@@ -386,14 +379,7 @@ def config_of(
         **environment.settings,
         "methods": list(methods),
         "preset": asdict(preset),
-        **({"method_facts": dict(facts)} if facts else {}),
     }
-
-
-def method_facts(methods: Iterable[TrainingMethod]) -> dict[str, object]:
-    """Name -> what the method learns from besides the settings, of those that say so."""
-    facts = {method.name: dict(method.facts()) for method in methods}
-    return {name: known for name, known in facts.items() if known}
 
 
 def check_portable(what: str, value: object) -> None:

@@ -23,19 +23,12 @@ from spa_lab.configs.presets import EMBEDDED, Preset, changed_settings
 from spa_lab.configs.server import ServerConfig
 from spa_lab.envs.base import Environment
 from spa_lab.envs.worlds import WORLDS, make_environment
-from spa_lab.learn.method import TrainingMethod
+from spa_lab.learn.method import TrainingMethod, method_facts
 from spa_lab.learn.methods import METHODS, find_method
 from spa_lab.learn.settings_read import unread
 from spa_lab.pipeline import stages
 from spa_lab.pipeline.evaluations import BASE, CLONED
-from spa_lab.pipeline.experiment import (
-    ESTIMATOR,
-    Experiment,
-    check_can_be_served,
-    check_portable,
-    config_of,
-    method_facts,
-)
+from spa_lab.pipeline.experiment import ESTIMATOR, Experiment, check_can_be_served, check_portable, config_of
 from spa_lab.pipeline.launched import LaunchedPool
 from spa_lab.pipeline.metrics_feed import MetricsFeed, OnMetrics
 from spa_lab.pipeline.parallel import TaskPool, TaskResult, WorkerPool, WorkerTask
@@ -134,7 +127,7 @@ def _train(
     if not quiet:
         _note_unread(environment, preset, trained)
     named = [method if isinstance(method, str) else method.name for method in methods]
-    config = config_of(world, environment, named, preset, method_facts(trained))
+    config = config_of(world, environment, named, preset) | method_facts(trained)
     with writing(out), _pool(workers) as pool:
         run = Run.create(out, config, seed=seed)
         run.note(methods=_titles(methods, trained), server=server.root if server else None)

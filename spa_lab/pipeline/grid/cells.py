@@ -18,10 +18,9 @@ from typing import Any, Literal
 from spa_lab.configs.presets import Preset, changed_settings
 from spa_lab.configs.settings import flat
 from spa_lab.envs.worlds import make_environment
-from spa_lab.learn.method import TrainingMethod
+from spa_lab.learn.method import TrainingMethod, method_facts
 from spa_lab.learn.methods import find_method
 from spa_lab.learn.settings_read import unread
-from spa_lab.pipeline.experiment import method_facts
 from spa_lab.pipeline.grid.spec import Arm, GridSpec
 from spa_lab.pipeline.train import SFT, check_can_be_done
 

@@ -8,7 +8,8 @@ from spa_lab.configs.presets import Preset, preset_from_dict
 from spa_lab.configs.server import ServerConfig
 from spa_lab.configs.settings import flat
 from spa_lab.envs.worlds import make_environment
-from spa_lab.pipeline.experiment import config_of, method_facts
+from spa_lab.learn.method import method_facts
+from spa_lab.pipeline.experiment import config_of
 from spa_lab.pipeline.grid.cells import IRRELEVANT, Cell, SharedStage
 from spa_lab.pipeline.parallel import WorkerPool
 from spa_lab.pipeline.train import Stage, prepare, train, trained_methods
@@ -56,8 +57,8 @@ def has_run(out: Path, cell: Cell) -> bool:
 
 def _take_over(parent: Path, folder: Path, cell: Cell) -> None:
     methods = [] if cell.method is None else [cell.method]
-    facts = method_facts(trained_methods(methods))
-    config = config_of(cell.world, make_environment(cell.world), methods, cell.preset, facts)
+    config = config_of(cell.world, make_environment(cell.world), methods, cell.preset)
+    config |= method_facts(trained_methods(methods))
     with writing(folder):
         source = Run.open(parent)
         _check_parent(source, config, cell)
