@@ -97,6 +97,12 @@ BETTER_CLONE = Arms(
         "RFT": ("RFT",),
     },
 )
+WEBSHOP_GROUPS = Arms(
+    "webshop_groups",
+    "webshop",
+    [*success(), *difference("− cloned"), Column("reward", reward), GROUNDED, BY_SEED, BY_LENGTH],
+    {arm: (arm,) for arm in ("cloned", "GRPO", "GiGPO")},
+)
 FRESH_SEEDS = Arms(
     "fresh_seeds",
     "household",
@@ -257,6 +263,7 @@ TABLES: Mapping[str, Rows] = {
         "cloned", "cloned, two passes", "RFT", "terminal reward", "SPA-RL, progress", "SPA-RL", "GRPO",
         "RAGEN", "GiGPO", "StepAgent",
     ),
+    "webshop_groups": WEBSHOP_GROUPS,
     "fresh_seeds": FRESH_SEEDS,
     "fresh_seeds/differences": FRESH_DIFFERENCES,
     "better_clone": BETTER_CLONE,

@@ -20,16 +20,21 @@ from website.used_settings import settings_fixed, settings_read
 
 CLONING = "spa_lab.learn.cloning"
 """What the method without a training stage does."""
-FACTORIES = "spa_lab.pipeline.source_factories"
 MODELS = {
     "fit_estimator": "spa_lab.learn.estimator",
     "estimator": "spa_lab.learn.estimator",
     "_predictor": "spa_lab.learn.return_predictor",
     "fit_progress": "spa_lab.learn.progress",
+    "spa_progress": "spa_lab.learn.progress",
+    "_bisect": "spa_lab.truth.bisection",
     "fit_ensemble_critic": "spa_lab.learn.ensemble_critic",
 }
 """Call in a factory -> the module whose docstring describes the model."""
-MODEL_WORDS = {NO_MODEL: "nothing to fit", CONTINUATIONS: "continuations of the policy"}
+MODEL_WORDS = {
+    NO_MODEL: "nothing to fit",
+    CONTINUATIONS: "continuations of the policy",
+    "bisection": "continuations of the policy",
+}
 """`SourceEntry.model` in words."""
 _ARXIV = re.compile(r"(?:arXiv[: ])?(\d{4}\.\d{5})")
 
@@ -90,7 +95,8 @@ def _origin_of_method(module: str) -> str:
 
 def _source_card(name: str) -> Card:
     entry = SOURCES[name]
-    factory = docstrings.find(FACTORIES, entry.factory.rpartition(":")[2])
+    module, _, function = entry.factory.partition(":")
+    factory = docstrings.find(module, function)
     own = docstrings.take_apart(docstrings.docstring(factory))
     behind = list(_behind(factory))
     parts = [docstrings.take_apart(text) for _, text in behind]
@@ -103,7 +109,7 @@ def _source_card(name: str) -> Card:
         needs=(MODEL_WORDS.get(entry.model, "a fitted model"),), text=(*own.text, *text),
         settings=_settings_of_models(factory), fixed=(), constants=(),
         cost=own.cost, fails=own.fails,
-        files=tuple(dict.fromkeys((FACTORIES, *(file for file, _ in behind)))),
+        files=tuple(dict.fromkeys((module, *(file for file, _ in behind)))),
     )  # fmt: skip
 
 

@@ -44,7 +44,7 @@ def _entry(function: str, title: str, summary: str, model: str = NO_MODEL) -> So
 
 
 def _continued(function: str, title: str, summary: str, model: str = CONTINUATIONS) -> SourceEntry:
-    return SourceEntry(f"spa_lab.pipeline.source_factories:{function}", title, summary, model, plays=True)
+    return SourceEntry(f"spa_lab.pipeline.continued_sources:{function}", title, summary, model, plays=True)
 
 
 SOURCES: Mapping[str, SourceEntry] = MappingProxyType(
