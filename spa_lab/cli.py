@@ -227,7 +227,8 @@ def _add_fidelity(commands: "argparse._SubParsersAction[_Parser]") -> None:
     fidelity.add_argument("--source", nargs="+", metavar="NAME", help=f"score only these; {more}")
     add_counts(
         fidelity, trajectories=(40, "held-out trajectories of each outcome"),
-        branches=(64, "continuations per value"), workers=(2, "processes side by side; same results"),
+        branches=(64, "continuations per value; 0: give credit, measure nothing"),
+        workers=(2, "processes side by side; same results"), or_none="branches",
     )  # fmt: skip
     add_server_options(fidelity)
 

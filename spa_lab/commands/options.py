@@ -10,19 +10,24 @@ if TYPE_CHECKING:
 OBJECT = "or package.module:attribute"
 
 
-def count(text: str) -> int:
-    """A whole number >= 1, for argparse."""
+def count(text: str, least: int = 1) -> int:
+    """A whole number >= `least`, for argparse."""
     number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
+    if number < least:
+        raise argparse.ArgumentTypeError(f"must be at least {least}, got {number}")
     return number
 
 
-def add_counts(parser: argparse.ArgumentParser, **counts: tuple[int, str]) -> None:
-    """Add options with whole numbers: name -> default and meaning."""
+def count_or_none(text: str) -> int:
+    """A whole number >= 0, for argparse."""
+    return count(text, 0)
+
+
+def add_counts(parser: argparse.ArgumentParser, *, or_none: str = "", **counts: tuple[int, str]) -> None:
+    """Add options with whole numbers: name -> default and meaning; that of `or_none` may be 0."""
     for name, (default, meaning) in counts.items():
-        help = f"{meaning} (%(default)s)"
-        parser.add_argument(f"--{name}", type=count, default=default, metavar="N", help=help)
+        help, kind = f"{meaning} (%(default)s)", count_or_none if name == or_none else count
+        parser.add_argument(f"--{name}", type=kind, default=default, metavar="N", help=help)
 
 
 def add_server_options(parser: argparse.ArgumentParser) -> None:

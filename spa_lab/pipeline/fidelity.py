@@ -64,7 +64,8 @@ def fidelity(
     Args:
         run: a finished run, or its folder.
         trajectories: held-out trajectories of each outcome, as many as there are.
-        branches: N, continuations behind each value of each of the two measurements.
+        branches: N, continuations behind each value of each of the two measurements; 0: nothing is measured,
+            and sources give credit alone.
         workers: number of worker processes, or a pool of them that is open.
         sources: names in `sources.SOURCES`; "package.module:attribute" of a `CreditMethod`, or of a function
             of an `Experiment` and a progress report that returns one; or such objects, which give credit in
@@ -73,7 +74,7 @@ def fidelity(
         server: plays the continuations.
 
     Returns:
-        The scoreboard as text.
+        The scoreboard as text, or what the credit cost if nothing was measured.
 
     Raises:
         ValueError: a count below 1, an unknown source, one that would overwrite another's credit, settings
@@ -81,8 +82,8 @@ def fidelity(
         StoreError: the run lacks its explorations, the cloned policy or the estimator, or another command
             writes into it.
     """
-    if min(trajectories, branches) < 1:
-        raise ValueError(f"needs at least 1 trajectory and 1 branch, got {trajectories} and {branches}")
+    if trajectories < 1 or branches < 0:
+        raise ValueError(f"needs at least 1 trajectory and 0 branches, got {trajectories} and {branches}")
     requested = list(SOURCES) if sources is None else list(sources)
     opened = run if isinstance(run, Run) else Run.open(run)
     known = ((source, known_name(source)) for source in requested)
@@ -90,17 +91,20 @@ def fidelity(
     opened_pool = WorkerPool(workers) if isinstance(workers, int) else nullcontext(workers)
     with writing(opened.path), opened_pool as pool:
         experiment = Experiment.open(opened, world, server=server)
-        return render_scoreboard(_fidelity(experiment, trajectories, branches, requested, pool))
+        chosen = _give_credit(experiment, trajectories, branches, requested, pool)
+        if not branches:
+            return _given(experiment, chosen)
+        return render_scoreboard(_score(experiment, chosen, branches))
 
 
-def _fidelity(
+def _give_credit(
     experiment: Experiment,
     trajectories: int,
     branches: int,
     requested: Sequence["str | CreditMethod | SourceFactory"],
     pool: WorkerPool,
-) -> pd.DataFrame:
-    """Do the missing parts; returns the scoreboard."""
+) -> list[Trajectory]:
+    """Measure and give credit as far as it is missing; returns the trajectories."""
     named = in_order(source for source in requested if isinstance(source, str))
     _check_models(experiment.run, named)
     _save_missing_tasks(experiment)
@@ -114,6 +118,18 @@ def _fidelity(
             given.append((source, method.source))
             check_own_names(given)
             _save_credit(experiment, method, chosen)
+    return chosen
+
+
+def _given(experiment: Experiment, chosen: Sequence[Trajectory]) -> str:
+    """What was given without a measurement, as text, and a picture of it."""
+    save_contributions(experiment)
+    told = f"credit for {len(chosen)} trajectories; nothing was measured, so nothing is scored"
+    return "\n".join([told, "", *_cost_lines(pd.DataFrame(experiment.run.results("costs")))])
+
+
+def _score(experiment: Experiment, chosen: Sequence[Trajectory], branches: int) -> pd.DataFrame:
+    """Save the truths, score the sources against them, and draw; returns the scoreboard."""
     _save_truths(experiment, chosen, branches)
     table = _scoreboard(experiment, chosen)
     experiment.run.save_results(BOARD, table.to_dict("records"))
@@ -150,20 +166,26 @@ def render_scoreboard(table: pd.DataFrame) -> str:
             continue
         n_trajectories, n_tasks = rows["n_trajectories"].max(), rows["n_tasks"].max()
         lines += [f"{outcome}: {n_trajectories} trajectories of {n_tasks} tasks", ""]
-        lines.append(f"{'source':<20}" + "".join(f"{name:>17}" for name in TEXT_METRICS))
+        lines.append(f"{'source':<22}" + "".join(f"{name:>17}" for name in TEXT_METRICS))
         by_cell = rows.set_index(["source", "metric"])
         for source in rows["source"].unique():
-            cells = (_score(by_cell.loc[(source, name)], n_trajectories) for name in TEXT_METRICS)
-            lines.append(f"{source:<20}" + "".join(f"{cell:>17}" for cell in cells))
+            cells = (_number(by_cell.loc[(source, name)], n_trajectories) for name in TEXT_METRICS)
+            lines.append(f"{source:<22}" + "".join(f"{cell:>17}" for cell in cells))
         lines.append("")
-    lines += [f"{'cost':<20}" + "".join(f"{name:>17}" for name in COSTS)]
-    for source, costs in table.drop_duplicates("source").set_index("source")[list(COSTS)].iterrows():
-        cells = (f"{'–' if pd.isna(x) else f'{x:,.1f}'.removesuffix('.0'):>17}" for x in costs)
-        lines.append(f"{source:<20}" + "".join(cells))
+    lines += _cost_lines(table)
     if others := _scored_by_others(table):
         lines += ["", f"scored by another version of the code, not again: {', '.join(others)}"]
     told = f"(n): of n trajectories alone; intervals and pooled numbers: results/{BOARD}.jsonl of the run"
     return "\n".join([*lines, "", told])
+
+
+def _cost_lines(table: pd.DataFrame) -> list[str]:
+    """What the sources of a table cost, one line each."""
+    lines = [f"{'cost':<22}" + "".join(f"{name:>15}" for name in COSTS)]
+    for source, costs in table.drop_duplicates("source").set_index("source")[list(COSTS)].iterrows():
+        cells = (f"{'–' if pd.isna(x) else f'{x:,.1f}'.removesuffix('.0'):>15}" for x in costs)
+        lines.append(f"{source:<22}" + "".join(cells))
+    return lines
 
 
 def _scored_by_others(table: pd.DataFrame) -> list[str]:
@@ -182,7 +204,7 @@ def _code() -> str | None:
     return git_commit() or versions().get("spa-lab")
 
 
-def _score(row: pd.Series, n_trajectories: int) -> str:
+def _number(row: pd.Series, n_trajectories: int) -> str:
     """A number, and of how many trajectories where they are not all."""
     if np.isnan(row["value"]):
         return "–"

@@ -156,6 +156,20 @@ def test_bisection_costs_a_few_values_and_corrects_progress(scored: tuple[Run, s
         assert plain.base_value == credits["spa_progress_bisection"][name].base_value
 
 
+def test_credit_alone_measures_nothing(explored: Path, tmp_path: Path) -> None:
+    run = Run.open(shutil.copytree(explored, tmp_path / "run"))
+    told = module.fidelity(
+        run=run.path, trajectories=2, branches=0, workers=1, sources=["mc_bisection_8", "mean"], world=EVEN
+    )
+    assert told.startswith("credit for 3 trajectories; nothing was measured"), "two of one outcome, one of the other"
+    assert "mc_bisection_8" in told and "second measurement" not in told
+    assert set(run.credits()) == {"mc_bisection_8", "mean"}
+    assert len(run.credits()["mc_bisection_8"]) == 3
+    assert not run.truth() and not run.results("scoreboard")
+    with pytest.raises(ValueError, match="0 branches, got 2 and -1"):
+        module.fidelity(run=run.path, trajectories=2, branches=-1, world=EVEN)
+
+
 def test_what_is_done_is_not_done_again(scored: tuple[Run, str], monkeypatch: pytest.MonkeyPatch) -> None:
     run, printed = scored
 
