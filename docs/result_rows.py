@@ -16,6 +16,7 @@ from spa_lab.pipeline.results import read_results
 from spa_lab.stats import paired_bootstrap
 from spa_lab.view.tables.controls import areas_of
 from spa_lab.view.tables.evaluation import LENGTH_BINS, bin_label, paired_scores
+from spa_lab.view.tables.scoreboard import pooled_scoreboard
 from spa_lab.view.text import signed_in_full
 
 RESULTS = Path(__file__).resolve().parents[1] / "data/results"
@@ -399,6 +400,36 @@ class OneRun:
             bounds, steps = f"{rate(row['low'])}–{rate(row['high'])}", f"{row['mean_steps']:.1f}"
             cells = [f"{row['k']} of {row['n']}{share}", bounds, f"{rate(row['grounding'], 0)} %", steps]
             rows.append([self.titles.get(row["policy"], row["policy"]), *cells])
+        return rows
+
+
+@dataclass(frozen=True)
+class Scoreboards:
+    """Sources of credit on scoreboards of several agents, pooled."""
+
+    file: str
+    """In `data/results`: scoreboards one below the other, with a column `run_seed`."""
+    titles: Mapping[str, str]
+    """Source -> its first cell."""
+
+    def rows(self, source: Source, old: Sequence[Row]) -> list[Row]:
+        """See `Rows`."""
+        boards = [board for _, board in pd.read_csv(RESULTS / self.file).groupby("run_seed")]
+        pooled = pooled_scoreboard(boards).set_index(["source", "outcome", "metric"]).sort_index()
+        played = pd.concat(boards).groupby("source")["rollouts"].mean()
+
+        def by_seed(name: str, outcome: str) -> list[str]:
+            key = (name, outcome, "pair_accuracy")
+            found = [board.set_index(["source", "outcome", "metric"])["value"][key] for board in boards]
+            return [f"{pooled.loc[key, 'value']:.2f}", ", ".join(f"{value:.2f}" for value in found)]
+
+        rows = [list(old[0])]
+        for name, title in self.titles.items():
+            both = pooled.loc[(name, "both", "pair_accuracy")]
+            pivot = pooled.loc[(name, "both", "pivot_hit"), "value"]
+            cells = [*by_seed(name, "failure"), *by_seed(name, "success")]
+            cells += [f"{both['value']:.2f}, {both['low']:.2f}–{both['high']:.2f}", f"{pivot:.2f}"]
+            rows.append([title, *cells, f"{played[name]:,.0f}"])
         return rows
 
 

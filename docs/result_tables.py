@@ -27,6 +27,7 @@ from result_rows import (
     Parts,
     Row,
     Rows,
+    Scoreboards,
     Source,
     apart,
     bounded,
@@ -221,6 +222,16 @@ CONTROLS = Controls(
     {"gates": "`gates`", "signs": "`signs`", "search": "`search`", "last": "`last`"},
     [PROBE_ARMS, DISCOUNTED],
 )
+BISECTION = Scoreboards(
+    "bisection/scoreboards.csv.gz",
+    {
+        "gigpo": "anchor states (GiGPO)",
+        "spa_progress": "`spa_progress`",
+        "mc_bisection_8": "`mc_bisection_8`",
+        "spa_progress_bisection": "**`spa_progress_bisection`**",
+        "second measurement": "second measurement, 8 at every step",
+    },
+)
 MAP = CreditMap(
     {
         "published": "SPA-RL, estimator",
@@ -273,6 +284,7 @@ TABLES: Mapping[str, Rows] = {
     "small": OneRun(
         "small", {"terminal": "PPO, terminal reward", "spa": "PPO, SPA-RL"}
     ),
+    "bisection": BISECTION,
     "controls": CONTROLS,
     "map": MAP,
     "paper/alfworld": Cells(

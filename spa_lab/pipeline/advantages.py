@@ -89,7 +89,7 @@ def entry_of(name: str) -> AdvantageEntry:
         find_source(source)
         if source in SOURCES and SOURCES[source].plays:
             raise ValueError(
-                f"advantage {name!r}: Monte Carlo credit is compared for every number of continuations anyway"
+                f"advantage {name!r}: Monte Carlo credit is compared for every number of continuations"
             )
         title = SOURCES[source].title if source in SOURCES else source
         return AdvantageEntry(f"{title}, own step", "", source=source)

@@ -101,7 +101,7 @@ def held(out: Path) -> pd.DataFrame:
 
 def runs_of(out: Path, config: Mapping[str, object]) -> list[Run]:
     """The runs of all seeds in a folder, by seed; raises ValueError where one has another config."""
-    runs = [Run.open(folder) for folder in out.glob("seed-*")]
+    runs = [Run.open(folder) for folder in out.glob("seed-*") if (folder / "run.json").is_file()]
     for run in runs:
         if differ := differences(run.config, config):
             raise ValueError(f"{run.path}: started with other settings: {'; '.join(differ)}")
@@ -163,10 +163,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             curves = held(options.out)
             write_results(curves, options.out / "curves.csv.gz")
             controls_figure(controls_table(curves), titles=ARM_TITLES).save(options.out / "figures")
+        told = render_controls(controls_table(curves), predictions_table(curves))
     except (ValueError, StoreError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2
-    print(render_controls(controls_table(curves), predictions_table(curves)))  # noqa: T201
+    print(told)  # noqa: T201
     return 0
 
 

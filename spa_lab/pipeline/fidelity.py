@@ -174,7 +174,7 @@ def render_scoreboard(table: pd.DataFrame) -> str:
         lines.append("")
     lines += _cost_lines(table)
     if others := _scored_by_others(table):
-        lines += ["", f"scored by another version of the code, not again: {', '.join(others)}"]
+        lines += ["", f"kept from another version of the code, not scored again: {', '.join(others)}"]
     told = f"(n): of n trajectories alone; intervals and pooled numbers: results/{BOARD}.jsonl of the run"
     return "\n".join([*lines, "", told])
 

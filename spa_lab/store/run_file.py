@@ -11,6 +11,8 @@ from spa_lab.store.lines import SCHEMA, Record
 
 _FIELDS = {"config": dict, "seed": int, "stages": dict}
 """Required in every run.json."""
+_SINCE_LATER = "config.method_facts."
+"""Settings that runs of earlier versions do not name; theirs are taken as they are."""
 
 
 def start(path: Path, asked: Record, source: Record) -> None:
@@ -44,7 +46,10 @@ def resume(path: Path, asked: Record, source: Record) -> None:
             f"{path}: a run of schema {facts['schema']} can be inspected, drawn and scored, but not "
             "continued; choose another folder"
         )
-    if differ := differences(_settings(facts), _settings(asked)):
+    known, wanted = _settings(facts), _settings(asked)
+    if not any(key.startswith(_SINCE_LATER) for key in known):
+        wanted = {key: value for key, value in wanted.items() if not key.startswith(_SINCE_LATER)}
+    if differ := differences(known, wanted):
         raise ValueError(f"{path}: started with other settings: {'; '.join(differ)}")
     sources = [{key: facts.get(key) for key in source}, *facts.get("resumed_with", [])]
     if source != sources[-1]:

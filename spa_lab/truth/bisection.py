@@ -51,16 +51,13 @@ def next_step(values: Mapping[int, float], *, least: float = LEAST) -> int | Non
         A step between two of `values`; of equal changes that in the longest, then the first interval. None
         if no interval of more than one step changes by `least`.
     """
-    steps = sorted(values)
-    intervals = [
-        (abs(values[after] - values[before]), after - before, -before)
-        for before, after in pairwise(steps)
-        if after - before > 1 and abs(values[after] - values[before]) >= least
+    intervals = [  # differences of equal shares need not be the same float
+        (round(abs(values[after] - values[before]), 9), after - before, -before)
+        for before, after in pairwise(sorted(values))
+        if after - before > 1
     ]
-    if not intervals:
-        return None
-    _, length, before = max(intervals)
-    return length // 2 - before
+    change, length, before = max(intervals, default=(0.0, 0, 0))
+    return length // 2 - before if intervals and change >= least else None
 
 
 def bisected_truth(truth: ValueTruth, *, most: int = MOST) -> ValuesAtSteps:

@@ -161,7 +161,9 @@ def test_credit_alone_measures_nothing(explored: Path, tmp_path: Path) -> None:
     told = module.fidelity(
         run=run.path, trajectories=2, branches=0, workers=1, sources=["mc_bisection_8", "mean"], world=EVEN
     )
-    assert told.startswith("credit for 3 trajectories; nothing was measured"), "two of one outcome, one of the other"
+    assert told.startswith("credit for 3 trajectories; nothing was measured"), (
+        "two of one outcome, one of the other"
+    )
     assert "mc_bisection_8" in told and "second measurement" not in told
     assert set(run.credits()) == {"mc_bisection_8", "mean"}
     assert len(run.credits()["mc_bisection_8"]) == 3

@@ -97,6 +97,8 @@ def test_a_done_cell_whose_results_were_removed_is_done_again_if_needed(
     run_cells(tmp_path, more, tasks.do_fake, watch=False, there=there)
     assert _begun(tmp_path)[len(cells) :] == [*(cell.id for cell in shared), "runs/new-seed-0"]
     assert set(_states(tmp_path, more).values()) == {"done"}
+    ends = [attempt.end for attempt in Ledger(tmp_path / LEDGER).read(shared[-1].id).attempts]
+    assert ends == ["interrupted", "done"], "its time counts once"
 
 
 def test_killed_at_random_moments(tasks: ModuleType, tmp_path: Path) -> None:

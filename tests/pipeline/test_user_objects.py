@@ -3,6 +3,7 @@
 `tests/test_extension.py` trains, scores and draws with objects from outside the package.
 """
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -74,6 +75,13 @@ def test_a_run_is_not_continued_with_another_judges_file(
     start("A")
     with pytest.raises(ValueError, match=r"method_facts\.judge\.file is 'a\.jsonl', asked 'b\.jsonl'"):
         start("B")
+    path = tmp_path / "run/run.json"
+    facts = json.loads(path.read_text())
+    del facts["config"]["method_facts"]
+    path.write_text(json.dumps(facts))
+    start("B")  # a run of an earlier version does not name its file
+    path.unlink()
+    start("A")
     (tmp_path / "a.jsonl").write_text('{"id": "x", "scores": [2]}\n')
     with pytest.raises(ValueError, match=r"method_facts\.judge\.sha256 is '\w+', asked '\w+'"):
         start("A")

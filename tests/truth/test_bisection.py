@@ -27,6 +27,7 @@ def test_the_widest_change_is_halved() -> None:
     assert next_step({0: 0.0, 4: 0.25, 8: 1.0}) == 6
     assert next_step({0: 1.0, 5: 0.5, 8: 0.0}) == 2, "of equal changes that in the longest interval"
     assert next_step({0: 1.0, 4: 0.5, 8: 0.0}) == 2, "or the first one"
+    assert next_step({0: 0.4, 2: 0.3, 10: 0.2}) == 6 and next_step({0: 0.2, 8: 0.3}) == 4, "but for rounding"
 
 
 def test_nothing_is_measured_where_nothing_changes() -> None:

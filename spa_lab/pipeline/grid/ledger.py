@@ -114,8 +114,13 @@ class Ledger:
                 self._write(replace(record, state="waiting", reason=""))
 
     def reopen(self, cell: str) -> State:
-        """A cell that was done waits again."""
-        self._write(replace(self.read(cell), state="waiting"))
+        """A cell that was done waits again; what it took then counts no more."""
+        record = self.read(cell)
+        undone = (
+            replace(each, end="interrupted", seconds=None, cpu_seconds=None) if each.end == "done" else each
+            for each in record.attempts
+        )
+        self._write(replace(record, state="waiting", attempts=tuple(undone)))
         return "waiting"
 
     @contextmanager

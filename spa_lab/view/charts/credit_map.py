@@ -7,7 +7,7 @@ import pandas as pd
 
 from spa_lab.view import style
 from spa_lab.view.charts.chart import Chart, Trace, axis, layout
-from spa_lab.view.tables.credit_map import TITLES, panels_of, settled
+from spa_lab.view.tables.credit_map import TITLES, panels_of, seeds_of, settled
 from spa_lab.view.text import signed_in_full
 
 ROW, TITLE, FOOT = 34, 34, 60
@@ -52,9 +52,10 @@ def credit_map_chart(table: pd.DataFrame) -> Chart:
         "showlegend": False,
         "margin": {"l": 70, "r": 10, "t": 6, "b": FOOT - 10},
     }
-    n_seeds = int(table["n_seeds"].max())
     return Chart(
-        traces, figure, f"Value over training minus that of a terminal reward, {n_seeds} seeds, exact values"
+        traces,
+        figure,
+        f"Value over training minus that of a terminal reward, {seeds_of(table)}, exact values",
     )
 
 

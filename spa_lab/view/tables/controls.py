@@ -88,7 +88,7 @@ def controls_table(curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def predictions_table(curves: pd.DataFrame, predictions: Sequence[Prediction] = PREDICTIONS) -> pd.DataFrame:
-    """Paired differences of areas, for predictions whose arms were trained with the same seeds.
+    """Paired differences of areas, on the seeds that both arms of a prediction were trained with.
 
     Columns:
         probe, ours, relation, theirs: str, of the prediction.
@@ -142,30 +142,28 @@ def areas_of(curves: pd.DataFrame) -> pd.DataFrame:
 def paired_areas(
     arms: Mapping[str, pd.DataFrame], *, where: str = "areas"
 ) -> tuple[FloatArray, FloatArray] | None:
-    """(K, tasks) of two arms with the same seeds and tasks; None until both are finished on the same.
+    """(K, tasks) of two arms on the K seeds that both have; None if there is none, or tasks are missing.
 
     Args:
-        arms: name -> its curves, two of them; one that lacks seeds or tasks of the other is not finished.
+        arms: name -> its curves, two of them; one that lacks tasks of the other is not finished.
         where: what is compared, for the error.
 
     Raises:
-        ValueError: each arm has a seed or a task that the other lacks (names both): they are no pairs.
+        ValueError: each arm has a task that the other lacks (names both): they are no pairs.
     """
     (ours, first), (theirs, second) = ((name, areas_of(curves)) for name, curves in arms.items())
     if first.empty or second.empty:
         return None
-    for what, left, right in (
-        ("seeds", list(first.index), list(second.index)),
-        ("tasks", list(first.columns), list(second.columns)),
-    ):
-        if set(left) - set(right) and set(right) - set(left):
-            raise ValueError(
-                f"{where}: {ours!r} has the {what} {_listed(left)}, {theirs!r} has {_listed(right)}; "
-                "they cannot be paired"
-            )
-    if not (first.index.equals(second.index) and first.columns.equals(second.columns)):
+    left, right = list(first.columns), list(second.columns)
+    if set(left) - set(right) and set(right) - set(left):
+        raise ValueError(
+            f"{where}: {ours!r} has the tasks {_listed(left)}, {theirs!r} has {_listed(right)}; "
+            "they cannot be paired"
+        )
+    seeds = first.index.intersection(second.index)
+    if seeds.empty or not first.columns.equals(second.columns):
         return None
-    return first.to_numpy(dtype=np.float64), second.to_numpy(dtype=np.float64)
+    return first.loc[seeds].to_numpy(dtype=np.float64), second.loc[seeds].to_numpy(dtype=np.float64)
 
 
 def _listed(names: Sequence[Any]) -> str:

@@ -40,8 +40,8 @@ def credit_map_table(curves: pd.DataFrame) -> pd.DataFrame:
         start: float64, value of the cloned policy.
         n_seeds, n_tasks: int64.
 
-    A setting is left out until both arms are finished on the same seeds. Exact credit was trained once for
-    all values of gamma * lambda.
+    Arms are compared on the seeds that both have; a setting without one is left out. Exact credit was trained
+    once for all values of gamma * lambda.
 
     Args:
         curves: with the columns `COLUMNS`.
@@ -61,12 +61,13 @@ def credit_map_table(curves: pd.DataFrame) -> pd.DataFrame:
             if pair is None:
                 continue
             ours, theirs = pair
+            shared = terminal[terminal["seed"].isin(group["seed"])]
             apart = paired_bootstrap(ours, theirs, rng=np.random.default_rng(_RNG))
             rows.append(
                 {
                     "arm": arm, **dict(zip(settings, setting, strict=True)), "difference": apart.point,
                     "low": apart.low, "high": apart.high, "area": ours.mean(), "baseline": theirs.mean(),
-                    "start": terminal.loc[terminal["iteration"] == 0, "value"].mean(),
+                    "start": shared.loc[shared["iteration"] == 0, "value"].mean(),
                     "n_seeds": len(ours), "n_tasks": ours.shape[1],
                 }
             )  # fmt: skip
@@ -82,10 +83,9 @@ def render_credit_map(table: pd.DataFrame) -> str:
     """The table as text, a line for each setting."""
     if table.empty:
         return "no setting is finished"
-    first = table.iloc[0]
     lines = [
-        f"mean value over training minus that of the terminal reward; {first['n_seeds']} seeds, all "
-        f"{first['n_tasks']} tasks, exact values; optimum 1; * the interval excludes 0",
+        f"mean value over training minus that of the terminal reward; {seeds_of(table)}, all "
+        f"{table['n_tasks'].iloc[0]} tasks, exact values; optimum 1; * the interval excludes 0",
         f"{'steps':>5}{'episodes':>10}{'γλ':>7}{'terminal':>10}"
         + "".join(f"{title:>27}" for title in TITLES.values()),
     ]
@@ -94,6 +94,12 @@ def render_credit_map(table: pd.DataFrame) -> str:
         by_arm = {row["arm"]: row for row in rows.to_dict("records")}
         lines.append(line + "".join(f"{_cell(by_arm.get(arm)):>27}" for arm in TITLES))
     return "\n".join(lines)
+
+
+def seeds_of(table: pd.DataFrame) -> str:
+    """How many seeds the rows of a table have, in words."""
+    fewest, most = int(table["n_seeds"].min()), int(table["n_seeds"].max())
+    return f"{most} seeds" if fewest == most else f"{fewest} to {most} seeds"
 
 
 def _cell(row: Mapping[Hashable, Any] | None) -> str:

@@ -1,5 +1,6 @@
 """Reward fusion and advantages with sliders: every setting between a credit and the policy gradient."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, get_args
@@ -43,6 +44,8 @@ FORMS = {
 }
 """Buttons that set everything at once; the third has the settings of the paper and its released code. Those
 of SPA-RL need a source of it."""
+_OF_SPA = re.compile(r"spa(?![a-z])", re.IGNORECASE)
+"""Beginning of the names of SPA-RL's sources, such as "spa_progress" and "SPA, linear"."""
 
 
 class RewardExplorer(CollectionView):
@@ -122,7 +125,7 @@ class RewardExplorer(CollectionView):
 
     def _forms(self) -> dict[str, str]:
         """Those of `FORMS` that the collection has a source for -> the source."""
-        spa = next((each for each in self.collection.sources if each.lower().startswith("spa")), None)
+        spa = next((each for each in self.collection.sources if _OF_SPA.match(each)), None)
         return {form: source for form in FORMS if (source := "terminal" if form == "terminal" else spa)}
 
     def _choose_form(self, form: str) -> None:

@@ -283,9 +283,10 @@ class Inspector(CollectionView):
     def _redraw(self, _: Any) -> None:
         self.draw()
 
-    def _search(self, _: Any) -> None:
+    def _search(self, change: Any) -> None:
         """List what the filters select, and open the first of it if the episode shown is not in it."""
-        if self.query.source in self.collection.sources:
+        chosen = change is not None and change.new.source != change.old.source
+        if chosen and self.query.source in self.collection.sources:
             self.selection.source = self.query.source
         self.numbers = self.collection.find(self.query)
         if self.tag:

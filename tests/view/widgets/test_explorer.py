@@ -43,6 +43,10 @@ def test_buttons_of_spa_need_a_source_of_it(
     press(view, form="published")
     assert view.selection.source == "by hand" and "Terminal reward" in view.controls
     assert "SPA-RL" not in view.controls, "another source's credit is not what SPA-RL pays"
+    sparse = RewardExplorer(Collection.of([trajectory], [replace(credit, source="sparse reward")]))
+    assert "SPA-RL" not in sparse.controls
+    linear = RewardExplorer(Collection.of([trajectory], [replace(credit, source="SPA, linear")]))
+    assert "SPA-RL, as published" in linear.controls
 
 
 def test_spreading_the_error_moves_widget_and_static_page(

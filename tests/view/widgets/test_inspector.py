@@ -86,6 +86,14 @@ def test_column_and_filter_are_of_the_source_that_another_view_chose(
     assert saved(tmp_path / "one.html")["episodes"][0]["keys"]["gap"] == collection.disagreements("spa")[0]
 
 
+def test_a_search_chooses_no_source(collection: Collection) -> None:
+    selection = Selection(source="spa")
+    view = Inspector(collection, selection)
+    selection.source = "of another collection"
+    view.query = replace(view.query, text="take")
+    assert selection.source == "of another collection"
+
+
 def test_a_closed_view_leaves_the_selection(collection: Collection) -> None:
     selection = Selection()
     closed, other = Inspector(collection, selection), RewardExplorer(collection, selection)
