@@ -151,7 +151,8 @@ class RunFolder:
     def finish(self, stage: str) -> None:
         """Mark a stage as finished; its time is the sum over its tasks, which may have run side by side.
 
-        Of attempts that were interrupted, only what led to their last checkpoint is in it.
+        Of an attempt that was interrupted, cloning, the estimator and training count what led to the last
+        checkpoint; explorations and evaluations count nothing.
 
         Raises:
             ValueError: the stage is finished already.
