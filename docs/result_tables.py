@@ -61,6 +61,8 @@ METHODS = {
     "SPA-RL": "SPA-RL, paper's estimator, repaired",
     "SPA-RL, progress": "SPA-RL, progress",
     "StepAgent": "StepAgent, implicit",
+    "outcome spread evenly": "mean: R / T at every step",
+    "outcome split at random": "random: R split at random",
 }
 """Arm of `data/results/methods` -> its title, where that is another one."""
 
@@ -253,13 +255,16 @@ def _grounded(world: str) -> Callable[[Source], str]:
 
 IN_HOUSEHOLD = (
     "cloned", "cloned, two passes", "cloned, eight passes", "terminal reward", "SPA-RL",
-    "SPA-RL, progress", "StepAgent", "RFT", "GRPO", "RAGEN", "GiGPO",
+    "SPA-RL, progress", "StepAgent", "RFT", "GRPO", "RAGEN", "GiGPO", "RLOO", "outcome spread evenly",
+    "outcome split at random",
 )  # fmt: skip
 TABLES: Mapping[str, Rows] = {
     "household": HOUSEHOLD,
     "methods/household": methods(
         "household", [FROM_CLONE[0], GROUNDED, MINUTES, BY_SEED], *IN_HOUSEHOLD,
-        elsewhere=frozenset({"GiGPO", "GRPO"}),
+        elsewhere=frozenset(
+            {"GiGPO", "GRPO", "RLOO", "outcome spread evenly", "outcome split at random"}
+        ),
     ),
     "methods/household/lengths": parts("household", True, *IN_HOUSEHOLD),
     "methods/household/types": parts("household", False, *IN_HOUSEHOLD),
