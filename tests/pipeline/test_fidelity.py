@@ -223,7 +223,7 @@ def test_sources_that_another_version_scored_are_named(
         run.save_results(f"costs-{source}", [known], result="costs")
     printed = module.fidelity(run=run, workers=1, world=EVEN, sources=["mean"], **how)
     (line,) = (line for line in printed.splitlines() if "another version" in line)
-    assert line.endswith("not again: mean (aaaaaaaaaa-dirty), random (0.0.9)")
+    assert line.endswith("not scored again: mean (aaaaaaaaaa-dirty), random (0.0.9)")
 
 
 def test_more_branches_extend_the_measurement(
