@@ -26,7 +26,7 @@ class ValuesAtSteps:
 
     trajectory_id: str
     values: Mapping[int, float]
-    """t -> V(h_t), in the order of t; 0 and T are always there."""
+    """t -> V(h_t), in the order of t; T is always there, and 0 once something was measured."""
     branches: int
     """Continuations behind each of them but the last."""
 
